@@ -1,0 +1,1 @@
+"""Engines draw responses from a model and score responses under it."""

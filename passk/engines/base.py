@@ -1,0 +1,121 @@
+"""The protocol that every engine follows, and the plain data that it is handed.
+
+An engine knows models and tokens. It does not know benchmarks, verifiers or files of ours:
+it is given prompts and seeds and yields rows as soon as each is finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from passk.records import Sample, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt before tokenisation.
+
+    Attributes:
+        text: the whole prompt as raw text (a completion prompt), or None for a chat.
+        messages: (role, content) pairs that go through the model's chat template.
+        prefix: what the assistant's turn (or the raw text) already starts with.
+        images: paths of images, in the order in which they appear.
+    """
+
+    text: str | None = None
+    messages: tuple[tuple[str, str], ...] = ()
+    prefix: str = ""
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Responses wanted for one problem: `samples[i]` is drawn with `seeds[i]`, and no other."""
+
+    problem_id: str
+    prompt: Prompt
+    samples: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """A response to score after a prompt: by its tokens where given, else by its text."""
+
+    problem_id: str
+    sample: int
+    prompt: Prompt
+    text: str
+    token_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How responses are drawn.
+
+    Attributes:
+        temperature: 0 is greedy decoding.
+        top_p: nucleus mass in (0, 1]; 1 keeps all.
+        top_k: number of tokens kept; 0 keeps all.
+        min_p: least probability relative to the likeliest token; 0 keeps all.
+        max_tokens: response tokens at the most.
+        stop: strings that end a response and are not part of it.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    max_tokens: int = 1024
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """What an engine loads.
+
+    Attributes:
+        weights: a hub id or a local folder or file.
+        revision: the hub revision, if any.
+        dtype: a torch dtype's name, or `auto` for that of the weights.
+        adapters: LoRA adapters (hub ids or folders), applied in order.
+        execution: settings that change cost but no response (batch size, parallelism, memory).
+    """
+
+    weights: str
+    revision: str | None = None
+    dtype: str = "auto"
+    adapters: tuple[str, ...] = ()
+    execution: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """A loaded model.
+
+    `packages` are the distributions whose versions a recipe records, `device` what it runs on.
+    """
+
+    packages: tuple[str, ...]
+    device: str
+
+    @classmethod
+    def load(cls, model: ModelSource) -> Engine:
+        """Load the model, or raise EngineError saying what is missing and how to get it."""
+        ...
+
+    def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
+        """Yield every response of every request once, each as soon as it is finished.
+
+        A response depends on its prompt, the sampling settings and its own seed alone.
+        """
+        ...
+
+    def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+        """Yield the log-probability of each response once, in any order.
+
+        Eq.: perplexity = exp(-(1/T) sum_t log P(y_t | x, y_<t)) over the T response tokens only
+        (Yue et al. 2025, section 4.1).
+        """
+        ...

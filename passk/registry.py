@@ -1,0 +1,70 @@
+"""Names of engines, benchmark sources and verifiers, resolved when first used.
+
+A new part is one small file and one line here. Nothing is imported until `load` is
+called, so that planning needs none of the parts' own packages.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from passk.errors import PasskError, did_you_mean
+
+ENGINES = {
+    "fake": "passk.engines.fake:FakeEngine",
+    "transformers": "passk.engines.transformers:TransformersEngine",
+}
+"""Engine name -> "module:attribute" of a class that follows `passk.engines.base.Engine`."""
+
+SOURCES = {
+    "file": "passk.benchmarks.files:read_problems",
+    "generator": "passk.benchmarks.generators:generate_problems",
+    "hub": "passk.benchmarks.hub:read_problems",
+}
+"""Benchmark source -> a function from a benchmark's description to its problems."""
+
+GENERATORS = {
+    "arithmetic": "passk.benchmarks.arithmetic:generate",
+}
+"""Generator name -> a function from its arguments to rows of a benchmark."""
+
+VERIFIERS = {
+    "math": "passk.verifiers.math:MathVerifier",
+    "number": "passk.verifiers.number:NumberVerifier",
+}
+"""Verifier name -> a class that follows `passk.verifiers.base.Verifier`."""
+
+INSTALL = {
+    "torch": "pip install 'passk[transformers]'",
+    "transformers": "pip install 'passk[transformers]'",
+    "gguf": "pip install 'passk[transformers]'",
+    "math_verify": "pip install 'passk[math]'",
+    "pebble": "pip install 'passk[math]'",
+    "matplotlib": "pip install 'passk[figures]'",
+}
+"""Top-level package -> the command that installs it."""
+
+
+def locate(kind: str, name: str, table: dict[str, str]) -> str:
+    """Return the "module:attribute" of `name`, or raise with the nearest known name."""
+    if name not in table:
+        raise PasskError(f"unknown {kind} '{name}'", fix=did_you_mean(name, table))
+    return table[name]
+
+
+def load(kind: str, name: str, table: dict[str, str]) -> Any:
+    """Import and return what `name` stands for.
+
+    Raises:
+        PasskError: the name is unknown, or a package that it needs is not installed.
+    """
+    module, _, attribute = locate(kind, name, table).partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        package = (error.name or module).partition(".")[0]
+        raise PasskError(
+            f"{kind} '{name}' needs the package '{package}', which is not installed",
+            fix=INSTALL.get(package, f"pip install {package}"),
+        ) from error

@@ -1,0 +1,1 @@
+"""Verifiers say whether a response answers its problem."""
