@@ -126,7 +126,37 @@ class Score:
     perplexity: float
 
 
-Row = TypeVar("Row", Problem, Sample, Verdict, Score)
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What became of the first n responses of one cell to one problem.
+
+    Attributes:
+        problem_id: the problem.
+        group: problems whose answers look alike (`meta.group` of the problem; may be empty).
+        n: responses counted.
+        correct, no_answer, timeout, error: responses with that verdict; the rest are wrong.
+        truncated: responses with finish_reason `length`.
+        truncated_correct: those of them that are correct all the same.
+        tokens: response tokens in all.
+        floor_n: answers that the same cell gave to other problems of the group.
+        floor_correct: those of them that would have been right here (the guess floor).
+    """
+
+    problem_id: str
+    group: str
+    n: int
+    correct: int
+    no_answer: int
+    timeout: int
+    error: int
+    truncated: int
+    truncated_correct: int
+    tokens: int
+    floor_n: int
+    floor_correct: int
+
+
+Row = TypeVar("Row", Problem, Sample, Verdict, Score, Count)
 
 
 @functools.cache
