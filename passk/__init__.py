@@ -1,4 +1,4 @@
-"""passk: did tuning teach this model new problems, or only to find old solutions sooner?"""
+"""Study with pass@k whether tuning taught a model new problems or only sharpened it."""
 
 from importlib.metadata import PackageNotFoundError, version
 
