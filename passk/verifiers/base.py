@@ -1,7 +1,7 @@
 """The protocol that every verifier follows.
 
-Extraction runs in the parent on untrusted text and must be linear in its length; comparing may
-be arbitrarily slow or crash and runs in a worker process that can be killed.
+Extraction, `quick` and `canonical` run in the parent on untrusted text: their cost must be bounded
+by its length. `compare` may be arbitrarily slow or crash: it runs in a process that can be killed.
 """
 
 from __future__ import annotations
@@ -32,13 +32,18 @@ class Verifier(Protocol):
 
     `version` is raised whenever a verdict could come out differently: it is part of what makes
     verdicts stale. The constructor takes the options by keyword and refuses unknown ones.
-    Instances must be picklable.
+    Instances must be picklable. `packages` names the distributions whose version can matter.
     """
 
     version: int
+    packages: tuple[str, ...]
 
     def extract(self, response: str) -> str | None:
         """Return the final answer as the response states it, or None where there is none."""
+        ...
+
+    def quick(self, gold: str, answer: str) -> Outcome | None:
+        """Decide where a cheap rule can, else None: then `compare` is asked, in a worker."""
         ...
 
     def compare(self, gold: str, answer: str) -> Outcome:

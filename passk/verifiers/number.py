@@ -1,0 +1,109 @@
+r"""Short direct answers: the first or last number of the response, equal as exact rationals.
+
+Example: the gold `57` and the response " 57\n12 + 46 = 58" are equal with `take: first`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from passk.verifiers.base import Outcome
+from passk.verifiers.gold import gold_answers
+from passk.verifiers.options import read_options, require_one_of
+
+NUMBER = re.compile(
+    r"(?<![\w.)])[-\u2212+]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)"
+    r"(?:/[0-9]+(?![.,]?[0-9]))?"
+)
+"""A sign, digits (perhaps grouped by commas) with a decimal part, perhaps over an integer."""
+
+LIMIT = 1000
+"""Longest number, in characters, that is read as one: Python refuses over 4300 digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberOptions:
+    """Options of the `number` verifier.
+
+    Attributes:
+        take: which number of the response is the answer, the `first` or the `last`.
+    """
+
+    take: str = "first"
+
+    def __post_init__(self) -> None:
+        """Refuse values that are none of the choices."""
+        require_one_of("number", "take", self.take, ("first", "last"))
+
+
+def exact(text: str) -> Fraction | None:
+    """Return the value of one number as it is written, or None.
+
+    >>> exact("1,234.50"), exact("3/4"), exact("3/0")
+    (Fraction(2469, 2), Fraction(3, 4), None)
+    """
+    plain = text.strip().replace("\u2212", "-")
+    if len(plain) > LIMIT or not NUMBER.fullmatch(plain):
+        return None
+    above, _, below = plain.replace(",", "").partition("/")
+    try:
+        return Fraction(above) / int(below or "1")
+    except ZeroDivisionError:
+        return None
+
+
+class NumberVerifier:
+    """Grades short direct answers by their first or last number.
+
+    Args:
+        options: `take` (see `NumberOptions`).
+
+    Raises:
+        VerifierError: an option is unknown or has a value that is none of its choices.
+    """
+
+    version = 1
+    packages: tuple[str, ...] = ()
+
+    def __init__(self, **options: Any) -> None:
+        """Check and keep the options."""
+        self.options = read_options(NumberOptions, "number", options)
+
+    def extract(self, response: str) -> str | None:
+        """Return the first (or last) number of the response."""
+        if self.options.take == "first":
+            found = NUMBER.search(response)
+            return found.group() if found else None
+        last = None
+        for last in NUMBER.finditer(response):  # noqa: B007
+            pass
+        return last.group() if last else None
+
+    def quick(self, gold: str, answer: str) -> Outcome | None:
+        """Compare as exact rationals; never undecided."""
+        given = self.canonical(answer)
+        for text in gold_answers(gold):
+            if self.canonical(text) == given:
+                return Outcome("correct", "exact rational", given)
+        return Outcome("wrong", "exact rational", given)
+
+    def compare(self, gold: str, answer: str) -> Outcome:
+        """Compare as `quick` does."""
+        outcome = self.quick(gold, answer)
+        assert outcome is not None  # noqa: S101
+        return outcome
+
+    def canonical(self, answer: str) -> str:
+        """Return the number in lowest terms, or the text itself where it is not one."""
+        return _canonical(answer)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _canonical(answer: str) -> str:
+    """Return `NumberVerifier.canonical`; cached because few distinct answers recur often."""
+    value = exact(answer)
+    return answer.strip() if value is None else str(value)

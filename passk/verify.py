@@ -1,0 +1,309 @@
+"""Grading: from problems and responses to one verdict per response.
+
+Answers are extracted in this process, each distinct (gold, answer) pair is compared once, cheap
+rules first and the rest in workers that can be killed, and the verdicts are dealt back to the
+rows. Three doors lead in: `verify` (the stage, Parquet), `grade_file` (JSON lines of your own)
+and `grade` (in memory).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from passk.errors import DataError
+from passk.recipes import atomic, environment
+from passk.records import (
+    VERDICTS,
+    Problem,
+    Sample,
+    Verdict,
+    VerdictName,
+    read_table,
+    write_rows,
+)
+from passk.registry import VERIFIERS, load
+from passk.verifiers.base import Verifier
+from passk.verifiers.gold import gold_answers
+from passk.verifiers.pool import Pool, Result, Setup
+
+VERSION = 1
+"""Version of this stage: raised whenever a verdict file could come out differently."""
+
+Progress = Callable[[int, int], None]
+"""Called with (pairs done, pairs in all) as grading goes on."""
+
+Pair = tuple[str, str]
+"""A gold answer as JSON and an extracted answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """What grading found of one response; the fields are those of `records.Verdict`."""
+
+    verdict: VerdictName
+    answer: str | None
+    answer_class: str | None
+    seconds: float
+    detail: str
+
+
+NO_ANSWER = Graded("no_answer", None, None, 0.0, "no answer found in the response")
+
+
+def verify(
+    problems: Path,
+    samples: Path,
+    output: Path,
+    verifier: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    workers: int = 1,
+    deadline: float = 10.0,
+    progress: Progress | None = None,
+) -> None:
+    """Grade a file of samples and write one verdict per sample, in the same order.
+
+    Args:
+        problems: Parquet of `Problem` rows.
+        samples: Parquet of `Sample` rows.
+        output: Parquet of `Verdict` rows to write, its recipe beside it.
+        verifier: name in `passk.registry.VERIFIERS`.
+        options: the verifier's options, as the benchmark declares them.
+        workers: processes that compare at the same time.
+        deadline: seconds that one comparison may take.
+        progress: called as grading goes on.
+
+    Raises:
+        DataError: a file cannot be read, or a sample belongs to none of the problems.
+        VerifierError: the verifier or one of its options is not known, or it cannot be started.
+        OutputError: the output cannot be written.
+    """
+    began = time.perf_counter()
+    setup = Setup(verifier, options or {}, workers=workers, deadline=deadline)
+    golds = _golds(problems)
+    table = read_table(samples, Sample, ["problem_id", "sample", "text"])
+    ids = table.column("problem_id").to_pylist()
+    _require_known(ids, golds, samples, problems)
+    responses = zip((golds[name] for name in ids), _values(table, "text"), strict=True)
+    graded = grade(responses, setup, progress=progress)
+    verdicts = [
+        Verdict(name, sample, g.verdict, g.answer, g.answer_class, g.seconds, g.detail)
+        for name, sample, g in zip(ids, _values(table, "sample"), graded, strict=True)
+    ]
+    write_rows(output, verdicts, _recipe(setup, graded, time.perf_counter() - began))
+
+
+def grade(
+    responses: Iterable[tuple[str, str]], setup: Setup, *, progress: Progress | None = None
+) -> list[Graded]:
+    """Grade (gold JSON, response) pairs in memory; the result has their order.
+
+    Responses are let go of as soon as their answer is extracted, and equal results are one
+    object, so that memory grows with the distinct answers and 8 bytes per response.
+
+    Raises:
+        VerifierError: the verifier or one of its options is not known, or it cannot be started.
+        ValueError: a gold answer is not JSON of a string, a number or a list of those.
+    """
+    verifier: Verifier = load("verifier", setup.verifier, VERIFIERS)(**setup.options)
+    pairs: dict[tuple[str, str], int] = {}
+    rows = array("q")
+    for gold, response in responses:
+        answer = verifier.extract(response)
+        rows.append(-1 if answer is None else pairs.setdefault((gold, answer), len(pairs)))
+    graded = _compare(list(pairs), verifier, setup, progress or _silent)
+    return [NO_ANSWER if row < 0 else graded[row] for row in rows]
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def _compare(
+    pairs: list[tuple[str, str]], verifier: Verifier, setup: Setup, progress: Progress
+) -> list[Graded]:
+    """Compare each distinct pair once: by `quick` in this process, the rest in the pool."""
+    graded: dict[int, Graded] = {}
+    hard = []
+    for index, (gold, answer) in enumerate(pairs):
+        began = time.perf_counter()
+        outcome = verifier.quick(gold, answer)
+        if outcome is None:
+            hard.append(index)
+            continue
+        seconds = time.perf_counter() - began
+        graded[index] = Graded(
+            outcome.verdict, answer, outcome.answer_class, seconds, outcome.detail
+        )
+        if len(graded) % 1000 == 0:
+            progress(len(graded), len(pairs))
+    with Pool(setup) as pool:
+        for place, result in pool.run([pairs[index] for index in hard]):
+            answer = pairs[hard[place]][1]
+            graded[hard[place]] = _from_pool(result, answer, verifier)
+            progress(len(graded), len(pairs))
+    return [graded[index] for index in range(len(pairs))]
+
+
+def _from_pool(result: Result, answer: str, verifier: Verifier) -> Graded:
+    """Return a result of the pool; an answer that could not be compared keeps its cheap name."""
+    name = result.answer_class or verifier.canonical(answer)
+    return Graded(result.verdict, answer, name, result.seconds, result.detail)
+
+
+def grade_file(
+    source: Path,
+    output: Path,
+    verifier: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    workers: int = 1,
+    deadline: float = 10.0,
+    progress: Progress | None = None,
+) -> Counter[str]:
+    """Grade rows of JSON lines and write the same rows with what was found.
+
+    Args:
+        source: rows with at least `problem_id`, `gold` (string, number or list) and `response`.
+        output: the same rows in the same order, all keys kept, with `verdict`, `answer`,
+            `answer_class` and `detail`; written whole or not at all.
+        verifier: name in `passk.registry.VERIFIERS`.
+        options: the verifier's options.
+        workers: processes that compare at the same time.
+        deadline: seconds that one comparison may take.
+        progress: called as grading goes on.
+
+    Returns:
+        How many rows there are of each verdict.
+
+    Raises:
+        DataError: a line is not a JSON object or lacks a key; the message names file and line.
+        VerifierError: the verifier or one of its options is not known, or it cannot be started.
+        OutputError: the output cannot be written.
+    """
+    setup = Setup(verifier, options or {}, workers=workers, deadline=deadline)
+    responses = ((_gold_text(row, where), _response(row, where)) for row, where in _lines(source))
+    graded = grade(responses, setup, progress=progress)
+    if not graded:
+        raise DataError("has no rows", where=str(source))
+    with atomic(output) as temporary, temporary.open("wb") as file:
+        for (row, _), found in zip(_lines(source), graded, strict=True):
+            file.write(_json_line(row, found))
+    return Counter(found.verdict for found in graded)
+
+
+def _lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield each row of a JSON-lines file with its `file:line`; blank lines are passed over."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield _row(line, f"{path}:{number}"), f"{path}:{number}"
+    except OSError as error:
+        raise DataError(f"cannot read: {error.strerror}", where=str(path)) from error
+
+
+def _row(line: bytes, where: str) -> dict[str, Any]:
+    """Return one line as a JSON object that has the keys that grading needs."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not a line of JSON: {error}", where=where) from error
+    if not isinstance(row, dict):
+        raise DataError("not a JSON object", where=where, fix=KEYS)
+    missing = [key for key in ("problem_id", "gold", "response") if key not in row]
+    if missing:
+        raise DataError(
+            f"missing key {', '.join(map(repr, missing))}; present: {', '.join(row)}",
+            where=where,
+            fix=KEYS,
+        )
+    return row
+
+
+KEYS = 'each line is a JSON object with "problem_id", "gold" and "response"'
+
+
+def _gold_text(row: dict[str, Any], where: str) -> str:
+    """Return the gold answer of a row as JSON."""
+    gold = json.dumps(row["gold"])
+    try:
+        gold_answers(gold)
+    except ValueError as error:
+        raise DataError(f"key 'gold': {error}", where=where) from error
+    return gold
+
+
+def _response(row: dict[str, Any], where: str) -> str:
+    """Return the response of a row."""
+    response = row["response"]
+    if not isinstance(response, str):
+        raise DataError(f"key 'response': text is needed, not {response!r:.60}", where=where)
+    return response
+
+
+def _json_line(row: dict[str, Any], found: Graded) -> bytes:
+    """Return a row with its verdict as one line; lone surrogates go back as escapes."""
+    row |= {"verdict": found.verdict, "answer": found.answer}
+    row |= {"answer_class": found.answer_class, "detail": found.detail}
+    try:
+        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(row).encode() + b"\n"
+
+
+def _golds(problems: Path) -> dict[str, str]:
+    """Return the gold answer (JSON) of each problem."""
+    table = read_table(problems, Problem, ["id", "gold"])
+    golds = dict(zip(_values(table, "id"), _values(table, "gold"), strict=True))
+    for name, gold in golds.items():
+        try:
+            gold_answers(gold)
+        except ValueError as error:
+            raise DataError(f"gold of problem '{name}': {error}", where=str(problems)) from error
+    return golds
+
+
+def _values(table: Any, column: str) -> Iterator[Any]:
+    """Yield the values of a column, a chunk at a time, so that texts are not all held twice."""
+    for chunk in table.column(column).chunks:
+        yield from chunk.to_pylist()
+
+
+def _require_known(ids: list[str], golds: Mapping[str, str], samples: Path, problems: Path) -> None:
+    """Raise where samples belong to no problem of the problems file."""
+    unknown = sorted(set(ids) - set(golds))
+    if unknown:
+        listed = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
+        raise DataError(
+            f"samples of problems that are not in {problems}: {listed}",
+            where=str(samples),
+            fix="the samples were drawn from other problems: remake them, or name their file",
+        )
+
+
+def _recipe(setup: Setup, graded: list[Graded], seconds: float) -> dict[str, Any]:
+    """Return what made a verdict file."""
+    kind = load("verifier", setup.verifier, VERIFIERS)
+    counts = Counter(found.verdict for found in graded)
+    return {
+        "stage": "verify",
+        "version": VERSION,
+        "verifier": {
+            "name": setup.verifier,
+            "version": kind.version,
+            "options": dict(setup.options),
+        },
+        "deadline": setup.deadline,
+        "workers": setup.workers,
+        "seconds": round(seconds, 3),
+        "verdicts": {name: counts[name] for name in VERDICTS},
+        **environment(kind.packages),
+    }

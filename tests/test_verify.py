@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from passk.errors import DataError, PasskError, VerifierError
+from passk.recipes import digest, read_recipe
+from passk.records import Problem, Sample, Verdict, read_rows, write_rows
+from passk.verifiers.pool import Setup
+from passk.verify import grade, grade_file, verify
+
+HANG = r"\boxed{\dfrac{5^{\left(5^{\left(5^{\left(5^5\right)}\right)} - 4\right)} - 5}{16}}"
+"""Math-Verify's issue 65: hangs in spite of its time-out."""
+
+
+def problem(name: str, gold: object) -> Problem:
+    text = json.dumps(gold)
+    return Problem(name, f"question {name}", text, [], "{}", digest(name), digest(text))
+
+
+def sample(name: str, index: int, text: str) -> Sample:
+    return Sample(name, index, 1, text, [], 3, "stop", -1.0, 0.5)
+
+
+def write_inputs(folder: Path, samples: list[Sample]) -> tuple[Path, Path]:
+    problems = folder / "problems.parquet"
+    write_rows(problems, [problem("a", "57"), problem("b", ["3/4", "0.5"])])
+    write_rows(folder / "samples.parquet", samples)
+    return problems, folder / "samples.parquet"
+
+
+def lines(path: Path, rows: list[object]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_stage_writes_a_verdict_per_sample_in_the_same_order(tmp_path: Path) -> None:
+    texts = [("b", 1, " 0.75"), ("a", 0, " 57\n1 + 1 = 2"), ("a", 1, "no"), ("b", 0, "8")]
+    inputs = write_inputs(tmp_path, [sample(*row) for row in texts])
+    output = tmp_path / "verdicts.parquet"
+    verify(*inputs, output, "number", {"take": "first"})
+    rows = read_rows(output, Verdict)
+    assert [(r.problem_id, r.sample, r.verdict, r.answer) for r in rows] == [
+        ("b", 1, "correct", "0.75"),
+        ("a", 0, "correct", "57"),
+        ("a", 1, "no_answer", None),
+        ("b", 0, "wrong", "8"),
+    ]
+    assert [r.answer_class for r in rows] == ["3/4", "57", None, "8"]
+
+
+def test_recipe_says_what_graded_and_how_it_came_out(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, [sample("a", 0, "57"), sample("a", 1, "58")])
+    verify(*inputs, tmp_path / "v.parquet", "number", {"take": "last"})
+    recipe = read_recipe(tmp_path / "v.parquet")
+    assert recipe is not None
+    assert recipe["verifier"] == {"name": "number", "version": 1, "options": {"take": "last"}}
+    assert recipe["verdicts"] == {
+        "correct": 1,
+        "wrong": 1,
+        "no_answer": 0,
+        "timeout": 0,
+        "error": 0,
+    }
+    assert recipe["seconds"] >= 0
+    assert "passk" in recipe["packages"]
+
+
+def test_samples_of_other_problems_are_named(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, [sample("a", 0, "57"), sample("zz", 0, "57")])
+    with pytest.raises(DataError, match=r"samples\.parquet.*zz"):
+        verify(*inputs, tmp_path / "v.parquet", "number")
+    assert not (tmp_path / "v.parquet").exists()
+
+
+def test_rows_of_ones_own_keep_their_keys_and_order(tmp_path: Path) -> None:
+    source = lines(
+        tmp_path / "in.jsonl",
+        [
+            {"problem_id": 7, "gold": "57", "response": "57", "model": "x"},
+            {"problem_id": 7, "gold": 57, "response": "58"},
+            {"problem_id": "q", "gold": ["1", 2], "response": "it is 2"},
+            {"problem_id": "q", "gold": "1", "response": "\ud800 none \0"},
+        ],
+    )
+    counts = grade_file(source, tmp_path / "out.jsonl", "number")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["verdict"] for row in rows] == ["correct", "wrong", "correct", "no_answer"]
+    assert rows[0]["model"] == "x"
+    assert rows[3]["response"] == "\ud800 none \0"
+    assert rows[1]["answer"] == "58"
+    assert counts == {"correct": 2, "wrong": 1, "no_answer": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ('{"problem_id": 1, "gold": "2"}', "missing key 'response'"),
+        ('{"problem_id": 1, "gold": "2", ', "not a line of JSON"),
+        ("[1, 2]", "not a JSON object"),
+        ('{"problem_id": 1, "gold": {"a": 1}, "response": ""}', "key 'gold'"),
+        ('{"problem_id": 1, "gold": [], "response": ""}', "key 'gold'"),
+        ('{"problem_id": 1, "gold": "1", "response": null}', "key 'response'"),
+        ("\ufeff\udcff", "not a line of JSON"),
+    ],
+)
+def test_a_bad_line_is_named_and_nothing_is_written(tmp_path: Path, row: str, message: str) -> None:
+    good = '{"problem_id": 1, "gold": "2", "response": "2"}\n'
+    source = tmp_path / "in.jsonl"
+    source.write_bytes((good + row + "\n").encode("utf-8", "surrogateescape"))
+    with pytest.raises(DataError) as failure:
+        grade_file(source, tmp_path / "out.jsonl", "number")
+    assert f"{source}:2" in str(failure.value)
+    assert message in str(failure.value)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_no_file_and_no_rows_are_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.jsonl"):
+        grade_file(tmp_path / "none.jsonl", tmp_path / "out.jsonl", "number")
+    with pytest.raises(DataError, match="no rows"):
+        grade_file(lines(tmp_path / "in.jsonl", []), tmp_path / "out.jsonl", "number")
+
+
+def test_unknown_verifier_and_option_are_answered_with_the_nearest_name() -> None:
+    with pytest.raises(PasskError, match="did you mean 'math'"):
+        grade([('"1"', "1")], Setup("maths", {}))
+    with pytest.raises(VerifierError, match="did you mean 'take'"):
+        grade([('"1"', "1")], Setup("number", {"takes": "first"}))
+    with pytest.raises(VerifierError, match="available: first, last"):
+        grade([('"1"', "1")], Setup("number", {"take": 3}))
+
+
+def test_progress_reaches_the_total() -> None:
+    seen: list[tuple[int, int]] = []
+    responses = [('"x+1"', f"\\boxed{{x+{i}}}") for i in range(3)]
+    grade(responses, Setup("math", {}), progress=lambda *step: seen.append(step))
+    assert seen[-1] == (3, 3)
+
+
+def test_a_hang_is_a_timeout_of_its_own_pair_alone() -> None:
+    half = json.dumps(r"\frac{x}{2}")
+    responses = [('"1"', HANG), (half, r"\boxed{0.5x}"), ('"57"', r"\boxed{57}")]
+    found = grade(responses, Setup("math", {}, workers=2, deadline=1.0))
+    assert [g.verdict for g in found] == ["timeout", "correct", "correct"]
