@@ -18,11 +18,11 @@ ENGINES = {
 """Engine name -> "module:attribute" of a class that follows `passk.engines.base.Engine`."""
 
 SOURCES = {
-    "file": "passk.benchmarks.files:read_problems",
-    "generator": "passk.benchmarks.generators:generate_problems",
-    "hub": "passk.benchmarks.hub:read_problems",
+    "file": "passk.benchmarks.files:read_rows",
+    "generator": "passk.benchmarks.generators:read_rows",
+    "hub": "passk.benchmarks.hub:read_rows",
 }
-"""Benchmark source -> a function from a benchmark's description to its problems."""
+"""Benchmark source -> a function from a benchmark's description to its rows."""
 
 GENERATORS = {
     "arithmetic": "passk.benchmarks.arithmetic:generate",
@@ -38,6 +38,7 @@ VERIFIERS = {
 INSTALL = {
     "torch": "pip install 'passk[transformers]'",
     "transformers": "pip install 'passk[transformers]'",
+    "datasets": "pip install datasets",
     "gguf": "pip install 'passk[transformers]'",
     "math_verify": "pip install 'passk[math]'",
     "pebble": "pip install 'passk[math]'",

@@ -1,0 +1,211 @@
+"""Read specs: experiments, and the benchmarks and prompts that they name.
+
+`load_experiment` checks a spec file in full (schema, then meaning) and raises one SpecError with
+every fault. Nothing here touches models, problems or outputs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from passk import registry
+from passk.errors import SpecError, did_you_mean
+from passk.spec import (
+    Benchmark,
+    BenchmarkUse,
+    Experiment,
+    Model,
+    PerplexityRun,
+    PromptTemplate,
+    Sampler,
+)
+from passk.spec_checks import meaning_faults
+from passk.yamls import Document, KeyPath, load_checked
+
+
+def shipped_specs() -> Path:
+    """Return the folder of specs that passk ships: `specs/` of a checkout, or of the package."""
+    here = Path(__file__).resolve().parent
+    return next(path for path in (here / "specs", here.parent / "specs") if path.is_dir())
+
+
+def _schema(kind: str) -> Path:
+    """Return the schema of `experiment`, `benchmark` or `prompt` files."""
+    return shipped_specs() / "schema" / f"{kind}.schema.json"
+
+
+def catalogue_file(kind: str, name: str, beside: Path) -> Path:
+    """Return `KIND/NAME.yaml`, beside a spec file or among the shipped ones.
+
+    Raises:
+        SpecError: there is none; the message names the nearest.
+    """
+    folders = [beside.parent / kind, shipped_specs() / kind]
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    known = {path.stem for folder in folders for path in folder.glob("*.yaml")}
+    raise SpecError(f"unknown {kind.removesuffix('s')} '{name}'; {did_you_mean(name, known)}")
+
+
+def load_benchmark(file: Path) -> Benchmark:
+    """Load and check one benchmark file.
+
+    Raises:
+        SpecError: with every fault in it.
+    """
+    document, data = load_checked(file, _schema("benchmark"))
+    faults = []
+    if data["verifier"] not in registry.VERIFIERS:
+        hint = did_you_mean(data["verifier"], registry.VERIFIERS)
+        faults.append(f"{document.where(('verifier',))}: unknown verifier; {hint}")
+    generator = data["source"].get("generator")
+    if generator is not None and generator not in registry.GENERATORS:
+        hint = did_you_mean(generator, registry.GENERATORS)
+        faults.append(f"{document.where(('source', 'generator'))}: unknown generator; {hint}")
+    if faults:
+        raise SpecError("\n".join(faults))
+    data["shots"] = tuple((question, answer) for question, answer in data["shots"])
+    return Benchmark(name=file.stem, file=file, **data)
+
+
+def load_prompt(file: Path) -> PromptTemplate:
+    """Load and check one prompt file.
+
+    Raises:
+        SpecError: with every fault in it.
+    """
+    document, data = load_checked(file, _schema("prompt"))
+    if data["user"].count("{question}") != 1:
+        raise SpecError("must hold {question} exactly once", where=document.where(("user",)))
+    if data["shots"] and "{answer}" not in data["answer"]:
+        raise SpecError("must hold {answer}", where=document.where(("answer",)))
+    if data["format"] == "text" and data.get("system"):
+        raise SpecError(
+            "a text prompt has no system message",
+            where=document.where(("system",)),
+            fix="put it at the start of `user`, or use format: chat",
+        )
+    data["stop"] = tuple(data["stop"])
+    return PromptTemplate(name=file.stem, **data)
+
+
+def load_experiment(file: Path) -> Experiment:
+    """Load and check an experiment with everything that it names.
+
+    Raises:
+        SpecError: one message with every fault, each with file, line and key path.
+    """
+    document, data = load_checked(file, _schema("experiment"))
+    experiment = _build_experiment(document, data)
+    faults: list[str] = []
+    for path, message in meaning_faults(experiment, data):
+        faults.append(f"{document.where(path)}: {message}")
+    catalogue, prompts = _load_catalogue(experiment, document, faults)
+    if faults:
+        raise SpecError("\n".join(faults))
+    return dataclasses.replace(experiment, catalogue=catalogue, prompts=prompts)
+
+
+def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment:
+    """Return the spec as values; catalogues are still empty."""
+    models = {
+        model.name: model
+        for name, entry in data["models"].items()
+        for model in _expand_model(document, name, entry)
+    }
+    inherited = {"shard": data["shard"], "k": tuple(data["k"])}
+    benchmarks = {
+        name: BenchmarkUse(name=name, **(inherited | _frozen(entry)))
+        for name, entry in data["benchmarks"].items()
+    }
+    samplers = {name: Sampler(name, **_frozen(entry)) for name, entry in data["samplers"].items()}
+    runs = tuple(PerplexityRun(**_frozen(entry)) for entry in data["perplexity"])
+    plain = ("name", "title", "description", "seed", "shard", "outputs", "references")
+    return Experiment(
+        file=document.file,
+        k=tuple(sorted(data["k"])),
+        models=models,
+        benchmarks=benchmarks,
+        samplers=samplers,
+        perplexity=runs,
+        **{key: data[key] for key in plain if key in data},
+    )
+
+
+def _frozen(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping's items with lists as tuples."""
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
+
+
+def _expand_model(document: Document, name: str, entry: Mapping[str, Any]) -> Iterator[Model]:
+    """Yield the model, or one per step of a checkpoint series.
+
+    Raises:
+        SpecError: a series without `{step}` in its name and weights, or `{step}` without steps.
+    """
+    fields = _frozen(entry)
+    steps = fields.pop("steps", None)
+    holds = "{step}" in name, "{step}" in fields["weights"]
+    if steps is None and not any(holds):
+        yield Model(name, **fields)
+        return
+    if steps is None or not all(holds):
+        raise SpecError(
+            "a checkpoint series needs `steps`, and {step} in both its name and its weights",
+            where=document.where(("models", name)),
+        )
+    for step in steps:
+        at_step: dict[str, Any] = {
+            key: value.replace("{step}", str(step)) if isinstance(value, str) else value
+            for key, value in fields.items()
+        }
+        yield Model(name.replace("{step}", str(step)), step=step, **at_step)
+
+
+def _load_catalogue(
+    experiment: Experiment, document: Document, faults: list[str]
+) -> tuple[dict[str, Benchmark], dict[str, PromptTemplate]]:
+    """Load the benchmarks and prompts that the experiment names; note faults as they come."""
+    catalogue: dict[str, Benchmark] = {}
+    for name in experiment.benchmarks:
+        path: KeyPath = ("benchmarks", name)
+        with _noting(faults, document, path):
+            catalogue[name] = load_benchmark(catalogue_file("benchmarks", name, document.file))
+    prompts: dict[str, PromptTemplate] = {}
+    for path, prompt in dict.fromkeys(_prompt_names(experiment, catalogue)):
+        with _noting(faults, document, path):
+            if prompt is None:
+                raise SpecError("no prompt: name one here, in the model or in the benchmark file")
+            if prompt not in prompts:
+                prompts[prompt] = load_prompt(catalogue_file("prompts", prompt, document.file))
+    return catalogue, prompts
+
+
+@contextmanager
+def _noting(faults: list[str], document: Document, path: KeyPath) -> Iterator[None]:
+    """Note a SpecError of the block as a fault, at `path` where it does not say where it is."""
+    try:
+        yield
+    except SpecError as error:
+        located = error.where or ":" in error.what.split(" ", 1)[0]
+        faults.append(str(error) if located else f"{document.where(path)}: {error}")
+
+
+def _prompt_names(
+    experiment: Experiment, catalogue: Mapping[str, Benchmark]
+) -> Iterator[tuple[KeyPath, str | None]]:
+    """Yield where the prompt of each cell is named, and its name."""
+    for use in experiment.benchmarks.values():
+        if use.prompt:
+            yield ("benchmarks", use.name, "prompt"), use.prompt
+            continue
+        default = catalogue[use.name].prompt if use.name in catalogue else None
+        for model in experiment.models.values():
+            if use.name in catalogue and (model.benchmarks is None or use.name in model.benchmarks):
+                where = ("models", model.name) if model.prompt else ("benchmarks", use.name)
+                yield (*where, "prompt"), model.prompt or default

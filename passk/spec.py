@@ -1,0 +1,146 @@
+"""Specs as frozen values: experiments, and the catalogues of benchmarks and prompts."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model (a checkpoint series is expanded into one Model per step); see docs/spec.md."""
+
+    name: str
+    weights: str
+    engine: str
+    revision: str | None = None
+    dtype: str = "auto"
+    adapters: tuple[str, ...] = ()
+    prompt: str | None = None
+    role: str = "base"
+    algorithm: str | None = None
+    base: str | None = None
+    step: int | None = None
+    samplers: tuple[str, ...] | None = None
+    benchmarks: tuple[str, ...] | None = None
+    label: str | None = None
+    color: str | None = None
+    execution: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkUse:
+    """How an experiment uses a benchmark of the catalogue."""
+
+    name: str
+    n: int
+    shard: int
+    k: tuple[int, ...]
+    problems: int | None = None
+    prompt: str | None = None
+    samplers: tuple[str, ...] | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """A way of drawing responses."""
+
+    name: str
+    temperature: float
+    max_tokens: int
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    base: str | None = None
+    label: str | None = None
+    color: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PerplexityRun:
+    """Whose responses are scored under which model."""
+
+    scorer: str
+    responses_of: tuple[str, ...]
+    per_problem: int = 16
+    benchmarks: tuple[str, ...] | None = None
+    samplers: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A benchmark of the catalogue (specs/benchmarks/NAME.yaml)."""
+
+    name: str
+    file: Path
+    title: str
+    source: Mapping[str, Any]
+    verifier: str
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    shots: tuple[tuple[str, str], ...] = ()
+    count: int | None = None
+    prompt: str | None = None
+    gold_response: str = "{gold}"
+    expected_tokens: int | None = None
+    licence: str | None = None
+    citation: str | None = None
+
+    @property
+    def source_file(self) -> Path:
+        """The source's file: beside the benchmark's own where relative; $NAME is expanded."""
+        return self.file.parent / os.path.expandvars(str(self.source["file"]))
+
+    @property
+    def source_name(self) -> str:
+        """The source in a word, for messages."""
+        if "file" in self.source:
+            return str(self.source_file)
+        return str(self.source.get("generator") or self.source["hub"])
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """A prompt of the catalogue (specs/prompts/NAME.yaml)."""
+
+    name: str
+    format: str
+    user: str
+    system: str | None = None
+    prefix: str = ""
+    shots: int = 0
+    answer: str = "{answer}"
+    separator: str = "\n\n"
+    stop: tuple[str, ...] = ()
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A whole spec, with the catalogue entries that it names."""
+
+    file: Path
+    name: str
+    k: tuple[int, ...]
+    models: Mapping[str, Model]
+    benchmarks: Mapping[str, BenchmarkUse]
+    samplers: Mapping[str, Sampler]
+    title: str | None = None
+    description: str | None = None
+    seed: int = 0
+    shard: int = 16
+    outputs: str = "outputs"
+    references: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    perplexity: tuple[PerplexityRun, ...] = ()
+    catalogue: Mapping[str, Benchmark] = dataclasses.field(default_factory=dict)
+    prompts: Mapping[str, PromptTemplate] = dataclasses.field(default_factory=dict)
+
+    def prompt_of(self, model: Model, use: BenchmarkUse) -> PromptTemplate:
+        """Return the prompt of one cell: the benchmark entry's, the model's, the catalogue's."""
+        name = use.prompt or model.prompt or self.catalogue[use.name].prompt
+        return self.prompts[name or ""]

@@ -1,0 +1,121 @@
+"""What a JSON Schema cannot see in an experiment: names, numbers and pairs that must fit."""
+
+from __future__ import annotations
+
+import math
+import string
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from passk import registry
+from passk.errors import did_you_mean
+from passk.spec import Experiment, Model, PerplexityRun
+from passk.yamls import KeyPath
+
+NAME_CHARACTERS = frozenset(string.ascii_letters + string.digits + "._@+-")
+
+RESERVED_NAMES = frozenset({"store"})
+"""Names an experiment cannot have: folders of the outputs that all experiments share."""
+
+TUNED_ROLES = frozenset({"rl", "sft", "distilled"})
+"""Roles of models that mean nothing without the model they came from."""
+
+Fault = tuple[KeyPath, str]
+
+
+def meaning_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what a schema cannot see: names that do not exist, k > n, shards that do not fit."""
+    yield from _name_faults(experiment, data)
+    yield from _model_faults(experiment, data)
+    yield from _number_faults(experiment, data)
+    for name, sampler in experiment.samplers.items():
+        known = experiment.samplers.keys() - {name}
+        yield from _unknown(("samplers", name, "base"), sampler.base, known)
+    for index, run in enumerate(experiment.perplexity):
+        yield from _perplexity_faults(experiment, ("perplexity", index), run)
+
+
+def _name_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield names that could not stand in a file name, or that the outputs need themselves."""
+    if experiment.name in RESERVED_NAMES:
+        yield ("name",), f"'{experiment.name}' is a folder that all experiments share; rename it"
+    for kind in ("models", "samplers", "benchmarks", "references"):
+        for name in data[kind]:
+            plain = name.replace("{step}", "0") if kind == "models" else name
+            if not plain or set(plain) - NAME_CHARACTERS or not plain[0].isalnum():
+                yield (
+                    (kind, name),
+                    "a name starts with a letter or digit and holds only these and . _ @ + -",
+                )
+
+
+def _model_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with models: engine, base, and the parts that they are limited to."""
+    named = [model for name, entry in data["models"].items() for model in _names_of(name, entry)]
+    for name in {name for name in named if named.count(name) > 1}:
+        yield ("models",), f"the name '{name}' stands for two models"
+    for model in experiment.models.values():
+        path = ("models", _entry_name(model, data))
+        yield from _unknown((*path, "engine"), model.engine, registry.ENGINES)
+        yield from _unknown((*path, "base"), model.base, experiment.models.keys() - {model.name})
+        if model.role in TUNED_ROLES and model.base is None:
+            yield path, f"a model with role {model.role} needs `base`: whom it is compared with"
+        for key, known in (
+            ("samplers", experiment.samplers),
+            ("benchmarks", experiment.benchmarks),
+        ):
+            for index, name in enumerate(getattr(model, key) or ()):
+                yield from _unknown((*path, key, index), name, known)
+
+
+def _names_of(name: str, entry: Mapping[str, Any]) -> list[str]:
+    """Return the names of the models that an entry stands for."""
+    return [name.replace("{step}", str(step)) for step in entry.get("steps", [""])]
+
+
+def _entry_name(model: Model, data: Mapping[str, Any]) -> str:
+    """Return the key that a model stands under in the spec."""
+    models: Mapping[str, Any] = data["models"]
+    return next(name for name, entry in models.items() if model.name in _names_of(name, entry))
+
+
+def _number_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield k above n, and shards that do not fill n."""
+    for name, use in experiment.benchmarks.items():
+        path: KeyPath = ("benchmarks", name)
+        if max(use.k) > use.n:
+            message = (
+                f"k = {max(use.k)} is more than n = {use.n}: pass@k is undefined there; "
+                f"raise n, or give this benchmark a `k` of its own up to {use.n}"
+            )
+            yield (*path, "n"), message
+        if use.n % use.shard:
+            below, above = use.n // use.shard * use.shard, math.ceil(use.n / use.shard) * use.shard
+            near = [str(n) for n in (below, above) if n]
+            message = (
+                f"n = {use.n} is not a multiple of shard = {use.shard}; "
+                f"take n = {' or '.join(near)}, or another shard"
+            )
+            yield (*path, "n"), message
+        for index, sampler in enumerate(use.samplers or ()):
+            yield from _unknown((*path, "samplers", index), sampler, data["samplers"])
+
+
+def _perplexity_faults(
+    experiment: Experiment, path: KeyPath, run: PerplexityRun
+) -> Iterator[Fault]:
+    """Yield names in a perplexity entry that do not exist."""
+    yield from _unknown((*path, "scorer"), run.scorer, experiment.models)
+    references = {f"reference:{name}" for name in ("gold", *experiment.references)}
+    for index, source in enumerate(run.responses_of):
+        known = experiment.models.keys() | references
+        yield from _unknown((*path, "responses_of", index), source, known)
+    for key, names in (("benchmarks", experiment.benchmarks), ("samplers", experiment.samplers)):
+        for index, name in enumerate(getattr(run, key) or ()):
+            yield from _unknown((*path, key, index), name, names)
+
+
+def _unknown(path: KeyPath, name: str | None, known: Iterable[str]) -> Iterator[Fault]:
+    """Yield a fault where a name is given that does not exist."""
+    if name is not None and name not in known:
+        yield path, f"unknown name '{name}'; {did_you_mean(name, known)}"
