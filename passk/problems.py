@@ -1,0 +1,136 @@
+"""Problems and reference responses as files of rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from passk.benchmarks.source import identify, load_problems
+from passk.errors import DataError
+from passk.load import load_benchmark
+from passk.recipes import environment
+from passk.records import Problem, Sample, read_rows, write_rows
+
+NO_GOLD = "null"
+"""Gold of a question without its answer: what a sampling job is given."""
+
+
+def write_problems(
+    benchmark: Path,
+    output: Path,
+    *,
+    limit: int | None = None,
+    questions_only: bool = False,
+    expect: str | None = None,
+) -> None:
+    """Write a benchmark's problems as rows.
+
+    Args:
+        benchmark: the benchmark's YAML file.
+        output: file of Problem rows to write.
+        limit: only the first so many.
+        questions_only: leave the gold answers out, for jobs that must not see them.
+        expect: digest that the questions, or the gold answers, must have.
+
+    Raises:
+        SpecError: the benchmark file is at fault.
+        DataError: the source cannot be read, or is not what the plan was made for.
+    """
+    described = load_benchmark(benchmark)
+    identity = identify(described, limit)
+    found = identity.questions if questions_only else identity.golds
+    if expect is not None and expect != found:
+        raise DataError(
+            f"the source changed after the plan was made: digest {found}, planned {expect}",
+            where=str(benchmark),
+            fix="start the run again",
+        )
+    problems = load_problems(described, limit)
+    if questions_only:
+        problems = [dataclasses.replace(row, gold=NO_GOLD, gold_digest="") for row in problems]
+    recipe = {
+        "stage": "problems",
+        "benchmark": described.name,
+        "source": dict(described.source),
+        "problems": len(problems),
+        "questions": identity.questions,
+        "golds": identity.golds,
+        "environment": environment(),
+    }
+    write_rows(output, problems, recipe)
+
+
+def write_references(
+    problems: Path, output: Path, *, template: str | None = None, responses: Path | None = None
+) -> None:
+    """Write responses that no model of the spec drew as Sample rows, to be scored.
+
+    Args:
+        problems: file of Problem rows with gold answers.
+        output: file of Sample rows to write; they have no tokens and no log-probability.
+        template: how a gold answer reads as a response: holds `{gold}`.
+        responses: JSONL file with `problem_id` and `text`, instead of the gold answers.
+
+    Raises:
+        DataError: a line lacks a field, or names no problem.
+    """
+    asked = read_rows(problems, Problem)
+    texts: Sequence[tuple[str, str]]
+    if responses is None:
+        texts = [
+            (problem.id, (template or "{gold}").replace("{gold}", _gold(problem)))
+            for problem in asked
+        ]
+    else:
+        texts = _read_responses(responses, {problem.id for problem in asked})
+    seen: dict[str, int] = {}
+    rows = []
+    for problem_id, text in texts:
+        index = seen[problem_id] = seen.get(problem_id, -1) + 1
+        rows.append(
+            Sample(
+                problem_id=problem_id,
+                sample=index,
+                seed=0,
+                text=text,
+                token_ids=[],
+                n_tokens=0,
+                finish_reason="stop",
+                sum_logprob=0.0,
+                mean_entropy=0.0,
+            )
+        )
+    recipe = {"stage": "reference", "template": template, "responses": str(responses or "")}
+    write_rows(output, rows, recipe)
+
+
+def _gold(problem: Problem) -> str:
+    """Return a problem's gold answer as text; the first where several are right."""
+    gold: Any = json.loads(problem.gold)
+    return str(gold[0] if isinstance(gold, list) else gold)
+
+
+def _read_responses(path: Path, known: set[str]) -> Sequence[tuple[str, str]]:
+    """Return (problem id, text) of each line of a JSONL file."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    return [_response(line, f"{path}:{number}", known) for number, line in enumerate(lines, 1)]
+
+
+def _response(line: str, where: str, known: set[str]) -> tuple[str, str]:
+    """Return one line's problem id and text."""
+    try:
+        row: Mapping[str, Any] = json.loads(line)
+        problem_id, text = str(row["problem_id"]), str(row["text"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            "a line needs `problem_id` and `text`", where=where, fix=f"found: {line[:80]}"
+        ) from error
+    if problem_id not in known:
+        raise DataError(f"the benchmark has no problem '{problem_id}'", where=where)
+    return problem_id, text
