@@ -1,0 +1,13 @@
+"""The transformers engine: sampling and scoring on one machine, CPU first.
+
+One forward pass takes a packed batch (no padding): tokens of many prompts and responses side
+by side in one row, each span attending to its own keys only (`attention`). Responses of one
+problem share the prompt's keys and values, and are one row as long as they share their tokens
+(`decoding`). Every response has a stream of random numbers of its own (`drawing`).
+"""
+
+from __future__ import annotations
+
+from passk.engines.transformers.engine import TransformersEngine
+
+__all__ = ["TransformersEngine"]

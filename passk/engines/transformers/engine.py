@@ -1,0 +1,123 @@
+"""The engine itself: what `passk.engines.base.Engine` asks for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from passk.engines.base import ModelSource, Request, Sampling, ScoreRequest
+from passk.engines.transformers import loading
+from passk.engines.transformers.attention import Prefix
+from passk.engines.transformers.decoding import Scheduler, pending
+from passk.engines.transformers.prompts import PromptTokenizer, ending_tokens
+from passk.engines.transformers.scoring import Response, Scored, score_responses
+from passk.errors import EngineError
+from passk.records import Sample, Score
+
+BATCH_SIZE = {"cpu": 256, "cuda": 512}
+"""Rows of one forward pass where `execution` does not say and memory suffices."""
+
+
+class TransformersEngine:
+    """A model loaded with transformers, on the GPU where there is one, else on the CPU.
+
+    A response is decided by its prompt, the settings and its own seed, up to the rounding of the
+    model's arithmetic: in float32 what else is in the batch changes a response about once in a
+    million tokens, in bfloat16 more often, since the matrix product of a row is rounded
+    differently in batches of different size. The same requests on the same machine give the same
+    responses.
+
+    `execution` settings: `batch_size` (rows of one forward pass), `threads` (default: the cores
+    that the process may use).
+    """
+
+    packages: tuple[str, ...] = ("torch", "transformers", "tokenizers")
+
+    def __init__(
+        self, model: Any, tokenizer: Any, execution: Mapping[str, Any] | None = None
+    ) -> None:
+        """Wrap a model that was loaded with this engine's attention, and its tokenizer."""
+        self.model = model
+        self.device: str = model.device.type
+        self.tokenizer = PromptTokenizer(tokenizer, ending_tokens(model, tokenizer))
+        self.execution = dict(execution or {})
+
+    @classmethod
+    def load(cls, model: ModelSource) -> TransformersEngine:
+        """See `Engine.load`."""
+        return cls(*loading.load(model), model.execution)
+
+    def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
+        """See `Engine.sample`; problems are begun in the order given."""
+        prompts = [self.tokenizer.prompt(request.prompt) for request in requests]
+        for request, prompt in zip(requests, prompts, strict=True):
+            self._check_room(request.problem_id, len(prompt), sampling.max_tokens)
+        work = [pending(*pair) for pair in zip(requests, prompts, strict=True)]
+        with self._explained():
+            batch_size = self._batch_size(sampling)
+            yield from Scheduler(work, batch_size).run(self.model, sampling, self.tokenizer)
+
+    def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+        """See `Engine.score`; responses to equal prompts are scored together."""
+        problems: dict[tuple[int, ...], Scored] = {}
+        for request in requests:
+            prompt = self.tokenizer.prompt(request.prompt)
+            tokens = self.tokenizer.response(request, prompt)
+            self._check_room(request.problem_id, len(prompt), len(tokens))
+            problem = problems.setdefault(tuple(prompt), Scored(prompt, Prefix(), []))
+            problem.responses.append(
+                Response(request.problem_id, request.sample, tokens, problem.prefix)
+            )
+        with self._explained():
+            yield from score_responses(self.model, problems.values())
+
+    def _check_room(self, problem_id: str, prompt: int, response: int) -> None:
+        """Raise where a prompt and its response do not fit into the model's context."""
+        limit = loading.context_length(self.model)
+        if prompt + response > limit:
+            raise EngineError(
+                f"a prompt of {prompt} tokens and {response} response tokens do not fit into "
+                f"the model's context of {limit}",
+                where=f"problem {problem_id}",
+                fix=f"lower max_tokens to {max(0, limit - prompt)}, shorten the prompt, or use a "
+                "model with a longer context",
+            )
+
+    def _batch_size(self, sampling: Sampling) -> int:
+        """Return the rows that are aimed at: as told, or as many as half the memory holds."""
+        told = self.execution.get("batch_size")
+        if told:
+            return int(told)
+        config = self.model.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = (
+            getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        )
+        token = 2 * config.num_hidden_layers * heads * width * self.model.dtype.itemsize
+        fitting = memory(self.device) // 2 // int(token * sampling.max_tokens)
+        return max(1, min(BATCH_SIZE.get(self.device, 256), fitting))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn a lack of memory into an EngineError with the way out."""
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if not loading.is_out_of_memory(error):
+                raise
+            raise EngineError(
+                f"out of memory on {self.device}",
+                fix="set a smaller `batch_size` under `execution` of the model; what was "
+                "finished is kept",
+            ) from error
+
+
+def memory(device: str) -> int:
+    """Return the bytes of memory that a device has in all."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.get_device_properties(0).total_memory)
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

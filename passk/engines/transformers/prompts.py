@@ -1,0 +1,130 @@
+"""From prompts to token ids and from token ids to text, with a model's own tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from passk.engines.base import Prompt, ScoreRequest
+from passk.errors import EngineError
+
+
+class PromptTokenizer:
+    """A tokenizer as this engine uses it: prompts, responses, and where a response ends."""
+
+    def __init__(self, tokenizer: Any, ending: frozenset[int]) -> None:
+        """Keep the tokenizer and the ids of the tokens that end a response."""
+        self.tokenizer, self.ending = tokenizer, ending
+        self._token_text: dict[int, str] = {}
+
+    def prompt(self, prompt: Prompt) -> list[int]:
+        """Return a prompt's token ids.
+
+        Raw text gets the special tokens that the tokenizer itself adds; a chat gets those of its
+        template and no others.
+
+        Raises:
+            EngineError: there is no chat template, the template refuses the messages, the prompt
+                has images or is empty, or it starts with two beginning-of-sequence tokens.
+        """
+        ids = self._ids(self._text(prompt), chat=prompt.text is None)
+        bos = self.tokenizer.bos_token_id
+        if not ids:
+            raise EngineError("the prompt is empty", fix="give it some text")
+        if bos is not None and ids[:2] == [bos, bos]:
+            raise EngineError(
+                f"the prompt starts with two beginning-of-sequence tokens "
+                f"({self.tokenizer.bos_token!r})",
+                fix="take the token out of the prompt's text: the tokenizer adds it",
+            )
+        return ids
+
+    def response(self, request: ScoreRequest, prompt: Sequence[int]) -> list[int]:
+        """Return the token ids of the response to score.
+
+        These are its own ids where it has any. Else prompt and response are tokenised as one
+        text, and what follows the prompt's ids is the response. Where tokens straddle the
+        boundary (the prompt's ids do not come out as they are alone), the response is tokenised
+        by itself, since a sampler would have continued from the prompt's own ids.
+        """
+        if request.token_ids:
+            return list(request.token_ids)
+        chat = request.prompt.text is None
+        whole = self._ids(self._text(request.prompt) + request.text, chat=chat)
+        if whole[: len(prompt)] == list(prompt):
+            return whole[len(prompt) :]
+        return self._ids(request.text, chat=True)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return the text of response tokens, without special tokens."""
+        text: str = self.tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def ends(self, tokens: Sequence[int], stop: Sequence[str]) -> bool:
+        """Say whether the last of `tokens` ends the response, or completes a stop string.
+
+        A token is at least one byte of text, so that a stop string of b bytes that ends in the
+        last token starts in the last b; one more is decoded since a tokenizer may drop the space
+        that a text starts with. Nothing is decoded unless the last token has the last character
+        of a stop string, or ends in a part of a character.
+        """
+        if tokens[-1] in self.ending:
+            return True
+        newest = self._text_of(tokens[-1])
+        likely = [s for s in stop if s[-1] in newest or "\ufffd" in newest]
+        if not likely:
+            return False
+        window = max(len(s.encode()) for s in likely) + 1
+        tail = self.text(tokens[-window:])
+        return any(s in tail for s in likely)
+
+    def cut(self, tokens: Sequence[int], stop: Sequence[str]) -> str:
+        """Return the text of a finished response, up to its first stop string."""
+        body = tokens[:-1] if tokens[-1] in self.ending else tokens
+        text = self.text(body)
+        return text[: min((at for s in stop if (at := text.find(s)) >= 0), default=len(text))]
+
+    def _text_of(self, token: int) -> str:
+        """Return the text of one token, remembered."""
+        if token not in self._token_text:
+            self._token_text[token] = self.text([token])
+        return self._token_text[token]
+
+    def _ids(self, text: str, *, chat: bool) -> list[int]:
+        """Tokenise text; a chat's has its special tokens already."""
+        return list(self.tokenizer(text, add_special_tokens=not chat)["input_ids"])
+
+    def _text(self, prompt: Prompt) -> str:
+        """Return the whole prompt as text."""
+        if prompt.images:
+            raise EngineError(
+                "images are not supported by the transformers engine yet",
+                fix="use `engine: vllm` for vision benchmarks",
+            )
+        if prompt.text is not None:
+            return prompt.text + prompt.prefix
+        return self._chat(prompt) + prompt.prefix
+
+    def _chat(self, prompt: Prompt) -> str:
+        """Return the messages as the model's chat template renders them."""
+        messages = [{"role": role, "content": content} for role, content in prompt.messages]
+        try:
+            text: str = self.tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:  # a template is a program of the model's author
+            raise EngineError(
+                f"the model's chat template cannot render this prompt: "
+                f"{str(error).splitlines()[0]}",
+                fix="use a raw-text prompt (specs/prompts) for this model",
+            ) from error
+        return text
+
+
+def ending_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Return the ids that end a response: those of the generation settings and the tokenizer."""
+    listed = model.generation_config.eos_token_id
+    ids = set(listed) if isinstance(listed, list) else {listed}
+    return frozenset(ids | {tokenizer.eos_token_id}) - {None}
