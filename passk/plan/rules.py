@@ -15,6 +15,7 @@ from passk.plan.cells import Cell
 from passk.plan.documents import cell_document, experiment_document, score_document
 from passk.plan.layout import Layout
 from passk.recipes import canonical_json, digest
+from passk.results import TABLES
 from passk.yamls import read_yaml
 
 DEFAULT_THREADS = {"fake": 1}
@@ -40,6 +41,25 @@ class Rules:
         return self.paths.experiment(self.name, "report.html")
 
     @property
+    def plan_file(self) -> str:
+        """The plan as the analysis reads it."""
+        return self.paths.experiment(self.name, "plan.json")
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables of the experiment, as CSV and Parquet."""
+        return [
+            self.paths.experiment(self.name, f"tables/{name}.{ending}")
+            for name in TABLES
+            for ending in ("csv", "parquet")
+        ]
+
+    @property
+    def figures(self) -> str:
+        """The index of the figures, written last."""
+        return self.paths.experiment(self.name, "figures/figures.json")
+
+    @property
     def wanted(self) -> list[str]:
         """The targets of the whole workflow."""
         return [self.report]
@@ -47,6 +67,11 @@ class Rules:
     def benchmark_file(self, wildcards: Any) -> str:
         """Return the YAML file of a set of problems."""
         return str(self.plan.problems[wildcards.problems][0].file)
+
+    def questions_digest(self, wildcards: Any) -> str:
+        """Return the digest that a set of questions must have."""
+        cells = self.plan.cells.values()
+        return next(c.identity.questions for c in cells if c.problems == wildcards.problems)
 
     def problem_limit(self, wildcards: Any) -> int:
         """Return how many of a benchmark's problems are taken; 0 is all."""

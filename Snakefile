@@ -1,0 +1,34 @@
+# passk: a spec becomes a report. One spec per run: snakemake --cores N --configfile specs/x.yaml
+# Everything about names, paths and staleness is in passk/plan; a rule is one `passk` command.
+from snakemake.utils import min_version
+
+from passk.plan import for_snakemake
+
+min_version("9.0")
+
+if not workflow.configfiles:
+
+    configfile: "specs/quickstart.yaml"
+
+
+R = for_snakemake(workflow.configfiles, config)
+
+
+wildcard_constraints:
+    cell=r"[^/]+",
+    shard=r"\d+-\d+",
+    n=r"\d+",
+
+
+rule all:
+    default_target: True
+    input:
+        R.wanted,
+
+
+include: "rules/problems.smk"
+include: "rules/weights.smk"
+include: "rules/sample.smk"
+include: "rules/verify.smk"
+include: "rules/perplexity.smk"
+include: "rules/report.smk"

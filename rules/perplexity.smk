@@ -1,0 +1,42 @@
+# INPUT   store/cells/{cell}/samples/{shard}.parquet; {cell} is a cell or a reference
+# OUTPUT  store/cells/{cell}/scores/{scorer}/score.json         what decides the scores
+#         store/cells/{cell}/scores/{scorer}/{shard}.parquet    one score per response
+
+
+rule write_references:
+    input:
+        ancient(R.reference_problems),
+    output:
+        R.paths.samples("{reference}", "all"),
+    params:
+        source=R.reference_source,
+    shell:
+        "passk reference --problems {input} {params.source} -o {output}"
+
+
+rule resolve_score:
+    output:
+        R.paths.score_task("{cell}", "{scorer}"),
+    params:
+        digest=R.score_digest,
+        spec=R.spec,
+    shell:
+        "passk resolve {params.spec:q} --score {wildcards.cell} {wildcards.scorer} -o {output}"
+
+
+rule score_responses:
+    input:
+        task=ancient(R.paths.score_task("{cell}", "{scorer}")),
+        questions=ancient(R.score_questions),
+        weights=ancient(R.scorer_weights),
+        samples=R.paths.samples("{cell}", "{shard}"),
+    output:
+        R.paths.scores("{cell}", "{scorer}", "{shard}"),
+    wildcard_constraints:
+        shard=r"\d+-\d+|all",
+    threads: R.score_threads
+    log:
+        R.paths.log("perplexity", "{cell}.{scorer}.{shard}"),
+    shell:
+        "passk perplexity --task {input.task} --problems {input.questions}"
+        " --samples {input.samples} --threads {threads} --log {log} -o {output}"

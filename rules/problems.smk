@@ -1,0 +1,26 @@
+# INPUT   a benchmark's YAML file (and the source it names)
+# OUTPUT  store/problems/{problems}/questions.parquet          for models
+#         store/problems/{problems}/problems-{golds}.parquet   for verifiers
+
+
+rule load_questions:
+    output:
+        R.paths.questions("{problems}"),
+    params:
+        benchmark=R.benchmark_file,
+        limit=R.problem_limit,
+        expect=R.questions_digest,
+    shell:
+        "passk problems {params.benchmark} --limit {params.limit} --questions-only"
+        " --expect {params.expect} -o {output}"
+
+
+rule load_problems:
+    output:
+        R.paths.problems("{problems}", "{golds}"),
+    params:
+        benchmark=R.benchmark_file,
+        limit=R.problem_limit,
+    shell:
+        "passk problems {params.benchmark} --limit {params.limit}"
+        " --expect {wildcards.golds} -o {output}"

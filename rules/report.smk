@@ -1,0 +1,46 @@
+# INPUT   counts of every cell, scores of every scoring task
+# OUTPUT  {name}/plan.json, {name}/tables/*.csv and *.parquet, {name}/figures/*, {name}/report.html
+
+
+rule resolve_experiment:
+    output:
+        R.plan_file,
+    params:
+        digest=R.experiment_digest,
+        spec=R.spec,
+    shell:
+        "passk resolve {params.spec:q} --experiment -o {output}"
+
+
+rule aggregate_tables:
+    input:
+        counts=R.counts,
+        scores=R.scores,
+        plan=R.plan_file,
+    output:
+        R.tables,
+    shell:
+        "passk aggregate --plan {input.plan} -o $(dirname {output[0]})"
+
+
+rule draw_figures:
+    input:
+        tables=R.tables,
+        plan=R.plan_file,
+    output:
+        R.figures,
+    shell:
+        "passk figures --plan {input.plan} --tables $(dirname {input.tables[0]})"
+        " -o $(dirname {output[0]})"
+
+
+rule write_report:
+    input:
+        tables=R.tables,
+        figures=R.figures,
+        plan=R.plan_file,
+    output:
+        R.report,
+    shell:
+        "passk report --plan {input.plan} --tables $(dirname {input.tables[0]})"
+        " --figures $(dirname {input.figures[0]}) -o {output}"

@@ -1,0 +1,29 @@
+# INPUT   store/problems/{problems}/questions.parquet, converted weights where there are any
+# OUTPUT  store/cells/{cell}/cell.json                   what decides the cell
+#         store/cells/{cell}/samples/{shard}.parquet     its responses
+# Inputs are ancient: paths hold digests of what decides a sample, so a file made again is the same.
+
+
+rule resolve_cell:
+    output:
+        R.paths.cell("{cell}"),
+    params:
+        digest=R.cell_digest,
+        spec=R.spec,
+    shell:
+        "passk resolve {params.spec:q} --cell {wildcards.cell} -o {output}"
+
+
+rule draw_samples:
+    input:
+        cell=ancient(R.paths.cell("{cell}")),
+        questions=ancient(R.questions),
+        weights=ancient(R.weights),
+    output:
+        R.paths.samples("{cell}", "{shard}"),
+    threads: R.sample_threads
+    log:
+        R.paths.log("sample", "{cell}.{shard}"),
+    shell:
+        "passk sample --cell {input.cell} --problems {input.questions}"
+        " --samples {wildcards.shard} --threads {threads} --log {log} -o {output}"

@@ -1,0 +1,14 @@
+# INPUT   an installed package that holds weights
+# OUTPUT  store/weights/{package}/recipe.json, written last
+
+
+rule convert_weights:
+    output:
+        f"{R.paths.weights('{package}')}/recipe.json",
+    params:
+        source=R.package_weights,
+    log:
+        R.paths.log("weights", "{package}"),
+    shell:
+        "passk weights {params.source[0]} --revision {params.source[1]}"
+        " --log {log} -o $(dirname {output})"
