@@ -1,0 +1,166 @@
+"""Tables with a row per cell: curves, summary, problems, histogram."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from passk.aggregate.pairs import Pair
+from passk.errors import DataError
+from passk.estimate import (
+    BINS,
+    Curve,
+    accuracy_histogram,
+    estimate_curve,
+    guess_floor,
+    mean_pass_at_k,
+    se_gap,
+    se_gap_to_base,
+)
+from passk.records import Count, read_table
+from passk.results import Cell, Study
+
+Counts = Mapping[str, pd.DataFrame]
+"""Cell id -> Count rows."""
+
+
+def read_counts(cell: Cell) -> pd.DataFrame:
+    """Read the Count rows of a cell, and check that they are of the n that the plan says."""
+    counts: pd.DataFrame = read_table(cell.counts, Count).to_pandas()
+    if (counts["n"] != cell.n).any():
+        raise DataError(
+            f"counts {int(counts['n'].min())} responses where the plan says {cell.n}",
+            where=str(cell.counts),
+            fix="delete it and run the workflow again: it will be remade",
+        )
+    return counts
+
+
+def names(cell: Cell) -> dict[str, Any]:
+    """Return the columns that say which cell a row is about."""
+    return {
+        "model": cell.model,
+        "benchmark": cell.benchmark,
+        "sampler": cell.sampler,
+        "cell": cell.id,
+    }
+
+
+def pass_at_k_rows(study: Study, counts: Counts) -> Iterator[dict[str, Any]]:
+    """Yield one row per cell and k; values are nan where k > n."""
+    for cell in study.cells:
+        table = counts[cell.id]
+        curve = estimate_curve(table["n"], table["correct"], study.k)
+        floor = guess_floor(table["floor_n"], table["floor_correct"], study.k)
+        for index, k in enumerate(study.k):
+            yield {
+                **names(cell),
+                "k": k,
+                "n": cell.n,
+                "problems": curve.problems,
+                **curve_values(curve, index),
+                "floor": floor[index],
+            }
+
+
+def curve_values(curve: Curve, index: int) -> dict[str, float]:
+    """Return pass@k with its intervals at one k."""
+    return {
+        "pass_at_k": float(curve.value[index]),
+        "ci_low": float(curve.low[index]),
+        "ci_high": float(curve.high[index]),
+        "noise_low": float(curve.noise_low[index]),
+        "noise_high": float(curve.noise_high[index]),
+    }
+
+
+def summary_rows(study: Study, counts: Counts, pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
+    """Yield one row per cell: ends of the curve, gaps, crossover, coverage, and what went wrong."""
+    by_cell = {pair.cell.id: pair for pair in pairs}
+    for cell in study.cells:
+        table = counts[cell.id]
+        k_max = largest_k(study, cell.n)
+        yield {
+            **names(cell),
+            "label": cell.label or cell.id,
+            "role": cell.role,
+            "algorithm": cell.algorithm,
+            "step": cell.step,
+            "n": cell.n,
+            "problems": len(table),
+            **_ends(table, k_max),
+            **_against_base(study, table, by_cell.get(cell.id)),
+            **_conduct(table),
+        }
+
+
+def largest_k(study: Study, n: int) -> int:
+    """Return the largest k of the study that n responses define (n where all are larger)."""
+    return max((k for k in study.k if k <= n), default=n)
+
+
+def _ends(table: pd.DataFrame, k_max: int) -> dict[str, float]:
+    """Return pass@1 and pass@k_max with their intervals over problems, and the gap between."""
+    curve = estimate_curve(table["n"], table["correct"], [1, k_max])
+    return {
+        "pass_at_1": curve.value[0],
+        "pass_at_1_low": curve.low[0],
+        "pass_at_1_high": curve.high[0],
+        "k_max": k_max,
+        "pass_at_k_max": curve.value[1],
+        "pass_at_k_max_low": curve.low[1],
+        "pass_at_k_max_high": curve.high[1],
+        "se_gap": se_gap(curve.value[0], curve.value[1]),
+    }
+
+
+def _against_base(study: Study, table: pd.DataFrame, pair: Pair | None) -> dict[str, Any]:
+    """Return the gap to the base, the crossover and the coverage; all empty without a base."""
+    if pair is None:
+        nothing = ("se_gap_to_base", "crossover_k", "crossover_low", "crossover_high")
+        return {"base": None, **dict.fromkeys((*nothing, *Pair.CATEGORIES), np.nan)}
+    base = pair.base_counts
+    k_max = largest_k(study, pair.base.n)
+    ceiling = mean_pass_at_k(base["n"], base["correct"], [k_max])[0]
+    first = mean_pass_at_k(table["n"], table["correct"], [1])[0]
+    ends = dict(
+        zip(("crossover_k", "crossover_low", "crossover_high"), pair.crossover, strict=True)
+    )
+    return {
+        "base": pair.base.id,
+        "se_gap_to_base": se_gap_to_base(first, ceiling),
+        **ends,
+        **pair.coverage(),
+    }
+
+
+def _conduct(table: pd.DataFrame) -> dict[str, Any]:
+    """Return how the responses ended and how grading went, over all problems."""
+    responses = int(table["n"].sum())
+    return {
+        "responses": responses,
+        "truncated_share": table["truncated"].sum() / responses,
+        "no_answer_share": table["no_answer"].sum() / responses,
+        "timeouts": int(table["timeout"].sum()),
+        "errors": int(table["error"].sum()),
+        "tokens": int(table["tokens"].sum()),
+    }
+
+
+def problem_rows(study: Study, counts: Counts) -> Iterator[dict[str, Any]]:
+    """Yield one row per cell and problem: its counts and its accuracy."""
+    for cell in study.cells:
+        table = counts[cell.id].assign(accuracy=lambda rows: rows["correct"] / rows["n"])
+        for row in table.to_dict("records"):
+            yield {**names(cell), **{str(name): value for name, value in row.items()}}
+
+
+def histogram_rows(study: Study, counts: Counts) -> Iterator[dict[str, Any]]:
+    """Yield one row per cell and accuracy bin with the number of problems in it."""
+    for cell in study.cells:
+        table = counts[cell.id]
+        for index, problems in enumerate(accuracy_histogram(table["n"], table["correct"])):
+            yield {**names(cell), "bin": index, "accuracy": BINS[index], "problems": int(problems)}

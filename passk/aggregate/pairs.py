@@ -1,0 +1,109 @@
+"""Tables with a row per comparison of a cell with its base, over the problems both have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from passk.errors import DataError
+from passk.estimate import CATEGORIES, Comparison, compare, coverage, coverage_counts
+from passk.results import Cell, Study
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A cell, its base, and their counts over the same problems in the same order.
+
+    Attributes:
+        cell: the cell that is compared.
+        base: the cell that it is compared with.
+        counts: Count rows of `cell`.
+        base_counts: Count rows of `base`, row by row of the same problems.
+        comparison: the paired delta curve at the study's k.
+    """
+
+    COLUMNS: ClassVar = [
+        "benchmark", "cell", "base", "k", "problems", "delta",
+        "ci_low", "ci_high", "band_low", "band_high",
+    ]  # fmt: skip
+    CATEGORIES: ClassVar = list(CATEGORIES)
+    COVERAGE_COLUMNS: ClassVar = [
+        "benchmark", "cell", "base", "problem_id", "category",
+        "n", "correct", "base_n", "base_correct",
+    ]  # fmt: skip
+
+    cell: Cell
+    base: Cell
+    counts: pd.DataFrame
+    base_counts: pd.DataFrame
+    comparison: Comparison
+
+    @property
+    def crossover(self) -> tuple[float, float, float]:
+        """The k at which the base overtakes, with its interval; inf is none up to n."""
+        return self.comparison.crossover
+
+    def names(self) -> dict[str, Any]:
+        """Return the columns that say which comparison a row is about."""
+        return {"benchmark": self.cell.benchmark, "cell": self.cell.id, "base": self.base.id}
+
+    def coverage(self) -> dict[str, int]:
+        """Return the number of problems in each coverage category."""
+        counts = coverage_counts(self.base_counts["correct"], self.counts["correct"])
+        return {str(name): value for name, value in counts.items()}
+
+
+def make_pairs(study: Study, counts: Mapping[str, pd.DataFrame]) -> list[Pair]:
+    """Return every comparison of the study."""
+    return [
+        _make_pair(study, cell, base, counts[cell.id], counts[base.id])
+        for cell, base in study.pairs()
+    ]
+
+
+def _make_pair(
+    study: Study, cell: Cell, base: Cell, own: pd.DataFrame, other: pd.DataFrame
+) -> Pair:
+    """Compare one cell with its base over the problems that both have."""
+    common = own.loc[own["problem_id"].isin(other["problem_id"]), "problem_id"]
+    if common.empty:
+        raise DataError(
+            f"no problem in common with the base '{base.id}'", where=f"cell '{cell.id}'"
+        )
+    left = own.set_index("problem_id").loc[common].reset_index()
+    right = other.set_index("problem_id").loc[common].reset_index()
+    tuned, basis = ((table["n"], table["correct"]) for table in (left, right))
+    return Pair(cell, base, left, right, compare(tuned, basis, study.k))
+
+
+def delta_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:
+    """Yield one row per comparison and k; nan where k is above either n."""
+    for pair in pairs:
+        found = pair.comparison
+        for index, k in enumerate(found.k):
+            yield {
+                **pair.names(),
+                "k": int(k),
+                "problems": found.problems,
+                "delta": found.delta[index],
+                "ci_low": found.low[index],
+                "ci_high": found.high[index],
+                "band_low": found.band_low[index],
+                "band_high": found.band_high[index],
+            }
+
+
+def coverage_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:
+    """Yield one row per comparison and problem with its coverage category."""
+    for pair in pairs:
+        categories = coverage(pair.base_counts["correct"], pair.counts["correct"])
+        table = pair.counts[["problem_id", "n", "correct"]].assign(
+            category=categories,
+            base_n=pair.base_counts["n"],
+            base_correct=pair.base_counts["correct"],
+        )
+        for row in table.to_dict("records"):
+            yield {**pair.names(), **{str(name): value for name, value in row.items()}}

@@ -1,0 +1,133 @@
+"""Bars and boxes: accuracy histogram, problems lost and gained, perplexities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from passk.figures.style import canvas
+from passk.palette import INK, MUTED
+from passk.results import Cell
+
+BIN_TICKS = ("0", *(f".{tenth}" for tenth in range(1, 10)), "<1", "1")
+
+
+def histogram_figure(
+    cells: list[Cell], histogram: pd.DataFrame, colors: Mapping[str, str]
+) -> Figure:
+    """Draw how many problems fall into each accuracy bin, a bar per cell side by side."""
+    figure = canvas()
+    axes = figure.subplots()
+    width = 0.84 / len(cells)
+    for index, cell in enumerate(cells):
+        label = cell.label or cell.id
+        heights = histogram[histogram["cell"] == cell.id].sort_values("bin")["problems"]
+        centre = np.arange(len(BIN_TICKS)) + (index - (len(cells) - 1) / 2) * width
+        look = {"color": colors[label]} if cell.base else _outlined(colors[label])
+        axes.bar(centre, heights, width * 0.92, label=fill(label, 24), **look)
+    axes.set_xticks(range(len(BIN_TICKS)), BIN_TICKS)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(visible=False, axis="x")
+    axes.set_xlabel("accuracy on a problem (upper end of the bin)")
+    axes.set_ylabel("problems")
+    axes.set_title(cells[0].benchmark)
+    figure.legend(loc="outside upper right", ncols=min(len(cells), 3), handlelength=1.2)
+    return figure
+
+
+def _outlined(color: str) -> dict[str, Any]:
+    """Return the look of a base's bar: hatched outline, so that it differs without colour."""
+    return {"facecolor": "none", "edgecolor": color, "hatch": "//////", "linewidth": 0.8}
+
+
+def coverage_figure(
+    pairs: list[tuple[Cell, Cell]], summary: pd.DataFrame, colors: Mapping[str, str]
+) -> Figure:
+    """Draw problems that only the base solves to the left, only the tuned model to the right."""
+    figure = canvas(height=0.85 + 0.5 * len(pairs))
+    axes = figure.subplots()
+    rows = summary.set_index("cell").to_dict("index")
+    for place, (cell, base) in enumerate(pairs):
+        row = rows[cell.id]
+        lost, gained = int(row["base_only"]), int(row["tuned_only"])
+        names = (base.label or base.id, cell.label or cell.id)
+        axes.barh(place, -lost, 0.52, **_outlined(colors[names[0]]))
+        axes.barh(place, gained, 0.52, color=colors[names[1]])
+        _bar_ends(axes, place, lost, gained)
+        note = f"both {int(row['both'])}\nneither {int(row['neither'])}"
+        axes.text(1.02, place, note, transform=axes.get_yaxis_transform(), va="center", color=MUTED)
+    reach = max(
+        1, *(rows[cell.id][side] for cell, _ in pairs for side in ("base_only", "tuned_only"))
+    )
+    axes.set_xlim(-1.35 * reach, 1.35 * reach)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(pairs) - 0.5, -0.5)
+    axes.axvline(0, color=INK, lw=0.7)
+    axes.set_yticks(range(len(pairs)), [fill(f"{c.label} vs {b.label}", 18) for c, b in pairs])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):g}"))
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("← problems only the base solves\nproblems only the tuned one solves →")
+    axes.set_title(pairs[0][0].benchmark)
+    return figure
+
+
+def _bar_ends(axes: Axes, place: int, lost: int, gained: int) -> None:
+    """Write the two numbers at the outer ends of a pair's bars."""
+    for value, shift, side in ((-lost, -3, "right"), (gained, 3, "left")):
+        axes.annotate(
+            str(abs(value)), (value, place), (shift, 0), textcoords="offset points",
+            ha=side, va="center", weight="bold",
+        )  # fmt: skip
+
+
+def perplexity_figure(table: pd.DataFrame, colors: Mapping[str, str]) -> Figure:
+    """Draw a box of the problems' median perplexities per scoring; `table` is of one benchmark."""
+    names = list(dict.fromkeys(table["scoring"]))
+    figure = canvas(height=0.75 + 0.38 * len(names))
+    axes = figure.subplots()
+    labels = []
+    for place, name in enumerate(names):
+        rows = table[table["scoring"] == name]
+        first = rows.iloc[0]
+        color = colors.get(first["responses_of"], MUTED)
+        _box(axes, place, rows["median"].dropna().to_numpy(), color)
+        labels.append(fill(f"{first['responses_of']} under {first['scorer_label']}", 24))
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(names)), labels)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    _plain_log_ticks(axes)
+    axes.set_xlabel("median perplexity of a problem")
+    axes.set_title(str(table["benchmark"].iloc[0]))
+    return figure
+
+
+def _plain_log_ticks(axes: Axes) -> None:
+    """Label a log axis of less than two decades at 1, 2, 5 with plain numbers."""
+    from matplotlib.ticker import LogLocator
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _box(axes: Axes, place: int, values: np.ndarray, color: str) -> None:
+    """Draw the middle half as a box, 5 % to 95 % as whiskers, the median, and the points."""
+    if not len(values):
+        return
+    p5, q1, median, q3, p95 = np.percentile(values, [5, 25, 50, 75, 95])
+    axes.plot([p5, q1], [place, place], color=color, lw=0.9)
+    axes.plot([q3, p95], [place, place], color=color, lw=0.9)
+    axes.barh(place, q3 - q1, 0.5, left=q1, color=color, alpha=0.28, lw=0)
+    axes.plot([median, median], [place - 0.25, place + 0.25], color=color, lw=1.8)
+    jitter = np.random.default_rng(0).uniform(-0.17, 0.17, len(values))
+    axes.plot(values, place + jitter, ".", color=color, ms=1.8, alpha=0.5, mew=0)

@@ -1,0 +1,113 @@
+"""Curves over k: pass@k of every cell of a benchmark, and paired differences to the base."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from operator import itemgetter
+from textwrap import fill
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from passk.figures.style import COLUMN, canvas, end_labels, percent_axis, tries_axis
+from passk.palette import INK, MUTED
+from passk.results import Cell, Study
+
+BASE_STYLE = (0, (5, 1.6))
+HEIGHT = 2.45
+FLOOR_STYLE = (0, (1, 1.8))
+
+
+def curves_figure(
+    study: Study, benchmark: str, table: pd.DataFrame, colors: Mapping[str, str]
+) -> Figure:
+    """Draw pass@k against k for the cells of one benchmark; `table` is `pass_at_k`."""
+    figure = canvas(height=HEIGHT)
+    axes = figure.subplots()
+    cells = [cell for cell in study.cells if cell.benchmark == benchmark]
+    ends, floors = [], []
+    for cell in cells:
+        curve = table[table["cell"] == cell.id].dropna(subset="pass_at_k").sort_values("k")
+        label = cell.label or cell.id
+        draw_curve(axes, cell, curve, colors[label])
+        last = curve.iloc[-1]
+        ends.append((last["k"], last["pass_at_k"], fill(label, 16), colors[label]))
+        floors.append((last["k"], last["floor"]))
+    tries_axis(axes, sorted(k for k in study.k if k <= max(cell.n for cell in cells)))
+    percent_axis(axes, "pass@k (%)")
+    axes.set_ylim(*_limits(table[table["cell"].isin([cell.id for cell in cells])]))
+    known = [end for end in floors if not math.isnan(end[1])]
+    if known:
+        ends.append((*max(known, key=itemgetter(1)), "guess floor", MUTED))
+    end_labels(axes, ends, HEIGHT)
+    axes.set_title(benchmark)
+    return figure
+
+
+def draw_curve(axes: Axes, cell: Cell, curve: pd.DataFrame, color: str) -> None:
+    """Draw one curve: interval shaded, hollow marks where k > n/2, the guess floor dotted."""
+    k, value = curve["k"], curve["pass_at_k"]
+    style = "-" if cell.base else BASE_STYLE
+    axes.fill_between(k, curve["ci_low"], curve["ci_high"], color=color, alpha=0.13, lw=0)
+    axes.plot(k, value, color=color, ls=style)
+    sure = k <= cell.n / 2
+    axes.plot(k[sure], value[sure], "o", color=color)
+    axes.plot(k[~sure], value[~sure], "o", mfc="none", mec=color, mew=0.9)
+    axes.plot(k, curve["floor"], color=color, ls=FLOOR_STYLE, lw=1.0)
+
+
+def _limits(table: pd.DataFrame) -> tuple[float, float]:
+    """Return the y limits that show curves, intervals and floors with some air."""
+    shown = table[["ci_low", "ci_high", "floor"]]
+    low, high = shown.min().min(), shown.max().max()
+    air = 0.06 * (high - low) + 0.005
+    return max(low - air, -0.02), min(high + air, 1.02)
+
+
+def deltas_figure(
+    pairs: list[tuple[Cell, Cell]],
+    deltas: pd.DataFrame,
+    summary: pd.DataFrame,
+    colors: Mapping[str, str],
+) -> Figure:
+    """Draw tuned minus base against k, a panel per comparison of one benchmark."""
+    columns = min(len(pairs), 2)
+    rows = -(-len(pairs) // columns)
+    figure = canvas(COLUMN * columns, 2.3 * rows)
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    for axes, (cell, base) in zip(grid, pairs, strict=False):
+        curve = deltas[(deltas["cell"] == cell.id)].dropna(subset="delta").sort_values("k")
+        row = summary[summary["cell"] == cell.id].iloc[0]
+        draw_delta(axes, curve, row, base.label or base.id, colors[cell.label or cell.id])
+        axes.set_title(fill(f"{cell.label or cell.id} minus {base.label or base.id}", 44))
+        percent_axis(axes, "difference in pass@k\n(percentage points)")
+    for axes in grid[len(pairs) :]:
+        axes.remove()
+    return figure
+
+
+def draw_delta(axes: Axes, curve: pd.DataFrame, row: pd.Series, base: str, color: str) -> None:
+    """Draw one delta curve: interval at each k (dark), simultaneous band (light), crossover."""
+    k = curve["k"]
+    axes.fill_between(k, curve["band_low"], curve["band_high"], color=color, alpha=0.12, lw=0)
+    axes.fill_between(k, curve["ci_low"], curve["ci_high"], color=color, alpha=0.22, lw=0)
+    axes.axhline(0, color=INK, lw=0.7)
+    axes.plot(k, curve["delta"], "o-", color=color)
+    tries_axis(axes, sorted(int(value) for value in k))
+    _mark_crossover(axes, row, base, float(k.max()))
+
+
+def _mark_crossover(axes: Axes, row: pd.Series, base: str, k_max: float) -> None:
+    """Mark the crossover and its interval on the zero line, or say that there is none."""
+    point, low, high = (row[f"crossover_{end}"] for end in ("k", "low", "high"))
+    if math.isinf(point):
+        text = f"no crossover up to k = {k_max:g}"
+    else:
+        reach = f"none ≤ {k_max:g}" if math.isinf(high) else f"{high:g}"
+        axes.plot([low, min(high, k_max)], [0, 0], color=INK, lw=2.4, solid_capstyle="butt")
+        axes.plot(point, 0, "D", color=INK, ms=4.2)
+        text = f"{fill(base, 30)} overtakes\nat k ≈ {point:g} [{low:g}, {reach}]"
+    axes.text(0.985, 0.965, text, transform=axes.transAxes, ha="right", va="top",
+              color=MUTED)  # fmt: skip

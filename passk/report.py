@@ -1,0 +1,192 @@
+"""The report: one HTML file that opens offline, with nothing to fetch and nothing to run.
+
+All text from specs and models goes through the template's autoescape; figures are our own SVG.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from passk import __version__, palette
+from passk.errors import DataError
+from passk.findings import findings, interval, percent
+from passk.recipes import read_json, write_text
+from passk.results import TABLES, Study, read_plan, read_result, recipes
+
+SHARE_LIMIT = 0.05
+"""Share of truncated or unanswered responses from which on the page warns."""
+
+
+def report(plan: Path, tables: Path, figures: Path, output: Path) -> None:
+    """Write the report page.
+
+    Args:
+        plan: `plan.json` of the study.
+        tables: folder that aggregation wrote.
+        figures: folder that `passk figures` wrote.
+        output: the HTML file.
+
+    Raises:
+        DataError: a table or figure is missing.
+        OutputError: the page could not be written; nothing is left behind then.
+    """
+    study = read_plan(plan)
+    frames = {name: read_result(tables, name) for name in TABLES}
+    environment = Environment(
+        loader=PackageLoader("passk"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(percent=percent, big=_big, duration=_duration)
+    page = environment.get_template("report.html.j2").render(
+        study=study,
+        title=study.title or study.name,
+        version=__version__,
+        findings=findings(frames["summary"], frames["deltas"]),
+        figures=list(read_figures(figures)),
+        summary=frames["summary"].to_dict("records"),
+        curves=list(curve_tables(study, frames)),
+        perplexity=perplexity_rows(frames["perplexity"]),
+        warnings=list(warnings(study, frames)),
+        work=list(work(recipes(study))),
+        packages=packages(recipes(study)),
+        spec=json.dumps(study.spec, indent=2, ensure_ascii=False),
+        palette=palette,
+        interval=interval,
+    )
+    write_text(output, page)
+
+
+def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield each figure's words with its SVG made fit to stand inside the page."""
+    for entry in read_json(folder / "figures.json")["figures"]:
+        name = next(name for name in entry["files"] if name.endswith(".svg"))
+        try:
+            text = (folder / name).read_text(encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"cannot read: {error.strerror}", where=str(folder / name)) from error
+        yield {**entry, "svg": inline_svg(text, entry["name"])}
+
+
+def inline_svg(text: str, name: str) -> Markup:
+    """Return an SVG file's element with ids of its own and colours that follow the page's theme."""
+    svg = text[text.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for color, variable in theme().items():
+        svg = svg.replace(color, f"var(--{variable})")
+    head = '<svg aria-hidden="true" focusable="false"'
+    return Markup(re.sub(r"<svg", head, svg, count=1))  # noqa: S704 - drawn by passk.figures
+
+
+def theme() -> dict[str, str]:
+    """Return colour in figures -> name of the page's variable for it."""
+    series = {color: f"series-{index}" for index, color in enumerate(palette.SERIES)}
+    return {palette.INK: "ink", palette.MUTED: "muted", palette.GRID: "line", **series}
+
+
+def curve_tables(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    """Yield pass@k per benchmark: the k that are defined, and a row of cells per curve."""
+    labels = {cell.id: cell.label or cell.id for cell in study.cells}
+    for benchmark in study.benchmarks():
+        table = frames["pass_at_k"].query("benchmark == @benchmark")
+        rows = [
+            {"label": labels[str(cell)], "values": part.sort_values("k").to_dict("records")}
+            for cell, part in table.groupby("cell", sort=False)
+        ]
+        yield {"benchmark": benchmark, "k": sorted(table["k"].unique()), "rows": rows}
+
+
+def perplexity_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return, per scoring and subset, problems, responses, and the middle of the medians."""
+    keys = ["benchmark", "scoring", "scorer_label", "responses_of", "subset"]
+    grouped = table.groupby(keys, sort=False)
+    found = grouped.agg(
+        problems=("problem_id", "size"), responses=("responses", "sum"), median=("median", "median")
+    )
+    return [{str(k): v for k, v in row.items()} for row in found.reset_index().to_dict("records")]
+
+
+def warnings(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    """Yield what a reader should know before believing a number."""
+    for row in frames["summary"].to_dict("records"):
+        who = f"{row['label']} on {row['benchmark']}"
+        if row["truncated_share"] > SHARE_LIMIT:
+            share = percent(row["truncated_share"])
+            yield f"{who}: {share} of the responses were cut at the token limit."
+        if row["no_answer_share"] > SHARE_LIMIT:
+            yield f"{who}: {percent(row['no_answer_share'])} of the responses state no answer."
+        if row["timeouts"] or row["errors"]:
+            yield (
+                f"{who}: grading failed on {row['timeouts'] + row['errors']} responses "
+                f"({row['timeouts']} timed out); they count as not correct."
+            )
+    yield from _estimate_warnings(study, frames["pass_at_k"])
+
+
+def _estimate_warnings(study: Study, table: pd.DataFrame) -> Iterator[str]:
+    """Yield where k is too close to n, and where guessing explains much of a curve."""
+    labels = {cell.id: cell.label or cell.id for cell in study.cells}
+    defined = table.dropna(subset="pass_at_k")
+    last = defined.sort_values("k").groupby("cell", sort=False).tail(1)
+    for row in last.to_dict("records"):
+        who = f"{labels[row['cell']]} on {row['benchmark']}"
+        if 2 * row["k"] > row["n"]:
+            yield (
+                f"{who}: k reaches {row['k']} with n = {row['n']}; above k = {row['n'] // 2} the "
+                f"sampling noise cannot be told from the data. n = {4 * row['k']} would be ample."
+            )
+        if row["floor"] > row["pass_at_k"] / 2:
+            yield (
+                f"{who}: at k = {row['k']} the guess floor is {percent(row['floor'])}, more than "
+                f"half of pass@k ({percent(row['pass_at_k'])}): much of it may be guessing."
+            )
+
+
+def work(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield responses, tokens and seconds per engine and device, as the recipes tell."""
+    totals: dict[tuple[str, str], Counter[str]] = {}
+    for recipe in found:
+        where = (str(recipe.get("engine", "unknown")), str(recipe.get("device", "unknown")))
+        total = totals.setdefault(where, Counter())
+        for key in ("responses", "tokens", "seconds"):
+            total[key] += recipe.get(key) or 0
+    for (engine, device), total in totals.items():
+        numbers = {key: total[key] for key in ("responses", "tokens", "seconds")}
+        yield {"engine": engine, "device": device, **numbers}
+
+
+def packages(found: list[dict[str, Any]]) -> list[str]:
+    """Return "name version" of every package that a recipe names."""
+    named = {
+        f"{name} {version}"
+        for recipe in found
+        for name, version in (recipe.get("packages") or {}).items()
+    }
+    return sorted(named)
+
+
+def _big(number: float) -> str:
+    """Return a count with thin spaces between thousands."""
+    return f"{int(number):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    if seconds < 120:  # noqa: PLR2004 - two minutes
+        return f"{seconds:.0f} s"
+    if seconds < 7200:  # noqa: PLR2004 - two hours
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
