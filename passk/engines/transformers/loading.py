@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -83,17 +84,14 @@ def _centred(logits: Any) -> Any:
 def quiet() -> Iterator[None]:
     """Keep the libraries' progress bars and warnings from the user's screen."""
     log = transformers.utils.logging
-    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    level = log.get_verbosity()
     log.set_verbosity(log.CRITICAL)
-    log.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
         log.set_verbosity(level)
-        if bars:
-            log.enable_progress_bar()
 
 
 def device() -> str:

