@@ -17,6 +17,9 @@ from passk.progress import Progress
 
 Handler = Callable[[argparse.Namespace], None]
 
+SMALLER = "lower execution.batch_size or the shard, and run the same command again"
+REPORT = "please report it, with what PASSK_TRACEBACK=1 in front of the same command shows"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 bad spec or usage."""
@@ -24,24 +27,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _set_up_logging(getattr(options, "log", None))
     try:
         options.handler(options)
-    except PasskError as error:
-        return _fail(str(error), error.exit_status)
-    except KeyboardInterrupt:
-        return _fail("interrupted; what was finished is kept", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except MemoryError:
-        return _fail(
-            "out of memory\n  -> lower execution.batch_size or the shard, and run again", 1
-        )
-    except OSError as error:
-        return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 1)
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("PASSK_TRACEBACK"):
+            raise
+        return _fail(error)
     return 0
 
 
-def _fail(message: str, status: int) -> int:
-    """Say what went wrong and return the exit status."""
+def _fail(error: BaseException) -> int:
+    """Say what went wrong in one message and return the exit status."""
+    match error:
+        case PasskError():
+            message, status = str(error), error.exit_status
+        case KeyboardInterrupt():
+            message, status = "interrupted; what was finished is kept", 130
+        case MemoryError():
+            message, status = f"out of memory\n  -> {SMALLER}", 1
+        case OSError():
+            message, status = f"{error.filename or 'system'}: {error.strerror or error}", 1
+        case _:
+            message, status = f"a fault of passk itself: {error!r}\n  -> {REPORT}", 1
     logging.getLogger("passk").error("passk: error: %s", message)
     return status
 
@@ -80,6 +87,22 @@ def _plan(options: argparse.Namespace) -> None:
     print(json.dumps(found, indent=1, ensure_ascii=False) if options.json else to_text(found))
 
 
+def _where(options: argparse.Namespace) -> None:
+    """Name the report of a spec, or fail where it has not been made."""
+    from passk.load import load_experiment
+    from passk.plan.layout import Layout
+
+    experiment = load_experiment(options.spec)
+    report = Path(Layout(experiment.outputs).experiment(experiment.name, "report.html"))
+    if not report.is_file():
+        raise PasskError(
+            "not made yet",
+            where=str(report),
+            fix=f"snakemake --cores all --configfile {options.spec}",
+        )
+    print(f"\nreport: open {report.resolve()}")
+
+
 def _resolve(options: argparse.Namespace) -> None:
     """Write a task file of the workflow."""
     from passk.plan import build_plan
@@ -111,9 +134,9 @@ def _problems(options: argparse.Namespace) -> None:
 def _reference(options: argparse.Namespace) -> None:
     from passk.problems import write_references
 
-    template = json.loads(options.template) if options.template else None
+    responses = Path(options.responses) if options.responses else None
     write_references(
-        options.problems, options.output, template=template, responses=options.responses
+        options.problems, options.output, template=options.template, responses=responses
     )
 
 
@@ -199,7 +222,6 @@ def _report(options: argparse.Namespace) -> None:
     from passk.report import report
 
     report(options.plan, options.tables, options.figures, options.output)
-    print(f"report: {options.output}")
 
 
 def _grade(options: argparse.Namespace) -> None:
@@ -267,18 +289,14 @@ def _command(
 
 
 def _output(command: argparse.ArgumentParser, what: str) -> None:
-    """Add -o."""
+    """Add -o and --log."""
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=what)
+    command.add_argument("--log", type=Path, metavar="FILE", help="keep messages in a file, too")
 
 
 def _path(command: argparse.ArgumentParser, flag: str, what: str, **more: Any) -> None:
     """Add a required option that takes a path."""
     command.add_argument(flag, type=Path, required=True, metavar="FILE", help=what, **more)
-
-
-def _job(command: argparse.ArgumentParser) -> None:
-    """Add the options of a job that takes a while."""
-    command.add_argument("--log", type=Path, metavar="FILE", help="keep messages in a file, too")
 
 
 def _add_spec_commands(commands: Any) -> None:
@@ -296,6 +314,10 @@ def _add_spec_commands(commands: Any) -> None:
     )
     command.add_argument("spec", type=Path)
     command.add_argument("--json", action="store_true", help="for programs")
+    command = _command(
+        commands, "where", _where, "name the report to open", "passk where specs/quickstart.yaml"
+    )
+    command.add_argument("spec", type=Path)
     command = _command(
         commands,
         "resolve",
@@ -347,12 +369,15 @@ def _add_stages(commands: Any) -> None:
         "reference",
         _reference,
         "write gold answers, or responses from a file, as responses to score",
-        "passk reference --problems problems.parquet --template '\" {gold}\\n\"' -o gold.parquet",
+        "passk reference --problems problems.parquet --template ' {gold}' -o gold.parquet",
     )
     _path(command, "--problems", "Parquet file of Problem rows")
-    source = command.add_mutually_exclusive_group()
-    source.add_argument("--template", metavar="JSON", help="JSON string that holds {gold}")
-    source.add_argument("--responses", type=Path, metavar="FILE", help="JSONL: problem_id, text")
+    command.add_argument(
+        "--template", default="{gold}", help="how a gold answer reads: holds {gold}"
+    )
+    command.add_argument(
+        "--responses", metavar="FILE", help="JSONL: problem_id, text; over --template"
+    )
     _output(command, "Parquet file of Sample rows")
     command = _command(
         commands,
@@ -363,7 +388,6 @@ def _add_stages(commands: Any) -> None:
     )
     command.add_argument("package")
     command.add_argument("--revision", metavar="VERSION", help="version the package must have")
-    _job(command)
     _output(command, "folder to write")
     command = _command(
         commands,
@@ -382,7 +406,6 @@ def _add_stages(commands: Any) -> None:
         help="indices; LAST is not drawn",
     )
     command.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
-    _job(command)
     _output(command, "Parquet file of Sample rows")
     command = _command(
         commands,
@@ -394,7 +417,6 @@ def _add_stages(commands: Any) -> None:
     _path(command, "--problems", "Parquet file of Problem rows")
     _path(command, "--samples", "Parquet file of Sample rows")
     _grading(command)
-    _job(command)
     _output(command, "Parquet file of Verdict rows")
     command = _command(
         commands,
@@ -407,7 +429,6 @@ def _add_stages(commands: Any) -> None:
     _path(command, "--problems", "Parquet file of Problem rows")
     _path(command, "--samples", "Parquet file of Sample rows")
     command.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
-    _job(command)
     _output(command, "Parquet file of Score rows")
 
 

@@ -8,20 +8,26 @@ rule write_references:
         ancient(R.reference_problems),
     output:
         R.paths.samples("{reference}", "all"),
+    log:
+        R.paths.log("reference", "{reference}"),
     params:
-        source=R.reference_source,
+        template=R.reference_template,
+        file=R.reference_file,
     shell:
-        "passk reference --problems {input} {params.source} -o {output}"
+        "passk reference --problems {input} --template={params.template:q}"
+        " --responses={params.file:q} --log {log} -o {output}"
 
 
 rule resolve_score:
     output:
         R.paths.score_task("{cell}", "{scorer}"),
+    log:
+        R.paths.log("resolve", "{cell}.{scorer}"),
     params:
         digest=R.score_digest,
         spec=R.spec,
     shell:
-        "passk resolve {params.spec:q} --score {wildcards.cell} {wildcards.scorer} -o {output}"
+        "passk resolve {params.spec:q} --score {wildcards.cell} {wildcards.scorer} --log {log} -o {output}"
 
 
 rule score_responses:
@@ -32,11 +38,11 @@ rule score_responses:
         samples=R.paths.samples("{cell}", "{shard}"),
     output:
         R.paths.scores("{cell}", "{scorer}", "{shard}"),
+    log:
+        R.paths.log("perplexity", "{cell}.{scorer}.{shard}"),
     wildcard_constraints:
         shard=r"\d+-\d+|all",
     threads: R.score_threads
-    log:
-        R.paths.log("perplexity", "{cell}.{scorer}.{shard}"),
     shell:
         "passk perplexity --task {input.task} --problems {input.questions}"
         " --samples {input.samples} --threads {threads} --log {log} -o {output}"

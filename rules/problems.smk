@@ -6,21 +6,25 @@
 rule load_questions:
     output:
         R.paths.questions("{problems}"),
+    log:
+        R.paths.log("problems", "{problems}.questions"),
     params:
         benchmark=R.benchmark_file,
         limit=R.problem_limit,
         expect=R.questions_digest,
     shell:
         "passk problems {params.benchmark} --limit {params.limit} --questions-only"
-        " --expect {params.expect} -o {output}"
+        " --expect {params.expect} --log {log} -o {output}"
 
 
 rule load_problems:
     output:
         R.paths.problems("{problems}", "{golds}"),
+    log:
+        R.paths.log("problems", "{problems}.{golds}"),
     params:
         benchmark=R.benchmark_file,
         limit=R.problem_limit,
     shell:
         "passk problems {params.benchmark} --limit {params.limit}"
-        " --expect {wildcards.golds} -o {output}"
+        " --expect {wildcards.golds} --log {log} -o {output}"

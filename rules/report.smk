@@ -5,11 +5,13 @@
 rule resolve_experiment:
     output:
         R.plan_file,
+    log:
+        R.paths.log("resolve", R.name),
     params:
         digest=R.experiment_digest,
         spec=R.spec,
     shell:
-        "passk resolve {params.spec:q} --experiment -o {output}"
+        "passk resolve {params.spec:q} --experiment --log {log} -o {output}"
 
 
 rule aggregate_tables:
@@ -19,8 +21,10 @@ rule aggregate_tables:
         plan=R.plan_file,
     output:
         R.tables,
+    log:
+        R.paths.log("aggregate", R.name),
     shell:
-        "passk aggregate --plan {input.plan} -o $(dirname {output[0]})"
+        "passk aggregate --plan {input.plan} --log {log} -o $(dirname {output[0]})"
 
 
 rule draw_figures:
@@ -29,9 +33,11 @@ rule draw_figures:
         plan=R.plan_file,
     output:
         R.figures,
+    log:
+        R.paths.log("figures", R.name),
     shell:
         "passk figures --plan {input.plan} --tables $(dirname {input.tables[0]})"
-        " -o $(dirname {output[0]})"
+        " --log {log} -o $(dirname {output[0]})"
 
 
 rule write_report:
@@ -41,6 +47,8 @@ rule write_report:
         plan=R.plan_file,
     output:
         R.report,
+    log:
+        R.paths.log("report", R.name),
     shell:
         "passk report --plan {input.plan} --tables $(dirname {input.tables[0]})"
-        " --figures $(dirname {input.figures[0]}) -o {output}"
+        " --figures $(dirname {input.figures}) --log {log} -o {output}"

@@ -7,11 +7,13 @@
 rule resolve_cell:
     output:
         R.paths.cell("{cell}"),
+    log:
+        R.paths.log("resolve", "{cell}"),
     params:
         digest=R.cell_digest,
         spec=R.spec,
     shell:
-        "passk resolve {params.spec:q} --cell {wildcards.cell} -o {output}"
+        "passk resolve {params.spec:q} --cell {wildcards.cell} --log {log} -o {output}"
 
 
 rule draw_samples:
@@ -21,9 +23,9 @@ rule draw_samples:
         weights=ancient(R.weights),
     output:
         R.paths.samples("{cell}", "{shard}"),
-    threads: R.sample_threads
     log:
         R.paths.log("sample", "{cell}.{shard}"),
+    threads: R.sample_threads
     shell:
         "passk sample --cell {input.cell} --problems {input.questions}"
         " --samples {wildcards.shard} --threads {threads} --log {log} -o {output}"

@@ -9,11 +9,11 @@ rule verify_responses:
         samples=R.paths.samples("{cell}", "{shard}"),
     output:
         R.paths.verdicts("{cell}", "{verdicts}", "{shard}"),
+    log:
+        R.paths.log("verify", "{cell}.{verdicts}.{shard}"),
     params:
         verifier=R.verifier,
         options=R.verifier_options,
-    log:
-        R.paths.log("verify", "{cell}.{verdicts}.{shard}"),
     shell:
         "passk verify --verifier {params.verifier} --options {params.options:q}"
         " --problems {input.problems} --samples {input.samples}"
@@ -27,10 +27,12 @@ rule count_verdicts:
         verdicts=R.counted_verdicts,
     output:
         R.paths.counts("{cell}", "{verdicts}", "{n}"),
+    log:
+        R.paths.log("count", "{cell}.{verdicts}-n{n}"),
     params:
         verifier=R.verifier,
         options=R.verifier_options,
     shell:
         "passk count --n {wildcards.n} --problems {input.problems} --samples {input.samples}"
         " --verdicts {input.verdicts} --verifier {params.verifier}"
-        " --options {params.options:q} -o {output}"
+        " --options {params.options:q} --log {log} -o {output}"

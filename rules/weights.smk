@@ -5,10 +5,10 @@
 rule convert_weights:
     output:
         f"{R.paths.weights('{package}')}/recipe.json",
-    params:
-        source=R.package_weights,
     log:
         R.paths.log("weights", "{package}"),
+    params:
+        source=R.package_weights,
     shell:
         "passk weights {params.source[0]} --revision {params.source[1]}"
         " --log {log} -o $(dirname {output})"

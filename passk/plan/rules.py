@@ -11,7 +11,7 @@ from typing import Any
 
 from passk.errors import SpecError
 from passk.plan.build import Plan, build_plan
-from passk.plan.cells import Cell
+from passk.plan.cells import Cell, Scoring
 from passk.plan.documents import cell_document, experiment_document, score_document
 from passk.plan.layout import Layout
 from passk.recipes import canonical_json, digest
@@ -125,18 +125,20 @@ class Rules:
 
     def reference_problems(self, wildcards: Any) -> str:
         """Return the problems, with gold answers, of a reference."""
-        return next(
-            self.plan.problems_of(scoring)
-            for scoring in self.plan.scorings.values()
-            if scoring.target == wildcards.reference
-        )
+        return self.plan.problems_of(self._reference(wildcards))
 
-    def reference_source(self, wildcards: Any) -> str:
-        """Return the option that says where a reference's responses come from."""
-        scoring = next(s for s in self.plan.scorings.values() if s.target == wildcards.reference)
-        if scoring.file is not None:
-            return f"--responses {scoring.file}"
-        return f"--template {canonical_json(scoring.benchmark.gold_response)}"
+    def reference_template(self, wildcards: Any) -> str:
+        """Return how gold answers read as responses."""
+        return self._reference(wildcards).benchmark.gold_response
+
+    def reference_file(self, wildcards: Any) -> str:
+        """Return the file of a reference's responses; empty for the gold answers."""
+        return self._reference(wildcards).file or ""
+
+    def _reference(self, wildcards: Any) -> Scoring:
+        """Return a scoring task of a reference."""
+        scorings = self.plan.scorings.values()
+        return next(scoring for scoring in scorings if scoring.target == wildcards.reference)
 
     def scorer_weights(self, wildcards: Any) -> list[str]:
         """Return the marker of weights that are converted before they score."""

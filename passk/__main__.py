@@ -1,0 +1,5 @@
+"""`python -m passk`."""
+
+from passk.cli import entry
+
+entry()

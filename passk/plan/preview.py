@@ -1,0 +1,183 @@
+"""`passk plan`: what is there, what is missing or stale and why, and what is still to be spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from passk.errors import DataError
+from passk.journal import finished_rows
+from passk.plan.build import Plan
+from passk.plan.cells import Cell, Scoring, shard_range
+from passk.plan.cost import gpus, rates
+from passk.plan.documents import experiment_document
+from passk.plan.nearest import known_cells, missing, why_cell, why_verdicts
+from passk.progress import duration
+from passk.recipes import read_json
+
+
+def preview(plan: Plan) -> dict[str, Any]:
+    """Return the state of every part of a plan as plain JSON; nothing is written or run."""
+    known = known_cells(plan)
+    cells = [_preview_cell(plan, cell, known) for cell in plan.cells.values()]
+    scores = [_preview_scores(plan, scoring) for scoring in plan.scorings.values()]
+    keys = ("responses_left", "tokens_left", "hours_left", "gpu_hours_left", "bytes_left")
+    return {
+        "name": plan.experiment.name,
+        "spec": str(plan.experiment.file),
+        "outputs": plan.layout.root,
+        "cells": cells,
+        "scores": scores,
+        "analysis": _preview_analysis(plan, cells, scores),
+        "total": {key: sum(cell[key] for cell in cells) for key in keys},
+        "warnings": plan.warnings(),
+    }
+
+
+def _preview_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one cell's state: present, partial (samples or verdicts missing) or missing."""
+    shards, absent = cell.shards(), missing(plan.samples_of(cell))
+    ungraded = missing(plan.verdicts_of(cell))
+    journaled = sum(finished_rows(Path(path)) for path in absent)
+    problems = cell.identity.problems
+    left = max(0, len(absent) * cell.use.shard * (problems or 0) - journaled)
+    cost = rates(plan, cell, [name for name in known if name.startswith(_near(cell))])
+    hours = left * cost.seconds / 3600
+    return {
+        "id": cell.id,
+        "state": "present" if not (absent or ungraded) else _state(len(absent), len(shards)),
+        "why": _why(plan, cell, absent, ungraded, known),
+        "problems": problems,
+        "n": cell.use.n,
+        "shards": len(shards),
+        "shards_missing": len(absent),
+        "shards_ungraded": len(ungraded),
+        "responses": cell.use.n * (problems or 0),
+        "responses_journaled": journaled,
+        "responses_left": left,
+        "tokens_left": round(left * cost.tokens),
+        "hours_left": hours,
+        "gpu_hours_left": hours * gpus(cell) if cell.model.engine == "vllm" else 0.0,
+        "bytes_left": round(left * cost.bytes),
+        "basis": cost.basis,
+    }
+
+
+def _near(cell: Cell) -> str:
+    """Return how the ids of cells of the same model and benchmark begin."""
+    return f"{cell.model.name}.{cell.use.name}."
+
+
+def _state(absent: int, shards: int) -> str:
+    """Return the state of a cell that is not present in full."""
+    return "missing" if absent == shards else "partial" if absent else "stale"
+
+
+def _why(
+    plan: Plan,
+    cell: Cell,
+    absent: list[str],
+    ungraded: list[str],
+    known: Mapping[str, Mapping[str, Any]],
+) -> list[str]:
+    """Return the reasons for which a cell is not present."""
+    reasons = []
+    shards = cell.shards()
+    if len(absent) == len(shards):
+        reasons.append(why_cell(cell, known))
+    elif absent:
+        there = [
+            s for s, path in zip(shards, plan.samples_of(cell), strict=True) if path not in absent
+        ]
+        drawn = max(shard_range(shard).stop for shard in there)
+        grown = drawn == cell.use.shard * len(there)
+        reasons.append(f"n {drawn} → {cell.use.n}" if grown else f"{len(absent)} shards missing")
+    if set(ungraded) - {_verdict_path(plan, cell, path) for path in absent}:
+        reasons.append(f"verdicts: {why_verdicts(plan, cell)}")
+    return reasons
+
+
+def _verdict_path(plan: Plan, cell: Cell, samples: str) -> str:
+    """Return the verdict file that belongs to a sample file."""
+    return plan.layout.verdicts(cell.id, cell.verdicts, Path(samples).stem)
+
+
+def _preview_scores(plan: Plan, scoring: Scoring) -> dict[str, Any]:
+    """Return one scoring task's state."""
+    absent = missing(plan.scores_of(scoring))
+    state = "present" if not absent else _state(len(absent), len(scoring.shards))
+    return {
+        "target": scoring.target,
+        "scorer": scoring.scorer,
+        "state": state,
+        "shards": len(scoring.shards),
+        "shards_missing": len(absent),
+        "responses_journaled": sum(finished_rows(Path(path)) for path in absent),
+    }
+
+
+def _preview_analysis(
+    plan: Plan, cells: list[dict[str, Any]], scores: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the state of tables, figures and report."""
+    report = Path(plan.layout.experiment(plan.experiment.name, "report.html"))
+    if not report.is_file():
+        return {"state": "missing", "why": ["never made"], "report": str(report)}
+    parts = [(cell["id"], cell["state"]) for cell in cells]
+    parts += [(f"perplexity of {score['target']}", score["state"]) for score in scores]
+    reasons = [f"{name} is {state}" for name, state in parts if state != "present"]
+    try:
+        made = read_json(Path(plan.layout.experiment(plan.experiment.name, "plan.json")))
+    except DataError:
+        made = {}
+    changed = [key for key, value in experiment_document(plan).items() if made.get(key) != value]
+    if changed:
+        reasons.append(f"changed in the spec: {', '.join(changed)}")
+    return {
+        "state": "stale" if reasons else "present",
+        "why": reasons,
+        "report": str(report),
+    }
+
+
+def to_text(found: Mapping[str, Any]) -> str:
+    """Return a preview for people."""
+    lines = [f"{found['name']} ({found['spec']})", ""]
+    for cell in found["cells"]:
+        lines.append(f"  {cell['state']:8} {cell['id']}  n = {cell['n']}, {_size(cell)}")
+        lines.extend(f"           why: {reason}" for reason in cell["why"])
+        if cell["responses_left"] or (cell["problems"] is None and cell["shards_missing"]):
+            lines.append(f"           left: {_spending(cell)}  [{cell['basis']}]")
+    for score in found["scores"]:
+        done = score["shards"] - score["shards_missing"]
+        name = f"perplexity of {score['target']} under {score['scorer']}"
+        lines.append(f"  {score['state']:8} {name}  {done}/{score['shards']} shards")
+    analysis = found["analysis"]
+    lines.append(f"  {analysis['state']:8} {analysis['report']}")
+    lines.extend(f"           why: {reason}" for reason in analysis["why"])
+    lines.extend(["", f"still to be spent: {_spending(found['total'])}"])
+    lines.extend(f"warning: {warning}" for warning in found["warnings"])
+    return "\n".join(lines)
+
+
+def _size(cell: Mapping[str, Any]) -> str:
+    """Return a cell's size in words."""
+    count = "unknown" if cell["problems"] is None else f"{cell['problems']:,}"
+    done = cell["shards"] - cell["shards_missing"]
+    return f"{count} problems, {done}/{cell['shards']} shards drawn"
+
+
+def _spending(cost: Mapping[str, Any]) -> str:
+    """Return what is still to be spent in words."""
+    gpu = f", {cost['gpu_hours_left']:,.1f} GPU-hours" if cost["gpu_hours_left"] else ""
+    return (
+        f"{cost['responses_left']:,} responses, {cost['tokens_left']:,} tokens, "
+        f"{duration(cost['hours_left'] * 3600)} of one job at a time{gpu}, "
+        f"{_megabytes(cost['bytes_left'])}"
+    )
+
+
+def _megabytes(count: float) -> str:
+    """Return bytes in a unit that people read."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"  # noqa: PLR2004

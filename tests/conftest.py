@@ -1,0 +1,131 @@
+"""Shared by all tests: shared data where present, and a small study that runs in seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real benchmarks and outputs; tests that need it skip where it is absent."""
+    path = Path(os.environ.get("PASSK_DATA", REPO.parent / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip("no shared data")
+    return path
+
+
+@dataclass
+class Study:
+    """A working directory with a spec over the fake engine, run by the real Snakemake."""
+
+    folder: Path
+    spec: dict[str, Any]
+    file: str = "study.yaml"
+
+    def save(self) -> None:
+        """Write the spec as it stands."""
+        (self.folder / self.file).write_text(yaml.safe_dump(self.spec, sort_keys=False))
+
+    def snakemake(self, *arguments: str, check: bool = True) -> Counter[str]:
+        """Run Snakemake on the spec and return how many jobs of each rule were run."""
+        self.save()
+        done = self.run(
+            sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPO / "Snakefile"),
+            "--configfile", self.file, *arguments,
+        )  # fmt: skip
+        output = done.stdout + done.stderr
+        assert "Traceback" not in output, output
+        if check:
+            assert done.returncode == 0, output
+        jobs = re.findall(r"^(?:local)?rule (\w+):", output, flags=re.MULTILINE)
+        return Counter(name for name in jobs if name != "all")
+
+    def passk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a passk command; it never ends in a traceback."""
+        done = self.run(sys.executable, "-m", "passk", *arguments)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the working directory."""
+        return subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, check=False, env=environment()
+        )
+
+    def set_rates(self, name: str, rates: list[float], **more: float) -> None:
+        """Write weights of the fake engine: a success rate per problem."""
+        rows = [
+            {
+                "problem_id": f"p{i}",
+                "rate": rate,
+                "correct": str(10 + i),
+                "wrong": ["1", "2"],
+                **more,
+            }
+            for i, rate in enumerate(rates)
+        ]
+        write_jsonl(self.folder / name, rows)
+
+    def set_golds(self, golds: list[str]) -> None:
+        """Write the benchmark's problems."""
+        rows = [{"id": f"p{i}", "question": f"{i} + 10 =", "gold": g} for i, g in enumerate(golds)]
+        write_jsonl(self.folder / "benchmarks" / "sums.jsonl", rows)
+
+
+def environment() -> dict[str, str]:
+    """The environment of child processes: the interpreter's own scripts come first."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return os.environ | {"PATH": path, "NO_COLOR": "1"}
+
+
+def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows as JSON lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    """A base and a tuned model, four problems, n = 8 in shards of 4."""
+    made = Study(
+        tmp_path,
+        {
+            "name": "study",
+            "k": [1, 2, 4, 8],
+            "shard": 4,
+            "models": {
+                "base": {"weights": "./base.jsonl", "engine": "fake"},
+                "tuned": {
+                    "weights": "./tuned.jsonl",
+                    "engine": "fake",
+                    "role": "rl",
+                    "base": "base",
+                },
+            },
+            "benchmarks": {"sums": {"n": 8}},
+            "samplers": {"plain": {"temperature": 1.0, "max_tokens": 8}},
+            "perplexity": [{"scorer": "base", "responses_of": ["tuned", "reference:gold"]}],
+        },
+    )
+    made.set_golds(["10", "11", "12", "13"])
+    made.set_rates("base.jsonl", [0.9, 0.5, 0.3, 0.1])
+    made.set_rates("tuned.jsonl", [1.0, 0.8, 0.1, 0.0])
+    (tmp_path / "benchmarks" / "sums.yaml").write_text(
+        "title: Sums\nsource: {file: sums.jsonl}\nverifier: number\nprompt: few-shot-direct\n"
+        'shots: [["1 + 1 =", "2"], ["2 + 1 =", "3"], ["3 + 1 =", "4"], ["4 + 1 =", "5"]]\n'
+    )
+    made.save()
+    return made
