@@ -20,29 +20,32 @@ rule aggregate_tables:
         scores=R.scores,
         plan=R.plan_file,
     output:
-        R.tables,
+        curves=R.curves,
+        others=R.other_tables,
     log:
         R.paths.log("aggregate", R.name),
     shell:
-        "passk aggregate --plan {input.plan} --log {log} -o $(dirname {output[0]})"
+        "passk aggregate --plan {input.plan} --log {log} -o $(dirname {output.curves})"
 
 
 rule draw_figures:
     input:
-        tables=R.tables,
+        curves=R.curves,
+        others=R.other_tables,
         plan=R.plan_file,
     output:
-        R.figures,
+        index=R.figures,
     log:
         R.paths.log("figures", R.name),
     shell:
-        "passk figures --plan {input.plan} --tables $(dirname {input.tables[0]})"
-        " --log {log} -o $(dirname {output[0]})"
+        "passk figures --plan {input.plan} --tables $(dirname {input.curves})"
+        " --log {log} -o $(dirname {output.index})"
 
 
 rule write_report:
     input:
-        tables=R.tables,
+        curves=R.curves,
+        others=R.other_tables,
         figures=R.figures,
         plan=R.plan_file,
     output:
@@ -50,5 +53,5 @@ rule write_report:
     log:
         R.paths.log("report", R.name),
     shell:
-        "passk report --plan {input.plan} --tables $(dirname {input.tables[0]})"
+        "passk report --plan {input.plan} --tables $(dirname {input.curves})"
         " --figures $(dirname {input.figures}) --log {log} -o {output}"

@@ -42,10 +42,10 @@ class Study:
     def snakemake(self, *arguments: str, check: bool = True) -> Counter[str]:
         """Run Snakemake on the spec and return how many jobs of each rule were run."""
         self.save()
+        snakefile = str(REPO / "Snakefile")
         done = self.run(
-            sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPO / "Snakefile"),
-            "--configfile", self.file, *arguments,
-        )  # fmt: skip
+            "snakemake", "--cores", "2", "-s", snakefile, "--configfile", self.file, *arguments
+        )
         output = done.stdout + done.stderr
         assert "Traceback" not in output, output
         if check:

@@ -46,13 +46,16 @@ class Rules:
         return self.paths.experiment(self.name, "plan.json")
 
     @property
-    def tables(self) -> list[str]:
-        """The tables of the experiment, as CSV and Parquet."""
-        return [
-            self.paths.experiment(self.name, f"tables/{name}.{ending}")
-            for name in TABLES
-            for ending in ("csv", "parquet")
-        ]
+    def curves(self) -> str:
+        """The table of pass@k; the other tables stand beside it."""
+        return self.paths.experiment(self.name, "tables/pass_at_k.csv")
+
+    @property
+    def other_tables(self) -> list[str]:
+        """Every table but that one, as CSV and Parquet."""
+        files = [f"tables/{name}.{ending}" for name in TABLES for ending in ("csv", "parquet")]
+        paths = [self.paths.experiment(self.name, file) for file in files]
+        return [path for path in paths if path != self.curves]
 
     @property
     def figures(self) -> str:
