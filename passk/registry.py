@@ -30,6 +30,7 @@ GENERATORS = {
 """Generator name -> a function from its arguments to rows of a benchmark."""
 
 VERIFIERS = {
+    "fake": "passk.verifiers.fake:FakeVerifier",
     "math": "passk.verifiers.math:MathVerifier",
     "number": "passk.verifiers.number:NumberVerifier",
 }

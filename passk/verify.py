@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from passk import versions
 from passk.errors import DataError
 from passk.recipes import atomic, environment
 from passk.records import (
@@ -33,7 +34,7 @@ from passk.verifiers.base import Verifier
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.pool import Pool, Result, Setup
 
-VERSION = 1
+VERSION = versions.VERIFY
 """Version of this stage: raised whenever a verdict file could come out differently."""
 
 Progress = Callable[[int, int], None]
@@ -144,6 +145,7 @@ def _compare(
         )
         if len(graded) % 1000 == 0:
             progress(len(graded), len(pairs))
+    progress(len(graded), len(pairs))
     with Pool(setup) as pool:
         for place, result in pool.run([pairs[index] for index in hard]):
             answer = pairs[hard[place]][1]

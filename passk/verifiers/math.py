@@ -1,19 +1,46 @@
-"""Mathematical answers: extraction, then a cascade from cheap rules to Math-Verify."""
+"""Mathematical answers: extraction, then a cascade from cheap rules to Math-Verify.
+
+| step | where | decides |
+|---|---|---|
+| normal form | parent | the same text in another spelling |
+| exact rational, numeric, formula | parent | whatever both `answers.read` and `value` understand |
+| limits | parent | answers too long or too large for anything symbolic |
+| symbolic | worker | the rest, by Math-Verify, its yes checked once more |
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from passk.errors import VerifierError, did_you_mean
+from passk.errors import VerifierError
+from passk.verifiers.answers import Answer, Group, Scalar, Words
+from passk.verifiers.arithmetic import TooLargeError
 from passk.verifiers.base import Outcome
+from passk.verifiers.compare import Rules, canonical, equal
 from passk.verifiers.extract import DEFAULT_RULES, RULES, boxed, extract_answer, hashes
+from passk.verifiers.formulas import names_of
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.latex import normal
-from passk.verifiers.number import exact
 from passk.verifiers.options import read_options, require_one_of
+from passk.verifiers.reading import DOTS, read
 from passk.verifiers.symbolic import symbolic_equal
+
+SYMBOLIC_LIMIT = 600
+"""Longest answer, in characters of its normal form, that is compared symbolically."""
+
+LONGER = 4
+"""An answer beyond that limit and so many times longer than the gold answer is wrong."""
+
+CHOICES = {
+    "percent": ("strict", "sign", "lenient"),
+    "units": ("drop", "keep"),
+    "several": ("any", "all"),
+    "lists": ("unordered", "ordered"),
+    "brackets": ("loose", "strict"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +49,62 @@ class MathOptions:
 
     Attributes:
         extract: rules of `passk.verifiers.extract`, in order of preference.
-        percent: `strict`: 50 % is neither 50 nor 0.5; `lenient`: it is, as in the paper's grader.
+        percent: `strict`: 50 % is neither 50 nor 0.5; `sign`: the sign may be left out or added
+            (50 % is 50); `lenient`: a factor of 100 either way is accepted, with or without a
+            sign, as the grader of the paper does.
+        units: `drop`: units are not compared; `keep`: a unit that the gold answer states has to
+            be stated.
+        tolerance: `relative` and `absolute` difference within which numbers are equal.
+        several: what a list of gold answers means: `any` of them is right, or the answer has to
+            give `all` of them.
+        lists: whether the order of a bare list matters (it does in a tuple, never in a set).
+        brackets: `loose`: a list may leave out its brackets; `strict`: they have to agree.
     """
 
     extract: Sequence[str] = DEFAULT_RULES
     percent: str = "strict"
+    units: str = "drop"
+    tolerance: Mapping[str, float] = field(default_factory=dict)
+    several: str = "any"
+    lists: str = "unordered"
+    brackets: str = "loose"
 
     def __post_init__(self) -> None:
         """Refuse values that are none of the choices."""
-        require_one_of("math", "percent", self.percent, ("strict", "lenient"))
+        for option, allowed in CHOICES.items():
+            require_one_of("math", option, getattr(self, option), allowed)
+        if isinstance(self.extract, str) or not self.extract:
+            raise VerifierError(
+                f"verifier 'math': option 'extract' is {self.extract!r}",
+                fix=f"a list of rules; available: {', '.join(RULES)}",
+            )
         for rule in self.extract:
-            if rule not in RULES:
-                raise VerifierError(
-                    f"verifier 'math' has no extraction rule '{rule}'",
-                    fix=did_you_mean(rule, RULES),
-                )
+            require_one_of("math", "extract", rule, tuple(RULES))
+        _require_tolerance(self.tolerance)
+
+    def rules(self) -> Rules:
+        """Return the options that comparing two answers needs."""
+        return Rules(
+            percent=self.percent,
+            units=self.units,
+            relative=float(self.tolerance.get("relative", 0.0)),
+            absolute=float(self.tolerance.get("absolute", 0.0)),
+            lists=self.lists,
+            brackets=self.brackets,
+        )
+
+
+def _require_tolerance(tolerance: Mapping[str, float]) -> None:
+    """Raise where a tolerance is not what it should be."""
+    if not isinstance(tolerance, Mapping):
+        raise VerifierError(
+            f"verifier 'math': option 'tolerance' is {tolerance!r}",
+            fix="for example tolerance: {relative: 0.01}",
+        )
+    for name, value in tolerance.items():
+        require_one_of("math", "tolerance", name, ("relative", "absolute"))
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            raise VerifierError(f"verifier 'math': tolerance '{name}' is {value!r}, not a number")
 
 
 class MathVerifier:
@@ -49,39 +117,92 @@ class MathVerifier:
         VerifierError: an option is unknown or has a value that is none of its choices.
     """
 
-    version = 1
-    packages: tuple[str, ...] = ("math-verify", "latex2sympy2_extended", "sympy")
+    version = 2
+    packages: tuple[str, ...] = ("math-verify", "latex2sympy2_extended", "sympy", "mpmath")
 
     def __init__(self, **options: Any) -> None:
         """Check and keep the options."""
         self.options = read_options(MathOptions, "math", options)
+        self.rules = self.options.rules()
 
     def extract(self, response: str) -> str | None:
         """Return the final answer as the response states it."""
         return extract_answer(response, self.options.extract)
 
     def quick(self, gold: str, answer: str) -> Outcome | None:
-        """Decide by normal form or exact value, else None."""
-        name = self.canonical(answer)
-        golds = [self.canonical(_stated(text)) for text in gold_answers(gold)]
-        if name in golds:
-            return Outcome("correct", "normal form", name)
-        if exact(name) is not None and all(exact(text) is not None for text in golds):
-            return Outcome("wrong", "exact rational", name)
-        return None
+        """Decide by normal form, exact value, number or formula, or by the limits; else None."""
+        text, given = normal(answer), read(answer)
+        golds = _golds(gold, self.options.several)
+        found = [_equal(*stated, text, given, self.rules) for stated in golds]
+        if True in found:
+            expected = golds[found.index(True)]
+            detail = "same text" if expected[0] == text else _rule(given)
+            return Outcome("correct", detail, canonical(expected[1]))
+        if TOO_LARGE in found:
+            return Outcome("error", "too large to compare", canonical(given))
+        if None not in found:
+            return Outcome("wrong", _rule(given), canonical(given))
+        return _beyond_limits(text, given, max(len(stated[0]) for stated in golds))
 
     def compare(self, gold: str, answer: str) -> Outcome:
-        """Compare by Math-Verify; to be called in a worker."""
-        for text in gold_answers(gold):
-            if symbolic_equal(normal(_stated(text)), normal(answer)):
-                return Outcome("correct", "symbolic", self.canonical(_stated(text)))
-        return Outcome("wrong", "symbolic", self.canonical(answer))
+        """Compare by Math-Verify where `quick` could not tell; to be called in a worker."""
+        text, given = normal(answer), read(answer)
+        for stated, expected in _golds(gold, self.options.several):
+            unclear = _equal(stated, expected, text, given, self.rules) is None
+            if unclear and symbolic_equal(stated, text):
+                return Outcome("correct", "symbolic", canonical(expected))
+        return Outcome("wrong", "symbolic", canonical(given))
 
     def canonical(self, answer: str) -> str:
-        """Return the exact value, or else the normal form."""
-        name = normal(answer)
-        value = exact(name)
-        return name if value is None else str(value)
+        """Return a name for what the answer says, or else its normal form."""
+        return canonical(read(answer))
+
+
+TOO_LARGE = "too large"
+
+
+def _equal(
+    stated: str, expected: Answer, text: str, given: Answer, rules: Rules
+) -> bool | str | None:
+    """Return whether an answer is the gold answer, None where it is unclear, or `TOO_LARGE`."""
+    if stated == text:
+        return bool(text) or None
+    try:
+        return equal(expected, given, rules)
+    except TooLargeError:
+        return TOO_LARGE
+
+
+def _rule(given: Answer) -> str:
+    """Return which kind of comparison decided about an answer."""
+    if isinstance(given, Words):
+        return "words"
+    if not isinstance(given, Scalar):
+        return "structure"
+    if names_of(given.tree):
+        return "formula"
+    return "numeric" if canonical(given).startswith("~") else "exact rational"
+
+
+def _beyond_limits(text: str, given: Answer, gold_length: int) -> Outcome | None:
+    """Decide about an answer that is not to be compared symbolically, else None."""
+    if not text or DOTS.search(text):
+        return Outcome("wrong", "another text; dots are compared as text", canonical(given))
+    if len(text) <= SYMBOLIC_LIMIT:
+        return None
+    if len(text) > LONGER * gold_length:
+        return Outcome("wrong", "far longer than the gold answer", canonical(given))
+    return Outcome("error", "too long to compare symbolically", canonical(given))
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _golds(gold: str, several: str) -> tuple[tuple[str, Answer], ...]:
+    """Return the normal form and the meaning of each gold answer, or of all as one list."""
+    stated = [_stated(text) for text in gold_answers(gold)]
+    if several == "all" and len(stated) > 1:
+        items = Group("", "", tuple(read(text) for text in stated))
+        return ((",".join(normal(text) for text in stated), items),)
+    return tuple((normal(text), read(text)) for text in stated)
 
 
 def _stated(gold: str) -> str:

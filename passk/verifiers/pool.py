@@ -122,13 +122,17 @@ class _Worker:
         self.due = self.began + deadline
         self.write({"id": task, "gold": gold, "answer": answer})
 
+    def restarting(self) -> None:
+        """Wait for the next child, which the process forks by itself."""
+        self.child, self.due = None, time.monotonic() + START_SECONDS
+
     def kill_child(self) -> None:
-        """End the comparison under way; the process forks the next child by itself."""
-        self.late, self.due = True, time.monotonic() + START_SECONDS
+        """End the comparison under way."""
+        self.late = True
         if self.child is not None:
             with suppress(ProcessLookupError):
                 os.kill(self.child, signal.SIGKILL)
-        self.child = None
+        self.restarting()
 
     def close(self) -> None:
         """End the process and its child, which the kernel kills with it."""
@@ -228,6 +232,8 @@ class Pool:
         if worker.task is None or message.get("id") != worker.task:
             return None
         task, worker.task = worker.task, None
+        if message["ends"]:
+            worker.restarting()
         result = {name: message[name] for name in ("verdict", "detail", "answer_class", "seconds")}
         return task, Result(**result)
 

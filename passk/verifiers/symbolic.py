@@ -1,23 +1,44 @@
 r"""The last step of the cascade: Math-Verify, inside a worker process that can be killed.
 
 Only its LaTeX grammar is used. Its plain-expression extraction calls `sympy.parse_expr`, which
-evaluates text as code, and is never reached.
+evaluates text as code: that function is disabled in the worker as well. What Math-Verify calls
+equal is checked once more, because it compares to 15 digits of absolute precision (its issue 14).
 """
 
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
+
+AGREEMENT = 1e-6
+"""Largest relative difference of two constants that Math-Verify may call equal."""
+
+LETTER = re.compile(r"\\[a-zA-Z]+(?: ?\{[a-zA-Z ]*\})?|([a-zA-Z])")
+
+
+def _refuse(*_: object, **__: object) -> None:
+    """Stand in for SymPy's evaluation of text as code."""
+    raise ValueError("text is never evaluated as code")
+
+
+@functools.cache
+def _math_verify() -> Any:
+    """Import Math-Verify, and take away SymPy's way to evaluate text."""
+    import math_verify
+    from sympy.parsing import sympy_parser
+
+    sympy_parser.eval_expr = _refuse
+    return math_verify
 
 
 @functools.lru_cache(maxsize=256)
 def parse(answer: str) -> list[Any]:
     """Return what Math-Verify makes of one answer: SymPy objects, or its text."""
-    from math_verify import LatexExtractionConfig, parse
-
-    found: list[Any] = parse(
+    library = _math_verify()
+    found: list[Any] = library.parse(
         "\\boxed{" + answer + "}",
-        extraction_config=[LatexExtractionConfig(boxed_match_priority=0)],
+        extraction_config=[library.LatexExtractionConfig(boxed_match_priority=0)],
         parsing_timeout=None,
     )
     return found
@@ -25,6 +46,27 @@ def parse(answer: str) -> list[Any]:
 
 def symbolic_equal(gold: str, answer: str) -> bool:
     """Return whether Math-Verify finds two answers equal; it may hang, crash or eat memory."""
-    from math_verify import verify
+    if _differ_in_case(gold, answer):
+        return False
+    expected, given = parse(gold), parse(answer)
+    if not _math_verify().verify(expected, given, timeout_seconds=None, raise_on_error=True):
+        return False
+    return not any(_refuted(a, b) for a, b in zip(expected[:1], given[:1], strict=False))
 
-    return bool(verify(parse(gold), parse(answer), timeout_seconds=None))
+
+def _differ_in_case(gold: str, answer: str) -> bool:
+    """Return whether the same letters stand in another case: Math-Verify lowers most of them."""
+    letters = [{found for found in LETTER.findall(text) if found} for text in (gold, answer)]
+    lowered = [{letter.lower() for letter in side} for side in letters]
+    return letters[0] != letters[1] and lowered[0] == lowered[1]
+
+
+def _refuted(a: Any, b: Any) -> bool:
+    """Return whether two constants are numbers that differ, however small both are."""
+    try:
+        if a.free_symbols or b.free_symbols:
+            return False
+        x, y = a.evalf(30), b.evalf(30)
+        return bool(abs(x - y) > AGREEMENT * max(abs(x), abs(y)))
+    except (AttributeError, TypeError, ValueError, ArithmeticError):
+        return False

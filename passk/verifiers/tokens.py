@@ -1,0 +1,95 @@
+r"""The tokens of scalar expressions: numbers, names, commands and signs, with their limits."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+LENGTH_LIMIT = 600
+"""Longest expression, in characters, that is read."""
+
+DEPTH_LIMIT = 40
+"""Deepest nesting that is read."""
+
+DIGIT_LIMIT = 600
+"""Longest number, in digits, and largest decimal exponent that is read."""
+
+_WORDS = (
+    "arcsin arccos arctan arcsinh arccosh arctanh asin acos atan sinh cosh tanh coth "
+    "sin cos tan cot sec csc ln log exp sqrt pi"
+)
+WORDS = tuple(_WORDS.split())
+"""Words that mean the same with and without a backslash."""
+
+FUNCTIONS = {name: name for name in WORDS if name not in ("sqrt", "pi", "log")}
+FUNCTIONS |= {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
+
+TOKEN = re.compile(
+    r"(?P<num>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|\\text ?\{(?P<text>[^{}]*)\}"
+    r"|(?P<command>\\[a-zA-Z]+)"
+    rf"|(?:np\.|math\.)?(?P<word>{'|'.join(sorted(WORDS, key=len, reverse=True))})(?![a-zA-Z])"
+    r"|(?P<letter>[a-zA-Z])"
+    r"|(?P<sign>\\[{}]|[-+*/^_!(){}\[\]|'])"
+    r"|(?P<space> +)"
+)
+
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau "
+    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega hbar "
+    "ell infty odot oplus"
+)
+GREEK = frozenset(_GREEK.split())
+"""Commands that are names."""
+
+ACCENTS = {
+    "dot",
+    "ddot",
+    "hat",
+    "bar",
+    "overline",
+    "vec",
+    "tilde",
+    "underline",
+    "widehat",
+    "mathbb",
+}
+SIGNS = {"cdot": "*", "times": "*", "div": "/", "ast": "*", "pm": "pm", "mp": "mp"}
+BRACKETS = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
+ROUNDED = {"lfloor": ("floor", "rfloor"), "lceil": ("ceil", "rceil")}
+
+
+LOG = "the base of log"
+"""Stands in a tree for the logarithm of a base that the text leaves open."""
+
+
+class UnreadableError(ValueError):
+    """The text is none of this grammar, or could be read in two ways."""
+
+
+Token = tuple[str, str]
+END: Token = ("end", "")
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Return (kind, text) of each token; spaces are tokens only where they part two numbers."""
+    tokens: list[Token] = []
+    at = 0
+    while at < len(text):
+        found = TOKEN.match(text, at)
+        if not found or found.lastgroup is None:
+            raise UnreadableError(f"unknown sign {text[at]!r}")
+        at = found.end()
+        if found.lastgroup != "space":
+            tokens.append((found.lastgroup, found.group(found.lastgroup)))
+        elif tokens and tokens[-1][0] == "num" and text[at : at + 1].isdigit():
+            tokens.append(("gap", " "))
+    return tokens
+
+
+def number(text: str) -> Fraction:
+    """Return the value of a decimal literal, refusing those whose value would be huge."""
+    exponent = text.lower().partition("e")[2]
+    if len(text) > DIGIT_LIMIT or (exponent and abs(int(exponent[:8])) > DIGIT_LIMIT):
+        raise UnreadableError("a number that is too long")
+    return Fraction(text.rstrip(".")) if exponent == "" else Fraction(text.replace(".e", "e"))
