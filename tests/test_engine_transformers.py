@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 import math
@@ -14,6 +15,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+
+from smollm2 import smollm2_folder  # noqa: E402
 
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest  # noqa: E402
 from passk.engines.transformers import TransformersEngine, attention, decoding  # noqa: E402
@@ -534,3 +537,54 @@ def test_out_of_memory_is_one_message(
     with pytest.raises(EngineError, match="out of memory") as raised:
         list(engine.sample([request("a", "x", 1)], Sampling(max_tokens=1)))
     assert "batch_size" in raised.value.fix
+
+
+# --- The real model -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def smollm2(tmp_path_factory: pytest.TempPathFactory) -> TransformersEngine:
+    folder = smollm2_folder(tmp_path_factory)
+    return TransformersEngine.load(ModelSource(str(folder), dtype="float32"))
+
+
+REAL_PROMPTS = {
+    "poem": Prompt(messages=(("user", "Write a short poem about the sea."),)),
+    "sum": Prompt(messages=(("user", "What is 12 + 30?"),)),
+    "raw": Prompt(text="The capital of France is"),
+}
+
+
+@pytest.mark.model
+def test_greedy_decoding_equals_generate_token_for_token(smollm2: TransformersEngine) -> None:
+    requests = [Request(name, prompt, (0, 1), (3, 4)) for name, prompt in REAL_PROMPTS.items()]
+    found = by_key(list(smollm2.sample(requests, Sampling(temperature=0, max_tokens=32))))
+    plain = transformers.LlamaForCausalLM(copy.deepcopy(smollm2.model.config))
+    plain.load_state_dict(smollm2.model.state_dict())
+    plain.set_attn_implementation("sdpa")
+    plain.generation_config = smollm2.model.generation_config
+    for name, prompt in REAL_PROMPTS.items():
+        ids = torch.tensor([smollm2.tokenizer.prompt(prompt)])
+        output = plain.generate(ids, do_sample=False, max_new_tokens=32)
+        expected = output[0, ids.shape[1] :].tolist()
+        assert found[name, 0].token_ids == found[name, 1].token_ids == expected
+        assert found[name, 0].mean_entropy == 0
+
+
+@pytest.mark.model
+def test_the_real_model_answers_scores_and_repeats_itself(smollm2: TransformersEngine) -> None:
+    requests = [Request(name, p, (0, 1, 2), (7, 8, 9)) for name, p in REAL_PROMPTS.items()]
+    sampling = Sampling(temperature=0.8, top_p=0.95, max_tokens=24, stop=("\n",))
+    found = by_key(list(smollm2.sample(requests, sampling)))
+    alone = by_key(list(smollm2.sample(requests[1:2], sampling)))
+    assert {key: s.token_ids for key, s in alone.items()} == {
+        key: s.token_ids for key, s in found.items() if key[0] == "sum"
+    }
+    assert not any("\n" in sample.text for sample in found.values())
+    wanted = [
+        ScoreRequest(name, i, REAL_PROMPTS[name], s.text, tuple(s.token_ids))
+        for (name, i), s in found.items()
+    ]
+    for score in smollm2.score(wanted):
+        sample = found[score.problem_id, score.sample]
+        assert score.sum_logprob == pytest.approx(sample.sum_logprob, abs=1e-2)
