@@ -30,7 +30,7 @@ def read_rows(benchmark: Benchmark) -> Rows:
         raise DataError(
             f"the source cannot be read: {error.strerror}",
             where=f"{benchmark.file}: source.file = {path}",
-            fix="put the file there, or set source.file to where it is",
+            fix="put the file there, set the variable in its path, or change source.file",
         ) from error
     pinned, found = benchmark.source.get("sha256"), hashlib.sha256(content).hexdigest()
     if pinned is not None and pinned != found:

@@ -36,12 +36,13 @@ class Identity:
 def identify(benchmark: Benchmark, limit: int | None = None) -> Identity:
     """Return the identity of a benchmark's first `limit` problems.
 
-    Problems at hand are read, so that an edited question is noticed; a dataset on the hub is
-    known by its pinned revision, so that planning needs no network.
+    Problems at hand are read, so that an edited question or gold answer is noticed. A pinned
+    source (a hub revision, a sha256) is known by its pin, so that planning does not need it.
     """
-    if "hub" not in benchmark.source:
+    pin = benchmark.source.get("sha256") or benchmark.source.get("revision")
+    if pin is None:
         return identity_of(load_problems(benchmark, limit))
-    pinned = dict(benchmark.source) | {"limit": limit, "columns": dict(benchmark.columns)}
+    pinned = [pin, dict(benchmark.columns), limit]
     count = benchmark.count if limit is None else min(limit, benchmark.count or limit)
     return Identity(digest(pinned), digest(pinned), digest(benchmark.shots), count)
 
