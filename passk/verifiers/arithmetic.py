@@ -1,4 +1,4 @@
-"""Arithmetic on values: exact rationals as far as they go, then 120 digits, always bounded.
+"""Arithmetic on values: exact rationals as far as they go, then 160 digits, always bounded.
 
 What would need a large number's digits is refused (`TooLargeError`), or is infinite where only its
 size matters. A sum that loses more digits than it can afford is refused (`UnstableError`), so that
@@ -15,17 +15,17 @@ from typing import Any
 
 from passk.errors import VerifierError
 
-DIGITS = 120
+DIGITS = 160
 """Digits that are computed."""
 
-AGREEMENT = 30
+AGREEMENT = 100
 """Digits in which equal values agree."""
 
 EXACT_BITS = 1 << 15
 """Largest numerator or denominator, in bits, that stays an exact rational."""
 
 LARGEST_LOG = 1 << 60
-"""Numbers above exp(2^60) are infinite, and below exp(-2^60) are refused."""
+"""Numbers above exp(2^60) are infinite, and those below exp(-2^60) all one tiny number."""
 
 Value = Any
 """A Fraction, or a real or complex number of mpmath."""
@@ -76,6 +76,19 @@ def inexact(value: Value) -> Any:
     return value
 
 
+def tiny() -> Any:
+    """Return the number that stands for all that are too small."""
+    return context().ldexp(1, -(LARGEST_LOG << 2))
+
+
+def extreme(value: Value) -> int:
+    """Return 1 for what is too large, -1 for what is too small, else 0."""
+    mp, number = context(), inexact(value)
+    if mp.isinf(number):
+        return 1
+    return -1 if number and mp.mag(number) < -(LARGEST_LOG << 1) else 0
+
+
 def both_exact(a: Value, b: Value) -> bool:
     """Return whether both values are rationals."""
     return isinstance(a, Fraction) and isinstance(b, Fraction)
@@ -89,9 +102,10 @@ def _add(a: Value, b: Value) -> Value:
     total = x + y
     if mp.isinf(total) or mp.isnan(total):
         return checked(total)
-    largest = max(mp.mag(x), mp.mag(y))
-    if (x and y) and (not total or mp.mag(total) < largest - mp.prec * 2 // 3):
-        raise UnstableError("a sum that cancels")
+    if x and y:
+        small, large = sorted((mp.mag(x), mp.mag(y)))
+        if not total or mp.mag(total) < large - mp.prec // 3 or small < large - mp.prec:
+            raise UnstableError("a sum that cancels, or of which a part is lost")
     return total
 
 
@@ -102,16 +116,23 @@ def _subtract(a: Value, b: Value) -> Value:
 
 def _multiply(a: Value, b: Value) -> Value:
     """Multiply."""
-    return checked(a * b if both_exact(a, b) else inexact(a) * inexact(b))
+    if both_exact(a, b):
+        return checked(a * b)
+    sizes = {extreme(a), extreme(b)}
+    if sizes == {-1, 1}:
+        raise TooLargeError("too small times too large")
+    return tiny() if -1 in sizes else checked(inexact(a) * inexact(b))
 
 
 def _divide(a: Value, b: Value) -> Value:
-    """Divide; by infinity there is no telling what is left."""
+    """Divide."""
     if both_exact(a, b):
         return checked(a / b)
-    if context().isinf(inexact(b)):
-        raise TooLargeError("divided by a number that is too large")
-    return checked(inexact(a) / inexact(b))
+    if b == 0:
+        raise UnknownValueError("divided by zero")
+    if extreme(b) == 0:
+        return tiny() if extreme(a) < 0 else checked(inexact(a) / inexact(b))
+    return _multiply(a, tiny() if extreme(b) > 0 else context().inf)
 
 
 def _power(a: Value, b: Value) -> Value:
@@ -127,11 +148,13 @@ def _power(a: Value, b: Value) -> Value:
         return Fraction(int(x == 1))
     if mp.isinf(x):
         raise TooLargeError("a power of a number that is too large")
+    if extreme(x) < 0:
+        raise TooLargeError("a power of a number that is too small")
     size = mp.log(x) * y
     if mp.isinf(size) or abs(size) > LARGEST_LOG:
-        if mp.im(size) == 0 and mp.re(size) > 0:
-            return mp.inf
-        raise TooLargeError("a power that is too large or too small")
+        if mp.im(size):
+            raise TooLargeError("a power that is too large or too small")
+        return mp.inf if mp.re(size) > 0 else tiny()
     return checked(mp.power(x, y))
 
 
@@ -182,7 +205,8 @@ def _factorial(a: Value) -> Value:
     """Return a!, by the gamma function where a is no small integer."""
     if isinstance(a, Fraction) and a.denominator == 1 and 0 <= a <= 3000:  # noqa: PLR2004
         return Fraction(math.factorial(int(a)))
-    require_small(a, 60)
+    if extreme(a) > 0 or (context().mag(inexact(a)) > 60 and context().re(inexact(a)) > 0):  # noqa: PLR2004
+        return context().inf
     return checked(context().factorial(inexact(a)))
 
 
@@ -199,7 +223,8 @@ def _floor(a: Value) -> Value:
     """Round down; exact for rationals alone, for elsewhere 2.999... and 3 look the same."""
     if isinstance(a, Fraction):
         return Fraction(math.floor(a))
-    require_small(a, 200)
+    if context().mag(a) > context().prec // 2:
+        raise UnstableError("rounds a number of too many digits")
     down = context().floor(a)
     if abs(a - context().nint(a)) < context().mpf(10) ** -AGREEMENT:
         raise UnstableError("rounds a number that may be an integer")

@@ -27,6 +27,7 @@ from passk.verifiers.tokens import (
     Token,
     UnreadableError,
     number,
+    repeating,
     tokens_of,
 )
 
@@ -199,8 +200,8 @@ class _Reader:
     def atom(self) -> Tree:
         """Read a number, a name, a bracket, or a command with its arguments."""
         kind, text = self.take()
-        if kind == "num":
-            return ("num", number(text))
+        if kind in ("num", "repeating"):
+            return ("num", number(text) if kind == "num" else repeating(text))
         if kind == "letter":
             return self.subscripted(text)
         if kind == "word":

@@ -25,11 +25,16 @@ UNICODE = {
     "\u2208": "\\in ",
     "\u222a": "\\cup ",
     "\u00b1": "\\pm ",
-    "\u00b2": "^{2}",
-    "\u00b3": "^{3}",
+    "\u066b": ".",
+    "\u066c": "",
 }
 SYMBOLS = str.maketrans({char: tex for chars, tex in UNICODE.items() for char in chars})
 """Signs that models write for LaTeX commands."""
+
+RAISED = re.compile("[\u00b2\u00b3\u00b9\u2070-\u207e]+")
+LOWERED = re.compile("[\u2080-\u208e]+")
+VULGAR = re.compile("[\u00bc-\u00be\u2150-\u215e]")
+DIGIT = re.compile(r"[^\D0-9]")
 
 THIN = re.compile(r"(?<=[0-9])(?:,?\\[,!:; ]|\{,\}|,\\!)\s?(?=[0-9]{3}(?![0-9]))")
 """The thin space, or comma without space, that groups digits."""
@@ -77,7 +82,7 @@ def normal(text: str) -> str:
     >>> print(normal(r"10,\!080"), normal(r"\$32,348"))
     10080 32348
     """
-    plain = unicodedata.normalize("NFKC", text.translate(SYMBOLS))
+    plain = text if text.isascii() else _plain_signs(text)
     if not plain.isprintable():
         plain = "".join(char for char in plain if char.isprintable() or char.isspace())
     plain = THIN.sub("", plain.replace("\\$", ""))
@@ -87,6 +92,26 @@ def normal(text: str) -> str:
             plain = pattern.sub(spelling, plain)
     plain = AROUND_SIGN.sub(r"\1", BLANK.sub(" ", plain)).strip().rstrip(".,;: ")
     return _without_thousands(plain.removeprefix("{,}"))
+
+
+def _plain_signs(text: str) -> str:
+    """Return text with the signs of Unicode written as LaTeX, and digits of any script as 0-9."""
+    text = RAISED.sub(lambda found: f"^{{{_compatible(found.group())}}}", text)
+    text = LOWERED.sub(lambda found: f"_{{{_compatible(found.group())}}}", text)
+    text = VULGAR.sub(lambda found: _fraction(_compatible(found.group())), text)
+    plain = unicodedata.normalize("NFKC", text.translate(SYMBOLS))
+    return DIGIT.sub(lambda found: str(unicodedata.decimal(found.group())), plain)
+
+
+def _compatible(text: str) -> str:
+    """Return signs that only differ in how they are set in their plain form."""
+    return unicodedata.normalize("NFKC", text).translate(SYMBOLS)
+
+
+def _fraction(text: str) -> str:
+    r"""Return `1/2` as `\frac{1}{2}`, which a number in front of it makes a mixed number."""
+    above, _, below = text.partition("/")
+    return f"\\frac{{{above}}}{{{below}}}"
 
 
 def _without_thousands(text: str) -> str:

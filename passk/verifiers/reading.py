@@ -32,6 +32,7 @@ NAME = re.compile(
 DECIMAL = re.compile(r"-?([0-9]*)\.([0-9]+)")
 PERCENT = re.compile(r"(?: ?\\?%| ?\\text ?\{ ?(?:percent|\\?%) ?\}| percent)$")
 DEGREES = re.compile(r"(?:\^\\circ ?|\\text ?\{ ?degrees? ?\}| degrees?)$")
+TRIGONOMETRIC = re.compile(r"sin|cos|tan|cot|sec|csc")
 UNIT = re.compile(
     r"(?<=[0-9a-zA-Z})!])(?: ?(?:\\cdot|/|\\times)? ?\\text ?\{[^{}]*\}(?:\^\{?-?[0-9]\}?)?)+$"
 )
@@ -237,7 +238,8 @@ def _scalar(text: str) -> Answer | None:
         )
     bare_text = PERCENT.sub("", text)
     percent = bare_text != text
-    bare_text = DEGREES.sub("", bare_text).strip()
+    if not TRIGONOMETRIC.search(bare_text):
+        bare_text = DEGREES.sub("", bare_text).strip()
     bare_text, unit = _without_unit(bare_text)
     tree = _tree(bare_text)
     if tree is None:

@@ -25,7 +25,8 @@ FUNCTIONS = {name: name for name in WORDS if name not in ("sqrt", "pi", "log")}
 FUNCTIONS |= {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log10"}
 
 TOKEN = re.compile(
-    r"(?P<num>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"(?P<repeating>[0-9]{0,99}\.[0-9]{0,99}\\(?:overline|bar) ?\{[0-9]{1,99}\})"
+    r"|(?P<num>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|\\text ?\{(?P<text>[^{}]*)\}"
     r"|(?P<command>\\[a-zA-Z]+)"
     rf"|(?:np\.|math\.)?(?P<word>{'|'.join(sorted(WORDS, key=len, reverse=True))})(?![a-zA-Z])"
@@ -93,3 +94,16 @@ def number(text: str) -> Fraction:
     if len(text) > DIGIT_LIMIT or (exponent and abs(int(exponent[:8])) > DIGIT_LIMIT):
         raise UnreadableError("a number that is too long")
     return Fraction(text.rstrip(".")) if exponent == "" else Fraction(text.replace(".e", "e"))
+
+
+def repeating(text: str) -> Fraction:
+    r"""Return the value of a repeating decimal.
+
+    >>> repeating(r"0.1\overline{6}")
+    Fraction(1, 6)
+    """
+    plain, period = text.rstrip("}").split("{")
+    fixed = plain[: plain.index("\\")]
+    places = len(fixed.partition(".")[2])
+    repeated = Fraction(int(period), (10 ** len(period) - 1) * 10**places)
+    return Fraction(f"0{fixed}0") + repeated

@@ -18,6 +18,7 @@ from passk.verifiers.arithmetic import (
     both_exact,
     checked,
     context,
+    extreme,
     inexact,
     require_small,
 )
@@ -89,9 +90,9 @@ def close(a: Value, b: Value) -> bool:
     if both_exact(a, b):
         return bool(a == b)
     mp, x, y = context(), inexact(a), inexact(b)
-    if mp.isinf(x) or mp.isinf(y):
-        if mp.isinf(x) and mp.isinf(y):
-            raise TooLargeError("both are too large to compare")
+    if extreme(x) or extreme(y):
+        if extreme(x) == extreme(y):
+            raise TooLargeError("both are too large or too small to compare")
         return False
     return bool(abs(x - y) <= max(abs(x), abs(y)) * mp.mpf(10) ** -AGREEMENT)
 
@@ -119,8 +120,8 @@ def fingerprint(value: Value) -> str:
 def _plain(value: Any) -> str:
     """Return a real number to 26 digits, or the rational that it agrees with to 30."""
     mp = context()
-    if mp.isinf(value):
-        raise TooLargeError("too large to name")
+    if extreme(value):
+        raise TooLargeError("too large or too small to name")
     if abs(mp.mag(value)) < 60:  # noqa: PLR2004
         scaled = Fraction(int(mp.nint(mp.ldexp(value, mp.prec))), 1 << mp.prec)
         simple = scaled.limit_denominator(1 << 20)
