@@ -202,8 +202,8 @@ class _Reader:
         kind, text = self.take()
         if kind in ("num", "repeating"):
             return ("num", number(text) if kind == "num" else repeating(text))
-        if kind == "letter":
-            return self.subscripted(text)
+        if kind == "letter" or (kind == "text" and len(text.strip()) == 1):
+            return self.subscripted(text.strip())
         if kind == "word":
             return self.function(text)
         if kind == "command":

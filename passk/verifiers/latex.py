@@ -50,7 +50,8 @@ SPACING = re.compile(
 RENAMED = {
     re.compile(r"\\[dtc]frac(?![a-zA-Z])"): r"\\frac",
     re.compile(r"\\[dt]binom(?![a-zA-Z])"): r"\\binom",
-    re.compile(r"\\(?:math|text|operatorname)(?:rm|bf|it|sf|normal|\*)?\s?\{([a-zA-Z])\}"): r" \1 ",
+    re.compile(r"\\(?:mathbf|mathit|boldsymbol|bm)\s?\{([a-zA-Z])\}"): r" \1 ",
+    re.compile(r"\\(?:mathrm|textrm|text|operatorname)\s?\{([ei])\}"): r" \1 ",
     re.compile(r"\\(?:text(?:bf|it|rm|sf|normal)|math(?:rm|bf|it|sf)|mbox|operatorname\*?)\b"): (
         r"\\text"
     ),
