@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +37,8 @@ class Study:
     folder: Path
     spec: dict[str, Any]
     file: str = "study.yaml"
+    library: Path | None = None
+    """Folder of another version of passk to run, if any."""
 
     def save(self) -> None:
         """Write the spec as it stands."""
@@ -61,9 +66,45 @@ class Study:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the working directory."""
+        library = {} if self.library is None else {"PYTHONPATH": str(self.library)}
         return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False, env=environment()
+            command,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment() | library,
         )
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command in the working directory, in a process group of its own."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment(),
+            start_new_session=True,
+        )
+
+    def wait_for(self, pattern: str, seconds: float = 60) -> None:
+        """Wait until a file that matches is there."""
+        end = time.monotonic() + seconds
+        while not any(self.folder.glob(pattern)):
+            assert time.monotonic() < end, f"{pattern} never came"
+            time.sleep(0.02)
+
+    def change_passk(self, file: str, old: str, new: str) -> None:
+        """Run a copy of passk from now on in which a line of code is another."""
+        self.library = self.folder / "lib"
+        if not self.library.exists():
+            shutil.copytree(REPO / "passk", self.library / "passk")
+            shutil.copytree(REPO / "specs", self.library / "specs")
+        path = self.library / "passk" / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"{file} does not hold {old!r} once"
+        path.write_text(text.replace(old, new))
 
     def set_rates(self, name: str, rates: list[float], **more: float) -> None:
         """Write weights of the fake engine: a success rate per problem."""
@@ -99,9 +140,29 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    """A base and a tuned model, four problems, n = 8 in shards of 4."""
+    """A base and a tuned model, four problems, n = 8 in shards of 4; nothing run yet."""
+    return make_study(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """That study, run to its report once for all tests."""
+    made = make_study(tmp_path_factory.mktemp("finished"))
+    made.snakemake()
+    return made
+
+
+@pytest.fixture
+def finished(finished_once: Study, tmp_path: Path) -> Study:
+    """A copy of the finished study that a test may change."""
+    shutil.copytree(finished_once.folder, tmp_path, dirs_exist_ok=True)
+    return Study(tmp_path, copy.deepcopy(finished_once.spec))
+
+
+def make_study(folder: Path) -> Study:
+    """Write the files of the study."""
     made = Study(
-        tmp_path,
+        folder,
         {
             "name": "study",
             "k": [1, 2, 4, 8],
@@ -117,13 +178,15 @@ def study(tmp_path: Path) -> Study:
             },
             "benchmarks": {"sums": {"n": 8}},
             "samplers": {"plain": {"temperature": 1.0, "max_tokens": 8}},
-            "perplexity": [{"scorer": "base", "responses_of": ["tuned", "reference:gold"]}],
+            "perplexity": [
+                {"scorer": "base", "responses_of": ["tuned", "reference:gold"], "per_problem": 4}
+            ],
         },
     )
     made.set_golds(["10", "11", "12", "13"])
     made.set_rates("base.jsonl", [0.9, 0.5, 0.3, 0.1])
     made.set_rates("tuned.jsonl", [1.0, 0.8, 0.1, 0.0])
-    (tmp_path / "benchmarks" / "sums.yaml").write_text(
+    (folder / "benchmarks" / "sums.yaml").write_text(
         "title: Sums\nsource: {file: sums.jsonl}\nverifier: number\nprompt: few-shot-direct\n"
         'shots: [["1 + 1 =", "2"], ["2 + 1 =", "3"], ["3 + 1 =", "4"], ["4 + 1 =", "5"]]\n'
     )
