@@ -26,6 +26,10 @@ TABLES = (
     "coverage",
     "histogram",
     "perplexity",
+    "flows",
+    "means",
+    "tests",
+    "estimates",
 )
 """Tables that aggregation writes, each as CSV and Parquet."""
 
@@ -182,6 +186,20 @@ def read_result(folder: Path, name: str) -> pd.DataFrame:
         raise DataError("no such table", where=str(path), fix="run aggregate first") from error
     except (ValueError, OSError) as error:
         raise DataError(f"not a readable table: {error}", where=str(path)) from error
+
+
+def load(folder: str | Path) -> dict[str, pd.DataFrame]:
+    """Return every table of an experiment by name, as in `load("outputs/x")["pass_at_k"]`.
+
+    Args:
+        folder: the experiment's folder, or the folder of tables in it.
+
+    Raises:
+        DataError: a table is not there or cannot be read.
+    """
+    path = Path(folder)
+    tables = path / "tables" if (path / "tables").is_dir() else path
+    return {name: read_result(tables, name) for name in TABLES}
 
 
 def recipes(study: Study) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from passk.aggregate.across import MEAN_COLUMNS, TEST_COLUMNS, mean_rows, significance_rows
 from passk.aggregate.cells import (
     histogram_rows,
     pass_at_k_rows,
@@ -18,7 +19,8 @@ from passk.aggregate.cells import (
     read_counts,
     summary_rows,
 )
-from passk.aggregate.pairs import Pair, coverage_rows, delta_rows, make_pairs
+from passk.aggregate.estimates import COLUMNS, estimate_rows
+from passk.aggregate.pairs import Pair, coverage_rows, delta_rows, flow_rows, make_pairs
 from passk.aggregate.perplexity import perplexity_table
 from passk.recipes import output_error
 from passk.results import Study, read_plan
@@ -55,6 +57,10 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
         "coverage": pd.DataFrame(coverage_rows(pairs), columns=Pair.COVERAGE_COLUMNS),
         "histogram": pd.DataFrame(histogram_rows(study, counts)),
         "perplexity": perplexity_table(study),
+        "flows": pd.DataFrame(flow_rows(pairs), columns=Pair.FLOW_COLUMNS),
+        "means": pd.DataFrame(mean_rows(study, counts, pairs), columns=MEAN_COLUMNS),
+        "tests": pd.DataFrame(significance_rows(study, pairs), columns=TEST_COLUMNS),
+        "estimates": pd.DataFrame(estimate_rows(study, counts, pairs), columns=COLUMNS),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from passk.aggregate.naming import largest_k, names
 from passk.aggregate.pairs import Pair
 from passk.errors import DataError
 from passk.estimate import (
@@ -37,16 +38,6 @@ def read_counts(cell: Cell) -> pd.DataFrame:
             fix="delete it and run the workflow again: it will be remade",
         )
     return counts
-
-
-def names(cell: Cell) -> dict[str, Any]:
-    """Return the columns that say which cell a row is about."""
-    return {
-        "model": cell.model,
-        "benchmark": cell.benchmark,
-        "sampler": cell.sampler,
-        "cell": cell.id,
-    }
 
 
 def pass_at_k_rows(study: Study, counts: Counts) -> Iterator[dict[str, Any]]:
@@ -97,11 +88,6 @@ def summary_rows(study: Study, counts: Counts, pairs: Sequence[Pair]) -> Iterato
         }
 
 
-def largest_k(study: Study, n: int) -> int:
-    """Return the largest k of the study that n responses define (n where all are larger)."""
-    return max((k for k in study.k if k <= n), default=n)
-
-
 def _ends(table: pd.DataFrame, k_max: int) -> dict[str, float]:
     """Return pass@1 and pass@k_max with their intervals over problems, and the gap between."""
     curve = estimate_curve(table["n"], table["correct"], [1, k_max])
@@ -121,7 +107,8 @@ def _against_base(study: Study, table: pd.DataFrame, pair: Pair | None) -> dict[
     """Return the gap to the base, the crossover and the coverage; all empty without a base."""
     if pair is None:
         nothing = ("se_gap_to_base", "crossover_k", "crossover_low", "crossover_high")
-        return {"base": None, **dict.fromkeys((*nothing, *Pair.CATEGORIES), np.nan)}
+        sure = ("lost_surely", "gained_surely")
+        return {"base": None, **dict.fromkeys((*nothing, *Pair.CATEGORIES, *sure), np.nan)}
     base = pair.base_counts
     k_max = largest_k(study, pair.base.n)
     ceiling = mean_pass_at_k(base["n"], base["correct"], [k_max])[0]
@@ -134,6 +121,7 @@ def _against_base(study: Study, table: pd.DataFrame, pair: Pair | None) -> dict[
         "se_gap_to_base": se_gap_to_base(first, ceiling),
         **ends,
         **pair.coverage(),
+        **pair.sure_changes(),
     }
 
 

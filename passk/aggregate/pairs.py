@@ -6,11 +6,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 
 from passk.errors import DataError
-from passk.estimate import CATEGORIES, Comparison, compare, coverage, coverage_counts
+from passk.estimate import (
+    BINS,
+    CATEGORIES,
+    Comparison,
+    Floats,
+    accuracy_bin,
+    change_p_values,
+    compare,
+    coverage,
+    coverage_counts,
+    false_discovery,
+)
 from passk.results import Cell, Study
+
+FALSE_DISCOVERY = 0.05
+"""Share of wrong names that a list of lost or gained problems may hold."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +38,8 @@ class Pair:
         counts: Count rows of `cell`.
         base_counts: Count rows of `base`, row by row of the same problems.
         comparison: the paired delta curve at the study's k.
+        p: per problem, exact p-value that both solve it at the same rate.
+        q: the same as false-discovery rate over the problems.
     """
 
     COLUMNS: ClassVar = [
@@ -30,9 +47,12 @@ class Pair:
         "ci_low", "ci_high", "band_low", "band_high",
     ]  # fmt: skip
     CATEGORIES: ClassVar = list(CATEGORIES)
+    FLOW_COLUMNS: ClassVar = [
+        "benchmark", "cell", "base", "base_bin", "bin", "base_accuracy", "accuracy", "problems",
+    ]  # fmt: skip
     COVERAGE_COLUMNS: ClassVar = [
         "benchmark", "cell", "base", "problem_id", "category",
-        "n", "correct", "base_n", "base_correct",
+        "n", "correct", "base_n", "base_correct", "p", "q",
     ]  # fmt: skip
 
     cell: Cell
@@ -40,6 +60,13 @@ class Pair:
     counts: pd.DataFrame
     base_counts: pd.DataFrame
     comparison: Comparison
+    p: Floats
+    q: Floats
+
+    def both(self) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """Return (n, c) of the cell and of its base."""
+        first, second = ((rows["n"], rows["correct"]) for rows in (self.counts, self.base_counts))
+        return first, second
 
     @property
     def crossover(self) -> tuple[float, float, float]:
@@ -54,6 +81,15 @@ class Pair:
         """Return the number of problems in each coverage category."""
         counts = coverage_counts(self.base_counts["correct"], self.counts["correct"])
         return {str(name): value for name, value in counts.items()}
+
+    def sure_changes(self) -> dict[str, int]:
+        """Return how many problems are lost and gained beyond what chance explains."""
+        found = coverage(self.base_counts["correct"], self.counts["correct"])
+        sure = self.q <= FALSE_DISCOVERY
+        return {
+            "lost_surely": int((sure & (found == "base_only")).sum()),
+            "gained_surely": int((sure & (found == "tuned_only")).sum()),
+        }
 
 
 def make_pairs(study: Study, counts: Mapping[str, pd.DataFrame]) -> list[Pair]:
@@ -76,7 +112,8 @@ def _make_pair(
     left = own.set_index("problem_id").loc[common].reset_index()
     right = other.set_index("problem_id").loc[common].reset_index()
     tuned, basis = ((table["n"], table["correct"]) for table in (left, right))
-    return Pair(cell, base, left, right, compare(tuned, basis, study.k))
+    p = change_p_values(basis, tuned)
+    return Pair(cell, base, left, right, compare(tuned, basis, study.k), p, false_discovery(p))
 
 
 def delta_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:
@@ -104,6 +141,25 @@ def coverage_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:
             category=categories,
             base_n=pair.base_counts["n"],
             base_correct=pair.base_counts["correct"],
+            p=pair.p,
+            q=pair.q,
         )
         for row in table.to_dict("records"):
             yield {**pair.names(), **{str(name): value for name, value in row.items()}}
+
+
+def flow_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:
+    """Yield how many problems go from each accuracy bin of the base to each of the cell."""
+    for pair in pairs:
+        here = accuracy_bin(pair.counts["n"], pair.counts["correct"])
+        there = accuracy_bin(pair.base_counts["n"], pair.base_counts["correct"])
+        flows, problems = np.unique(np.stack([there, here]), axis=1, return_counts=True)
+        for (start, end), number in zip(flows.T, problems, strict=True):
+            yield {
+                **pair.names(),
+                "base_bin": int(start),
+                "bin": int(end),
+                "base_accuracy": BINS[start],
+                "accuracy": BINS[end],
+                "problems": int(number),
+            }

@@ -5,9 +5,15 @@ from passk.estimate.bootstrap import (
     SEED,
     Comparison,
     Curve,
+    Units,
     compare,
     crossover,
+    curve_units,
     estimate_curve,
+    mean_interval,
+    paired_units,
+    percentiles,
+    with_unseen,
 )
 from passk.estimate.coverage import (
     BINS,
@@ -21,6 +27,7 @@ from passk.estimate.coverage import (
 )
 from passk.estimate.curves import (
     LEVEL,
+    Floats,
     guess_floor,
     mean_pass_at_k,
     miss_table,
@@ -29,6 +36,22 @@ from passk.estimate.curves import (
     sampling_variance,
     tries,
 )
+from passk.estimate.reliability import (
+    THRESHOLDS,
+    cover_at,
+    g_pass_at_k,
+    mg_pass_at_k,
+    pass_hat_k,
+)
+from passk.estimate.significance import (
+    change_p_values,
+    false_discovery,
+    holm,
+    sign_flip_p_values,
+)
+from passk.estimate.votes import (
+    majority_at_k,
+)
 
 __all__ = [
     "BINS",
@@ -36,22 +59,39 @@ __all__ = [
     "LEVEL",
     "REPLICATES",
     "SEED",
+    "THRESHOLDS",
     "Comparison",
     "Curve",
+    "Floats",
+    "Units",
     "accuracy_bin",
     "accuracy_histogram",
+    "change_p_values",
     "compare",
+    "cover_at",
     "coverage",
     "coverage_counts",
     "crossover",
+    "curve_units",
     "estimate_curve",
+    "false_discovery",
+    "g_pass_at_k",
     "guess_floor",
+    "holm",
+    "majority_at_k",
+    "mean_interval",
     "mean_pass_at_k",
+    "mg_pass_at_k",
     "miss_table",
     "noise_interval",
+    "paired_units",
     "pass_at_k",
+    "pass_hat_k",
+    "percentiles",
     "sampling_variance",
     "se_gap",
     "se_gap_to_base",
+    "sign_flip_p_values",
     "tries",
+    "with_unseen",
 ]

@@ -1,0 +1,169 @@
+"""The long table: one row per estimate, whatever its metric, with the interval's kind beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from passk.aggregate.naming import largest_k, names
+from passk.aggregate.pairs import Pair
+from passk.estimate import (
+    SEED,
+    THRESHOLDS,
+    Curve,
+    cover_at,
+    estimate_curve,
+    g_pass_at_k,
+    guess_floor,
+    majority_at_k,
+    mean_interval,
+    mg_pass_at_k,
+    pass_at_k,
+    pass_hat_k,
+)
+from passk.records import Verdict, read_table
+from passk.results import Cell, Study
+
+COLUMNS = [
+    "model", "benchmark", "sampler", "cell", "base", "metric", "k",
+    "value", "lower", "upper", "interval", "n", "problems",
+]  # fmt: skip
+"""`interval` is problems, noise, paired or band; empty where a value has none."""
+
+Values = tuple[str, Sequence[float], np.ndarray]
+"""Metric, its k (nan where it has none), and a value per problem and k, shape (P, K)."""
+
+
+def estimate_rows(
+    study: Study, counts: Mapping[str, pd.DataFrame], pairs: Sequence[Pair]
+) -> Iterator[dict[str, Any]]:
+    """Yield every estimate of every cell and comparison."""
+    for cell in study.cells:
+        table = counts[cell.id]
+        about = {**names(cell), "base": "", "n": cell.n, "problems": len(table)}
+        for row in _cell_rows(study, cell, table):
+            yield {**about, **row}
+    for pair in pairs:
+        for row in _pair_rows(study, pair):
+            yield {**names(pair.cell), "base": pair.base.id, "n": pair.cell.n, **row}
+
+
+def _cell_rows(study: Study, cell: Cell, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield the estimates of one cell."""
+    for metric, correct in bounds(table).items():
+        yield from _curve_rows(metric, estimate_curve(table["n"], correct, study.k))
+    floor = guess_floor(table["floor_n"], table["floor_correct"], study.k)
+    yield from _rows("floor@k", study.k, floor)
+    for metric, ks, values in _reliability(study, cell, table):
+        yield from _rows(metric, ks, *mean_interval(values), interval="problems")
+
+
+def bounds(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the correct responses of each problem as graded, at the least and at the most.
+
+    At the least, a truncated response is wrong even where it states the right answer. At the most,
+    every truncated response and every one that could not be graded would have been correct.
+    """
+    correct, cut = table["correct"].to_numpy(), table["truncated_correct"].to_numpy()
+    unknown = (table["truncated"] + table["timeout"] + table["error"]).to_numpy() - cut
+    most = np.minimum(correct + unknown, table["n"].to_numpy())
+    return {"pass@k": correct, "pass@k at least": correct - cut, "pass@k at most": most}
+
+
+def _reliability(study: Study, cell: Cell, table: pd.DataFrame) -> Iterator[Values]:
+    """Yield the metrics that tell how reliably problems are solved."""
+    n, c, ks = table["n"].to_numpy(), table["correct"].to_numpy(), study.k
+    yield "avg@n", [cell.n], (c / n)[:, None]
+    yield "pass^k", ks, pass_hat_k(n, c, ks)
+    for tau in THRESHOLDS:
+        yield f"g-pass@k_{tau:g}", ks, g_pass_at_k(n, c, ks, tau)
+    yield "mg-pass@k", ks, mg_pass_at_k(n, c, ks)
+    covered = cover_at(n, c)
+    for column, tau in enumerate(THRESHOLDS):
+        yield f"cover@{tau:g}", [np.nan], covered[:, [column]]
+    if cell.verdicts:
+        classes = answer_classes(cell, table["problem_id"].tolist())
+        yield "maj@k", ks, majority_at_k(classes, cell.n, ks, SEED)
+    ends = pass_at_k(n, c, [1, largest_k(study, cell.n)])
+    yield "se_gap", [largest_k(study, cell.n)], ends[:, [1]] - ends[:, [0]]
+
+
+def answer_classes(cell: Cell, problems: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return, per problem, the responses in each answer class and the correct ones of them."""
+    parts = [_class_counts(path, cell.n) for path in cell.verdicts]
+    keys = ["problem_id", "answer_class"]
+    table = pd.concat(parts).groupby(keys, sort=True)[["times", "correct"]].sum()
+    found = {str(name): part for name, part in table.groupby(level="problem_id")}
+    nothing = np.zeros(0, dtype=np.int64)
+    return [
+        (found[name]["times"].to_numpy(), found[name]["correct"].to_numpy())
+        if name in found
+        else (nothing, nothing)
+        for name in problems
+    ]
+
+
+def _class_counts(path: Any, n: int) -> pd.DataFrame:
+    """Return responses and correct ones per problem and answer class of one verdict file."""
+    columns = ["problem_id", "sample", "verdict", "answer_class"]
+    table = read_table(path, Verdict, columns)
+    kept = table.filter(pc.and_(pc.less(table["sample"], n), pc.is_valid(table["answer_class"])))
+    right = pc.cast(pc.equal(kept["verdict"], "correct"), pa.int64())
+    grouped = kept.append_column("right", right).group_by(["problem_id", "answer_class"])
+    counted = grouped.aggregate([("sample", "count"), ("right", "sum")]).to_pandas()
+    renamed: pd.DataFrame = counted.rename(
+        columns={"sample_count": "times", "right_sum": "correct"}
+    )
+    return renamed
+
+
+def _pair_rows(study: Study, pair: Pair) -> Iterator[dict[str, Any]]:
+    """Yield the estimates of one comparison."""
+    found = pair.comparison
+    about = {"problems": found.problems}
+    ends = {"paired": (found.low, found.high), "band": (found.band_low, found.band_high)}
+    for kind, (low, high) in ends.items():
+        for row in _rows("delta pass@k", found.k, found.delta, low, high, interval=kind):
+            yield {**row, **about}
+    crossing = ([value] for value in found.crossover)
+    for row in _rows("crossover_k", [np.nan], *crossing, interval="paired"):
+        yield {**row, **about}
+    k_max = largest_k(study, pair.base.n)
+    ceiling = pass_at_k(pair.base_counts["n"], pair.base_counts["correct"], [k_max])
+    gap = ceiling - pass_at_k(pair.counts["n"], pair.counts["correct"], [1])
+    for row in _rows("se_gap_to_base", [k_max], *mean_interval(gap), interval="paired"):
+        yield {**row, **about}
+
+
+def _curve_rows(metric: str, curve: Curve) -> Iterator[dict[str, Any]]:
+    """Yield a curve with its interval over problems, then with that of sampling noise."""
+    yield from _rows(metric, curve.k, curve.value, curve.low, curve.high, interval="problems")
+    noise = (curve.noise_low, curve.noise_high)
+    yield from _rows(metric, curve.k, curve.value, *noise, interval="noise")
+
+
+def _rows(
+    metric: str,
+    ks: Sequence[float] | np.ndarray,
+    value: Sequence[float] | np.ndarray,
+    lower: Sequence[float] | np.ndarray | None = None,
+    upper: Sequence[float] | np.ndarray | None = None,
+    *,
+    interval: str = "",
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per k that has a value."""
+    for index, k in enumerate(ks):
+        if not np.isnan(value[index]):
+            yield {
+                "metric": metric,
+                "k": float(k),
+                "value": float(value[index]),
+                "lower": np.nan if lower is None else float(lower[index]),
+                "upper": np.nan if upper is None else float(upper[index]),
+                "interval": interval,
+            }
