@@ -7,14 +7,16 @@ short is dropped and its row made again; rows of another recipe are never taken 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import fcntl
 import json
 import logging
 import os
 import time
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from passk.errors import OutputError
 from passk.recipes import canonical_json, output_error
@@ -49,11 +51,14 @@ class Journal(Generic[Row]):
         """Open or begin the journal and read what it holds."""
         self.path = journal_path(output)
         self.rows: dict[tuple[str, int], Row] = {}
-        self._row_type, self._header = row_type, canonical_json({"journal": key})
+        self._row_type: type[Row] = row_type
+        self._header = canonical_json({"journal": key})
         self._synced = time.monotonic()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = self.path.open("a+b")
+            # Unbuffered: a row is the system's as soon as it is written, and a full disk is told
+            # by the write that met it.
+            self._file: FileIO = self.path.open("ab", buffering=0)
         except OSError as error:
             raise output_error(error, self.path) from error
         self._lock()
@@ -77,8 +82,7 @@ class Journal(Generic[Row]):
         values = {name: getattr(row, name) for name in _names(self._row_type)}
         line = json.dumps(values, separators=(",", ":")).encode() + b"\n"
         try:
-            self._file.write(line)
-            self._file.flush()
+            self._write(line)
             if time.monotonic() - self._synced > SYNC_SECONDS:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
@@ -104,32 +108,46 @@ class Journal(Generic[Row]):
 
     def _recover(self) -> None:
         """Read the rows that stand in the file and cut off what is not one."""
-        self._file.seek(0)
-        kept = 0
-        for number, line in enumerate(self._file):
-            if number == 0 and line.rstrip(b"\n").decode("utf-8", "replace") != self._header:
-                log.warning("%s: rows of another recipe are set aside", self.path)
-                break
-            row = None if number == 0 else self._parse(line)
-            if number and row is None:
-                log.warning("%s:%d: cut short; drawn again from here", self.path, number + 1)
+        try:
+            lines = self.path.read_bytes().splitlines(keepends=True)
+            kept = self._take_over(lines)
+            self._file.truncate(kept)
+            if kept == 0:
+                self._write(self._header.encode() + b"\n")
+        except OSError as error:
+            raise output_error(error, self.path) from error
+
+    def _take_over(self, lines: list[bytes]) -> int:
+        """Take over the rows of a journal's lines; return the bytes up to the first bad one."""
+        if not lines:
+            return 0
+        if lines[0].rstrip(b"\n").decode("utf-8", "replace") != self._header:
+            log.warning("%s: rows of another recipe are set aside", self.path)
+            return 0
+        kept = len(lines[0])
+        for number, line in enumerate(lines[1:], start=2):
+            row = self._parse(line)
+            if row is None:
+                log.warning("%s:%d: cut short; drawn again from here", self.path, number)
                 break
             kept += len(line)
-            if row is not None:
-                self.rows[row.problem_id, row.sample] = row
-        self._file.truncate(kept)
-        if kept == 0:
-            self._file.write(self._header.encode() + b"\n")
-            self._file.flush()
+            self.rows[row.problem_id, row.sample] = row
+        return kept
+
+    def _write(self, line: bytes) -> None:
+        """Write a line whole, or raise."""
+        if self._file.write(line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _parse(self, line: bytes) -> Row | None:
         """Return the row of a line, or None where the line is not whole."""
         if not line.endswith(b"\n"):
             return None
         try:
-            return self._row_type(**json.loads(line))
+            row: Row = self._row_type(**json.loads(line))
         except (ValueError, TypeError):
             return None
+        return row
 
 
 def _names(row_type: type) -> list[str]:

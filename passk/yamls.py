@@ -57,9 +57,9 @@ def read_yaml(file: Path) -> Document:
         raise SpecError("no such file", where=str(file), fix="check the path") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot be read: {error}", where=str(file)) from error
-    loader = yaml.SafeLoader(text)
     lines: dict[KeyPath, int] = {}
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         data = None if node is None else _build(loader, node, (), lines, file)
     except yaml.MarkedYAMLError as error:
@@ -72,8 +72,6 @@ def read_yaml(file: Path) -> Document:
         ) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise SpecError(f"is not YAML: {error}", where=str(file)) from error
-    finally:
-        loader.dispose()
     if not isinstance(data, dict):
         raise SpecError("holds no mapping of keys to values", where=f"{file}:1")
     return Document(file, data, lines)

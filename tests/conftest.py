@@ -81,8 +81,8 @@ class Study:
         return subprocess.Popen(
             command,
             cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             text=True,
             env=environment(),
             start_new_session=True,

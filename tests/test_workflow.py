@@ -227,7 +227,7 @@ def test_a_second_run_on_the_same_folder_is_refused(study: Study) -> None:
     study.wait_for("outputs/store/cells/*/samples/*.journal.jsonl")
     second = study.run(*command)
     first.terminate()
-    first.communicate()
+    first.wait()
     assert second.returncode != 0
     assert "lock" in (second.stdout + second.stderr).lower()
     study.run(*command, "--unlock")
