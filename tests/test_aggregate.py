@@ -16,7 +16,7 @@ from passk.count import count
 from passk.errors import DataError, OutputError
 from passk.recipes import read_json, write_json
 from passk.records import Count, Problem, Sample, Verdict, read_rows, write_rows
-from passk.results import TABLES, read_plan
+from passk.results import TABLES, load, read_plan
 
 
 @pytest.fixture(scope="module")
@@ -286,3 +286,63 @@ def test_an_output_that_cannot_be_a_folder_is_told(plan: Path, tmp_path: Path) -
     (tmp_path / "tables").write_text("in the way")
     with pytest.raises(OutputError, match="cannot write"):
         aggregate(plan, tmp_path / "tables")
+
+
+def test_the_long_table_holds_every_estimate_once_with_the_kind_of_its_interval(
+    tables: Path,
+) -> None:
+    table = load(tables)["estimates"]
+    keys = ["cell", "base", "metric", "k", "interval"]
+    assert not table.duplicated(keys).any()
+    assert set(table["interval"]) == {"problems", "noise", "paired", "band", ""}
+    curves = load(tables)["pass_at_k"].set_index(["cell", "k"])["pass_at_k"]
+    wanted = table[(table["metric"] == "pass@k") & (table["interval"] == "problems")]
+    for row in wanted.to_dict("records"):
+        assert row["value"] == pytest.approx(curves[row["cell"], row["k"]], abs=1e-12)
+    known = table.dropna(subset=["lower", "upper"])
+    assert (known["lower"] <= known["value"] + 1e-9).all()
+    assert (known["value"] <= known["upper"] + 1e-9).all()
+
+
+def test_truncated_and_ungraded_responses_bound_the_curve(tables: Path) -> None:
+    table = load(tables)["estimates"]
+    hot = table[(table["cell"] == "hot") & (table["interval"] == "problems") & (table["k"] == 1)]
+    value = hot.set_index("metric")["value"]
+    assert value["pass@k at least"] < value["pass@k"] < value["pass@k at most"]
+    problems = load(tables)["problems"].query("cell == 'hot'")
+    cut = problems["truncated"].sum() - problems["truncated_correct"].sum()
+    most = (problems["correct"].sum() + cut) / problems["n"].sum()
+    assert value["pass@k at most"] == pytest.approx(most)
+    assert value["maj@k"] == pytest.approx(value["pass@k"]) == pytest.approx(value["pass^k"])
+
+
+def test_flows_and_false_discoveries_agree_with_the_coverage(tables: Path) -> None:
+    found = load(tables)
+    summary = found["summary"].set_index("cell").loc["cold"]
+    assert found["flows"]["problems"].sum() == 60
+    stays = found["flows"].query("base_bin == 0 and bin == 0")["problems"].sum()
+    assert stays == summary["neither"]
+    coverage = found["coverage"]
+    assert (coverage["p"] <= coverage["q"] + 1e-12).all()
+    lost = coverage.query("category == 'base_only' and q <= 0.05")
+    assert summary["lost_surely"] == len(lost) <= summary["base_only"]
+
+
+def test_several_benchmarks_get_a_mean_and_holms_correction(plan: Path, tmp_path: Path) -> None:
+    raw = read_json(plan)
+    again = [
+        {**cell, "id": f"{cell['id']}2", "benchmark": "again", "base": cell["base"] and "hot2"}
+        for cell in raw["cells"]
+    ]
+    write_json(tmp_path / "plan.json", {**raw, "cells": [*raw["cells"], *again], "scores": []})
+    aggregate(tmp_path / "plan.json", tmp_path / "tables")
+    found = load(tmp_path)
+    curve = found["pass_at_k"].query("cell == 'hot'").set_index("k")
+    mean = found["means"].query("metric == 'pass@k' and sampler == 'hot'").set_index("k")
+    assert mean["benchmarks"].tolist() == [2] * 7
+    assert np.allclose(mean["value"], curve["pass_at_k"])
+    width = curve["ci_high"] - curve["ci_low"]
+    assert np.allclose(mean["ci_high"] - mean["ci_low"], width / np.sqrt(2), rtol=0.15)
+    tests = found["tests"]
+    assert (tests["p_holm"] >= tests["p"]).all()
+    assert tests.groupby("k").size().tolist() == [2, 2]

@@ -14,6 +14,7 @@ import pandas as pd
 from passk.aggregate.across import MEAN_COLUMNS, TEST_COLUMNS, mean_rows, significance_rows
 from passk.aggregate.cells import (
     histogram_rows,
+    make_curves,
     pass_at_k_rows,
     problem_rows,
     read_counts,
@@ -48,11 +49,11 @@ def aggregate(plan: Path, output: Path) -> None:
 def build(study: Study) -> dict[str, pd.DataFrame]:
     """Return every table by name."""
     counts = {cell.id: read_counts(cell) for cell in study.cells}
-    pairs = make_pairs(study, counts)
+    curves, pairs = make_curves(study, counts), make_pairs(study, counts)
     return {
-        "pass_at_k": pd.DataFrame(pass_at_k_rows(study, counts)),
+        "pass_at_k": pd.DataFrame(pass_at_k_rows(study, counts, curves)),
         "deltas": pd.DataFrame(delta_rows(pairs), columns=Pair.COLUMNS),
-        "summary": pd.DataFrame(summary_rows(study, counts, pairs)),
+        "summary": pd.DataFrame(summary_rows(study, counts, curves, pairs)),
         "problems": pd.DataFrame(problem_rows(study, counts)),
         "coverage": pd.DataFrame(coverage_rows(pairs), columns=Pair.COVERAGE_COLUMNS),
         "histogram": pd.DataFrame(histogram_rows(study, counts)),
@@ -60,7 +61,7 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
         "flows": pd.DataFrame(flow_rows(pairs), columns=Pair.FLOW_COLUMNS),
         "means": pd.DataFrame(mean_rows(study, counts, pairs), columns=MEAN_COLUMNS),
         "tests": pd.DataFrame(significance_rows(study, pairs), columns=TEST_COLUMNS),
-        "estimates": pd.DataFrame(estimate_rows(study, counts, pairs), columns=COLUMNS),
+        "estimates": pd.DataFrame(estimate_rows(study, counts, curves, pairs), columns=COLUMNS),
     }
 
 

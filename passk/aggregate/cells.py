@@ -40,11 +40,24 @@ def read_counts(cell: Cell) -> pd.DataFrame:
     return counts
 
 
-def pass_at_k_rows(study: Study, counts: Counts) -> Iterator[dict[str, Any]]:
+def make_curves(study: Study, counts: Counts) -> dict[str, Curve]:
+    """Return the pass@k curve of every cell at the study's k, and at 1 and the largest defined."""
+    return {
+        cell.id: estimate_curve(
+            counts[cell.id]["n"],
+            counts[cell.id]["correct"],
+            sorted({1, largest_k(study, cell.n), *study.k}),
+        )
+        for cell in study.cells
+    }
+
+
+def pass_at_k_rows(
+    study: Study, counts: Counts, curves: Mapping[str, Curve]
+) -> Iterator[dict[str, Any]]:
     """Yield one row per cell and k; values are nan where k > n."""
     for cell in study.cells:
-        table = counts[cell.id]
-        curve = estimate_curve(table["n"], table["correct"], study.k)
+        table, curve = counts[cell.id], curves[cell.id]
         floor = guess_floor(table["floor_n"], table["floor_correct"], study.k)
         for index, k in enumerate(study.k):
             yield {
@@ -52,13 +65,14 @@ def pass_at_k_rows(study: Study, counts: Counts) -> Iterator[dict[str, Any]]:
                 "k": k,
                 "n": cell.n,
                 "problems": curve.problems,
-                **curve_values(curve, index),
+                **curve_values(curve, k),
                 "floor": floor[index],
             }
 
 
-def curve_values(curve: Curve, index: int) -> dict[str, float]:
+def curve_values(curve: Curve, k: int) -> dict[str, float]:
     """Return pass@k with its intervals at one k."""
+    index = int(np.searchsorted(curve.k, k))
     return {
         "pass_at_k": float(curve.value[index]),
         "ci_low": float(curve.low[index]),
@@ -68,12 +82,13 @@ def curve_values(curve: Curve, index: int) -> dict[str, float]:
     }
 
 
-def summary_rows(study: Study, counts: Counts, pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
+def summary_rows(
+    study: Study, counts: Counts, curves: Mapping[str, Curve], pairs: Sequence[Pair]
+) -> Iterator[dict[str, Any]]:
     """Yield one row per cell: ends of the curve, gaps, crossover, coverage, and what went wrong."""
     by_cell = {pair.cell.id: pair for pair in pairs}
     for cell in study.cells:
         table = counts[cell.id]
-        k_max = largest_k(study, cell.n)
         yield {
             **names(cell),
             "label": cell.label or cell.id,
@@ -82,24 +97,24 @@ def summary_rows(study: Study, counts: Counts, pairs: Sequence[Pair]) -> Iterato
             "step": cell.step,
             "n": cell.n,
             "problems": len(table),
-            **_ends(table, k_max),
+            **_ends(curves[cell.id], largest_k(study, cell.n)),
             **_against_base(study, table, by_cell.get(cell.id)),
             **_conduct(table),
         }
 
 
-def _ends(table: pd.DataFrame, k_max: int) -> dict[str, float]:
+def _ends(curve: Curve, k_max: int) -> dict[str, float]:
     """Return pass@1 and pass@k_max with their intervals over problems, and the gap between."""
-    curve = estimate_curve(table["n"], table["correct"], [1, k_max])
+    first, last = curve_values(curve, 1), curve_values(curve, k_max)
     return {
-        "pass_at_1": curve.value[0],
-        "pass_at_1_low": curve.low[0],
-        "pass_at_1_high": curve.high[0],
+        "pass_at_1": first["pass_at_k"],
+        "pass_at_1_low": first["ci_low"],
+        "pass_at_1_high": first["ci_high"],
         "k_max": k_max,
-        "pass_at_k_max": curve.value[1],
-        "pass_at_k_max_low": curve.low[1],
-        "pass_at_k_max_high": curve.high[1],
-        "se_gap": se_gap(curve.value[0], curve.value[1]),
+        "pass_at_k_max": last["pass_at_k"],
+        "pass_at_k_max_low": last["ci_low"],
+        "pass_at_k_max_high": last["ci_high"],
+        "se_gap": se_gap(first["pass_at_k"], last["pass_at_k"]),
     }
 
 

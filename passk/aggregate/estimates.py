@@ -40,31 +40,47 @@ Values = tuple[str, Sequence[float], np.ndarray]
 
 
 def estimate_rows(
-    study: Study, counts: Mapping[str, pd.DataFrame], pairs: Sequence[Pair]
+    study: Study,
+    counts: Mapping[str, pd.DataFrame],
+    curves: Mapping[str, Curve],
+    pairs: Sequence[Pair],
 ) -> Iterator[dict[str, Any]]:
     """Yield every estimate of every cell and comparison."""
     for cell in study.cells:
         table = counts[cell.id]
         about = {**names(cell), "base": "", "n": cell.n, "problems": len(table)}
-        for row in _cell_rows(study, cell, table):
+        for row in _cell_rows(study, cell, table, curves[cell.id]):
             yield {**about, **row}
     for pair in pairs:
         for row in _pair_rows(study, pair):
             yield {**names(pair.cell), "base": pair.base.id, "n": pair.cell.n, **row}
 
 
-def _cell_rows(study: Study, cell: Cell, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _cell_rows(
+    study: Study, cell: Cell, table: pd.DataFrame, curve: Curve
+) -> Iterator[dict[str, Any]]:
     """Yield the estimates of one cell."""
+    yield from _curve_rows("pass@k", curve)
     for metric, correct in bounds(table).items():
-        yield from _curve_rows(metric, estimate_curve(table["n"], correct, study.k))
+        same = np.array_equal(correct, table["correct"])
+        bound = curve if same else estimate_curve(table["n"], correct, study.k)
+        yield from _curve_rows(metric, bound)
     floor = guess_floor(table["floor_n"], table["floor_correct"], study.k)
     yield from _rows("floor@k", study.k, floor)
-    for metric, ks, values in _reliability(study, cell, table):
-        yield from _rows(metric, ks, *mean_interval(values), interval="problems")
+    yield from _mean_rows(list(_reliability(study, cell, table)))
+
+
+def _mean_rows(metrics: Sequence[Values]) -> Iterator[dict[str, Any]]:
+    """Yield the means of per-problem values; all are drawn again together."""
+    together = mean_interval(np.hstack([values for _, _, values in metrics]))
+    start = 0
+    for metric, ks, _ in metrics:
+        columns = slice(start, start := start + len(ks))
+        yield from _rows(metric, ks, *(part[columns] for part in together), interval="problems")
 
 
 def bounds(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return the correct responses of each problem as graded, at the least and at the most.
+    """Return the correct responses of each problem at the least and at the most.
 
     At the least, a truncated response is wrong even where it states the right answer. At the most,
     every truncated response and every one that could not be graded would have been correct.
@@ -72,7 +88,7 @@ def bounds(table: pd.DataFrame) -> dict[str, np.ndarray]:
     correct, cut = table["correct"].to_numpy(), table["truncated_correct"].to_numpy()
     unknown = (table["truncated"] + table["timeout"] + table["error"]).to_numpy() - cut
     most = np.minimum(correct + unknown, table["n"].to_numpy())
-    return {"pass@k": correct, "pass@k at least": correct - cut, "pass@k at most": most}
+    return {"pass@k at least": correct - cut, "pass@k at most": most}
 
 
 def _reliability(study: Study, cell: Cell, table: pd.DataFrame) -> Iterator[Values]:
