@@ -8,6 +8,12 @@ problem share the prompt's keys and values, and are one row as long as they shar
 
 from __future__ import annotations
 
+import os
+
+# Threads that wait by spinning take the cores from those they wait for: where another job runs on
+# the same cores, each matrix product then takes ten times as long. Read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from passk.engines.transformers.engine import TransformersEngine
 
 __all__ = ["TransformersEngine"]
