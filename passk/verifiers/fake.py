@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,8 @@ class FakeOptions:
 class FakeVerifier:
     """Finds equal text correct, in a worker always, and misbehaves where an answer says so.
 
-    `hang` never ends, `die` ends its process, `eat` takes memory without end, `raise` raises
-    and `print` writes to standard output.
+    `hang` never ends, `die` ends its process, `eat` takes memory without end, `raise` raises,
+    `sleep` takes a second, and `print` writes to standard output.
     The detail is the number of the process that compared.
     """
 
@@ -62,6 +63,8 @@ def misbehave(how: str) -> None:
         raise RuntimeError(how)
     if how == "print":
         os.write(1, b'{"id": 0, "verdict": "correct"}\n' * 100)
+    if how == "sleep":
+        time.sleep(1.0)
     kept = []
     while how == "eat":
         kept.append(bytearray(1 << 26))

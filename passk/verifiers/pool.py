@@ -33,6 +33,9 @@ START_SECONDS = 120.0
 STARTS = 3
 """How often a worker that never got ready is started again before the run is given up."""
 
+WORTH_A_WORKER = 50
+"""Pairs that make it worth starting one more worker: loading Math-Verify takes that long."""
+
 FAILURES = ("timeout", "error")
 
 
@@ -180,7 +183,8 @@ class Pool:
     def run(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, Result]]:
         """Yield (index, result) of each (gold JSON, answer) pair, in the order they finish."""
         failed = []
-        for task, result in self._round(pairs, deque(range(len(pairs))), self.setup.workers):
+        width = min(self.setup.workers, 1 + len(pairs) // WORTH_A_WORKER)
+        for task, result in self._round(pairs, deque(range(len(pairs))), width):
             if result.verdict in FAILURES:
                 failed.append(task)
             else:

@@ -46,6 +46,7 @@ BASE = re.compile(r"([0-9]{1,600})_(?:\{([0-9]{1,3})\}|([0-9]{1,2}))")
 MATRIX = re.compile(r"\\begin\{([pbvBV]?matrix|array)\}(.*)\\end\{\1\}", re.DOTALL)
 ROW = re.compile(r"\\\\")
 COLUMN = re.compile("&")
+TIME = re.compile(r"[0-9]+(?::[0-9]+)+(?: ?\\text ?\{[^{}]*\}|[ .a-zA-Z]*)")
 WORD = re.compile(r"[a-zA-Z][a-zA-Z' .-]*")
 
 
@@ -189,7 +190,7 @@ def _words(text: str) -> Answer | None:
 
 def _is_wordy(text: str) -> bool:
     """Return whether text without any LaTeX is words, a time or a ratio rather than a formula."""
-    if re.fullmatch(r"[0-9]+(?::[0-9]+)+ ?(?:\\text ?\{[^{}]*\}|[ap]\.?m\.?)?", text):
+    if TIME.fullmatch(text):
         return True
     return bool(WORD.fullmatch(text)) and bool(re.search(r"[a-zA-Z]{4}", text)) and _tree_free(text)
 

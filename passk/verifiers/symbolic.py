@@ -1,12 +1,15 @@
 r"""The last step of the cascade: Math-Verify, inside a worker process that can be killed.
 
 Only its LaTeX grammar is used. Its plain-expression extraction calls `sympy.parse_expr`, which
-evaluates text as code: that function is disabled in the worker as well. What Math-Verify calls
-equal is checked once more, because it compares to 15 digits of absolute precision (its issue 14).
+evaluates text as code, and the LaTeX grammar calls the same for the numbers in a formula. SymPy's
+evaluation is therefore replaced by one that knows numbers, names and quotients, and nothing else.
+What Math-Verify calls equal is checked once more, because it compares to 15 digits of absolute
+precision (its issue 14).
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 from typing import Any
@@ -14,11 +17,35 @@ from typing import Any
 AGREEMENT = 1e-6
 """Largest relative difference of two constants that Math-Verify may call equal."""
 
+LONGEST_CODE = 1000
+"""Longest code, in characters, that is looked at."""
+
 LETTER = re.compile(r"\\[a-zA-Z]+(?: ?\{[a-zA-Z ]*\})?|([a-zA-Z])")
 
 
-def _refuse(*_: object, **__: object) -> None:
-    """Stand in for SymPy's evaluation of text as code."""
+def evaluate_plain(code: str, *_: object) -> Any:
+    """Stand in for SymPy's `eval_expr`, which gives its code to `eval`.
+
+    Raises:
+        ValueError: the code is anything else than numbers, names, and quotients of numbers.
+    """
+    tree = ast.parse(code.strip(), mode="eval").body if len(code) < LONGEST_CODE else None
+    return _plain(tree)
+
+
+def _plain(node: ast.AST | None) -> Any:
+    """Return the SymPy object of a syntax tree of the few known forms."""
+    import sympy
+
+    match node:
+        case ast.Call(ast.Name("Integer" | "Float" | "Symbol" as kind), [ast.Constant(value)], []):
+            return getattr(sympy, kind)(value)
+        case ast.Name("E" | "I" | "pi" | "oo" as constant):
+            return getattr(sympy, constant)
+        case ast.UnaryOp(ast.USub(), operand):
+            return -_plain(operand)
+        case ast.BinOp(left, ast.Div(), right):
+            return _plain(left) / _plain(right)
     raise ValueError("text is never evaluated as code")
 
 
@@ -28,7 +55,7 @@ def _math_verify() -> Any:
     import math_verify
     from sympy.parsing import sympy_parser
 
-    sympy_parser.eval_expr = _refuse
+    sympy_parser.eval_expr = evaluate_plain
     return math_verify
 
 
