@@ -4,8 +4,8 @@
 
 Two inputs of real responses from the shared data ($PASSK_DATA or ../shared/data): 100 MATH
 problems x 8 responses repeated to n = 128, and the distinct pairs of GSM8K (1319 problems x 4
-models). The two graders take turns, each in a fresh process that has imported both; a turn includes the
-start of its workers.
+models). The two graders take turns, each in a fresh process that has imported both; a turn
+includes the start of its workers.
 Printed: median seconds of each, their ratio, and how many verdicts agree with the stored ones.
 """
 

@@ -1,61 +1,31 @@
 """Grading: from problems and responses to one verdict per response.
 
-Answers are extracted in this process, each distinct (gold, answer) pair is compared once, cheap
-rules first and the rest in workers that can be killed, and the verdicts are dealt back to the
-rows. Three doors lead in: `verify` (the stage, Parquet), `grade_file` (JSON lines of your own)
-and `grade` (in memory).
+Three doors lead in: `verify` (the stage, Parquet), `grade_file` (JSON lines of your own) and
+`grade` (in memory), which does the work.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from passk import versions
 from passk.errors import DataError
 from passk.recipes import atomic, environment
-from passk.records import (
-    VERDICTS,
-    Problem,
-    Sample,
-    Verdict,
-    VerdictName,
-    read_table,
-    write_rows,
-)
+from passk.records import VERDICTS, Problem, Sample, Verdict, read_table, write_rows
 from passk.registry import VERIFIERS, load
-from passk.verifiers.base import Verifier
 from passk.verifiers.gold import gold_answers
-from passk.verifiers.pool import Pool, Result, Setup
+from passk.verifiers.grading import Graded, Progress, grade
+from passk.verifiers.pool import Setup
+
+__all__ = ["VERSION", "Graded", "Progress", "Setup", "grade", "grade_file", "verify"]
 
 VERSION = versions.VERIFY
 """Version of this stage: raised whenever a verdict file could come out differently."""
-
-Progress = Callable[[int, int], None]
-"""Called with (pairs done, pairs in all) as grading goes on."""
-
-Pair = tuple[str, str]
-"""A gold answer as JSON and an extracted answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Graded:
-    """What grading found of one response; the fields are those of `records.Verdict`."""
-
-    verdict: VerdictName
-    answer: str | None
-    answer_class: str | None
-    seconds: float
-    detail: str
-
-
-NO_ANSWER = Graded("no_answer", None, None, 0.0, "no answer found in the response")
 
 
 def verify(
@@ -93,71 +63,12 @@ def verify(
     ids = table.column("problem_id").to_pylist()
     _require_known(ids, golds, samples, problems)
     responses = zip((golds[name] for name in ids), _values(table, "text"), strict=True)
-    graded = grade(responses, setup, progress=progress)
+    graded = grade(responses, setup, total=len(ids), progress=progress)
     verdicts = [
         Verdict(name, sample, g.verdict, g.answer, g.answer_class, g.seconds, g.detail)
         for name, sample, g in zip(ids, _values(table, "sample"), graded, strict=True)
     ]
     write_rows(output, verdicts, _recipe(setup, graded, time.perf_counter() - began))
-
-
-def grade(
-    responses: Iterable[tuple[str, str]], setup: Setup, *, progress: Progress | None = None
-) -> list[Graded]:
-    """Grade (gold JSON, response) pairs in memory; the result has their order.
-
-    Responses are let go of as soon as their answer is extracted, and equal results are one
-    object, so that memory grows with the distinct answers and 8 bytes per response.
-
-    Raises:
-        VerifierError: the verifier or one of its options is not known, or it cannot be started.
-        ValueError: a gold answer is not JSON of a string, a number or a list of those.
-    """
-    verifier: Verifier = load("verifier", setup.verifier, VERIFIERS)(**setup.options)
-    pairs: dict[tuple[str, str], int] = {}
-    rows = array("q")
-    for gold, response in responses:
-        answer = verifier.extract(response)
-        rows.append(-1 if answer is None else pairs.setdefault((gold, answer), len(pairs)))
-    graded = _compare(list(pairs), verifier, setup, progress or _silent)
-    return [NO_ANSWER if row < 0 else graded[row] for row in rows]
-
-
-def _silent(done: int, total: int) -> None:
-    """Tell nobody."""
-
-
-def _compare(
-    pairs: list[tuple[str, str]], verifier: Verifier, setup: Setup, progress: Progress
-) -> list[Graded]:
-    """Compare each distinct pair once: by `quick` in this process, the rest in the pool."""
-    graded: dict[int, Graded] = {}
-    hard = []
-    for index, (gold, answer) in enumerate(pairs):
-        began = time.perf_counter()
-        outcome = verifier.quick(gold, answer)
-        if outcome is None:
-            hard.append(index)
-            continue
-        seconds = time.perf_counter() - began
-        graded[index] = Graded(
-            outcome.verdict, answer, outcome.answer_class, seconds, outcome.detail
-        )
-        if len(graded) % 1000 == 0:
-            progress(len(graded), len(pairs))
-    progress(len(graded), len(pairs))
-    with Pool(setup) as pool:
-        for place, result in pool.run([pairs[index] for index in hard]):
-            answer = pairs[hard[place]][1]
-            graded[hard[place]] = _from_pool(result, answer, verifier)
-            progress(len(graded), len(pairs))
-    return [graded[index] for index in range(len(pairs))]
-
-
-def _from_pool(result: Result, answer: str, verifier: Verifier) -> Graded:
-    """Return a result of the pool; an answer that could not be compared keeps its cheap name."""
-    name = result.answer_class or verifier.canonical(answer)
-    return Graded(result.verdict, answer, name, result.seconds, result.detail)
 
 
 def grade_file(
@@ -192,7 +103,7 @@ def grade_file(
     """
     setup = Setup(verifier, options or {}, workers=workers, deadline=deadline)
     responses = ((_gold_text(row, where), _response(row, where)) for row, where in _lines(source))
-    graded = grade(responses, setup, progress=progress)
+    graded = grade(responses, setup, total=_count_lines(source), progress=progress)
     if not graded:
         raise DataError("has no rows", where=str(source))
     with atomic(output) as temporary, temporary.open("wb") as file:
@@ -210,6 +121,15 @@ def _lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
                     yield _row(line, f"{path}:{number}"), f"{path}:{number}"
     except OSError as error:
         raise DataError(f"cannot read: {error.strerror}", where=str(path)) from error
+
+
+def _count_lines(path: Path) -> int:
+    """Return how many lines a file has; 0 where it cannot be read, which is told when it is."""
+    try:
+        with path.open("rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    except OSError:
+        return 0
 
 
 def _row(line: bytes, where: str) -> dict[str, Any]:

@@ -132,9 +132,9 @@ def test_unknown_verifier_and_option_are_answered_with_the_nearest_name() -> Non
 
 def test_progress_reaches_the_total() -> None:
     seen: list[tuple[int, int]] = []
-    responses = [('"a"', letter) for letter in "abc"]
+    responses = [('"a"', letter) for letter in "abcc"]
     grade(responses, Setup("fake", {}), progress=lambda *step: seen.append(step))
-    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert seen == [(0, 4), (1, 4), (2, 4), (4, 4)]
 
 
 def test_each_distinct_pair_is_compared_once() -> None:
