@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -158,3 +160,26 @@ def test_a_failure_is_of_its_own_pair_alone(answer: str, verdict: str, detail: s
     found = grade([(json.dumps(a), a) for a in answers], setup)
     assert [g.verdict for g in found] == ["correct", verdict, "correct", "correct", "correct"]
     assert (found[1].detail, found[1].answer, found[1].answer_class) == (detail, answer, answer)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from passk.verify import grade_file
+source, output = map(Path, sys.argv[1:])
+grade_file(source, output, "fake", deadline=600.0, progress=lambda *step: print(step, flush=True))
+"""
+
+
+def test_a_run_that_is_killed_leaves_nothing_half_written(tmp_path: Path) -> None:
+    row = {"problem_id": 1, "gold": "a", "response": "a"}
+    source = lines(tmp_path / "in.jsonl", [row, {**row, "response": "hang"}])
+    output = tmp_path / "out.jsonl"
+    command = [sys.executable, "-c", KILLED, str(source), str(output)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        run.stdout.readline()
+        run.kill()
+    assert list(tmp_path.iterdir()) == [source]
+    lines(source, [row, {**row, "response": "b"}])
+    assert grade_file(source, output, "fake") == {"correct": 1, "wrong": 1}
