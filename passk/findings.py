@@ -60,10 +60,10 @@ def percent(value: float) -> str:
 
 def interval(low: float, high: float) -> str:
     """Return an interval of rates in percentage points."""
-    return f"[{_signed(low)}, {_signed(high)}]"
+    return f"[{signed(low)}, {signed(high)}]"
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
     """Return a rate in points with one decimal and a true minus sign, never "-0.0"."""
     text = f"{100 * value:.1f}"
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", MINUS)
@@ -111,10 +111,10 @@ def _difference(row: pd.Series[Any], tuned: str) -> str:
     k = int(row["k"])
     who = lead(low, high)
     if who == "unclear":
-        numbers = f"{_signed(delta)} points {interval(low, high)}"
+        numbers = f"{signed(delta)} points {interval(low, high)}"
         return f"At k = {k} the two are not distinguishable ({numbers})."
     ends = (low, high) if who == "ahead" else (-high, -low)
-    return f"At k = {k} {tuned} is {who} by {_signed(abs(delta))} points {interval(*ends)}."
+    return f"At k = {k} {tuned} is {who} by {signed(abs(delta))} points {interval(*ends)}."
 
 
 def crossing(row: Mapping[str, Any], base: str, k_max: int) -> str:
@@ -135,9 +135,12 @@ def _tries(k: float, k_max: int) -> str:
 
 
 def _coverage(row: Mapping[str, Any], tuned: str, base: str) -> str:
-    """Say how many problems are lost and gained."""
+    """Say how many problems are lost and gained, and how many of them beyond chance."""
     lost, gained, neither = (int(row[name]) for name in ("base_only", "tuned_only", "neither"))
+    sure_lost, sure_gained = int(row["lost_surely"]), int(row["gained_surely"])
+    sure = f"{sure_lost} and {sure_gained} of these are more than chance explains; "
     return (
         f"Of {int(row['both']) + lost + gained + neither} problems, {tuned} never solves {lost} "
-        f"that {base} does, and solves {gained} that {base} never does; neither solves {neither}."
+        f"that {base} does, and solves {gained} that {base} never does; "
+        f"{sure if lost + gained else ''}neither solves {neither}."
     )

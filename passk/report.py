@@ -141,18 +141,21 @@ def _estimate_warnings(study: Study, table: pd.DataFrame) -> Iterator[str]:
     labels = {cell.id: cell.label or cell.id for cell in study.cells}
     defined = table.dropna(subset="pass_at_k")
     last = defined.sort_values("k").groupby("cell", sort=False).tail(1)
-    for row in last.to_dict("records"):
-        who = f"{labels[row['cell']]} on {row['benchmark']}"
-        if 2 * row["k"] > row["n"]:
-            yield (
-                f"{who}: k reaches {row['k']} with n = {row['n']}; above k = {row['n'] // 2} the "
-                f"sampling noise cannot be told from the data. n = {4 * row['k']} would be ample."
-            )
-        if row["floor"] > row["pass_at_k"] / 2:
-            yield (
-                f"{who}: at k = {row['k']} the guess floor is {percent(row['floor'])}, more than "
-                f"half of pass@k ({percent(row['pass_at_k'])}): much of it may be guessing."
-            )
+    last = last.assign(label=last["cell"].map(labels), place=last["cell"].map(list(labels).index))
+    close = last[2 * last["k"] > last["n"]].sort_values("place")
+    for _, rows in close.groupby(["benchmark", "k", "n"], sort=False):
+        benchmark, k, n = rows["benchmark"].iloc[0], int(rows["k"].iloc[0]), int(rows["n"].iloc[0])
+        yield (
+            f"{', '.join(rows['label'])} on {benchmark}: k reaches {k} with n = {n}; above "
+            f"k = {n // 2} the sampling noise cannot be told from the data. n = {4 * k} would be "
+            "ample."
+        )
+    for row in last[last["floor"] > last["pass_at_k"] / 2].sort_values("place").to_dict("records"):
+        yield (
+            f"{row['label']} on {row['benchmark']}: at k = {row['k']} the guess floor is "
+            f"{percent(row['floor'])}, more than half of pass@k ({percent(row['pass_at_k'])}): "
+            "much of it may be guessing."
+        )
 
 
 def work(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

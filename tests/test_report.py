@@ -90,7 +90,7 @@ def test_the_page_fetches_and_runs_nothing(page: str) -> None:
 def test_every_figure_is_in_the_page_with_words_and_ids_of_its_own(plan: Path, page: str) -> None:
     names = [entry["name"] for entry in read_json(plan.parent / "figures/figures.json")["figures"]]
     reader = read(page)
-    assert sum(tag == "svg" for tag, _ in reader.tags) == len(names) == 5
+    assert sum(tag == "svg" for tag, _ in reader.tags) == len(names) == 7
     ids = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     for name in names:
@@ -101,7 +101,8 @@ def test_every_figure_is_in_the_page_with_words_and_ids_of_its_own(plan: Path, p
 
 
 def test_the_page_warns_of_a_k_too_close_to_n(page: str) -> None:
-    assert "k reaches 64 with n = 64" in page
+    assert page.count("k reaches 64 with n = 64") == 1
+    assert "T = 1.0, T = 0.6 on arithmetic: k reaches 64" in page
 
 
 def test_provenance_names_engine_device_versions_and_cost(page: str) -> None:
@@ -132,7 +133,7 @@ def test_figures_are_files_of_their_own_with_the_same_bytes_each_time(
     assert page
     names = draw(plan.parent / "tables", plan, tmp_path / "again")
     for name in names:
-        for kind in ("svg", "png"):
+        for kind in ("svg", "pdf", "png"):
             first = (plan.parent / "figures" / f"{name}.{kind}").read_bytes()
             assert first == (tmp_path / "again" / f"{name}.{kind}").read_bytes()
         ET.parse(tmp_path / "again" / f"{name}.svg")
@@ -213,6 +214,7 @@ def tell(deltas: list[tuple[float, float, float]], crossing: tuple[float, float,
         **dict(zip(names, crossing, strict=True)),
     }
     cover = {"both": 5, "base_only": 2, "tuned_only": 1, "neither": 0}
+    cover.update(lost_surely=1, gained_surely=0)
     basis = {"cell": "b", "label": "Base", "base": None, "benchmark": "m"}
     curve = [
         {"cell": "t", "k": k, "delta": delta, "ci_low": low, "ci_high": high}
@@ -235,7 +237,11 @@ UP, DOWN, LEVEL = (0.1, 0.05, 0.15), (-0.1, -0.15, -0.05), (0.01, -0.02, 0.04)
         ([LEVEL, LEVEL], (NONE, 3, NONE), ["RL and Base are not distingui", "[3, none ≤ 8]"]),
         ([DOWN, DOWN], (1, 1, 1), ["from the first try on", "behind by 10.0 points [5.0, 15.0]"]),
         ([LEVEL, DOWN], (2, 1, 3), ["distinguishable (1.0 points [\N{MINUS SIGN}2.0, 4.0])"]),
-        ([UP, LEVEL], (7, 3, NONE), ["no difference shown at k = 8", "never solves 2"]),
+        (
+            [UP, LEVEL],
+            (7, 3, NONE),
+            ["no difference shown at k = 8", "never solves 2", "1 and 0 of these are more"],
+        ),
     ],
 )
 def test_findings_say_what_the_intervals_allow(

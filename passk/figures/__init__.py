@@ -1,4 +1,4 @@
-"""Publication figures: SVG for paper and page, PNG for everything else, the same bytes each time.
+"""Publication figures: SVG, PDF and PNG, the same bytes each time.
 
 Matplotlib's object interface only: no pyplot, so no state is shared and nothing needs a display.
 """
@@ -21,8 +21,8 @@ def draw(tables: Path, plan: Path, output: Path) -> list[str]:
     Args:
         tables: folder that aggregation wrote.
         plan: `plan.json` of the study.
-        output: folder for `NAME.svg`, `NAME.png` and `figures.json`, which lists for each figure
-            its name, title, caption (the finding in words) and files.
+        output: folder for `NAME.svg`, `NAME.pdf`, `NAME.png` and `figures.json`, which lists for
+            each figure its name, title, caption (the finding in words) and files.
 
     Returns:
         The names of the figures.

@@ -31,13 +31,13 @@ def curves_figure(
     for cell in cells:
         curve = table[table["cell"] == cell.id].dropna(subset="pass_at_k").sort_values("k")
         label = cell.label or cell.id
-        draw_curve(axes, cell, curve, colors[label])
+        draw_curve(axes, cell, curve, colors[label], 0.52 / (2 + len(cells)))
         last = curve.iloc[-1]
         ends.append((last["k"], last["pass_at_k"], fill(label, 16), colors[label]))
         floors.append((last["k"], last["floor"]))
     tries_axis(axes, sorted(k for k in study.k if k <= max(cell.n for cell in cells)))
     percent_axis(axes, "pass@k (%)")
-    axes.set_ylim(*_limits(table[table["cell"].isin([cell.id for cell in cells])]))
+    axes.set_ylim(*curve_limits(table[table["cell"].isin([cell.id for cell in cells])]))
     known = [end for end in floors if not math.isnan(end[1])]
     if known:
         ends.append((*max(known, key=itemgetter(1)), "guess floor", MUTED))
@@ -46,11 +46,13 @@ def curves_figure(
     return figure
 
 
-def draw_curve(axes: Axes, cell: Cell, curve: pd.DataFrame, color: str) -> None:
+def draw_curve(
+    axes: Axes, cell: Cell, curve: pd.DataFrame, color: str, shade: float = 0.13
+) -> None:
     """Draw one curve: interval shaded, hollow marks where k > n/2, the guess floor dotted."""
     k, value = curve["k"], curve["pass_at_k"]
     style = "-" if cell.base else BASE_STYLE
-    axes.fill_between(k, curve["ci_low"], curve["ci_high"], color=color, alpha=0.13, lw=0)
+    axes.fill_between(k, curve["ci_low"], curve["ci_high"], color=color, alpha=shade, lw=0)
     axes.plot(k, value, color=color, ls=style)
     sure = k <= cell.n / 2
     axes.plot(k[sure], value[sure], "o", color=color)
@@ -58,7 +60,7 @@ def draw_curve(axes: Axes, cell: Cell, curve: pd.DataFrame, color: str) -> None:
     axes.plot(k, curve["floor"], color=color, ls=FLOOR_STYLE, lw=1.0)
 
 
-def _limits(table: pd.DataFrame) -> tuple[float, float]:
+def curve_limits(table: pd.DataFrame) -> tuple[float, float]:
     """Return the y limits that show curves, intervals and floors with some air."""
     shown = table[["ci_low", "ci_high", "floor"]]
     low, high = shown.min().min(), shown.max().max()

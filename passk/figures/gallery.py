@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from passk import palette
 from passk.figures.bars import coverage_figure, histogram_figure, perplexity_figure
 from passk.figures.curves import curves_figure, deltas_figure
-from passk.findings import Finding, findings, percent
+from passk.figures.overview import efficiency_figure, flows_figure, grid_figure, steps_figure
+from passk.findings import Finding, findings, interval, percent, signed
 from passk.results import Cell, Study
 
 Frames = Mapping[str, pd.DataFrame]
@@ -52,6 +53,8 @@ def drawings(study: Study, frames: Frames) -> Iterator[Drawing]:
     """Yield every figure of the study, benchmark by benchmark."""
     colors = palette.assign((cell.label or cell.id, cell.color) for cell in study.cells)
     found = findings(frames["summary"], frames["deltas"])
+    if len(study.benchmarks()) > 1:
+        yield _grid(study, frames, colors)
     for number, benchmark in enumerate(study.benchmarks()):
         part = f"{number + 1:02d}-{slug(benchmark)}"
         cells = [cell for cell in study.cells if cell.benchmark == benchmark]
@@ -61,6 +64,10 @@ def drawings(study: Study, frames: Frames) -> Iterator[Drawing]:
         if pairs:
             yield from _comparisons(part, pairs, here, frames, colors)
         yield _histogram(part, cells, frames, colors)
+        yield from _flows(part, pairs, frames, colors)
+        if len(cells) > 1:
+            yield _efficiency(part, cells, frames, colors)
+        yield from _steps(part, cells, frames, colors)
         yield from _perplexity(part, benchmark, frames, colors)
 
 
@@ -119,6 +126,77 @@ def _histogram(part: str, cells: list[Cell], frames: Frames, colors: Mapping[str
     title = f"Accuracy of each problem on {cells[0].benchmark}"
     caption = f"{says}. Problems by the share of their responses that are correct; hatched: a base."
     return Drawing(f"{part}-accuracy", title, caption, figure)
+
+
+def _grid(study: Study, frames: Frames, colors: Mapping[str, str]) -> Drawing:
+    """Return the curves of all benchmarks in one figure."""
+    means = frames["means"]
+    rows = means[(means["metric"] == "delta pass@k")].to_dict("records")
+    says = " ".join(
+        f"Mean over {row['benchmarks']} benchmarks at k = {row['k']}: {row['model']} "
+        f"({row['sampler']}) minus {row['base_model']} ({row['base_sampler']}) "
+        f"{signed(row['value'])} points {interval(row['ci_low'], row['ci_high'])}."
+        for row in rows
+        if row["k"] in (min(study.k), max(r["k"] for r in rows))
+    )
+    figure = grid_figure(study, frames["pass_at_k"], colors)
+    return Drawing("00-all-pass-at-k", "pass@k on every benchmark", says, figure)
+
+
+def _flows(
+    part: str, pairs: list[tuple[Cell, Cell]], frames: Frames, colors: Mapping[str, str]
+) -> Iterator[Drawing]:
+    """Yield, per comparison, how problems move between accuracy bins."""
+    for number, (cell, base) in enumerate(pairs):
+        table = frames["flows"][frames["flows"]["cell"] == cell.id]
+        up = int(table.loc[table["bin"] > table["base_bin"], "problems"].sum())
+        down = int(table.loc[table["bin"] < table["base_bin"], "problems"].sum())
+        tuned, basis = cell.label or cell.id, base.label or base.id
+        caption = (
+            f"From {basis} to {tuned}, {up} problems move to a higher accuracy bin, {down} to a "
+            f"lower one, {int(table['problems'].sum()) - up - down} stay. Numbers are problems."
+        )
+        title = f"Accuracy before and after on {cell.benchmark}: {tuned}"
+        figure = flows_figure(table, tuned, basis, colors[tuned])
+        yield Drawing(f"{part}-flow-{number + 1}", title, caption, figure)
+
+
+def _efficiency(part: str, cells: list[Cell], frames: Frames, colors: Mapping[str, str]) -> Drawing:
+    """Return every cell's way from pass@1 to pass@k_max."""
+    rows = frames["summary"].set_index("cell").to_dict("index")
+    says = "; ".join(
+        f"{cell.label or cell.id} {signed(rows[cell.id]['se_gap'])} points"
+        + (f" (to its base {signed(rows[cell.id]['se_gap_to_base'])})" if cell.base else "")
+        for cell in cells
+    )
+    how = "Dashed: what a base reaches at k_max. The gap to the base is from a filled mark to it."
+    figure = efficiency_figure(cells, frames["summary"], colors)
+    title = f"Sampling-efficiency gap on {cells[0].benchmark}"
+    return Drawing(f"{part}-efficiency", title, f"Own gap: {says}. {how}", figure)
+
+
+def _steps(
+    part: str, cells: list[Cell], frames: Frames, colors: Mapping[str, str]
+) -> Iterator[Drawing]:
+    """Yield pass@1 and pass@k_max against the step of each series of checkpoints."""
+    series: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.step is not None:
+            series.setdefault((cell.algorithm or "training", cell.sampler), []).append(cell)
+    for number, ((name, sampler), group) in enumerate(series.items()):
+        if len(group) > 1:
+            table = frames["summary"]
+            table = table[table["cell"].isin([cell.id for cell in group])].sort_values("step")
+            first, last = table.iloc[0], table.iloc[-1]
+            caption = (
+                f"From step {first['step']:g} to {last['step']:g} pass@1 goes from "
+                f"{percent(first['pass_at_1'])} to {percent(last['pass_at_1'])}, "
+                f"pass@{last['k_max']} from {percent(first['pass_at_k_max'])} to "
+                f"{percent(last['pass_at_k_max'])}. Shaded: 95 % interval over problems."
+            )
+            title = f"{name} by training step on {group[0].benchmark} ({sampler})"
+            figure = steps_figure(table, colors[group[0].label or group[0].id])
+            yield Drawing(f"{part}-steps-{number + 1}", title, caption, figure)
 
 
 def _perplexity(

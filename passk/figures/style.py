@@ -43,6 +43,7 @@ SETTINGS: dict[str, Any] = {
     "lines.linewidth": 1.4,
     "lines.markersize": 3.2,
     "path.simplify": False,
+    "pdf.fonttype": 42,
     "savefig.dpi": 220,
     "svg.fonttype": "path",
     "text.color": INK,
@@ -54,6 +55,16 @@ SETTINGS: dict[str, Any] = {
     "ytick.labelcolor": INK,
     "ytick.labelsize": 7.5,
 }
+
+LEADER = {"arrowstyle": "-", "lw": 0.5, "shrinkA": 1, "shrinkB": 2, "relpos": (0, 0.5)}
+"""The thin line from the end of a curve to its label."""
+
+METADATA: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+"""Formats that are written, and what matplotlib would say in them that changes from run to run."""
 
 
 @contextmanager
@@ -70,17 +81,19 @@ def canvas(width: float = COLUMN, height: float = 2.45) -> Figure:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write SVG and PNG without dates, and return their paths."""
-    vector, raster = (stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png"))
-    figure.savefig(vector, metadata={"Date": None, "Creator": None}, transparent=True)
-    figure.savefig(raster, metadata={"Software": None})
-    return [vector, raster]
+    """Write SVG, PDF and PNG without dates, and return their paths."""
+    figure.draw_without_rendering()  # ticks depend on the layout and the layout on the ticks
+    paths = []
+    for kind, metadata in METADATA.items():
+        path = stem.with_name(f"{stem.name}.{kind}")
+        figure.savefig(path, metadata=metadata, transparent=kind != "png")
+        paths.append(path)
+    return paths
 
 
-def tries_axis(axes: Axes, ks: list[int]) -> None:
-    """Make the x axis one of tries: log base 2, a tick at each k as far as there is room."""
+def tries_axis(axes: Axes, ks: list[int], room: int = 9) -> None:
+    """Make the x axis one of tries: log base 2, with at most `room` ticks."""
     axes.set_xscale("log", base=2)
-    room = 9
     step = -(-len(ks) // room)
     shown = ks[::-1][::step][::-1]
     axes.xaxis.set_major_locator(FixedLocator(shown))
@@ -150,10 +163,10 @@ def end_labels(axes: Axes, labels: list[tuple[float, float, str, str]], height: 
         axes.annotate(
             text,
             xy=(x, y),
-            xytext=(1.025, place),
+            xytext=(1.06, place),
             textcoords=axes.get_yaxis_transform(),
             color=color,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.5, "shrinkA": 0, "shrinkB": 2},
+            arrowprops={**LEADER, "color": color},
         )
