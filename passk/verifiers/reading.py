@@ -240,7 +240,7 @@ def _scalar(text: str) -> Answer | None:
     bare_text = PERCENT.sub("", text)
     percent = bare_text != text
     if not TRIGONOMETRIC.search(bare_text):
-        bare_text = DEGREES.sub("", bare_text).strip()
+        bare_text = DEGREES.sub("", bare_text).replace("^\\circ", "").strip()
     bare_text, unit = _without_unit(bare_text)
     tree = _tree(bare_text)
     if tree is None:
