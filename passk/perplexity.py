@@ -108,7 +108,9 @@ def _score(
     progress: Progress | None,
 ) -> dict[str, Any]:
     """Score and journal the responses; return the facts of the run for the recipe."""
+    began = time.perf_counter()
     engine: Engine = load("engine", document["engine"], ENGINES).load(source_of(document, threads))
+    loaded = time.perf_counter()
     for score in engine.score(requests):
         journal.append(score)
         if progress is not None:
@@ -120,5 +122,8 @@ def _score(
     return {
         "engine": document["engine"],
         "device": engine.device,
+        "load_seconds": round(loaded - began, 3),
+        "draw_seconds": round(time.perf_counter() - loaded, 3),
+        "drawn_responses": len(requests),
         "environment": environment(engine.packages),
     }

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from passk.plan.build import Plan
-from passk.plan.cells import Cell
+from passk.plan.cells import Cell, Scoring
 from passk.recipes import read_recipe
+from passk.spec import Benchmark, Model, Sampler
 
 ASSUMED_TOKENS_PER_SECOND = {"fake": 100_000.0, "transformers": 100.0, "vllm": 2_500.0}
 """Engine -> response tokens per second of one job, assumed before anything was recorded: on one
@@ -17,6 +18,12 @@ ASSUMED_TOKENS_PER_SECOND = {"fake": 100_000.0, "transformers": 100.0, "vllm": 2
 
 ASSUMED_TOKEN_SHARE = 0.1
 """Share of max_tokens that a response is assumed to take where its benchmark does not say."""
+
+ASSUMED_SCORED_PER_SECOND = {"fake": 100_000.0, "transformers": 500.0, "vllm": 10_000.0}
+"""Engine -> response tokens that one job scores per second, assumed likewise."""
+
+DEFAULT_TOKENS = 1024
+"""Response tokens assumed of a reference, which no sampler limits."""
 
 BYTES_PER_TOKEN = 5.0
 """Compressed bytes on disk per response token: its id and its text."""
@@ -48,15 +55,29 @@ def rates(plan: Plan, cell: Cell, near: Iterable[str]) -> Rates:
     Recorded by the cell's own shards, else by the cells `near` it (same model and benchmark),
     else assumed.
     """
-    own = _recorded(plan, [cell.id], "this cell's shards")
-    return own or _recorded(plan, near, "other cells of this model and benchmark") or _assumed(cell)
+    own = _recorded(plan, [f"{cell.id}/samples"], "this cell's shards")
+    others = [f"{name}/samples" for name in near]
+    recorded = own or _recorded(plan, others, "other cells of this model and benchmark")
+    return recorded or _assumed(cell.benchmark, cell.sampler, cell.model, ASSUMED_TOKENS_PER_SECOND)
 
 
-def _recorded(plan: Plan, cells: Iterable[str], basis: str) -> Rates | None:
-    """Return the mean cost per response in the recipes of some cells."""
+def scoring_rates(plan: Plan, scoring: Scoring) -> Rates:
+    """Return what scoring a response costs: recorded under the same scorer, else assumed."""
+    folder = Path(plan.layout.store) / "cells"
+    scored = folder.glob(f"*.{scoring.use.name}.*/scores/{scoring.model.name}-*")
+    near = [str(path.relative_to(folder)) for path in sorted(scored)]
+    recorded = _recorded(plan, near, "shards scored by this model")
+    sampler = scoring.cell.sampler if scoring.cell else None
+    return recorded or _assumed(
+        scoring.benchmark, sampler, scoring.model, ASSUMED_SCORED_PER_SECOND
+    )
+
+
+def _recorded(plan: Plan, folders: Iterable[str], basis: str) -> Rates | None:
+    """Return the mean cost per response in the recipes of some folders of cells."""
     found = []
-    for cell in cells:
-        folder = Path(plan.layout.store) / "cells" / cell / "samples"
+    for name in folders:
+        folder = Path(plan.layout.store) / "cells" / name
         for path in sorted(folder.glob("*.parquet"))[:SHARDS_READ]:
             recipe = read_recipe(path)
             if recipe is not None and recipe.get("drawn_responses"):
@@ -78,19 +99,20 @@ def _seconds(recipe: Mapping[str, Any]) -> float:
     return float(recipe.get("draw_seconds", 0)) + float(recipe.get("load_seconds", 0))
 
 
-def _assumed(cell: Cell) -> Rates:
+def _assumed(
+    benchmark: Benchmark, sampler: Sampler | None, model: Model, speeds: Mapping[str, float]
+) -> Rates:
     """Return a cost before anything was recorded."""
-    expected = cell.benchmark.expected_tokens or ASSUMED_TOKEN_SHARE * cell.sampler.max_tokens
-    tokens = min(float(cell.sampler.max_tokens), expected)
-    speed = ASSUMED_TOKENS_PER_SECOND.get(cell.model.engine, 1_000.0)
+    most = sampler.max_tokens if sampler else DEFAULT_TOKENS
+    tokens = min(float(most), benchmark.expected_tokens or ASSUMED_TOKEN_SHARE * most)
+    speed = speeds.get(model.engine, 1_000.0)
     basis = f"assumed: {tokens:.0f} tokens a response, {speed:,.0f} tokens/s"
     return Rates(tokens, tokens / speed, BYTES_PER_TOKEN * tokens, basis)
 
 
-def gpus(cell: Cell) -> int:
-    """Return the GPUs that a job of a cell takes, where there are any."""
-    execution = cell.model.execution
+def gpus(model: Model) -> int:
+    """Return the GPUs that a job of a model takes, where there are any."""
     count = 1
     for kind in ("tensor_parallel", "pipeline_parallel", "data_parallel"):
-        count *= int(execution.get(kind, 1))
+        count *= int(model.execution.get(kind, 1))
     return count

@@ -10,11 +10,12 @@ from passk.errors import DataError
 from passk.journal import finished_rows
 from passk.plan.build import Plan
 from passk.plan.cells import Cell, Scoring, shard_range
-from passk.plan.cost import gpus, rates
+from passk.plan.cost import Rates, gpus, rates, scoring_rates
 from passk.plan.documents import experiment_document
 from passk.plan.nearest import known_cells, missing, why_cell, why_verdicts
 from passk.progress import duration
 from passk.recipes import read_json
+from passk.spec import Model
 
 
 def preview(plan: Plan) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def preview(plan: Plan) -> dict[str, Any]:
         "cells": cells,
         "scores": scores,
         "analysis": _preview_analysis(plan, cells, scores),
-        "total": {key: sum(cell[key] for cell in cells) for key in keys},
+        "total": {key: sum(part[key] for part in (*cells, *scores)) for key in keys},
         "warnings": plan.warnings(),
     }
 
@@ -43,7 +44,6 @@ def _preview_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]
     problems = cell.identity.problems
     left = max(0, len(absent) * cell.use.shard * (problems or 0) - journaled)
     cost = rates(plan, cell, [name for name in known if name.startswith(_near(cell))])
-    hours = left * cost.seconds / 3600
     return {
         "id": cell.id,
         "state": "present" if not (absent or ungraded) else _state(len(absent), len(shards)),
@@ -55,11 +55,19 @@ def _preview_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]
         "shards_ungraded": len(ungraded),
         "responses": cell.use.n * (problems or 0),
         "responses_journaled": journaled,
-        "responses_left": left,
-        "tokens_left": round(left * cost.tokens),
+        **_left(left, cost, cell.model),
+    }
+
+
+def _left(responses: int, cost: Rates, model: Model) -> dict[str, Any]:
+    """Return what so many responses still cost."""
+    hours = responses * cost.seconds / 3600
+    return {
+        "responses_left": responses,
+        "tokens_left": round(responses * cost.tokens),
         "hours_left": hours,
-        "gpu_hours_left": hours * gpus(cell) if cell.model.engine == "vllm" else 0.0,
-        "bytes_left": round(left * cost.bytes),
+        "gpu_hours_left": hours * gpus(model) if model.engine == "vllm" else 0.0,
+        "bytes_left": round(responses * cost.bytes),
         "basis": cost.basis,
     }
 
@@ -107,14 +115,25 @@ def _preview_scores(plan: Plan, scoring: Scoring) -> dict[str, Any]:
     """Return one scoring task's state."""
     absent = missing(plan.scores_of(scoring))
     state = "present" if not absent else _state(len(absent), len(scoring.shards))
+    journaled = sum(finished_rows(Path(path)) for path in absent)
+    wanted = sum(_scored(scoring, Path(path).stem) for path in absent)
+    left = max(0, wanted * (scoring.identity.problems or 0) - journaled)
     return {
         "target": scoring.target,
         "scorer": scoring.scorer,
         "state": state,
         "shards": len(scoring.shards),
         "shards_missing": len(absent),
-        "responses_journaled": sum(finished_rows(Path(path)) for path in absent),
+        "responses_journaled": journaled,
+        **_left(left, scoring_rates(plan, scoring), scoring.model),
     }
+
+
+def _scored(scoring: Scoring, shard: str) -> int:
+    """Return the responses per problem that are scored of a shard."""
+    if scoring.cell is None:
+        return 1
+    return min(shard_range(shard).stop, scoring.per_problem) - shard_range(shard).start
 
 
 def _preview_analysis(
@@ -153,6 +172,8 @@ def to_text(found: Mapping[str, Any]) -> str:
         done = score["shards"] - score["shards_missing"]
         name = f"perplexity of {score['target']} under {score['scorer']}"
         lines.append(f"  {score['state']:8} {name}  {done}/{score['shards']} shards")
+        if score["responses_left"]:
+            lines.append(f"           left: {_spending(score)}  [{score['basis']}]")
     analysis = found["analysis"]
     lines.append(f"  {analysis['state']:8} {analysis['report']}")
     lines.extend(f"           why: {reason}" for reason in analysis["why"])
