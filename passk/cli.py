@@ -146,10 +146,18 @@ def _weights(options: argparse.Namespace) -> None:
     convert_package(options.package, options.revision, options.output)
 
 
+def _short(output: Path) -> str:
+    """Return an output's name for progress: cell and shard where it stands in the store."""
+    parts = output.parts
+    if "cells" not in parts[:-1]:
+        return str(output)
+    return f"{parts[parts.index('cells') + 1]} {output.stem}"
+
+
 def _sample(options: argparse.Namespace) -> None:
     from passk.sample import sample
 
-    with Progress(f"sample {options.output}", "responses") as progress:
+    with Progress(f"sample {_short(options.output)}", "responses") as progress:
         sample(
             options.cell,
             options.problems,
@@ -163,7 +171,7 @@ def _sample(options: argparse.Namespace) -> None:
 def _verify(options: argparse.Namespace) -> None:
     from passk.verify import verify
 
-    with Progress(f"verify {options.output}", "answers") as progress:
+    with Progress(f"verify {_short(options.output)}", "answers") as progress:
         verify(
             options.problems,
             options.samples,
@@ -178,7 +186,7 @@ def _verify(options: argparse.Namespace) -> None:
 def _perplexity(options: argparse.Namespace) -> None:
     from passk.perplexity import perplexity
 
-    with Progress(f"perplexity {options.output}", "responses") as progress:
+    with Progress(f"perplexity {_short(options.output)}", "responses") as progress:
         perplexity(
             options.task,
             options.problems,

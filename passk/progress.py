@@ -44,6 +44,7 @@ class Progress:
         """Take note of how far the work is."""
         if self._first is None:
             self._first, self._began = max(0, done - 1), time.monotonic()
+            self._said = self._began
         self._done, self._total = done, total
         if time.monotonic() - self._said >= self._interval:
             self._say()
