@@ -69,10 +69,13 @@ def simulate(problems: int, n: int, studies: int, seed: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=300)
-    studies = parser.parse_args().studies
-    for problems in (30, 500):
-        for n in (64, 256):
-            simulate(problems, n, studies, seed=problems + n)
+    parser.add_argument("--problems", type=int, nargs="+", default=[30, 500])
+    parser.add_argument("--n", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    for problems in options.problems:
+        for n in options.n:
+            simulate(problems, n, options.studies, seed=options.seed + problems + n)
     print("\n* flagged: undefined above k = n/2")
 
 

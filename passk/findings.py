@@ -138,7 +138,8 @@ def _coverage(row: Mapping[str, Any], tuned: str, base: str) -> str:
     """Say how many problems are lost and gained, and how many of them beyond chance."""
     lost, gained, neither = (int(row[name]) for name in ("base_only", "tuned_only", "neither"))
     sure_lost, sure_gained = int(row["lost_surely"]), int(row["gained_surely"])
-    sure = f"{sure_lost} and {sure_gained} of these are more than chance explains; "
+    some = f"{sure_lost} and {sure_gained} of these are" if sure_lost + sure_gained else "none is"
+    sure = f"{some} more than chance explains; "
     return (
         f"Of {int(row['both']) + lost + gained + neither} problems, {tuned} never solves {lost} "
         f"that {base} does, and solves {gained} that {base} never does; "

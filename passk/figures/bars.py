@@ -38,7 +38,11 @@ def histogram_figure(
     axes.set_xlabel("accuracy on a problem (upper end of the bin)")
     axes.set_ylabel("problems")
     axes.set_title(cells[0].benchmark)
-    figure.legend(loc="outside upper right", ncols=min(len(cells), 3), handlelength=1.2)
+    widest = max(
+        len(line) for cell in cells for line in fill(cell.label or cell.id, 24).split("\n")
+    )
+    columns = min(len(cells), 48 // (widest + 4), 3)
+    figure.legend(loc="outside upper right", ncols=columns, handlelength=1.2)
     return figure
 
 
