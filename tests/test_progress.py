@@ -32,13 +32,17 @@ def test_lines_are_few_and_say_rate_and_time_left(
     assert len(lines) == 10
 
 
-def test_work_that_failed_says_no_last_word(
-    clock: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    with pytest.raises(ValueError, match="no"), Progress("x", "y") as progress:
+def failing() -> None:
+    """Work that ends in an error."""
+    with Progress("x", "y") as progress:
         progress(1, 2)
         raise ValueError("no")
+
+
+def test_work_that_failed_says_no_last_word(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(ValueError, match="no"):
+        failing()
     assert not caplog.records
 
 
