@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from passk.engines.base import Request, Sampling
+from passk.engines.tokens import PromptTokenizer
 from passk.engines.transformers.attention import Chunk, Prefix, RowCache, Rows, forward
 from passk.engines.transformers.drawing import draw, uniforms
-from passk.engines.transformers.prompts import PromptTokenizer
 from passk.records import Sample
 
 TOKENS_AT_ONCE = 8192

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from passk.engines.base import ModelSource, Request, Sampling, ScoreRequest
+from passk.engines.tokens import PromptTokenizer, ending_tokens
 from passk.engines.transformers import loading
 from passk.engines.transformers.attention import Prefix
 from passk.engines.transformers.decoding import Scheduler, pending
-from passk.engines.transformers.prompts import PromptTokenizer, ending_tokens
 from passk.engines.transformers.scoring import Response, Scored, score_responses
 from passk.errors import EngineError
 from passk.records import Sample, Score
