@@ -162,11 +162,11 @@ def test_many_curves_and_one_try_alone_can_be_drawn(plan: Path, tmp_path: Path) 
     raw = read_json(plan)
     hot, cold = raw["cells"]
     more = [
-        {**cold, "id": f"cold{i}", "label": f"A tuned model with a long name {i}"} for i in range(9)
+        {**cold, "id": f"cold{i}", "label": f"A tuned model with a long name {i}"} for i in range(5)
     ]
     write_json(tmp_path / "plan.json", {**raw, "k": [1], "cells": [hot, *more]})
     page = make_page(tmp_path / "plan.json")
-    assert page.count('<article class="finding') == 9
+    assert page.count('<article class="finding') == 5
 
 
 def test_a_missing_table_and_a_missing_figure_are_told(
