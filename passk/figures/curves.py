@@ -98,10 +98,11 @@ def draw_delta(axes: Axes, curve: pd.DataFrame, row: pd.Series, base: str, color
     axes.axhline(0, color=INK, lw=0.7)
     axes.plot(k, curve["delta"], "o-", color=color)
     tries_axis(axes, sorted(int(value) for value in k))
-    _mark_crossover(axes, row, base, float(k.max()))
+    falls = curve["delta"].iloc[0] >= curve["delta"].iloc[-1]
+    _mark_crossover(axes, row, base, float(k.max()), falls=falls)
 
 
-def _mark_crossover(axes: Axes, row: pd.Series, base: str, k_max: float) -> None:
+def _mark_crossover(axes: Axes, row: pd.Series, base: str, k_max: float, *, falls: bool) -> None:
     """Mark the crossover and its interval on the zero line, or say that there is none."""
     point, low, high = (row[f"crossover_{end}"] for end in ("k", "low", "high"))
     if math.isinf(point):
@@ -111,5 +112,22 @@ def _mark_crossover(axes: Axes, row: pd.Series, base: str, k_max: float) -> None
         axes.plot([low, min(high, k_max)], [0, 0], color=INK, lw=2.4, solid_capstyle="butt")
         axes.plot(point, 0, "D", color=INK, ms=4.2)
         text = f"{fill(base, 30)} overtakes\nat k ≈ {point:g} [{low:g}, {reach}]"
-    axes.text(0.985, 0.965, text, transform=axes.transAxes, ha="right", va="top",
-              color=MUTED)  # fmt: skip
+    _write_in_free_corner(axes, text, falls=falls, crosses=not math.isinf(point))
+
+
+def _write_in_free_corner(axes: Axes, text: str, *, falls: bool, crosses: bool) -> None:
+    """Write where neither the curve nor the zero line runs.
+
+    A falling curve leaves the lower left and the upper right free, a rising one the other two; the
+    zero line is high up where the base gets ahead, and low down where it does not.
+    """
+    right = falls != crosses
+    axes.text(
+        0.985 if right else 0.025,
+        0.03 if crosses else 0.965,
+        text,
+        transform=axes.transAxes,
+        ha="right" if right else "left",
+        va="bottom" if crosses else "top",
+        color=MUTED,
+    )
