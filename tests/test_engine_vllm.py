@@ -76,7 +76,7 @@ def test_first_tokens_follow_the_exact_distribution(engine: VllmEngine) -> None:
     with torch.no_grad():
         logits = model(ids).logits[0, -1] / 0.7
     kept = logits.topk(8)
-    exact = dict(zip(kept.indices.tolist(), kept.values.softmax(0).tolist(), strict=True))
+    exact = dict(zip(kept.indices.tolist(), kept.values.double().softmax(0).tolist(), strict=True))
     sampling = Sampling(temperature=0.7, top_k=8, max_tokens=1)
     n = 2000
     prompt = Request("p", Prompt(text="The answer is"), tuple(range(n)), tuple(range(n)))
