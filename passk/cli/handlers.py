@@ -1,0 +1,227 @@
+"""What each command does: it calls one stage, and prints what that returned."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from passk.errors import PasskError
+from passk.progress import Progress
+
+
+def run_validate(options: argparse.Namespace) -> None:
+    """Check a spec with everything that it names."""
+    from passk.plan import build_plan
+
+    plan = build_plan(options.spec)
+    for warning in plan.warnings():
+        print(f"warning: {warning}")
+    models, cells = len(plan.experiment.models), len(plan.cells)
+    print(f"{options.spec}: valid; {models} models, {cells} cells")
+
+
+def run_plan(options: argparse.Namespace) -> None:
+    """Say what a run would do and what it would cost."""
+    from passk.plan import build_plan
+    from passk.plan.preview import preview, to_text
+
+    found = preview(build_plan(options.spec))
+    print(json.dumps(found, indent=1, ensure_ascii=False) if options.json else to_text(found))
+
+
+def run_where(options: argparse.Namespace) -> None:
+    """Name the report of a spec, or fail where it has not been made."""
+    from passk.load import load_experiment
+    from passk.plan.layout import Layout
+
+    experiment = load_experiment(options.spec)
+    report = Path(Layout(experiment.outputs).experiment(experiment.name, "report.html"))
+    if not report.is_file():
+        raise PasskError(
+            "not made yet",
+            where=str(report),
+            fix=f"snakemake --cores all --configfile {options.spec}",
+        )
+    print(f"\nreport: open {report.resolve()}")
+
+
+def run_resolve(options: argparse.Namespace) -> None:
+    """Write a task file of the workflow."""
+    from passk.plan import build_plan
+    from passk.plan.documents import cell_document, experiment_document, score_document
+    from passk.recipes import write_json
+
+    plan = build_plan(options.spec)
+    if options.cell:
+        document = cell_document(plan.cell(options.cell))
+    elif options.score:
+        document = score_document(plan.scoring(*options.score))
+    else:
+        document = experiment_document(plan)
+    write_json(options.output, document)
+
+
+def run_problems(options: argparse.Namespace) -> None:
+    """Run `passk problems`."""
+    from passk.problems import write_problems
+
+    write_problems(
+        options.benchmark,
+        options.output,
+        limit=options.limit or None,
+        questions_only=options.questions_only,
+        expect=options.expect,
+    )
+
+
+def run_reference(options: argparse.Namespace) -> None:
+    """Run `passk reference`."""
+    from passk.problems import write_references
+
+    responses = Path(options.responses) if options.responses else None
+    write_references(
+        options.problems, options.output, template=options.template, responses=responses
+    )
+
+
+def run_weights(options: argparse.Namespace) -> None:
+    """Run `passk weights`."""
+    from passk.weights import convert_package
+
+    convert_package(options.package, options.revision, options.output)
+
+
+def _short(output: Path) -> str:
+    """Return an output's name for progress: cell and shard where it stands in the store."""
+    parts = output.parts
+    if "cells" not in parts[:-1]:
+        return str(output)
+    return f"{parts[parts.index('cells') + 1]} {output.stem}"
+
+
+def run_sample(options: argparse.Namespace) -> None:
+    """Run `passk sample`."""
+    from passk.sample import sample
+
+    with Progress(f"sample {_short(options.output)}", "responses") as progress:
+        sample(
+            options.cell,
+            options.problems,
+            options.output,
+            options.samples,
+            threads=options.threads,
+            progress=progress,
+        )
+
+
+def run_verify(options: argparse.Namespace) -> None:
+    """Run `passk verify`."""
+    from passk.verify import verify
+
+    with Progress(f"verify {_short(options.output)}", "answers") as progress:
+        verify(
+            options.problems,
+            options.samples,
+            options.output,
+            options.verifier,
+            options.options,
+            workers=options.workers,
+            progress=progress,
+        )
+
+
+def run_perplexity(options: argparse.Namespace) -> None:
+    """Run `passk perplexity`."""
+    from passk.perplexity import perplexity
+
+    with Progress(f"perplexity {_short(options.output)}", "responses") as progress:
+        perplexity(
+            options.task,
+            options.problems,
+            options.samples,
+            options.output,
+            threads=options.threads,
+            progress=progress,
+        )
+
+
+def run_count(options: argparse.Namespace) -> None:
+    """Run `passk count`."""
+    from passk import versions
+    from passk.count import count
+    from passk.registry import VERIFIERS, load
+
+    verifier = load("verifier", options.verifier, VERIFIERS)(**options.options)
+    count(
+        options.problems,
+        options.samples,
+        options.verdicts,
+        options.output,
+        options.n,
+        canonical=verifier.canonical,
+        recipe={"stage": "count", "n": options.n, "version": versions.COUNT},
+    )
+
+
+def run_aggregate(options: argparse.Namespace) -> None:
+    """Run `passk aggregate`."""
+    from passk.aggregate import aggregate
+
+    aggregate(options.plan, options.output)
+
+
+def run_figures(options: argparse.Namespace) -> None:
+    """Run `passk figures`."""
+    from passk.figures import draw
+
+    draw(options.tables, options.plan, options.output)
+
+
+def run_report(options: argparse.Namespace) -> None:
+    """Run `passk report`."""
+    from passk.report import report
+
+    report(options.plan, options.tables, options.figures, options.output)
+
+
+def run_grade(options: argparse.Namespace) -> None:
+    """Run `passk grade`."""
+    from passk.verify import grade_file
+
+    with Progress(f"grade {options.input}", "answers") as progress:
+        grade_file(
+            options.input,
+            options.output,
+            options.verifier,
+            options.options,
+            workers=options.workers,
+            progress=progress,
+        )
+
+
+def run_estimate(options: argparse.Namespace) -> None:
+    """Run `passk estimate`."""
+    from passk.estimate_file import estimate_file
+
+    estimate_file(options.counts, options.output, options.k)
+
+
+def run_clean(options: argparse.Namespace) -> None:
+    """List, or remove, what no spec refers to."""
+    from passk.plan.orphans import find_orphans, remove
+
+    orphans = find_orphans(options.specs)
+    for path, size in orphans:
+        print(f"{size / 1e6:10.1f} MB  {path}")
+    print(f"{len(orphans)} orphans, {sum(size for _, size in orphans) / 1e6:.1f} MB")
+    if options.delete:
+        remove([path for path, _ in orphans])
+        print("removed")
+
+
+def run_schema(_options: argparse.Namespace) -> None:
+    """Run `passk schema`."""
+    from passk.reference_page import reference_page
+
+    print(reference_page(), end="")
