@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 PACKAGE = "package:"
 """Prefix of weights that stand inside an installed Python package."""
 
+SAID_ABOVE = 10**8
+"""Bytes above which reading weights takes long enough to be announced."""
+
 
 def is_local(weights: str) -> bool:
     """Tell whether weights are a file or folder here, present or not, rather than a hub id."""
@@ -52,7 +55,9 @@ def local_digest(weights: str, cache: Path) -> str | None:
     entry = known.get(str(root))
     if entry is not None and entry.get("stat") == stat:
         return str(entry["digest"])
-    log.info("reading %s to tell whether it changed", root)
+    size = sum(path.stat().st_size for path in files)
+    if size > SAID_ABOVE:
+        log.info("reading %s (%.1f GB) to tell whether it changed", root, size / 1e9)
     found = _content_digest(root, files)
     with suppress(OutputError):  # the next look reads the content again
         write_json(cache, known | {str(root): {"stat": stat, "digest": found}})

@@ -1,0 +1,115 @@
+"""The command line: help with examples, one message per failure, parts on their own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPO, Study, environment
+
+COMMANDS = re.findall(
+    r"^    (\w+)(?:  |$)",
+    subprocess.run(
+        [sys.executable, "-m", "passk", "--help"], capture_output=True, text=True, check=True
+    ).stdout,
+    re.MULTILINE,
+)
+
+
+def test_every_stage_is_a_command() -> None:
+    stages = {"validate", "plan", "sample", "verify", "perplexity", "aggregate", "report"}
+    assert stages | {"grade", "estimate", "clean"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_ends_with_an_example_that_the_parser_takes(command: str) -> None:
+    from passk.cli.parser import parser
+
+    done = subprocess.run(
+        [sys.executable, "-m", "passk", command, "--help"],
+        capture_output=True, text=True, check=True, env=environment() | {"COLUMNS": "200"},
+    )  # fmt: skip
+    example = done.stdout.rpartition("example:\n")[2].strip()
+    assert example.startswith(f"passk {command}")
+    words = shlex.split(example.partition(" > ")[0].replace("*", "1"))[1:]
+    parser().parse_args(words)
+
+
+def test_commands_named_in_the_readme_exist() -> None:
+    named = set(re.findall(r"passk (\w+) ", (REPO / "README.md").read_text()))
+    assert named & set(COMMANDS)
+    assert named - set(COMMANDS) <= {"draws", "and"}
+
+
+def test_grade_keeps_the_rows_and_adds_the_verdict(study: Study) -> None:
+    rows = [
+        {"problem_id": "a", "gold": "1/2", "response": r"so \boxed{0.5}", "mine": 1},
+        {"problem_id": "b", "gold": "7", "response": "The final answer is 8."},
+        {"problem_id": "c", "gold": "x+1", "response": ""},
+    ]
+    source = study.folder / "in.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = study.passk("grade", "--verifier", "math", "in.jsonl", "-o", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    graded = [json.loads(line) for line in (study.folder / "out.jsonl").read_text().splitlines()]
+    assert [row["verdict"] for row in graded] == ["correct", "wrong", "no_answer"]
+    assert graded[0].items() >= rows[0].items()
+    assert graded[0]["answer"] == "0.5"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"problem_id": "a", "gold": "1"}', "response"),
+        ("{", "in.jsonl:1"),
+        ('["a"]', "in.jsonl:1"),
+    ],
+)
+def test_grade_names_the_line_that_it_cannot_use(study: Study, line: str, message: str) -> None:
+    (study.folder / "in.jsonl").write_text(line + "\n")
+    done = study.passk("grade", "--verifier", "math", "in.jsonl", "-o", "out.jsonl")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not (study.folder / "out.jsonl").exists()
+
+
+def test_estimate_on_published_counts(study: Study, shared_data: Path) -> None:
+    folder = shared_data / "outputs" / "math500_base_vs_simplerl_counts_n128"
+    published = json.loads((folder / "published.json").read_text())["pooled_pass_at_k"]
+    with (
+        (folder / "counts.csv").open() as source,
+        (study.folder / "counts.csv").open("w") as target,
+    ):
+        print("model,problem_id,n,c", file=target)
+        for row in csv.DictReader(source):
+            for model, column in (("base", "base_correct"), ("rl", "simplerl_correct")):
+                print(f"{model},{row['idx']},{row['n']},{row[column]}", file=target)
+    done = study.passk("estimate", "counts.csv", "-o", "curves.csv")
+    assert done.returncode == 0, done.stderr
+    with (study.folder / "curves.csv").open() as curves:
+        found = {(row["model"], row["k"]): row for row in csv.DictReader(curves)}
+    assert len(found) == 2 * 128
+    for model, values in published.items():
+        for k, value in values.items():
+            row = found[model, k]
+            assert float(row["pass_at_k"]) == pytest.approx(value, abs=1e-12)
+            assert float(row["ci_low"]) <= value <= float(row["ci_high"])
+
+
+def test_a_fault_of_our_own_is_no_traceback(study: Study) -> None:
+    study.change_passk("plan/preview.py", "known = known_cells(plan)", "known = {}[1]")
+    done = study.passk("plan", study.file)
+    assert done.returncode == 1
+    assert "a fault of passk itself: KeyError" in done.stderr
+
+
+def test_an_interrupted_pipe_is_silent(study: Study) -> None:
+    done = study.run("bash", "-c", f"{sys.executable} -m passk plan {study.file} --json | head -1")
+    assert done.stdout == "{\n"
+    assert done.stderr == ""
