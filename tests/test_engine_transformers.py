@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("passk.engines.transformers")  # before torch: it sets how threads wait
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
@@ -410,6 +411,7 @@ def test_scores_equal_one_plain_forward_pass_per_response(
         for name in ("a", "b")
         for i, size in enumerate(lengths)
     ]
+    requests += [dataclasses.replace(requests[-1], sample=99)]  # an equal response
     scores = {(s.problem_id, s.sample): s for s in engine.score(requests)}
     assert len(scores) == len(requests)
     for r in requests:

@@ -77,37 +77,32 @@ def _draw_block(
         tokens, entropies = logits.argmax(-1)[row], [0.0] * len(numbers)
     else:
         uniform = torch.tensor([u for row in numbers for u in row], dtype=torch.float64)
-        scaled = logits / sampling.temperature
-        scaled -= scaled.amax(-1, keepdim=True)
-        weights = scaled.exp()
-        entropies = _entropy(scaled, weights).tolist()
+        cooled = (logits / sampling.temperature).log_softmax(-1)
+        weights = cooled.exp()
+        entropies = (-torch.linalg.vecdot(weights, cooled)).tolist()
         kept, index = _filtered(weights, sampling)
         position = _inverse_cdf(kept, row, uniform.to(logits.device))
         tokens = position if index is None else index[row, position]
-    logprobs = logits[row, tokens] - logits.logsumexp(-1)[row]
+    known = cooled if sampling.temperature == 1 else logits.log_softmax(-1)
+    logprobs = known[row, tokens]
     sizes = counts.tolist()
     drawn.tokens.extend(part.tolist() for part in tokens.split(sizes))
     drawn.logprobs.extend(part.tolist() for part in logprobs.split(sizes))
     drawn.entropies.extend(entropies)
 
 
-def _entropy(scaled: Any, weights: Any) -> Any:
-    """Return the entropies [R] in nats of weights = exp(scaled), not normalised."""
-    total = weights.sum(-1)
-    return total.log() - torch.linalg.vecdot(weights, scaled) / total
-
-
 def _filtered(weights: Any, sampling: Sampling) -> tuple[Any, Any]:
     """Return weights [R, C] with what is filtered out at zero, and their token ids [R, C].
 
-    The ids are None where the columns are the vocabulary itself. `weights` [R, V] are relative to
-    the likeliest token, and are changed in place.
+    The ids are None where the columns are the vocabulary itself. `weights` [R, V] are the
+    probabilities, and are changed in place.
     """
     index = None
     if 0 < sampling.top_k < weights.shape[1] or sampling.top_p < 1:
         weights, index = _likeliest(weights, sampling)
     if sampling.min_p > 0:
-        weights.masked_fill_(weights < sampling.min_p, 0.0)
+        least = sampling.min_p * weights.amax(-1, keepdim=True)
+        weights.masked_fill_(weights < least, 0.0)
     return weights, index
 
 

@@ -10,9 +10,8 @@ from typing import Any
 from passk.engines.base import ModelSource, Request, Sampling, ScoreRequest
 from passk.engines.tokens import PromptTokenizer, ending_tokens
 from passk.engines.transformers import loading
-from passk.engines.transformers.attention import Prefix
 from passk.engines.transformers.decoding import Scheduler, pending
-from passk.engines.transformers.scoring import Response, Scored, score_responses
+from passk.engines.transformers.scoring import Scored, score_responses
 from passk.errors import EngineError
 from passk.records import Sample, Score
 
@@ -66,10 +65,8 @@ class TransformersEngine:
             prompt = self.tokenizer.prompt(request.prompt)
             tokens = self.tokenizer.response(request, prompt)
             self._check_room(request.problem_id, len(prompt), len(tokens))
-            problem = problems.setdefault(tuple(prompt), Scored(prompt, Prefix(), []))
-            problem.responses.append(
-                Response(request.problem_id, request.sample, tokens, problem.prefix)
-            )
+            problem = problems.setdefault(tuple(prompt), Scored(prompt))
+            problem.add(request.problem_id, request.sample, tokens)
         with self._explained():
             yield from score_responses(self.model, problems.values())
 

@@ -18,13 +18,13 @@ import torch
 from passk.engines.transformers.attention import Chunk, Prefix, forward
 from passk.records import Score
 
-POSITIONS_AT_ONCE = 1024
+POSITIONS_AT_ONCE = 512
 """Positions whose logits over the vocabulary are held at once."""
 
 PROMPT_TOKENS_AT_ONCE = 8192
 """Prompt tokens of one forward pass, unless a single prompt is longer."""
 
-ROWS_AT_ONCE = 32
+ROWS_AT_ONCE = 16
 """Positions whose logits are normalised at once, so that they stay in the processor's cache."""
 
 
@@ -33,19 +33,18 @@ class Response:
     """A response to score, and what is known of it.
 
     Attributes:
-        problem_id: the problem.
-        sample: index of the response.
         tokens: its token ids.
-        prompt: keys and values of the prompt that it follows.
-        own: keys and values of its tokens so far, where it goes on in a later pass.
+        keys: problem and sample index of each request for it: short answers are often equal, and
+            are computed once.
+        prompt: attention keys and values of the prompt that it follows.
+        own: attention keys and values of its tokens so far, where it goes on in a later pass.
         done: how many of its tokens have been through the model.
         logprob: sum of log P in nats over the tokens predicted so far.
     """
 
-    problem_id: str
-    sample: int
-    tokens: list[int]
+    tokens: tuple[int, ...]
     prompt: Prefix
+    keys: list[tuple[str, int]] = field(default_factory=list)
     own: Prefix = field(default_factory=Prefix)
     done: int = 0
     logprob: float = 0.0
@@ -61,28 +60,37 @@ class Response:
         save = self.own if len(piece) < self.left else None
         return Chunk(piece, [self.prompt, self.own], save=save, keep=range(len(piece)))
 
-    def score(self) -> Score:
-        """Return the score; a response of no tokens has no perplexity (NaN)."""
+    def scores(self) -> Iterator[Score]:
+        """Yield the score for each request; a response of no tokens has no perplexity (NaN)."""
         count = len(self.tokens)
         perplexity = math.exp(-self.logprob / count) if count else math.nan
-        return Score(self.problem_id, self.sample, count, self.logprob, perplexity)
+        for problem_id, sample in self.keys:
+            yield Score(problem_id, sample, count, self.logprob, perplexity)
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A prompt's token ids and the responses that are scored after it."""
+    """A prompt's token ids and the responses that are scored after it, by their token ids."""
 
     prompt: list[int]
-    prefix: Prefix
-    responses: list[Response]
+    prefix: Prefix = field(default_factory=Prefix)
+    responses: dict[tuple[int, ...], Response] = field(default_factory=dict)
+
+    def add(self, problem_id: str, sample: int, tokens: Sequence[int]) -> None:
+        """Ask for the score of a response."""
+        key = tuple(tokens)
+        response = self.responses.setdefault(key, Response(key, self.prefix))
+        response.keys.append((problem_id, sample))
 
 
 def score_responses(model: Any, problems: Iterable[Scored]) -> Iterator[Score]:
     """Yield the score of every response, each as soon as it is known."""
     for batch in _batches(problems):
         _read_prompts(model, batch)
-        responses = [response for problem in batch for response in problem.responses]
-        yield from (r.score() for r in responses if r.left <= 0)
+        responses = [r for problem in batch for r in problem.responses.values()]
+        for response in responses:
+            if response.left <= 0:
+                yield from response.scores()
         waiting = deque(r for r in responses if r.left > 0)
         while waiting:
             yield from _pass(model, waiting)
@@ -107,7 +115,7 @@ def _read_prompts(model: Any, batch: Sequence[Scored]) -> None:
     chunks = [Chunk(p.prompt, save=p.prefix, keep=[len(p.prompt) - 1]) for p in batch]
     for problem, logits in zip(batch, forward(model, chunks), strict=True):
         known = logits.float().log_softmax(-1)
-        for response in problem.responses:
+        for response in problem.responses.values():
             response.logprob = known[response.tokens[0]].item() if response.tokens else 0.0
 
 
@@ -128,7 +136,7 @@ def _pass(model: Any, waiting: deque[Response]) -> Iterator[Score]:
         if response.left:
             waiting.appendleft(response)
         else:
-            yield response.score()
+            yield from response.scores()
 
 
 def token_logprobs(logits: Any, targets: Sequence[int]) -> Any:
@@ -141,4 +149,4 @@ def token_logprobs(logits: Any, targets: Sequence[int]) -> Any:
 
 def _picked(logits: Any, targets: Any) -> Any:
     """Return log P of targets [n, 1] under float32 logits [n, V]."""
-    return logits.gather(1, targets)[:, 0] - logits.logsumexp(-1)
+    return logits.log_softmax(-1).gather(1, targets)[:, 0]
