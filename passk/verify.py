@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from passk.errors import DataError
 from passk.recipes import atomic, environment
 from passk.records import VERDICTS, Problem, Sample, Verdict, read_table, write_rows
 from passk.registry import VERIFIERS, load
+from passk.verifiers.base import OwnPool, Verifier
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.grading import Graded, Progress, grade
 from passk.verifiers.pool import Setup
@@ -58,17 +59,21 @@ def verify(
     """
     began = time.perf_counter()
     setup = Setup(verifier, options or {}, workers=workers, deadline=deadline)
-    golds = _golds(problems)
+    loaded = load("verifier", verifier, VERIFIERS)(**setup.options)
+    golds = _golds(problems, _gold_check(loaded))
     table = read_table(samples, Sample, ["problem_id", "sample", "text"])
     ids = table.column("problem_id").to_pylist()
     _require_known(ids, golds, samples, problems)
     responses = zip((golds[name] for name in ids), _values(table, "text"), strict=True)
-    graded = grade(responses, setup, total=len(ids), progress=progress)
+    store = problems.parent / "expected"
+    graded = grade(responses, setup, total=len(ids), progress=progress, store=store)
     verdicts = [
         Verdict(name, sample, g.verdict, g.answer, g.answer_class, g.seconds, g.detail)
         for name, sample, g in zip(ids, _values(table, "sample"), graded, strict=True)
     ]
-    write_rows(output, verdicts, _recipe(setup, graded, time.perf_counter() - began))
+    recipe = _recipe(setup, graded, time.perf_counter() - began)
+    more = loaded.recipe() if isinstance(loaded, OwnPool) else {}
+    write_rows(output, verdicts, recipe | more)
 
 
 def grade_file(
@@ -102,7 +107,9 @@ def grade_file(
         OutputError: the output cannot be written.
     """
     setup = Setup(verifier, options or {}, workers=workers, deadline=deadline)
-    responses = ((_gold_text(row, where), _response(row, where)) for row, where in _lines(source))
+    check = _gold_check(load("verifier", verifier, VERIFIERS)(**setup.options))
+    lines = _lines(source)
+    responses = ((_gold_text(row, where, check), _response(row, where)) for row, where in lines)
     graded = grade(responses, setup, total=_count_lines(source), progress=progress)
     if not graded:
         raise DataError("has no rows", where=str(source))
@@ -153,11 +160,16 @@ def _row(line: bytes, where: str) -> dict[str, Any]:
 KEYS = 'each line is a JSON object with "problem_id", "gold" and "response"'
 
 
-def _gold_text(row: dict[str, Any], where: str) -> str:
+def _gold_check(verifier: Verifier) -> Callable[[str], object]:
+    """Return what raises ValueError where a gold answer is not one that the verifier takes."""
+    return verifier.check_gold if isinstance(verifier, OwnPool) else gold_answers
+
+
+def _gold_text(row: dict[str, Any], where: str, check: Callable[[str], object]) -> str:
     """Return the gold answer of a row as JSON."""
     gold = json.dumps(row["gold"])
     try:
-        gold_answers(gold)
+        check(gold)
     except ValueError as error:
         raise DataError(f"key 'gold': {error}", where=where) from error
     return gold
@@ -181,13 +193,13 @@ def _json_line(row: dict[str, Any], found: Graded) -> bytes:
         return json.dumps(row).encode() + b"\n"
 
 
-def _golds(problems: Path) -> dict[str, str]:
+def _golds(problems: Path, check: Callable[[str], object]) -> dict[str, str]:
     """Return the gold answer (JSON) of each problem."""
     table = read_table(problems, Problem, ["id", "gold"])
     golds = dict(zip(_values(table, "id"), _values(table, "gold"), strict=True))
     for name, gold in golds.items():
         try:
-            gold_answers(gold)
+            check(gold)
         except ValueError as error:
             raise DataError(f"gold of problem '{name}': {error}", where=str(problems)) from error
     return golds

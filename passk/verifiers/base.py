@@ -6,10 +6,16 @@ by its length. `compare` may be arbitrarily slow or crash: it runs in a process 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from passk.records import VerdictName
+
+if TYPE_CHECKING:
+    from passk.verifiers.pool import Result, Setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +58,32 @@ class Verifier(Protocol):
 
     def canonical(self, answer: str) -> str:
         """Return a name that equal answers share as far as cheap normalisation can tell."""
+        ...
+
+
+class Runs(Protocol):
+    """What compares pairs, as `passk.verifiers.pool.Pool` does."""
+
+    def run(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, Result]]:
+        """Yield (index, result) of each (gold JSON, answer) pair, in the order they finish."""
+        ...
+
+
+@runtime_checkable
+class OwnPool(Protocol):
+    """What a verifier has besides, whose gold is no short answer and whose work needs its own pool.
+
+    `code` is one: it runs a program against the tests of its problem, in a sandbox.
+    """
+
+    def check_gold(self, gold: str) -> None:
+        """Raise ValueError where the gold of a problem is not of the verifier's form."""
+        ...
+
+    def pool(self, setup: Setup, store: Path | None = None) -> AbstractContextManager[Runs]:
+        """Return what compares, in place of `Pool`; `store`: a folder to keep results in."""
+        ...
+
+    def recipe(self) -> dict[str, Any]:
+        """Return what else a recipe has to record."""
         ...

@@ -11,10 +11,11 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from passk.records import VerdictName
 from passk.registry import VERIFIERS, load
-from passk.verifiers.base import Verifier
+from passk.verifiers.base import OwnPool, Verifier
 from passk.verifiers.pool import Pool, Result, Setup
 
 TOLD_EVERY = 1000
@@ -44,6 +45,7 @@ def grade(
     *,
     total: int = 0,
     progress: Progress | None = None,
+    store: Path | None = None,
 ) -> list[Graded]:
     """Grade (gold JSON, response) pairs in memory; the result has their order.
 
@@ -55,6 +57,7 @@ def grade(
         setup: the verifier, its options and the limits.
         total: how many responses there are, for `progress`.
         progress: called with (responses that have a verdict, `total`).
+        store: folder in which a verifier with a pool of its own may keep what later runs can use.
 
     Raises:
         VerifierError: the verifier or one of its options is not known, or it cannot be started.
@@ -68,7 +71,8 @@ def grade(
         if len(ledger.rows) % TOLD_EVERY == 0:
             tell(ledger.known, total)
     tell(ledger.known, total or len(ledger.rows))
-    with Pool(setup) as pool:
+    own = verifier.pool(setup, store) if isinstance(verifier, OwnPool) else Pool(setup)
+    with own as pool:
         for place, result in pool.run([ledger.pairs[index] for index in ledger.hard]):
             ledger.settle(ledger.hard[place], result)
             tell(ledger.known, total or len(ledger.rows))

@@ -1,0 +1,12 @@
+"""Problems that are solved by programs, and what judges the programs' results.
+
+| module | holds |
+|---|---|
+| `problems` | the gold formats, and the tests that they stand for |
+| `evalplus` | inputs and comparison rules of HumanEval+ and MBPP+ |
+| `livecode` | comparison rules of LiveCodeBench |
+| `attempts` | a program on its way through the sandbox |
+| `expected` | outputs of the reference solutions, kept by content |
+| `programs` | the program of a response |
+| `pool` | all of it together, as the grading stage uses it |
+"""

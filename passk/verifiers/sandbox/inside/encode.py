@@ -1,0 +1,200 @@
+"""Values as text: the Python literal of plain data, and a few tags for what is no literal.
+
+| text | value |
+|---|---|
+| `[(1, 2.5), {'a': None}]` | plain data: exactly the built-in types, nested in any way |
+| `inf`, `nan` | floats that have no literal |
+| `set()`, `frozenset({1})`, `bytearray(b'x')`, `range(0, 3, 1)` | the others of Python's own |
+| `deque([1])`, `Decimal('1.5')`, `Fraction(1, 2)` | the standard library's |
+
+The first character says how the test went: `=` plain data; `~` data whose outermost type is a
+relative of a built-in one (a subclass, a NumPy number); `?` a type that is none of these, by name;
+`!` an exception, by name. A text that is long comes as `#`, the first character, its digest, and
+`floats` where it is a list or tuple of nothing else, unless the whole is asked for. A subclass
+is read through the methods of its built-in base, so that no method of the program decides what is
+sent.
+"""
+
+from __future__ import annotations
+
+import itertools
+import marshal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+DEPTH = 150
+"""Deepest nesting that is followed by hand; plain data may be nested as deep as Python prints."""
+
+KEYS: type = type({}.keys())
+ITEMS: type = type({}.items())
+
+
+LONG = 1 << 16
+"""Longest text, in characters, that is sent where the whole is not asked for."""
+
+
+CHUNK = 4096
+"""Items of a list or tuple that are written at a time."""
+
+
+class UnknownTypeError(Exception):
+    """A value of a type that has no text."""
+
+
+def encode(value: Any, *, whole: bool = False) -> str:
+    """Return the line that stands for a value that a program returned; never raises.
+
+    >>> encode([1, (2.0, {3})]), encode(True), encode(object())
+    ('=[1, (2.0, {3})]', '=True', '?object')
+    """
+    try:
+        if type(value) in {list, tuple} and len(value) > CHUNK:
+            return _encode_chunks(value, whole=whole)
+        # Version 1 of marshal takes exactly the built-in types and nothing else, in C.
+        marshal.dumps(value, 1)
+        line = "=" + ascii(value)
+    except (ValueError, TypeError, UnknownTypeError):
+        line = _encode_by_hand(value)
+    except (MemoryError, RecursionError):
+        return "?" + type(value).__name__
+    if whole or len(line) <= LONG:
+        return line
+    return _digest([line], floats=_are_floats(value))
+
+
+def _are_floats(value: Any) -> bool:
+    """Return whether a value is a list or tuple of nothing but floats."""
+    return type(value) in {list, tuple} and all(isinstance(item, float) for item in value)
+
+
+def _digest(parts: Iterable[str], *, floats: bool) -> str:
+    """Return what stands for a long line, given in parts."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    first = ""
+    for part in parts:
+        first = first or part[0]
+        digest.update(part.encode())
+    return f"#{first}{digest.hexdigest()}{' floats' if floats else ''}"
+
+
+def _encode_chunks(value: Any, *, whole: bool) -> str:
+    """Return the line of a long list or tuple without holding all its text where a digest does."""
+    left, right = ("[", "]") if type(value) is list else ("(", ")")
+    starts = range(0, len(value), CHUNK)
+    chunks = ((", " if at else "=" + left) + _chunk(value[at : at + CHUNK]) for at in starts)
+    parts, length = [], 0
+    for part in chunks:
+        parts.append(part)
+        length += len(part)
+        if length > LONG and not whole:
+            return _digest(itertools.chain(parts, chunks, right), floats=_are_floats(value))
+    return "".join(parts) + right
+
+
+def _chunk(items: Any) -> str:
+    """Return the text of some items without brackets."""
+    try:
+        marshal.dumps(items, 1)
+        return ascii(list(items))[1:-1]
+    except (ValueError, TypeError):
+        return _items(items, DEPTH)
+
+
+def _encode_by_hand(value: Any) -> str:
+    """Return the line of a value that is not plain all through."""
+    try:
+        text = _text(value, DEPTH)
+        return ("=" if type(value) in EXACT else "~") + text
+    except Exception as error:  # noqa: BLE001
+        # Whatever a program's object does when looked at makes it one that cannot be compared.
+        name = error.args[0] if isinstance(error, UnknownTypeError) else type(value).__name__
+        return "?" + ascii(str(name))[1:-1]
+
+
+def _text(value: Any, depth: int) -> str:
+    """Return the text of a value."""
+    if depth == 0:
+        raise UnknownTypeError("too deeply nested")
+    kind = type(value)
+    for base in kind.__mro__:
+        if base in WRITERS:
+            return WRITERS[base](value, depth - 1)
+    if kind.__module__ == "numpy" and isinstance(value, sys.modules["numpy"].generic):
+        return _text(value.item(), depth - 1)
+    raise UnknownTypeError(kind.__name__)
+
+
+def _items(values: Any, depth: int) -> str:
+    return ", ".join([_text(item, depth) for item in values])
+
+
+def _int(value: Any, _depth: int) -> str:
+    try:
+        return int.__repr__(value)
+    except ValueError:  # more digits than Python writes in base 10
+        return hex(int.__index__(value))
+
+
+def _list(value: Any, depth: int) -> str:
+    return f"[{_items(list.__iter__(value), depth)}]"
+
+
+def _tuple(value: Any, depth: int) -> str:
+    return f"({_items(tuple.__iter__(value), depth)}{',' if tuple.__len__(value) == 1 else ''})"
+
+
+def _set(value: Any, depth: int) -> str:
+    return f"set([{_items(set.__iter__(value), depth)}])"
+
+
+def _frozenset(value: Any, depth: int) -> str:
+    return f"frozenset([{_items(frozenset.__iter__(value), depth)}])"
+
+
+def _dict(value: Any, depth: int) -> str:
+    pairs = [f"{_text(k, depth)}: {_text(v, depth)}" for k, v in dict.items(value)]
+    return "{" + ", ".join(pairs) + "}"
+
+
+def _view(value: Any, depth: int) -> str:
+    return f"set([{_items(list(value), depth)}])"
+
+
+def _deque(value: Any, depth: int) -> str:
+    return f"deque([{_items(deque.__iter__(value), depth)}])"
+
+
+def _range(value: Any, _depth: int) -> str:
+    return f"range({value.start}, {value.stop}, {value.step})"
+
+
+WRITERS: dict[type, Callable[[Any, int], str]] = {
+    type(None): lambda _value, _depth: "None",
+    bool: lambda value, _depth: "True" if value else "False",
+    int: _int,
+    float: lambda value, _depth: float.__repr__(value),
+    complex: lambda value, _depth: complex.__repr__(value),
+    str: lambda value, _depth: ascii(str.__str__(value)),
+    bytes: lambda value, _depth: bytes.__repr__(value),
+    bytearray: lambda value, _depth: f"bytearray({bytes(value)!r})",
+    list: _list,
+    tuple: _tuple,
+    set: _set,
+    frozenset: _frozenset,
+    dict: _dict,
+    deque: _deque,
+    range: _range,
+    KEYS: _view,
+    ITEMS: _view,
+    Decimal: lambda value, _depth: f"Decimal({Decimal.__str__(value)!r})",
+    Fraction: lambda value, _depth: f"Fraction({value.numerator:d}, {value.denominator:d})",
+}
+"""Built-in type -> what writes it and its subclasses."""
+
+EXACT = frozenset(WRITERS) - {KEYS, ITEMS}

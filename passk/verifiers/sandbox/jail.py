@@ -1,0 +1,326 @@
+"""One zygote seen from the parent: its process, its four pipes, and what it says.
+
+Control and program text go in, status lines and results come out, each through a pipe of its own.
+Results come from the program's process directly, so the zygote's memory never holds an output. A
+status line is written when that process is gone: what the pipe of results holds by then is all
+that there will be of this run, and nothing of it can be taken for another run's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import marshal
+import os
+import select
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from passk.verifiers.sandbox import commands, policy
+from passk.verifiers.sandbox.inside.program import BEGUN
+from passk.verifiers.sandbox.inside.scratch import empty
+
+if TYPE_CHECKING:
+    from passk.verifiers.sandbox.tiers import Tier
+
+START_SECONDS = 60.0
+"""Longest time that a zygote may take to get ready."""
+
+GRACE_SECONDS = 10.0
+"""How much later than a run's deadline a zygote may say so before it is given up."""
+
+PIPE_BYTES = 1 << 20
+"""Capacity of the pipe that programs come through, and greatest size of a program."""
+
+PRELOAD = (
+    *("typing", "math", "re", "collections", "itertools", "functools", "string", "operator"),
+    *("heapq", "bisect", "copy", "random", "datetime"),
+)
+"""Modules that programs use most: imported once, and so for free in every program."""
+
+LIMITS = {
+    "RLIMIT_CORE": 0,
+    "RLIMIT_FSIZE": commands.SCRATCH_BYTES,
+    "RLIMIT_NOFILE": 128,
+    "RLIMIT_NPROC": 64,
+}
+
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/tmp",  # noqa: S108
+    "LANG": "C.UTF-8",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+}
+
+
+class JailError(Exception):
+    """A zygote that did not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One run of a program.
+
+    Attributes:
+        program: its text, in UTF-8; lone surrogates replaced.
+        kind: `call` the entry point with inputs of the problem, or feed it `stdin`.
+        seconds: wall-clock time allowed.
+        token: what ends the results of a run that came to its end; random per run.
+        entry_point: name of the function to call.
+        method: whether it may be a method of a class `Solution`.
+        order: which inputs to call it with, in order.
+        stdin: the input of a `stdin` run.
+        patience: longest time in seconds that results of finished tests are held back, to be
+            sent together.
+        whole: whether long values are sent in full, not as digests.
+    """
+
+    program: bytes
+    kind: str
+    seconds: float
+    token: bytes
+    entry_point: str = ""
+    method: bool = False
+    order: Sequence[int] = ()
+    stdin: bytes | None = None
+    patience: float = 0.02
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended.
+
+    Attributes:
+        late: whether it was killed at its deadline.
+        status: as of `os.waitstatus_to_exitcode`: exit status, or minus the signal.
+        seconds: wall-clock time of the run, its process made and cleaned up.
+        processor: seconds of processor time.
+        begun: whether the program was read and restricted, as far as `read` has seen.
+        clean: whether all that it wrote is gone; else the zygote is not to be used again.
+    """
+
+    late: bool
+    status: int
+    seconds: float
+    processor: float
+    begun: bool
+    clean: bool
+
+
+class Jail:
+    """A zygote; use as a context manager, or call `close`.
+
+    Args:
+        tier: how it is isolated.
+        memory: bytes that a program may take above the zygote's own size.
+
+    Raises:
+        JailError: it does not start; the message says why.
+    """
+
+    def __init__(self, tier: Tier, memory: int = 1 << 30) -> None:
+        """Start the process and wait until it is ready."""
+        self.tier = tier
+        self.runs = 0
+        self.key: object = None
+        self.due = float("inf")
+        self.begun = False
+        self.folder = tempfile.TemporaryDirectory(prefix="passk-jail-", ignore_cleanup_errors=True)
+        self.process: subprocess.Popen[bytes] | None = None
+        self._open_pipes()
+        try:
+            self._start()
+            self._set_up(memory)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Return the jail."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Kill the zygote."""
+        self.close()
+
+    def _open_pipes(self) -> None:
+        """Open the four pipes; the capacity of that for programs bounds their size."""
+        control, self.control = os.pipe()
+        program, self.programs = os.pipe()
+        self.results, results = os.pipe()
+        self.status, status = os.pipe()
+        self.ends = {"control": control, "program": program, "results": results, "status": status}
+        with suppress(OSError):
+            fcntl.fcntl(self.programs, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self.capacity = fcntl.fcntl(self.programs, fcntl.F_GETPIPE_SZ)
+        os.set_blocking(self.results, False)
+
+    def _start(self) -> None:
+        """Start the zygote's process."""
+        errors = Path(self.folder.name, "errors")
+        kept = (self.ends["program"], self.ends["results"])
+        with errors.open("wb") as file:
+            try:
+                self.process = subprocess.Popen(
+                    self._command(),
+                    stdin=self.ends["control"],
+                    stdout=self.ends["status"],
+                    stderr=file,
+                    pass_fds=kept,
+                    env={"PATH": os.environ.get("PATH", "")},
+                )
+            except OSError as error:
+                raise JailError(str(error)) from error
+            finally:
+                for end in self.ends.values():
+                    os.close(end)
+
+    def _command(self) -> list[str]:
+        """Return the command for the tier, after making the folders that it needs."""
+        if self.tier.name == "namespaces":
+            return commands.in_namespaces(self.tier.tool)
+        root = commands.make_root(Path(self.folder.name))
+        Path(self.folder.name, "scratch").mkdir()
+        if self.tier.name == "landlock":
+            return commands.without_privileges(self.tier.tool, root)
+        return commands.python_command(root)
+
+    def _set_up(self, memory: int) -> None:
+        """Tell the zygote what to prepare, and wait until it has."""
+        in_namespaces, landlock = self.tier.name == "namespaces", self.tier.name == "landlock"
+        scratch = "/tmp" if in_namespaces else str(Path(self.folder.name, "scratch"))  # noqa: S108
+        root = "/passk" if in_namespaces else str(Path(self.folder.name, "import"))
+        readable = [*commands.readable(), *commands.SYSTEM, root, str(commands.INSIDE)]
+        # Elsewhere processes of the user are counted, not those of the sandbox.
+        limits = {k: v for k, v in LIMITS.items() if in_namespaces or k != "RLIMIT_NPROC"}
+        self.send(
+            {
+                "root": root,
+                "scratch": scratch,
+                "site": commands.packages(),
+                "landlock": [p for p in readable if Path(p).exists()] if landlock else [],
+                "filter": policy.compiled() if self.tier.name != "unsafe" else b"",
+                "preload": list(PRELOAD),
+                "limits": limits,
+                "memory": memory,
+                "environment": ENVIRONMENT,
+                "program": self.ends["program"],
+                "results": self.ends["results"],
+            }
+        )
+        ready, _, _ = select.select([self.status], [], [], START_SECONDS)
+        if not ready or os.read(self.status, 64) != b"ready\n":
+            raise JailError(self._reason())
+
+    def _reason(self) -> str:
+        """Return the last line that the zygote or its tool complained in."""
+        lines = Path(self.folder.name, "errors").read_text(errors="replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()]
+        return said[-1][:200] if said else "it did not get ready"
+
+    def send(self, frame: Mapping[str, Any]) -> None:
+        """Send a frame; a zygote that is gone shows as the end of its status lines."""
+        data = marshal.dumps(dict(frame))
+        view = memoryview(len(data).to_bytes(4, "little") + data)
+        with suppress(BrokenPipeError):
+            while view:
+                view = view[os.write(self.control, view) :]
+
+    def begin(self, request: Request, key: object, inputs: Sequence[Any]) -> None:
+        """Start a run; `inputs` are sent where the zygote has those of another `key`."""
+        if request.order and self.key != key:
+            self.send({"inputs": list(inputs)})
+            self.key = key
+        self.runs += 1
+        self.begun = False
+        self.due = time.monotonic() + request.seconds + GRACE_SECONDS
+        self.send(
+            {
+                "run": self.runs,
+                "size": len(request.program),
+                "kind": request.kind,
+                "seconds": request.seconds,
+                "token": request.token,
+                "entry_point": request.entry_point,
+                "method": request.method,
+                "order": list(request.order),
+                "stdin": request.stdin,
+                "patience": request.patience,
+                "whole": request.whole,
+            }
+        )
+        with suppress(BrokenPipeError):
+            os.write(self.programs, request.program)
+
+    def stop(self) -> None:
+        """Have the run under way killed."""
+        self.send({"stop": self.runs})
+
+    def read(self) -> bytes:
+        """Return what has come of the program's results; empty where there is nothing now."""
+        try:
+            data = os.read(self.results, 1 << 18)
+        except BlockingIOError:
+            return b""
+        if data and not self.begun:
+            self.begun = data.startswith(BEGUN)
+            data = data.removeprefix(BEGUN) or self.read()
+        return data
+
+    def has_ended(self) -> bool:
+        """Return whether `ended` has something to read."""
+        return bool(select.select([self.status], [], [], 0)[0])
+
+    def ended(self) -> End | None:
+        """Read the status line of the run under way; None where the zygote is gone.
+
+        To be called when `status` can be read. What `read` gives afterwards is the run's rest.
+        """
+        line = os.read(self.status, 256).decode("ascii", "replace").split()
+        if len(line) != 6 or line[0] != str(self.runs):  # noqa: PLR2004
+            return None
+        self.due = float("inf")
+        status = os.waitstatus_to_exitcode(int(line[2]))
+        late, clean = line[1] == "1", line[5] == "1"
+        return End(late, status, float(line[3]), float(line[4]), self.begun, clean)
+
+    def try_out(self, program: str, entry_point: str) -> str:
+        """Call one function of a program and return the line that came of it; for probes."""
+        token = b"end\n"
+        self.begin(Request(program.encode(), "call", 10.0, token, entry_point, order=(0,)), 0, [()])
+        ready, _, _ = select.select([self.status], [], [], 10.0 + GRACE_SECONDS)
+        end = self.ended() if ready else None
+        said = self.read()
+        if end is None or not self.begun:
+            raise JailError(self._reason() if end is None else "seccomp was refused")
+        return said.removesuffix(token).decode("ascii", "replace").strip()
+
+    def close(self) -> None:
+        """Kill the zygote, and with it whatever runs in it."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+        for descriptor in (self.control, self.programs, self.results, self.status):
+            with suppress(OSError):
+                os.close(descriptor)
+        self.control = self.programs = self.results = self.status = -1
+        scratch = Path(self.folder.name, "scratch")
+        if scratch.is_dir():
+            with suppress(OSError):
+                empty(str(scratch))
+        self.folder.cleanup()

@@ -1,0 +1,204 @@
+"""One queue of attempts over all zygotes.
+
+An attempt is a program with whatever judges it: the runner asks it for runs, hands it the results
+as they come, and does not know what they mean.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import time
+from collections import deque
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from passk.errors import VerifierError
+from passk.verifiers.sandbox.jail import End, Jail, JailError, Request
+from passk.verifiers.sandbox.tiers import Tier
+
+log = logging.getLogger(__name__)
+
+STARTS = 3
+"""How often in a row a zygote may fail to start before the run is given up."""
+
+OUTPUT_BYTES = 1 << 25
+"""Most bytes that one run may send; the run is ended beyond."""
+
+Found_co = TypeVar("Found_co", covariant=True)
+
+
+class Attempt(Protocol[Found_co]):
+    """A program on its way to a verdict."""
+
+    @property
+    def key(self) -> Hashable:
+        """Name of the inputs: attempts with equal keys share them."""
+        ...
+
+    @property
+    def inputs(self) -> Sequence[Any]:
+        """Argument lists of all tests of the problem; empty where there is none."""
+        ...
+
+    def request(self) -> Request:
+        """Return the next run; asked for when a zygote is free."""
+        ...
+
+    def receive(self, data: bytes) -> bool:
+        """Take results of the run under way; return whether it can be stopped."""
+        ...
+
+    def ended(self, end: End, *, excess: bool) -> Found_co | None:
+        """Take note of the run's end; return what was found, or None where a run is to follow."""
+        ...
+
+    def lost(self, reason: str) -> Found_co:
+        """Return what is found where the zygote itself was lost."""
+        ...
+
+
+A = TypeVar("A", bound=Attempt[Any])
+
+
+@dataclass(slots=True)
+class _Cell:
+    """A zygote and the attempt that it works on, or None."""
+
+    jail: Jail
+    attempt: Any = None
+    received: int = 0
+    stopped: bool = False
+    excess: bool = field(default=False)
+
+
+class Runner:
+    """Runs attempts in zygotes of one tier; use as a context manager.
+
+    Args:
+        tier: how programs are isolated.
+        workers: zygotes, and so programs, at the same time.
+        memory: bytes that a program may take.
+    """
+
+    def __init__(self, tier: Tier, workers: int = 1, memory: int = 1 << 30) -> None:
+        """Keep what is asked for; zygotes start with the first attempts."""
+        self.tier, self.workers, self.memory = tier, workers, memory
+        self.cells: list[_Cell] = []
+        self.failed_starts = 0
+
+    def __enter__(self) -> Self:
+        """Return the runner."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Kill all zygotes."""
+        for cell in self.cells:
+            cell.jail.close()
+        self.cells = []
+
+    def run(self, attempts: Sequence[A], width: int = 0) -> Iterator[tuple[A, Any]]:
+        """Yield (attempt, what was found) in the order they finish.
+
+        Args:
+            attempts: what to run, those with equal keys best next to each other.
+            width: how many at the same time, where it is to be fewer than `workers`.
+        """
+        waiting = deque(attempts)
+        left = len(waiting)
+        while left:
+            busy = self._hand_out(waiting, min(width or self.workers, left))
+            for cell in self._ready(busy):
+                found = self._step(cell)
+                if found is not None:
+                    attempt, cell.attempt = cell.attempt, None
+                    left -= 1
+                    yield attempt, found
+
+    def _hand_out(self, waiting: deque[A], width: int) -> list[_Cell]:
+        """Give each idle zygote an attempt; return the busy ones."""
+        while len(self.cells) < width:
+            self.cells.append(_Cell(self._started()))
+        for cell in self.cells[:width]:
+            if waiting and cell.attempt is None:
+                cell.attempt = waiting.popleft()
+                self._begin(cell)
+        return [cell for cell in self.cells if cell.attempt is not None]
+
+    def _begin(self, cell: _Cell) -> None:
+        """Start the next run of a zygote's attempt."""
+        cell.received, cell.stopped, cell.excess = 0, False, False
+        cell.jail.begin(cell.attempt.request(), cell.attempt.key, cell.attempt.inputs)
+
+    def _started(self) -> Jail:
+        """Return a fresh zygote."""
+        while True:
+            try:
+                jail = Jail(self.tier, self.memory)
+            except JailError as error:
+                self.failed_starts += 1
+                if self.failed_starts >= STARTS:
+                    raise VerifierError(
+                        f"a sandbox of tier '{self.tier.name}' does not start: {error}",
+                        fix="see that memory and processes are not limited too tightly",
+                    ) from error
+            else:
+                self.failed_starts = 0
+                return jail
+
+    def _ready(self, busy: list[_Cell]) -> list[_Cell]:
+        """Wait until a busy zygote has something to say, or is due."""
+        patience = max(0.0, min(cell.jail.due for cell in busy) - time.monotonic())
+        with selectors.DefaultSelector() as selector:
+            for cell in busy:
+                selector.register(cell.jail.status, selectors.EVENT_READ, cell)
+                if not cell.stopped:
+                    selector.register(cell.jail.results, selectors.EVENT_READ, cell)
+            said = {id(key.data): key.data for key, _ in selector.select(patience)}
+        now = time.monotonic()
+        late = {id(cell): cell for cell in busy if now >= cell.jail.due}
+        return list((said | late).values())
+
+    def _step(self, cell: _Cell) -> Any | None:
+        """Take what a zygote has said; return what was found where its attempt is done."""
+        over = cell.jail.has_ended()
+        self._take(cell)
+        if not over:
+            return self._replace(cell) if time.monotonic() >= cell.jail.due else None
+        end = cell.jail.ended()
+        if end is None:
+            return self._replace(cell)
+        if not end.begun:
+            return self._replace(cell, "a program could not be restricted")
+        found = cell.attempt.ended(end, excess=cell.excess)
+        if not end.clean:
+            cell.jail.close()
+            cell.jail = self._started()
+        if found is None:
+            self._begin(cell)
+        return found
+
+    def _take(self, cell: _Cell) -> None:
+        """Hand the attempt what has come, until there is nothing now, and stop it where it can."""
+        while data := cell.jail.read():
+            cell.received += len(data)
+            if cell.stopped:
+                continue
+            cell.excess = cell.received > OUTPUT_BYTES
+            if cell.excess or cell.attempt.receive(data):
+                cell.stopped = True
+                cell.jail.stop()
+
+    def _replace(self, cell: _Cell, reason: str = "it ended") -> Any:
+        """Start another zygote for one that is lost; its attempt is lost with it."""
+        cell.jail.close()
+        log.warning("a sandbox was lost: %s", reason)
+        cell.jail = self._started()
+        return cell.attempt.lost(f"the sandbox was lost: {reason}")

@@ -1,0 +1,126 @@
+"""Tiers of isolation, best first: each is tried on this machine before it is used.
+
+- `namespaces`: own user, pid, net, ipc, uts and mount namespaces; a file system that holds the
+  interpreter, read-only, and a private temporary folder; no capabilities; seccomp; limits.
+- `landlock`: Landlock (reads the interpreter, writes a private folder); no capabilities; seccomp;
+  limits.
+- `unsafe`: limits alone; only where `unsafe_code_execution: true` asks for it.
+
+Fails closed: where neither of the first two holds, programs are not run.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from passk.errors import VerifierError
+from passk.verifiers.sandbox import commands, policy
+
+TierName = Literal["namespaces", "landlock", "unsafe"]
+
+PROBE = """
+import ctypes, os, socket
+
+def attempts():
+    yield lambda: socket.socket()
+    yield lambda: os.fork()
+    yield lambda: os.kill(os.getppid(), 0)
+    yield lambda: open("/proc/self/environ").read()
+    yield lambda: os.listdir("/root" if os.getuid() == 0 else "/home")
+    yield lambda: open("/passk-probe", "w")
+    yield lambda: os.chmod(".", 0o777)
+
+def probe():
+    open("scratch", "w").write("x")
+    held = []
+    for attempt in attempts():
+        try:
+            attempt()
+        except OSError:
+            held.append(True)
+        else:
+            held.append(False)
+    return held
+"""
+"""A program that tries what no program may do; `probe()` says of each try whether it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """How programs are isolated.
+
+    Attributes:
+        name: see the module's table.
+        tool: the program that sets it up (`bwrap`, `setpriv`), or "".
+        refused: better tiers that this machine does not allow, and why.
+    """
+
+    name: TierName
+    tool: str = ""
+    refused: tuple[tuple[str, str], ...] = ()
+
+    def recipe(self) -> dict[str, Any]:
+        """Return what a recipe records of the isolation that programs ran in."""
+        return {"tier": self.name, "tool": self.tool, "refused": dict(self.refused)}
+
+
+@functools.cache
+def choose(*, unsafe: bool = False) -> Tier:
+    """Return the best tier that holds on this machine; each is tried once per process.
+
+    Args:
+        unsafe: whether to go on without isolation where there is none.
+
+    Raises:
+        VerifierError: no tier holds, and `unsafe` is false.
+    """
+    refused: list[tuple[str, str]] = []
+    for tier in _candidates(refused):
+        reason = _fault(tier)
+        if reason is None:
+            return Tier(tier.name, tier.tool, tuple(refused))
+        refused.append((tier.name, reason))
+    if unsafe:
+        return Tier("unsafe", "", tuple(refused))
+    listed = "; ".join(f"{name}: {reason}" for name, reason in refused)
+    raise VerifierError(
+        f"programs cannot be isolated on this machine ({listed})",
+        fix="pip install 'passk[code]' and, for namespaces, apt-get install bubblewrap; in a "
+        "throw-away container alone, the verifier's option unsafe_code_execution: true",
+    )
+
+
+def _candidates(refused: list[tuple[str, str]]) -> Iterator[Tier]:
+    """Yield the tiers whose tools are here, and note those that lack theirs."""
+    try:
+        policy.compiled()
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        refused += [("namespaces", f"no seccomp: {error}"), ("landlock", f"no seccomp: {error}")]
+        return
+    for name, tool in (
+        ("namespaces", commands.bubblewrap()),
+        ("landlock", shutil.which("setpriv")),
+    ):
+        if tool is None:
+            wanted = "bubblewrap" if name == "namespaces" else "setpriv (util-linux)"
+            refused.append((name, f"{wanted} is not installed"))
+        else:
+            yield Tier("namespaces" if name == "namespaces" else "landlock", tool)
+
+
+def _fault(tier: Tier) -> str | None:
+    """Run the probe within a tier; return why it does not hold, or None."""
+    from passk.verifiers.sandbox.jail import Jail, JailError
+
+    try:
+        with Jail(tier) as jail:
+            held = jail.try_out(PROBE, "probe")
+    except JailError as error:
+        return str(error)
+    if not held.startswith("=[") or "False" in held:
+        return f"it does not hold: {held}"
+    return None

@@ -1,0 +1,410 @@
+"""Programs that try to get out of the sandbox, or to be called right without being so.
+
+Each defines `f(x)`, which is right where it returns x + 1, and returns that only where its trick
+has worked. `{folder}` is a folder of the test's, `{port}` a port that the test listens on, `{pid}`
+the process that judges.
+"""
+
+from __future__ import annotations
+
+ESCAPES = {
+    "os_system": """
+import os
+def f(x): return x + 1 if os.system("touch {folder}/touched") == 0 else None
+""",
+    "posix_system": """
+import posix
+def f(x): return x + 1 if posix.system("touch {folder}/touched") == 0 else None
+""",
+    "posix_spawn": """
+import os
+def f(x):
+    pid = os.posix_spawn("/bin/sh", ["sh", "-c", "touch {folder}/touched"], dict(os.environ))
+    return x + 1 if os.waitpid(pid, 0)[1] == 0 else None
+""",
+    "subprocess": """
+import subprocess
+def f(x):
+    subprocess.run(["touch", "{folder}/touched"], check=True)
+    return x + 1
+""",
+    "exec": """
+import os
+def f(x): os.execv("/bin/sh", ["sh", "-c", "touch {folder}/touched"])
+""",
+    "read_a_file_of_the_parent": """
+import io
+def f(x): return x + 1 if io.open("{folder}/secret").read() else None
+""",
+    "write_a_file_of_the_parent": """
+import io
+def f(x):
+    with io.open("{folder}/secret", "w") as file: file.write("overwritten")
+    return x + 1
+""",
+    "new_file_beside_it": """
+def f(x):
+    open("{folder}/touched", "w").close()
+    return x + 1
+""",
+    "unlink": """
+import os
+def f(x):
+    os.unlink("{folder}/secret")
+    return x + 1
+""",
+    "rmtree": """
+import os, shutil
+def f(x):
+    shutil.rmtree("{folder}")
+    return x + 1
+""",
+    "rename": """
+import os
+def f(x):
+    os.rename("{folder}/secret", "{folder}/moved")
+    return x + 1
+""",
+    "chmod": """
+import os
+def f(x):
+    os.chmod("{folder}/secret", 0)
+    return x + 1
+""",
+    "change_times": """
+import os
+def f(x):
+    os.utime("{folder}/secret", (0, 0))
+    return x + 1
+""",
+    "truncate": """
+import os
+def f(x):
+    os.truncate("{folder}/secret", 0)
+    return x + 1
+""",
+    "symlink_to_a_file_of_the_parent": """
+import os
+def f(x):
+    os.symlink("{folder}/secret", "link")
+    with open("link", "a") as file: file.write("more")
+    return x + 1
+""",
+    "symlink_that_is_emptied_afterwards": """
+import os
+def f(x): os.symlink("{folder}", "link"); os.mkdir("deep"); os.symlink("{folder}", "deep/link")
+""",
+    "hard_link": """
+import os
+def f(x):
+    os.link("{folder}/secret", "link")
+    return x + 1
+""",
+    "change_the_interpreter": """
+import os
+def f(x):
+    with open(os.__file__, "a") as file: file.write("")
+    return x + 1
+""",
+    "leave_a_module_for_the_next": """
+import os
+def f(x):
+    with open("/tmp/random.py", "w") as file: file.write("raise SystemExit")
+    for folder in ("/", "/passk", os.path.dirname(os.__file__)):
+        open(folder + "/sitecustomize.py", "w").close()
+    return x + 1
+""",
+    "kill_the_parent": """
+import os
+def f(x):
+    os.kill({pid}, 9)
+    return x + 1
+""",
+    "kill_the_zygote": """
+import os, signal
+def f(x):
+    os.kill(os.getppid() or 1, signal.SIGKILL)
+    return x + 1
+""",
+    "kill_everything": """
+import os, signal
+def f(x):
+    os.kill(-1, signal.SIGKILL)
+    return x + 1
+""",
+    "signal_through_a_thread_handle": """
+import signal, os
+def f(x):
+    signal.pidfd_send_signal(os.pidfd_open({pid}), signal.SIGTERM)
+    return x + 1
+""",
+    "fork": """
+import os
+def f(x):
+    pid = os.fork()
+    if pid == 0: os._exit(0)
+    return x + 1
+""",
+    "fork_bomb": """
+import os
+def f(x):
+    while True: os.fork()
+""",
+    "thread_bomb": """
+import threading, time
+def f(x):
+    threads = [threading.Thread(target=time.sleep, args=(60,)) for _ in range(100000)]
+    for thread in threads: thread.start()
+    return x + 1
+""",
+    "multiprocessing": """
+import multiprocessing
+def f(x):
+    with multiprocessing.Pool(2) as pool: return pool.map(abs, [x + 1])[0]
+""",
+    "reload_os": """
+import importlib, os, sys
+for name in ("os", "posix"): sys.modules.pop(name, None)
+os = importlib.import_module("os")
+def f(x): return x + 1 if os.system("touch {folder}/touched") == 0 else None
+""",
+    "ctypes_system": """
+import ctypes
+def f(x): return x + 1 if ctypes.CDLL(None).system(b"touch {folder}/touched") == 0 else None
+""",
+    "ctypes_raw_calls": """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+calls = {{"ptrace": 101, "mount": 165, "unshare": 272, "setns": 308, "process_vm_readv": 310,
+         "bpf": 321, "userfaultfd": 323, "keyctl": 250, "io_uring_setup": 425, "vfork": 58}}
+def f(x): return x + 1 if any(libc.syscall(n, 0, 0, 0, 0, 0) >= 0 for n in calls.values()) else None
+""",
+    "undo_seccomp": """
+import ctypes
+def f(x): return x + 1 if ctypes.CDLL(None).prctl(22, 0, 0, 0, 0) == 0 else None
+""",
+    "become_root": """
+import os
+def f(x):
+    os.setuid(0)
+    return x + 1
+""",
+    "socket_to_the_parent": """
+import socket
+def f(x):
+    socket.create_connection(("127.0.0.1", {port}), timeout=1).close()
+    return x + 1
+""",
+    "unix_socket": """
+import socket
+def f(x):
+    socket.socket(socket.AF_UNIX).bind("socket")
+    return x + 1
+""",
+    "look_up_a_name": """
+import urllib.request
+def f(x):
+    urllib.request.urlopen("http://localhost:{port}/", timeout=1)
+    return x + 1
+""",
+    "read_proc": """
+def f(x):
+    open("/proc/{pid}/environ", "rb").read()
+    return x + 1
+""",
+    "write_proc_mem": """
+def f(x):
+    open("/proc/self/mem", "r+b").close()
+    return x + 1
+""",
+    "environment": """
+import os
+def f(x): return x + 1 if "PASSK_TEST_SECRET" in os.environ else None
+""",
+    "home_folders": """
+import os
+def f(x):
+    assert os.listdir("/home") + os.listdir("/root") + os.listdir("/etc")
+    return x + 1
+""",
+    "allocate_2_gb": """
+def f(x):
+    data = bytearray(2 << 30)
+    data[-1] = 1
+    return x + 1
+""",
+    "fill_the_disk": """
+def f(x):
+    for number in range(64):
+        with open(f"large{{number}}", "wb") as file: file.write(bytes(1 << 30))
+    return x + 1
+""",
+    "endless_output": """
+def f(x):
+    while True: print("x" * 100000)
+""",
+    "endless_results": """
+import os
+def f(x):
+    while True: os.write(3, b"=" + b"1" * 100000)
+""",
+    "endless_result_lines": """
+import os
+def f(x):
+    while True: os.write(3, b"=2\\n" * 10000)
+""",
+    "sleep": """
+import time
+def f(x): time.sleep(1000); return x + 1
+""",
+    "ignore_signals_and_loop": """
+import signal
+for number in range(1, 32):
+    try: signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+def f(x):
+    while True: pass
+""",
+    "sys_exit": "import sys\nsys.exit(0)\n",
+    "sys_exit_in_the_test": "import sys\ndef f(x): sys.exit(0)\n",
+    "os_exit": "import os\nos._exit(0)\n",
+    "os_exit_in_the_test": "import os\ndef f(x): os._exit(0)\n",
+    "exit_as_if_unprotected": "import os\nos._exit(97)\n",
+    "system_exit_in_atexit": """
+import atexit
+@atexit.register
+def leave(): raise SystemExit(0)
+def f(x): raise SystemExit(0)
+""",
+    "crash_the_interpreter": """
+import ctypes
+def f(x): return ctypes.string_at(0)
+""",
+    "exhaust_the_stack": """
+import sys
+sys.setrecursionlimit(10**9)
+def f(x): return f(x) + 1
+""",
+    "monkeypatched_builtins": """
+import builtins
+for name in ("ascii", "repr", "len", "isinstance", "type", "any", "all", "sorted", "eval"):
+    setattr(builtins, name, lambda *args, **kwargs: True)
+def f(x): return None
+""",
+    "patched_json_and_marshal": """
+import json, marshal, sys
+json.loads = json.dumps = marshal.loads = marshal.dumps = lambda *args, **kwargs: b"=2"
+sys.modules["ast"] = sys.modules["json"] = None
+def f(x): return {{}}
+""",
+    "always_equal": """
+class Equal:
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __hash__(self): return 0
+def f(x): return Equal()
+""",
+    "always_equal_int": """
+class Equal(int):
+    def __eq__(self, other): return True
+    def __repr__(self): return str(2)
+    __str__ = __repr__
+    __hash__ = int.__hash__
+def f(x): return Equal(-1)
+""",
+    "repr_is_code": """
+class Text:
+    def __repr__(self): return "__import__('os').system('touch {folder}/touched')"
+def f(x): return Text()
+""",
+    "reduce_is_code": """
+import os
+class Payload:
+    def __reduce__(self): return os.system, ("touch {folder}/touched",)
+def f(x): return Payload()
+""",
+    "frame_walking": """
+import sys
+def f(x):
+    frame = sys._getframe()
+    while frame:
+        for name, value in frame.f_locals.items():
+            if name in ("expected", "exp", "gold", "outputs", "tests"): return value[0]
+        frame = frame.f_back
+""",
+    "sentinel_without_results": """
+import os, sys
+def f(x):
+    frame = sys._getframe()
+    while frame:
+        if "token" in frame.f_locals:
+            os.write(3, frame.f_locals["token"]); os._exit(0)
+        frame = frame.f_back
+""",
+    "guessed_sentinel": """
+import os
+os.write(3, b"end-000000000000000000000000\\n")
+os._exit(0)
+""",
+    "results_of_an_earlier_run": """
+import os
+for descriptor in range(3, 64):
+    try: os.write(descriptor, b"begun\\n1 0 0 0.0 0.0\\nready\\n")
+    except OSError: pass
+def f(x): return None
+""",
+    "read_the_zygotes_pipes": """
+import os
+def f(x):
+    for descriptor in (0, *range(4, 128)):
+        try:
+            if os.read(descriptor, 1): return x + 1
+        except OSError: pass
+""",
+    "gc_hunting": """
+import gc
+def f(x):
+    for item in gc.get_objects():
+        if isinstance(item, dict) and {{"expected", "output", "canonical_solution"}} & set(item):
+            return x + 1
+""",
+    "memory_hunting_for_the_reference": """
+import gc, sys
+needle = "REFERENCE" + "_MARK"
+def f(x):
+    found = [item for item in gc.get_objects() if isinstance(item, (bytes, str)) and needle in str(item)]
+    return x + 1 if found else None
+""",
+    "threads_left_behind": """
+import threading, time
+def work():
+    while True:
+        try: open("{folder}/touched", "w")
+        except OSError: time.sleep(0.001)
+threading.Thread(target=work, daemon=True).start()
+def f(x): return None
+""",
+    "non_blocking_results_pipe": """
+import os
+os.set_blocking(3, False)
+def f(x): return None
+""",
+    "own_signals_by_the_pipe": """
+import fcntl
+fcntl.fcntl(3, 8, 1)
+fcntl.fcntl(3, 10, 9)
+def f(x): return x + 1
+""",
+    "unremovable_folder": """
+import os
+os.mkdir("locked", 0)
+os.mkdir("deep"); os.chdir("deep")
+for _ in range(2000):
+    try: os.mkdir("d"); os.chdir("d")
+    except OSError: break
+def f(x): return None
+""",
+    "no_text_at_all": "\x00",
+    "syntax_bomb": "(" * 100000,
+    "constant_bomb": "x = 'a' * 10**9 * 10**9\ndef f(x): return 2\n",
+}
