@@ -109,7 +109,7 @@ def f(x):
     "leave_a_module_for_the_next": """
 import os
 def f(x):
-    with open("/tmp/random.py", "w") as file: file.write("raise SystemExit")
+    with open("random.py", "w") as file: file.write("raise SystemExit")
     for folder in ("/", "/passk", os.path.dirname(os.__file__)):
         open(folder + "/sitecustomize.py", "w").close()
     return x + 1

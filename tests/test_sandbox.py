@@ -96,9 +96,7 @@ def test_there_are_at_least_thirty_escapes() -> None:
 
 
 def test_files_of_one_program_are_gone_for_the_next(pool: ProgramPool) -> None:
-    writes = "open('left', 'w').close()\nopen('/tmp/left', 'w').close()\ndef f(x): return None"
-    if pool.runner.tier.name == "landlock":
-        writes = "open('left', 'w').close()\ndef f(x): return None"
+    writes = "import tempfile\nopen('left', 'w').close()\ntempfile.mkstemp()\ndef f(x): return None"
     reads = "import os\ndef f(x): return x + 1 if os.listdir('.') == [] else None"
     graded(pool, writes)
     assert graded(pool, reads)[0].verdict == "correct"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import site
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +19,9 @@ START = (
 
 LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64")
 SYSTEM = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom")
+
+SCRATCH = "/scratch"
+"""The private temporary folder in namespaces."""
 
 SCRATCH_BYTES = 64 << 20
 """Size of the private temporary folder, where it is a file system of its own."""
@@ -38,7 +40,8 @@ def interpreter() -> str:
 
 def packages() -> list[str]:
     """Return the folders of installed packages, which programs may import."""
-    return [folder for folder in site.getsitepackages() if Path(folder).is_dir()]
+    names = {"site-packages", "dist-packages"}
+    return [path for path in sys.path if Path(path).name in names and Path(path).is_dir()]
 
 
 def readable() -> list[str]:
@@ -73,7 +76,9 @@ def in_namespaces(bwrap: str) -> list[str]:
         command += ["--ro-bind-try", path, path]
     command += ["--dev-bind", "/dev/null", "/dev/null"]
     command += ["--ro-bind", str(INSIDE), f"/passk/{PACKAGE}"]
-    command += ["--size", str(SCRATCH_BYTES), "--tmpfs", "/tmp", "--chdir", "/tmp"]  # noqa: S108
+    command += ["--size", str(SCRATCH_BYTES), "--tmpfs", SCRATCH, "--chdir", SCRATCH]
+    if not any(path.startswith("/tmp/") for path in readable()):  # noqa: S108
+        command += ["--symlink", SCRATCH, "/tmp"]  # noqa: S108
     command += ["--remount-ro", "/"]
     return command + python_command("/passk")
 

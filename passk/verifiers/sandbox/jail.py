@@ -53,7 +53,6 @@ LIMITS = {
 
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
-    "HOME": "/tmp",  # noqa: S108
     "LANG": "C.UTF-8",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -202,7 +201,7 @@ class Jail:
     def _set_up(self, memory: int) -> None:
         """Tell the zygote what to prepare, and wait until it has."""
         in_namespaces, landlock = self.tier.name == "namespaces", self.tier.name == "landlock"
-        scratch = "/tmp" if in_namespaces else str(Path(self.folder.name, "scratch"))  # noqa: S108
+        scratch = Path(commands.SCRATCH if in_namespaces else f"{self.folder.name}/scratch")
         root = "/passk" if in_namespaces else str(Path(self.folder.name, "import"))
         readable = [*commands.readable(), *commands.SYSTEM, root, str(commands.INSIDE)]
         # Elsewhere processes of the user are counted, not those of the sandbox.
@@ -210,14 +209,14 @@ class Jail:
         self.send(
             {
                 "root": root,
-                "scratch": scratch,
+                "scratch": str(scratch),
                 "site": commands.packages(),
                 "landlock": [p for p in readable if Path(p).exists()] if landlock else [],
                 "filter": policy.compiled() if self.tier.name != "unsafe" else b"",
                 "preload": list(PRELOAD),
                 "limits": limits,
                 "memory": memory,
-                "environment": ENVIRONMENT,
+                "environment": {**ENVIRONMENT, "HOME": str(scratch), "TMPDIR": str(scratch)},
                 "program": self.ends["program"],
                 "results": self.ends["results"],
             }
