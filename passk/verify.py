@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from passk import versions
-from passk.errors import DataError
+from passk.errors import DataError, did_you_mean
 from passk.recipes import atomic, environment
 from passk.records import VERDICTS, Problem, Sample, Verdict, read_table, write_rows
 from passk.registry import VERIFIERS, load
@@ -27,6 +27,13 @@ __all__ = ["VERSION", "Graded", "Progress", "Setup", "grade", "grade_file", "ver
 
 VERSION = versions.VERIFY
 """Version of this stage: raised whenever a verdict file could come out differently."""
+
+
+KEYS = ("problem_id", "gold", "response")
+"""What each row to grade has."""
+
+MOST_LISTED = 5
+"""Problems that a message lists."""
 
 
 def verify(
@@ -82,6 +89,7 @@ def grade_file(
     verifier: str,
     options: Mapping[str, Any] | None = None,
     *,
+    golds: Mapping[str, str] | None = None,
     workers: int = 1,
     deadline: float = 10.0,
     progress: Progress | None = None,
@@ -94,6 +102,7 @@ def grade_file(
             `answer_class` and `detail`; written whole or not at all.
         verifier: name in `passk.registry.VERIFIERS`.
         options: the verifier's options.
+        golds: gold answer (JSON) of each problem, where the rows have none of their own.
         workers: processes that compare at the same time.
         deadline: seconds that one comparison may take.
         progress: called as grading goes on.
@@ -108,24 +117,30 @@ def grade_file(
     """
     setup = Setup(verifier, options or {}, workers=workers, deadline=deadline)
     check = _gold_check(load("verifier", verifier, VERIFIERS)(**setup.options))
-    lines = _lines(source)
-    responses = ((_gold_text(row, where, check), _response(row, where)) for row, where in lines)
+    needed = ("problem_id", "response") if golds is not None else KEYS
+    responses = (
+        (
+            _gold_text(row, where, check) if golds is None else _gold_of(row, where, golds),
+            _response(row, where),
+        )
+        for row, where in _lines(source, needed)
+    )
     graded = grade(responses, setup, total=_count_lines(source), progress=progress)
     if not graded:
         raise DataError("has no rows", where=str(source))
     with atomic(output) as temporary, temporary.open("wb") as file:
-        for (row, _), found in zip(_lines(source), graded, strict=True):
+        for (row, _), found in zip(_lines(source, needed), graded, strict=True):
             file.write(_json_line(row, found))
     return Counter(found.verdict for found in graded)
 
 
-def _lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+def _lines(path: Path, needed: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield each row of a JSON-lines file with its `file:line`; blank lines are passed over."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield _row(line, f"{path}:{number}"), f"{path}:{number}"
+                    yield _row(line, f"{path}:{number}", needed), f"{path}:{number}"
     except OSError as error:
         raise DataError(f"cannot read: {error.strerror}", where=str(path)) from error
 
@@ -139,25 +154,35 @@ def _count_lines(path: Path) -> int:
         return 0
 
 
-def _row(line: bytes, where: str) -> dict[str, Any]:
+def _row(line: bytes, where: str, needed: Sequence[str]) -> dict[str, Any]:
     """Return one line as a JSON object that has the keys that grading needs."""
+    fix = f"each line is a JSON object with {', '.join(map(repr, needed))}"
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise DataError(f"not a line of JSON: {error}", where=where) from error
     if not isinstance(row, dict):
-        raise DataError("not a JSON object", where=where, fix=KEYS)
-    missing = [key for key in ("problem_id", "gold", "response") if key not in row]
+        raise DataError("not a JSON object", where=where, fix=fix)
+    missing = [key for key in needed if key not in row]
     if missing:
         raise DataError(
             f"missing key {', '.join(map(repr, missing))}; present: {', '.join(row)}",
             where=where,
-            fix=KEYS,
+            fix=fix,
         )
     return row
 
 
-KEYS = 'each line is a JSON object with "problem_id", "gold" and "response"'
+def _gold_of(row: dict[str, Any], where: str, golds: Mapping[str, str]) -> str:
+    """Return the gold answer of a row's problem as JSON."""
+    problem_id = str(row["problem_id"])
+    if problem_id not in golds:
+        raise DataError(
+            f"the benchmark has no problem '{problem_id}'",
+            where=where,
+            fix=did_you_mean(problem_id, list(golds)[:MOST_LISTED]),
+        )
+    return golds[problem_id]
 
 
 def _gold_check(verifier: Verifier) -> Callable[[str], object]:

@@ -113,3 +113,14 @@ def test_an_interrupted_pipe_is_silent(study: Study) -> None:
     done = study.run("bash", "-c", f"{sys.executable} -m passk plan {study.file} --json | head -1")
     assert done.stdout == "{\n"
     assert done.stderr == ""
+
+
+def test_grade_takes_gold_answers_from_a_benchmark(study: Study) -> None:
+    rows = [{"problem_id": "p0", "response": "10"}, {"problem_id": "p1", "response": "10"}]
+    (study.folder / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ("grade", "--verifier", "number", "--benchmark", "benchmarks/sums.yaml")
+    done = study.passk(*command, "in.jsonl", "-o", "out.jsonl")
+    assert done.stdout == "1 correct, 1 wrong\n"
+    (study.folder / "in.jsonl").write_text(json.dumps(rows[0] | {"problem_id": "p9"}))
+    done = study.passk(*command, "in.jsonl", "-o", "out.jsonl")
+    assert "in.jsonl:1: the benchmark has no problem 'p9'" in done.stderr

@@ -15,6 +15,9 @@ from passk.recipes import digest
 from passk.records import Problem
 from passk.spec import Benchmark
 
+WHOLE_ROW = "*"
+"""Gold column of benchmarks whose verifier reads the row: tests, inputs, a reference solution."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -76,7 +79,7 @@ def _problem(benchmark: Benchmark, row: Mapping[str, Any], number: int) -> Probl
     """Return one row of a source as a problem."""
     columns = {"question": "question", "gold": "gold"} | dict(benchmark.columns)
     question = str(_column(benchmark, row, number, columns["question"]))
-    gold = json.dumps(_plain(_column(benchmark, row, number, columns["gold"])), ensure_ascii=False)
+    gold = _gold(benchmark, row, number, columns["gold"])
     id_column = columns.get("id", "id")
     if "id" in columns:
         _column(benchmark, row, number, id_column)
@@ -109,6 +112,13 @@ def _column(benchmark: Benchmark, row: Mapping[str, Any], number: int, column: s
             fix="name the source's own columns under `columns`",
         )
     return row[column]
+
+
+def _gold(benchmark: Benchmark, row: Mapping[str, Any], number: int, column: str) -> str:
+    """Return a row's gold answer as JSON: of its column, or the row itself where that is `*`."""
+    if column == WHOLE_ROW:
+        return json.dumps(row, ensure_ascii=False, sort_keys=True)
+    return json.dumps(_plain(_column(benchmark, row, number, column)), ensure_ascii=False)
 
 
 def _plain(gold: Any) -> Any:

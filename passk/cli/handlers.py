@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from passk.errors import PasskError
 from passk.progress import Progress
@@ -186,18 +187,35 @@ def run_report(options: argparse.Namespace) -> None:
 
 
 def run_grade(options: argparse.Namespace) -> None:
-    """Run `passk grade`."""
+    """Grade responses of one's own."""
     from passk.verify import grade_file
 
-    with Progress(f"grade {options.input}", "answers") as progress:
-        grade_file(
+    golds, verifier_options = None, options.options
+    if options.benchmark:
+        golds, verifier_options = _golds_of(options)
+    with Progress(f"grade {options.input}", "responses") as progress:
+        verdicts = grade_file(
             options.input,
             options.output,
             options.verifier,
-            options.options,
+            verifier_options,
+            golds=golds,
             workers=options.workers,
             progress=progress,
         )
+    print(", ".join(f"{count} {name}" for name, count in verdicts.items()))
+
+
+def _golds_of(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return a benchmark's gold answers, and its options of the verifier under those given."""
+    from passk.benchmarks.source import load_problems
+    from passk.load import catalogue_file, load_benchmark
+
+    name = str(options.benchmark)
+    here = Path(name) if name.endswith(".yaml") else catalogue_file("benchmarks", name, Path("x"))
+    benchmark = load_benchmark(here)
+    own = dict(benchmark.options) if benchmark.verifier == options.verifier else {}
+    return {row.id: row.gold for row in load_problems(benchmark)}, own | options.options
 
 
 def run_estimate(options: argparse.Namespace) -> None:

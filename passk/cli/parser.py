@@ -259,6 +259,9 @@ def _add_parts(commands: Any) -> None:
     )
     command.add_argument("input", type=Path)
     _grading(command)
+    command.add_argument(
+        "--benchmark", metavar="NAME", help="take gold answers from a benchmark, by name or file"
+    )
     _output(command, "JSONL file: the same rows with verdict, answer and detail")
     command = _command(
         commands,
