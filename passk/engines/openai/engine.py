@@ -1,0 +1,205 @@
+"""Sampling and scoring through an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from passk.engines.base import ModelSource, Request, Sampling, ScoreRequest
+from passk.engines.openai.asking import MOST_CONNECTIONS, Asking, Server
+from passk.engines.openai.replies import Answer, read_answer, request_body
+from passk.engines.openai.scoring import score_response
+from passk.engines.openai.troubles import RefusedError
+from passk.errors import EngineError
+from passk.records import Sample, Score
+
+log = logging.getLogger(__name__)
+
+CONCURRENCY = 32
+"""Requests in flight where execution.batch_size does not say."""
+
+TIMEOUT = 600.0
+"""Seconds for one reply where execution.timeout does not say."""
+
+SLOWEST = 10.0
+"""Tokens per second: a long response is given the time that it takes at this speed."""
+
+LOAD_ATTEMPTS, LOAD_TIMEOUT = 3, 30.0
+"""How often, and for how many seconds each, a server is asked for its models at the start: one
+that is not there should be told of soon."""
+
+
+class OpenAIEngine:
+    """A model behind an endpoint.
+
+    A response's `seed` is its own; the server is sent it modulo 2^31. `token_ids` are empty and
+    `mean_entropy` nan, `sum_logprob` is nan where the server gives no log-probabilities.
+
+    Attributes:
+        usage: tokens that finished responses were billed, by `prompt_tokens` and
+            `completion_tokens`, and `responses`.
+    """
+
+    packages: tuple[str, ...] = ("openai",)
+    device = "endpoint"
+
+    def __init__(self, asking: Asking, owner: str, timeout: float | None) -> None:
+        """Keep the server; `owner` is what its list of models says that it is."""
+        self._asking, self._owner, self._timeout = asking, owner, timeout
+        self._logprobs = True
+        self.usage = {"responses": 0, "prompt_tokens": 0, "completion_tokens": 0}
+
+    @classmethod
+    def load(cls, model: ModelSource) -> OpenAIEngine:
+        """See `Engine.load`: the server must answer.
+
+        Raises:
+            EngineError: no endpoint is named, the variable of the key is not set, or the server
+                cannot be reached.
+        """
+        if model.endpoint is None:
+            raise EngineError(
+                "no endpoint is named",
+                where=model.weights,
+                fix="give the model `endpoint: URL`, such as http://127.0.0.1:8000/v1",
+            )
+        server = Server(
+            model=model.weights,
+            endpoint=model.endpoint,
+            variable=model.key,
+            key=_read_key(model.key, model.weights),
+            concurrency=min(model.execution.get("batch_size", CONCURRENCY), MOST_CONNECTIONS),
+            timeout=LOAD_TIMEOUT,
+        )
+        asking = Asking(server)
+        return cls(asking, _owner(asking), model.execution.get("timeout"))
+
+    def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
+        """See `Engine.sample`."""
+        self._asking.allow(self._timeout or max(TIMEOUT, sampling.max_tokens / SLOWEST))
+        return self._asking.run(self._jobs(requests, sampling))
+
+    def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+        """See `Engine.score`; it takes vLLM's server.
+
+        Raises:
+            EngineError: the server is another.
+        """
+        if self._owner != "vllm":
+            raise EngineError(
+                "this server gives no log-probabilities of a given response",
+                where=self._asking.server.where,
+                fix="score with `engine: transformers`, `engine: vllm`, or vLLM's own server",
+            )
+        self._asking.allow(self._timeout or TIMEOUT)
+        return self._asking.run(partial(score_response, self._asking, r) for r in requests)
+
+    def _jobs(
+        self, requests: Sequence[Request], sampling: Sampling
+    ) -> Iterator[Callable[[Any], Coroutine[Any, Any, Sample]]]:
+        """Yield what is to be asked for, one job per response."""
+        model = self._asking.server.model
+        for request in requests:
+            for sample, seed in zip(request.samples, request.seeds, strict=True):
+                body = request_body(model, self._owner, request.prompt, sampling, seed)
+                yield partial(self._draw, request.problem_id, sample, seed, body)
+
+    async def _draw(
+        self, problem_id: str, sample: int, seed: int, body: dict[str, Any], client: Any
+    ) -> Sample:
+        """Return one response."""
+        answer = await self._answer(client, body)
+        self.usage["responses"] += 1
+        self.usage["prompt_tokens"] += answer.prompt_tokens
+        self.usage["completion_tokens"] += answer.n_tokens
+        if answer.finish_reason == "length" and answer.n_tokens < body["max_tokens"]:
+            log.warning(
+                "problem %s, response %d: the server cut it at %d of %d tokens; its context may "
+                "be too short",
+                *(problem_id, sample, answer.n_tokens, body["max_tokens"]),
+            )
+        return Sample(
+            problem_id=problem_id,
+            sample=sample,
+            seed=seed,
+            text=answer.text,
+            token_ids=[],
+            n_tokens=answer.n_tokens,
+            finish_reason=answer.finish_reason,
+            sum_logprob=answer.sum_logprob,
+            mean_entropy=math.nan,
+        )
+
+    async def _answer(self, client: Any, body: dict[str, Any]) -> Answer:
+        """Ask for a response, without log-probabilities where the server refuses them."""
+        chat = "messages" in body
+        create = client.chat.completions.create if chat else client.completions.create
+        if self._logprobs:
+            wanted: dict[str, Any] = {"logprobs": True if chat else 1}
+            try:
+                return await self._asking.ask(partial(create, **body, **wanted), read_answer)
+            except RefusedError as error:
+                if error.status not in {400, 422} or "logprob" not in error.reason.lower():
+                    raise
+                if self._logprobs:
+                    log.warning("the server gives no log-probabilities: %s", error.reason)
+                self._logprobs = False
+        return await self._asking.ask(partial(create, **body), read_answer)
+
+
+def _read_key(variable: str | None, where: str) -> str | None:
+    """Return the key that an environment variable holds; None where none is named.
+
+    Raises:
+        EngineError: the variable is not set or holds what no key is; its value is not told.
+    """
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise EngineError(
+            f"the environment variable {variable}, which should hold the key, is not set",
+            where=where,
+            fix=f"export {variable}=..., or leave `key` out where the server needs none",
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise EngineError(
+            f"the environment variable {variable} holds characters that no key has", where=where
+        )
+    return key
+
+
+def _owner(asking: Asking) -> str:
+    """Return what a server says that it is (`vllm`, `llamacpp`, ...); empty where it does not.
+
+    Raises:
+        EngineError: it cannot be reached.
+    """
+
+    async def listing(client: Any) -> str:
+        return await asking.ask(partial(_models, client), _owner_in(asking), LOAD_ATTEMPTS)
+
+    try:
+        return next(asking.run([listing]))
+    except RefusedError:  # not every server lists its models, nor to every key
+        return ""
+
+
+async def _models(client: Any) -> Any:
+    """Return a server's list of models."""
+    return await client.models.list()
+
+
+def _owner_in(asking: Asking) -> Callable[[Any], str]:
+    """Return a function that reads our model's owner from a list of models."""
+
+    def read(listing: Any) -> str:
+        models = getattr(listing, "data", None) or ()
+        owners = {getattr(m, "id", None): getattr(m, "owned_by", None) for m in models}
+        return str(owners.get(asking.server.model) or "")
+
+    return read

@@ -1,0 +1,96 @@
+"""Scores of given responses through vLLM's server, which tokenises and tells log-probabilities.
+
+The response's own tokens follow the prompt's. A salt keeps each request out of the prefix cache:
+log-probabilities of cached prompts were seen stale (vllm 42019).
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from functools import partial
+from typing import Any
+
+from passk.engines.base import ScoreRequest
+from passk.engines.openai.asking import Asking
+from passk.engines.openai.replies import chat_messages
+from passk.engines.openai.troubles import MalformedError
+from passk.records import Score
+
+
+async def score_response(asking: Asking, request: ScoreRequest, client: Any) -> Score:
+    """Return the score of one response.
+
+    Eq.: perplexity = exp(-(1/T) sum_t log P(y_t | x, y_<t)) over its T tokens; nan without any.
+    """
+    prompt = await _prompt_tokens(asking, request, client)
+    response = await _response_tokens(asking, request, prompt, client)
+    if not response:
+        return Score(request.problem_id, request.sample, 0, 0.0, math.nan)
+    call = partial(
+        client.completions.create,
+        model=asking.server.model,
+        prompt=[*prompt, *response],
+        max_tokens=1,
+        temperature=0.0,
+        extra_body={"prompt_logprobs": 0, "cache_salt": secrets.token_hex(16)},
+    )
+    total = await asking.ask(call, partial(_read_logprobs, response))
+    perplexity = math.exp(-total / len(response))
+    return Score(request.problem_id, request.sample, len(response), total, perplexity)
+
+
+def _read_logprobs(response: list[int], reply: Any) -> float:
+    """Return the sum of the log-probabilities of a prompt's last tokens, the response."""
+    try:
+        given = reply.choices[0].prompt_logprobs[-len(response) :]
+        pairs = zip(response, given, strict=True)
+        return math.fsum(float(entry[str(token)]["logprob"]) for token, entry in pairs)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise MalformedError(f"it lacks prompt_logprobs: {error!r}") from error
+
+
+async def _prompt_tokens(asking: Asking, request: ScoreRequest, client: Any) -> list[int]:
+    """Return a prompt's token ids, through the chat template where it is a chat."""
+    prompt = request.prompt
+    if prompt.text is not None:
+        return await _tokenise(asking, client, prompt=prompt.text + prompt.prefix)
+    asked, continued = chat_messages(prompt, "vllm")
+    return await _tokenise(asking, client, **asked, **continued)
+
+
+async def _response_tokens(
+    asking: Asking, request: ScoreRequest, prompt: list[int], client: Any
+) -> list[int]:
+    """Return a response's token ids: what follows the prompt's in the whole, where that holds."""
+    if request.token_ids:
+        return list(request.token_ids)
+    text, raw = request.prompt.text, request.prompt.text is not None
+    if text is None:
+        shown = await _post(asking, client, "detokenize", {"tokens": prompt}, "prompt")
+    else:
+        shown = text + request.prompt.prefix
+    joined = shown + request.text
+    whole = await _tokenise(asking, client, prompt=joined, add_special_tokens=raw)
+    if whole[: len(prompt)] == prompt:
+        return whole[len(prompt) :]
+    return await _tokenise(asking, client, prompt=request.text, add_special_tokens=False)
+
+
+async def _tokenise(asking: Asking, client: Any, **body: Any) -> list[int]:
+    """Return the token ids of a text or chat."""
+    return list(await _post(asking, client, "tokenize", body, "tokens"))
+
+
+async def _post(asking: Asking, client: Any, path: str, body: dict[str, Any], wanted: str) -> Any:
+    """Return one value of a reply of vLLM's own paths, which stand beside /v1."""
+    root = asking.server.endpoint.rstrip("/").removesuffix("/v1")
+    asked = {"model": asking.server.model, **body}
+
+    def read(reply: Any) -> Any:
+        if not isinstance(reply, dict) or wanted not in reply:
+            raise MalformedError(f"it lacks '{wanted}'")
+        return reply[wanted]
+
+    call = partial(client.post, f"{root}/{path}", cast_to=object, body=asked)
+    return await asking.ask(call, read)
