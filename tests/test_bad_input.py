@@ -243,11 +243,17 @@ def test_a_folder_that_cannot_be_written_is_one_message(study: Study) -> None:
     assert "cannot write" in done.stderr
 
 
-def test_a_full_disk_is_one_message_and_leaves_nothing_half_written(study: Study) -> None:
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [("size=16k", "No space left on device"), ("ro", "Read-only file system")],
+)
+def test_a_full_or_read_only_disk_is_one_message_and_leaves_nothing_half_written(
+    study: Study, options: str, message: str
+) -> None:
     problems, cell = ready_to_sample(study, rates=[0.5] * 4)
     disk = study.folder / "disk"
     disk.mkdir()
-    mounted = study.run("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk))
+    mounted = study.run("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk))
     if mounted.returncode != 0:
         pytest.skip("this test mounts a file system, and may not here")
     try:
@@ -256,7 +262,7 @@ def test_a_full_disk_is_one_message_and_leaves_nothing_half_written(study: Study
             "-o", "disk/s.parquet",
         )  # fmt: skip
         assert done.returncode == 1
-        assert "No space left on device" in done.stderr
+        assert message in done.stderr
         assert "run the same command again" in done.stderr
         assert not (disk / "s.parquet").exists()
         assert not list(disk.glob("*.tmp"))
