@@ -43,8 +43,8 @@ def in_words(error: Exception, timeout: float) -> str:
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return f"no whole reply within {timeout:g} s"
     if isinstance(error, openai.APIStatusError):
-        body = error.body if isinstance(error.body, dict) else {}
-        return str(body.get("message") or error.message)
+        said = error.body.get("message") if isinstance(error.body, dict) else error.body
+        return str(said or error.message)
     if isinstance(error, openai.APIConnectionError):
         return f"the connection failed ({error.__cause__ or error})"
     return f"the reply is not as it should be ({error})"
