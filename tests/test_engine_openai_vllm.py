@@ -1,0 +1,132 @@
+"""The openai engine on vLLM's own server, with a real model: make test-vllm."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("vllm", reason="vLLM has an environment of its own: make test-vllm")
+pytest.importorskip("openai", reason="pip install 'passk[openai]'")
+
+from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
+from passk.engines.openai import OpenAIEngine
+from passk.errors import EngineError
+
+WEIGHTS = os.environ.get("PASSK_TEST_WEIGHTS", "")
+SUM = Prompt(text="36 + 19 = 55\n50 + 51 = 101\n71 + 49 = 120\n96 + 30 = 126\n25 + 60 =")
+CHAT = Prompt(messages=(("user", "What is 3 + 4?"),))
+BEGUN = Prompt(messages=CHAT.messages, prefix="The sum of the two is")
+SAMPLING = Sampling(temperature=1.0, max_tokens=8)
+SERVER = ("-m", "vllm.entrypoints.openai.api_server", "--enforce-eager", "--block-size", "32")
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.filterwarnings("ignore"),  # vLLM's own
+    pytest.mark.skipif(not WEIGHTS, reason="PASSK_TEST_WEIGHTS names no model: make test-vllm"),
+]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAIEngine]:
+    """The engine on a server of its own, which ends with all its processes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    os.environ["PASSK_TEST_KEY"] = "sk-test"
+    settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "0-1"}
+    model = ("--model", WEIGHTS, "--served-model-name", "m", "--max-model-len", "512")
+    where = ("--host", "127.0.0.1", "--port", port, "--api-key", "sk-test", "--dtype", "float32")
+    log = Path(tmp_path_factory.mktemp("server")) / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, *SERVER, *model, *where],
+            env=os.environ | settings,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield started(server, f"http://127.0.0.1:{port}/v1", log)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=20)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def started(server: subprocess.Popen[bytes], url: str, log: Path) -> OpenAIEngine:
+    """The engine, as soon as the server is there: it loads for a minute."""
+    source = ModelSource("m", endpoint=url, key="PASSK_TEST_KEY", execution={"batch_size": 32})
+    for _ in range(150):
+        assert server.poll() is None, log.read_text()[-3000:]
+        with suppress(EngineError):
+            return OpenAIEngine.load(source)
+    raise AssertionError(log.read_text()[-3000:])
+
+
+def request(prompt: Prompt, count: int) -> Request:
+    """A request with seeds beyond 32 bits."""
+    return Request("sum", prompt, tuple(range(count)), tuple(2**40 + i for i in range(count)))
+
+
+@pytest.mark.parametrize("prompt", [SUM, CHAT, BEGUN], ids=["text", "chat", "begun"])
+def test_same_seeds_same_responses_and_scores_that_agree(
+    engine: OpenAIEngine, prompt: Prompt
+) -> None:
+    first, again = (
+        sorted(engine.sample([request(prompt, 12)], SAMPLING), key=lambda row: row.sample)
+        for _ in range(2)
+    )
+    assert [row.text for row in first] == [row.text for row in again]
+    assert len({row.text for row in first}) > 3
+    asked = [ScoreRequest("sum", row.sample, prompt, row.text) for row in first]
+    scores = {score.sample: score for score in engine.score(asked)}
+    # A text may be tokenised otherwise than it was drawn; most are not, and then the sums agree.
+    same = [
+        (row, scores[row.sample])
+        for row in first
+        if row.finish_reason == "length" and row.n_tokens == scores[row.sample].n_tokens
+    ]
+    close = [math.isclose(a.sum_logprob, b.sum_logprob, abs_tol=1e-2) for a, b in same]
+    assert len(close) >= 4
+    assert sum(close) >= 0.7 * len(close)
+
+
+def test_a_begun_turn_is_continued(engine: OpenAIEngine) -> None:
+    greedy = Sampling(temperature=0.0, max_tokens=8)
+    (row,) = engine.sample([request(BEGUN, 1)], greedy)
+    (fresh,) = engine.sample([request(CHAT, 1)], greedy)
+    assert row.text != fresh.text
+    assert not row.text.startswith("The sum of the two is")
+
+
+def test_filters_reach_the_server(engine: OpenAIEngine) -> None:
+    """First tokens under temperature and top_k follow the softmax of the likeliest three."""
+    n, sampling = 300, Sampling(temperature=0.7, top_k=3, max_tokens=1)
+    rows = list(engine.sample([request(Prompt(text="The capital of"), n)], sampling))
+    found = Counter(row.text for row in rows)
+    weights = {row.text: math.exp(row.sum_logprob / 0.7) for row in rows}
+    assert len(weights) == 3
+    chi2 = sum(
+        (found[text] - expected) ** 2 / expected
+        for text, weight in weights.items()
+        for expected in [n * weight / sum(weights.values())]
+    )
+    assert chi2 < 13.8  # 2 degrees of freedom, p = 0.001, and the seeds are fixed
+
+
+def test_what_does_not_fit_is_refused(engine: OpenAIEngine) -> None:
+    with pytest.raises(EngineError, match=r"refuses the request \(400\)"):
+        list(engine.sample([request(SUM, 1)], Sampling(max_tokens=600)))
