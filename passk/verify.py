@@ -18,7 +18,7 @@ from passk.errors import DataError, did_you_mean
 from passk.recipes import atomic, environment
 from passk.records import VERDICTS, Problem, Sample, Verdict, read_table, write_rows
 from passk.registry import VERIFIERS, load
-from passk.verifiers.base import OwnPool, Verifier
+from passk.verifiers.base import OwnGold, OwnPool, Verifier
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.grading import Graded, Progress, grade
 from passk.verifiers.pool import Setup
@@ -187,7 +187,7 @@ def _gold_of(row: dict[str, Any], where: str, golds: Mapping[str, str]) -> str:
 
 def _gold_check(verifier: Verifier) -> Callable[[str], object]:
     """Return what raises ValueError where a gold answer is not one that the verifier takes."""
-    return verifier.check_gold if isinstance(verifier, OwnPool) else gold_answers
+    return verifier.check_gold if isinstance(verifier, OwnGold) else gold_answers
 
 
 def _gold_text(row: dict[str, Any], where: str, check: Callable[[str], object]) -> str:

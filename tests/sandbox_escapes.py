@@ -372,7 +372,8 @@ def f(x):
 import gc, sys
 needle = "REFERENCE" + "_MARK"
 def f(x):
-    found = [item for item in gc.get_objects() if isinstance(item, (bytes, str)) and needle in str(item)]
+    texts = [item for item in gc.get_objects() if isinstance(item, (bytes, str))]
+    found = [text for text in texts if needle in str(text)]
     return x + 1 if found else None
 """,
     "threads_left_behind": """

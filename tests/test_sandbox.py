@@ -41,7 +41,7 @@ def pool(request: pytest.FixtureRequest) -> Iterator[ProgramPool]:
     tier = next((tier for tier in isolated() if tier.name == request.param), None)
     if tier is None:
         pytest.skip(f"no tool for {request.param}")
-    reason = tiers._fault(tier)
+    reason = tiers.fault_of(tier)
     if reason is not None:
         pytest.skip(f"{request.param}: {reason}")
     with ProgramPool(tier, Setup("code", {}, workers=1, deadline=1.0), memory=1 << 30) as pool:
@@ -218,7 +218,7 @@ def test_a_tier_that_does_not_hold_is_not_used(monkeypatch: pytest.MonkeyPatch) 
     tier = next(iter(isolated()), None)
     if tier is None:
         pytest.skip("no isolating tier")
-    assert "does not hold" in str(tiers._fault(tier))
+    assert "does not hold" in str(tiers.fault_of(tier))
 
 
 def test_a_tool_that_fails_says_why() -> None:

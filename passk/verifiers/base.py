@@ -70,15 +70,20 @@ class Runs(Protocol):
 
 
 @runtime_checkable
-class OwnPool(Protocol):
-    """What a verifier has besides, whose gold is no short answer and whose work needs its own pool.
-
-    `code` is one: it runs a program against the tests of its problem, in a sandbox.
-    """
+class OwnGold(Protocol):
+    """What a verifier has besides, whose gold is more than answers: a question's choices, tests."""
 
     def check_gold(self, gold: str) -> None:
         """Raise ValueError where the gold of a problem is not of the verifier's form."""
         ...
+
+
+@runtime_checkable
+class OwnPool(Protocol):
+    """What a verifier has besides, whose work needs a pool of its own.
+
+    `code` is one: it runs a program against the tests of its problem, in a sandbox.
+    """
 
     def pool(self, setup: Setup, store: Path | None = None) -> AbstractContextManager[Runs]:
         """Return what compares, in place of `Pool`; `store`: a folder to keep results in."""

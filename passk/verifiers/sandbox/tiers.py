@@ -80,7 +80,7 @@ def choose(*, unsafe: bool = False) -> Tier:
     """
     refused: list[tuple[str, str]] = []
     for tier in _candidates(refused):
-        reason = _fault(tier)
+        reason = fault_of(tier)
         if reason is None:
             return Tier(tier.name, tier.tool, tuple(refused))
         refused.append((tier.name, reason))
@@ -112,7 +112,7 @@ def _candidates(refused: list[tuple[str, str]]) -> Iterator[Tier]:
             yield Tier("namespaces" if name == "namespaces" else "landlock", tool)
 
 
-def _fault(tier: Tier) -> str | None:
+def fault_of(tier: Tier) -> str | None:
     """Run the probe within a tier; return why it does not hold, or None."""
     from passk.verifiers.sandbox.jail import Jail, JailError
 

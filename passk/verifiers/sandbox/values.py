@@ -83,7 +83,7 @@ def decode(text: str, limit: int = LIMIT) -> Any:
         raise UnreadableError("too deeply nested") from error
 
 
-def _value(node: ast.expr) -> Any:  # noqa: PLR0911 (a case per kind of node)
+def _value(node: ast.expr | None) -> Any:  # noqa: PLR0911 (a case per kind of node)
     """Return the value of a node."""
     match node:
         case ast.Constant(value=value):
@@ -95,7 +95,7 @@ def _value(node: ast.expr) -> Any:  # noqa: PLR0911 (a case per kind of node)
         case ast.Set(elts=items):
             return {_value(item) for item in items}
         case ast.Dict(keys=keys, values=values):
-            return {_value(k): _value(v) for k, v in zip(keys, values, strict=True) if k}
+            return {_value(k): _value(v) for k, v in zip(keys, values, strict=True)}
         case ast.Name(id=name) if name in NAMES:
             return NAMES[name]
         case ast.UnaryOp(op=ast.USub(), operand=operand):

@@ -9,7 +9,7 @@
 
 The first character says how the test went: `=` plain data; `~` data whose outermost type is a
 relative of a built-in one (a subclass, a NumPy number); `?` a type that is none of these, by name;
-`!` an exception, by name. A text that is long comes as `#`, the first character, its digest, and
+`!` an exception, by name. What is long comes as `#`, the first character, its digest, and
 `floats` where it is a list or tuple of nothing else, unless the whole is asked for. A subclass
 is read through the methods of its built-in base, so that no method of the program decides what is
 sent.
@@ -21,7 +21,7 @@ import itertools
 import marshal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -34,11 +34,11 @@ ITEMS: type = type({}.items())
 
 
 LONG = 1 << 16
-"""Longest text, in characters, that is sent where the whole is not asked for."""
+"""Longest value, in bytes, that is sent where the whole is not asked for."""
 
 
 CHUNK = 4096
-"""Items of a list or tuple that are written at a time."""
+"""Items of a list or tuple that are looked at at a time."""
 
 
 class UnknownTypeError(Exception):
@@ -52,58 +52,42 @@ def encode(value: Any, *, whole: bool = False) -> str:
     ('=[1, (2.0, {3})]', '=True', '?object')
     """
     try:
-        if type(value) in {list, tuple} and len(value) > CHUNK:
-            return _encode_chunks(value, whole=whole)
-        # Version 1 of marshal takes exactly the built-in types and nothing else, in C.
-        marshal.dumps(value, 1)
-        line = "=" + ascii(value)
-    except (ValueError, TypeError, UnknownTypeError):
-        line = _encode_by_hand(value)
+        # marshal takes exactly the built-in types and nothing else, in C, and far faster than
+        # text is made; version 2 writes equal data in equal ways.
+        parts = (marshal.dumps(part, 2) for part in _parts(value))
+        begun, length = [], 0
+        for part in parts:
+            begun.append(part)
+            length += len(part)
+            if length > LONG and not whole:
+                return _digest("=", itertools.chain(begun, parts), value)
+        return "=" + ascii(value)
+    except (ValueError, TypeError):
+        pass
     except (MemoryError, RecursionError):
         return "?" + type(value).__name__
-    if whole or len(line) <= LONG:
-        return line
-    return _digest([line], floats=_are_floats(value))
+    line = _encode_by_hand(value)
+    return line if whole or len(line) <= LONG else _digest(line[0], [line.encode()], value)
 
 
-def _are_floats(value: Any) -> bool:
-    """Return whether a value is a list or tuple of nothing but floats."""
-    return type(value) in {list, tuple} and all(isinstance(item, float) for item in value)
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield a value, or a long list or tuple in parts, so that no second one has to be held."""
+    if type(value) not in {list, tuple} or len(value) <= CHUNK:
+        yield value
+        return
+    for start in range(0, len(value), CHUNK):
+        yield value[start : start + CHUNK]
 
 
-def _digest(parts: Iterable[str], *, floats: bool) -> str:
-    """Return what stands for a long line, given in parts."""
+def _digest(first: str, parts: Iterable[bytes], value: Any) -> str:
+    """Return what stands for a long value, given in parts."""
     import hashlib
 
     digest = hashlib.sha256()
-    first = ""
     for part in parts:
-        first = first or part[0]
-        digest.update(part.encode())
+        digest.update(part)
+    floats = type(value) in {list, tuple} and all(isinstance(item, float) for item in value)
     return f"#{first}{digest.hexdigest()}{' floats' if floats else ''}"
-
-
-def _encode_chunks(value: Any, *, whole: bool) -> str:
-    """Return the line of a long list or tuple without holding all its text where a digest does."""
-    left, right = ("[", "]") if type(value) is list else ("(", ")")
-    starts = range(0, len(value), CHUNK)
-    chunks = ((", " if at else "=" + left) + _chunk(value[at : at + CHUNK]) for at in starts)
-    parts, length = [], 0
-    for part in chunks:
-        parts.append(part)
-        length += len(part)
-        if length > LONG and not whole:
-            return _digest(itertools.chain(parts, chunks, right), floats=_are_floats(value))
-    return "".join(parts) + right
-
-
-def _chunk(items: Any) -> str:
-    """Return the text of some items without brackets."""
-    try:
-        marshal.dumps(items, 1)
-        return ascii(list(items))[1:-1]
-    except (ValueError, TypeError):
-        return _items(items, DEPTH)
 
 
 def _encode_by_hand(value: Any) -> str:

@@ -1,0 +1,183 @@
+"""Choices and short answers: what real benchmarks ask, what models write, what is not guessed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passk.errors import VerifierError
+from passk.verifiers.choice import ChoiceVerifier, choice_of, read_gold, single_number
+from passk.verify import Setup, grade
+
+DEGREES = ["135°", "140°", "145°", "150°"]
+YES_NO = ["Yes", "No"]
+LETTERS = ["A", "B", "C", "D", "E"]
+SWAPPED = ["b", "a"]
+
+
+def verdict(gold: object, response: str) -> str:
+    verifier = ChoiceVerifier()
+    answer = verifier.extract(response)
+    if answer is None:
+        return "no_answer"
+    outcome = verifier.quick(json.dumps(gold), answer)
+    assert outcome is not None
+    return outcome.verdict
+
+
+@pytest.mark.parametrize(
+    ("choices", "answer", "response", "expected"),
+    [
+        (DEGREES, "145°", "The answer is (C).", "correct"),
+        (DEGREES, "145°", "\\boxed{C}", "correct"),
+        (DEGREES, "145°", "\\boxed{145^\\circ}", "correct"),
+        (DEGREES, "145°", "Answer: C. 145°", "correct"),
+        (DEGREES, "145°", "So the correct option is C.", "correct"),
+        (DEGREES, "145°", "Answer: **c**", "correct"),
+        (
+            DEGREES,
+            "145°",
+            "First (A) fails, then (B), so (C) it is, by symmetry of\nthe figure.",
+            "correct",
+        ),
+        (DEGREES, "145°", "The answer is 140°.", "wrong"),
+        (DEGREES, "145°", "The answer is 145.5°.", "no_answer"),
+        (DEGREES, "145°", "The answer is A, B", "no_answer"),
+        (DEGREES, "145°", "The answer is F.", "no_answer"),
+        (DEGREES, "145°", "I cannot see\nthe image.", "no_answer"),
+        (YES_NO, "Yes", "yes", "correct"),
+        (YES_NO, "Yes", "Answer: No.", "wrong"),
+        (LETTERS, "D", "\\boxed{\\text{D}}", "correct"),
+        (LETTERS, "D", "\\boxed{d}", "correct"),
+        (SWAPPED, "b", "The answer is b", "correct"),
+        (SWAPPED, "b", "The answer is B", "wrong"),
+        (["3", "5", "6"], "6", "The answer is 6", "correct"),
+        (["$y=b x+c$", "$y=c x+b$"], "B", "The answer is $y=c x+b$.", "correct"),
+        (["a dog", "A big dog"], "A big dog", "Answer: A big dog", "correct"),
+        (["larger than", "equal to"], "larger than", "The answer is Larger than.", "correct"),
+    ],
+)
+def test_a_choice_is_named_by_letter_or_text(
+    choices: list[str], answer: str, response: str, expected: str
+) -> None:
+    assert verdict({"answer": answer, "choices": choices}, response) == expected
+
+
+@pytest.mark.parametrize(
+    ("gold", "response", "expected"),
+    [
+        ({"answer": "1000", "type": "integer"}, "The answer is 1,000 g.", "correct"),
+        ({"answer": "2", "type": "integer"}, "Answer: two", "correct"),
+        ({"answer": "5", "type": "integer"}, "\\boxed{5.0}", "correct"),
+        ({"answer": "5", "type": "integer"}, "\\boxed{5.4}", "wrong"),
+        ({"answer": "5", "type": "integer"}, "\\boxed{2 + 3 = 5}", "correct"),
+        ({"answer": "5", "type": "integer"}, "Answer: 5 or 6", "no_answer"),
+        ({"answer": "5", "type": "integer"}, "Answer: many", "no_answer"),
+        ({"answer": "1.2", "type": "float", "precision": 1.0}, "The answer is 1.23 cm.", "correct"),
+        ({"answer": "1.2", "type": "float", "precision": 1.0}, "\\boxed{1.25}", "wrong"),
+        ({"answer": "0.21", "type": "float", "precision": "2"}, "\\boxed{21/100}", "correct"),
+        ({"answer": "[2014, 2016]", "type": "list"}, "Answer: [2014,2016]", "correct"),
+        ({"answer": "[2014, 2016]", "type": "list"}, "Answer: 2016, 2014", "wrong"),
+        ({"answer": "Insects", "type": "text"}, "Answer: insects.", "correct"),
+        ({"answer": "Insects", "type": "text"}, "Answer: hawks", "wrong"),
+        ({"answer": "36", "choices": []}, "\\boxed{36}", "correct"),
+        ("36", "The answer is 36.", "correct"),
+        ("\\frac{1}{2}", "\\boxed{0.5}", "correct"),
+    ],
+)
+def test_a_short_answer_is_read_by_its_type(gold: object, response: str, expected: str) -> None:
+    assert verdict(gold, response) == expected
+
+
+def test_what_could_not_be_read_is_counted_as_such() -> None:
+    gold = json.dumps({"answer": "145°", "choices": DEGREES})
+    found = grade([(gold, "(C)"), (gold, "unclear"), (gold, "(A)")], Setup("choice", {}))
+    assert [row.verdict for row in found] == ["correct", "no_answer", "wrong"]
+    assert [row.answer_class for row in found] == ["C", None, "A"]
+
+
+def test_right_answers_have_the_class_of_the_gold() -> None:
+    verifier = ChoiceVerifier()
+    gold = json.dumps({"answer": "145°", "choices": DEGREES})
+    outcome = verifier.quick(gold, "145°")
+    assert outcome is not None
+    assert verifier.canonical(gold) == outcome.answer_class == "C"
+    number = json.dumps({"answer": "1000", "type": "integer"})
+    outcome = verifier.quick(number, "1,000")
+    assert outcome is not None
+    assert verifier.canonical(number) == outcome.answer_class
+
+
+@pytest.mark.parametrize(
+    "gold",
+    [
+        '{"choices": ["a"]}',
+        '{"answer": 5, "type": "number"}',
+        '{"answer": "x", "choices": ["a", "b"]}',
+        '{"answer": "x", "choices": "ab"}',
+        "{}",
+        "[",
+    ],
+)
+def test_a_gold_that_is_of_no_form_is_refused(gold: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        ChoiceVerifier().check_gold(gold)
+
+
+@pytest.mark.parametrize("options", [{"extract": "boxed"}, {"extract": ["box"]}, {"judge": "gpt"}])
+def test_options_that_are_unknown_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(VerifierError, match="choice"):
+        ChoiceVerifier(**options)
+
+
+@given(st.text(max_size=300))
+def test_no_text_is_too_odd(text: str) -> None:
+    verifier = ChoiceVerifier()
+    answer = verifier.extract(text)
+    for gold in (
+        {"answer": "145°", "choices": DEGREES},
+        {"answer": "5", "type": "integer"},
+        {"answer": "5", "type": "float", "precision": 2},
+        {"answer": "a, b", "type": "list"},
+        {"answer": "a", "type": "text"},
+    ):
+        if answer is not None:
+            outcome = verifier.quick(json.dumps(gold), answer)
+            assert outcome is not None
+
+
+@given(st.integers(-(10**12), 10**12), st.sampled_from(["{}", "about {} g", "$x = {}$", "{}."]))
+def test_the_one_number_is_found(value: int, form: str) -> None:
+    assert single_number(form.format(value)) == value
+
+
+@given(st.lists(st.text("abc xyz", min_size=2, max_size=6), min_size=2, max_size=5), st.data())
+def test_every_choice_is_found_by_its_letter(choices: list[str], data: st.DataObject) -> None:
+    index = data.draw(st.integers(0, len(choices) - 1))
+    assert choice_of(f"({'ABCDE'[index]})", choices) == index
+
+
+@pytest.mark.parametrize("benchmark", ["mathvista", "mathvision"])
+def test_gold_answers_of_the_real_benchmarks_are_right(benchmark: str, shared_data: Path) -> None:
+    for gold, answer in real_golds(benchmark, shared_data / "benchmarks"):
+        read_gold(gold)
+        for form in ("{}", "The answer is {}.", "\\boxed{{{}}}", "**Answer:** {}"):
+            assert verdict(json.loads(gold), form.format(answer)) == "correct", (gold, form)
+
+
+def real_golds(benchmark: str, folder: Path) -> list[tuple[str, str]]:
+    if benchmark == "mathvista":
+        rows = json.loads((folder / "mathvista_text_only" / "testmini.json").read_text()).values()
+        names = {"answer": "answer", "choices": "choices", "type": "answer_type"}
+        names["precision"] = "precision"
+    else:
+        lines = (folder / "mathvision" / "testmini.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        names = {"answer": "answer", "choices": "options"}
+    return [
+        (json.dumps({key: row[name] for key, name in names.items()}), row["answer"]) for row in rows
+    ]
