@@ -9,6 +9,7 @@ from typing import Self
 
 from passk.verifiers.coding import expected
 from passk.verifiers.coding.attempts import (
+    PATIENCE,
     CallAttempt,
     Expectation,
     Found,
@@ -86,30 +87,35 @@ class ProgramPool:
         tried once more by itself, when nothing else runs, before that counts.
         """
         self._expect(gold for gold, _ in pairs)
-        tasks: list[tuple[int, Attempts]] = []
-        for index in sorted(range(len(pairs)), key=lambda index: pairs[index][0]):
-            attempt = self._attempt(*pairs[index])
-            if isinstance(attempt, Result):
-                yield index, attempt
-            else:
-                tasks.append((index, attempt))
         again = []
-        for index, found in self._round(tasks):
-            if found.verdict in FAILURES:
+        order = sorted(range(len(pairs)), key=lambda index: pairs[index][0])
+        for index, result in self._round(pairs, order, PATIENCE):
+            if result.verdict in FAILURES:
                 again.append(index)
             else:
-                yield index, _result(found)
+                yield index, result
         for index in sorted(again):
-            attempt = self._attempt(*pairs[index], patience=0.0)
-            assert not isinstance(attempt, Result)  # noqa: S101
-            for _, found in self._round([(index, attempt)]):
-                yield index, _result(found)
+            yield from self._round(pairs, [index], 0.0)
 
-    def _round(self, tasks: Sequence[tuple[int, Attempts]]) -> Iterator[tuple[int, Found]]:
-        """Yield (index, what was found) of each task."""
-        index_of = {id(attempt): index for index, attempt in tasks}
-        for attempt, found in self.runner.run([attempt for _, attempt in tasks]):
-            yield index_of[id(attempt)], found
+    def _round(
+        self, pairs: Sequence[tuple[str, str]], order: Sequence[int], patience: float
+    ) -> Iterator[tuple[int, Result]]:
+        """Yield (index, result) of the pairs at the places that `order` names."""
+        places: dict[int, int] = {}
+        known: list[tuple[int, Result]] = []
+
+        def attempts() -> Iterator[Attempts]:
+            for index in order:
+                attempt = self._attempt(*pairs[index], patience)
+                if isinstance(attempt, Result):
+                    known.append((index, attempt))
+                else:
+                    places[id(attempt)] = index
+                    yield attempt
+
+        for attempt, found in self.runner.run(attempts()):
+            yield places.pop(id(attempt)), _result(found)
+        yield from known
 
     def _expect(self, golds: Iterable[str]) -> None:
         """Find out the expected outputs of all problems that are new."""
@@ -127,13 +133,24 @@ class ProgramPool:
             else:
                 program = problem.reference.encode("utf-8", "replace")
                 references.append(ReferenceAttempt(program, problem, REFERENCE_SECONDS))
-        for attempt, outputs in self.runner.run(references):
+        again = self._run_references(references, self.setup.workers)
+        for reference in again:
+            self._run_references([reference], 1)
+
+    def _run_references(
+        self, references: Sequence[ReferenceAttempt], width: int
+    ) -> list[ReferenceAttempt]:
+        """Run reference solutions; return those that gave no outputs, to be tried once more."""
+        failed = []
+        for attempt, outputs in self.runner.run(references, width):
             if outputs.fault:
+                failed.append(attempt)
                 fault = f"the reference solution gives no outputs: {outputs.fault}"
                 self.expectations[attempt.problem.key] = fault
             else:
                 expected.keep(self.store, attempt.problem, outputs)
                 self._set(attempt.problem, outputs)
+        return failed
 
     def _set(self, problem: Calls, outputs: Outputs | None) -> None:
         """Take note of what is expected of a problem's programs."""
@@ -143,7 +160,7 @@ class ProgramPool:
             fault = f"an output of the reference solution cannot be read: {error}"
             self.expectations[problem.key] = fault
 
-    def _attempt(self, gold: str, answer: str, patience: float | None = None) -> Attempts | Result:
+    def _attempt(self, gold: str, answer: str, patience: float) -> Attempts | Result:
         """Return the attempt of a program, or the result where there is nothing to run."""
         problem = self.problems[gold]
         text = self.preamble + (problem.prompt if self.completion else "") + answer
@@ -156,10 +173,7 @@ class ProgramPool:
         if isinstance(expectation, str):
             return Result("error", expectation, None, 0.0)
         seconds = max(self.setup.deadline, SLOWER * expectation.seconds)
-        attempt = CallAttempt(program, expectation, seconds)
-        if patience is not None:
-            attempt.patience = patience
-        return attempt
+        return CallAttempt(program, expectation, seconds, patience)
 
 
 def _result(found: Found) -> Result:

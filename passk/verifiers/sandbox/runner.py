@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import selectors
 import time
-from collections import deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -104,32 +103,34 @@ class Runner:
             cell.jail.close()
         self.cells = []
 
-    def run(self, attempts: Sequence[A], width: int = 0) -> Iterator[tuple[A, Any]]:
+    def run(self, attempts: Iterable[A], width: int = 0) -> Iterator[tuple[A, Any]]:
         """Yield (attempt, what was found) in the order they finish.
 
         Args:
-            attempts: what to run, those with equal keys best next to each other.
+            attempts: what to run, taken when a zygote is free, those with equal keys best next
+                to each other.
             width: how many at the same time, where it is to be fewer than `workers`.
         """
-        waiting = deque(attempts)
-        left = len(waiting)
-        while left:
-            busy = self._hand_out(waiting, min(width or self.workers, left))
+        waiting = iter(attempts)
+        while busy := self._hand_out(waiting, width or self.workers):
             for cell in self._ready(busy):
                 found = self._step(cell)
                 if found is not None:
                     attempt, cell.attempt = cell.attempt, None
-                    left -= 1
                     yield attempt, found
 
-    def _hand_out(self, waiting: deque[A], width: int) -> list[_Cell]:
-        """Give each idle zygote an attempt; return the busy ones."""
-        while len(self.cells) < width:
-            self.cells.append(_Cell(self._started()))
-        for cell in self.cells[:width]:
-            if waiting and cell.attempt is None:
-                cell.attempt = waiting.popleft()
-                self._begin(cell)
+    def _hand_out(self, waiting: Iterator[A], width: int) -> list[_Cell]:
+        """Give each idle zygote an attempt, starting those that are missing; return the busy."""
+        for place in range(width):
+            if place < len(self.cells) and self.cells[place].attempt is not None:
+                continue
+            attempt = next(waiting, None)
+            if attempt is None:
+                break
+            if place == len(self.cells):
+                self.cells.append(_Cell(self._started()))
+            self.cells[place].attempt = attempt
+            self._begin(self.cells[place])
         return [cell for cell in self.cells if cell.attempt is not None]
 
     def _begin(self, cell: _Cell) -> None:

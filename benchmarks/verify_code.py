@@ -1,0 +1,168 @@
+"""Speed of the `code` verifier against `evalplus.evaluate`, on the same programs and cores.
+
+HumanEval+ canonical solutions, 20 copies of each: all right, and with one wrong program in two.
+Copies are graded as they are (identical programs run once) and, with `--distinct`, each with a
+comment of its own, which leaves isolation and test order as what differs. Both find their expected
+outputs at hand. Then the cost of a trivial program, which is all overhead.
+
+    python -m venv /tmp/evalplus && /tmp/evalplus/bin/pip install evalplus==0.3.1
+    PASSK_DATA=../shared/data python benchmarks/verify_code.py \
+        --evalplus /tmp/evalplus/bin/python [--copies 20] [--rounds 3] [--distinct] [--workers 2]
+
+`evalplus` needs an environment of its own: it brings an API client of every vendor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from passk.verifiers.code import CodeVerifier
+from passk.verify import Setup, grade
+
+TRIVIAL = {"entry_point": "f", "tests": [{"input": [1], "output": 2}]}
+
+Row = dict[str, Any]
+Pair = tuple[Row, str]
+
+
+def main() -> None:
+    options = parsed()
+    data = Path(os.environ.get("PASSK_DATA", "../shared/data"))
+    source = data / "benchmarks/humanevalplus/HumanEvalPlus.jsonl.gz"
+    with gzip.open(source, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file][: options.problems]
+    print("isolation:", CodeVerifier().recipe()["sandbox"])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for label, wrong in (("all right", False), ("one wrong in two", True)):
+            programs = list(copies(rows, options.copies, wrong=wrong, distinct=options.distinct))
+            compare(label, programs, folder, options)
+        overhead(options.rounds)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--evalplus", help="the Python that has evalplus installed")
+    parser.add_argument("--copies", type=int, default=20)
+    parser.add_argument("--problems", type=int, default=164)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--distinct", action="store_true")
+    return parser.parse_args()
+
+
+def copies(rows: list[Row], number: int, *, wrong: bool, distinct: bool) -> Iterator[Pair]:
+    """Yield each canonical solution so many times, every other one with a fault."""
+    for row in rows:
+        for copy in range(number):
+            program = row["prompt"] + row["canonical_solution"]
+            if wrong and copy % 2:
+                program += fault(row)
+            yield row, program + (f"\n# copy {copy}\n" if distinct else "")
+
+
+def fault(row: Row) -> str:
+    """Return code that makes the last test of HumanEval fail, and no other of those."""
+    name, last = row["entry_point"], row["base_input"][-1]
+    return (
+        f"\n_right = {name}\n"
+        f"def {name}(*args):\n    return None if list(args) == {last!r} else _right(*args)\n"
+    )
+
+
+def compare(label: str, programs: list[Pair], folder: Path, options: argparse.Namespace) -> None:
+    """Time both on the same programs, one after the other in turn."""
+    ours, theirs = [], []
+    by_passk(programs, folder, options.workers)  # the expected outputs are at hand from now on
+    for turn in range(options.rounds):
+        seconds, found = by_passk(programs, folder, options.workers)
+        ours.append(seconds)
+        if options.evalplus:
+            theirs.append(by_evalplus(programs, folder / f"{turn}", options))
+    print(f"{label}: {len(programs)} programs, passk {statistics.median(ours):.1f} s", dict(found))
+    if theirs:
+        ratio = statistics.median(theirs) / statistics.median(ours)
+        print(f"  evalplus {statistics.median(theirs):.1f} s: {ratio:.1f} times passk", flush=True)
+
+
+def by_passk(programs: list[Pair], folder: Path, workers: int) -> tuple[float, Counter[str]]:
+    golds = {row["task_id"]: json.dumps(row) for row, _ in programs}
+    responses = [(golds[row["task_id"]], f"```python\n{program}\n```") for row, program in programs]
+    began = time.perf_counter()
+    found = grade(responses, Setup("code", {}, workers=workers), store=folder / "expected")
+    return time.perf_counter() - began, Counter(row.verdict for row in found)
+
+
+def by_evalplus(programs: list[Pair], folder: Path, options: argparse.Namespace) -> float:
+    """Return the seconds of `evalplus.evaluate`, start-up and imports left out."""
+    folder.mkdir(exist_ok=True)
+    tasks = {row["task_id"]: row for row, _ in programs}
+    (folder / "problems.jsonl").write_text("\n".join(json.dumps(row) for row in tasks.values()))
+    lines = [json.dumps({"task_id": row["task_id"], "solution": text}) for row, text in programs]
+    (folder / "samples.jsonl").write_text("\n".join(lines))
+    script = (
+        "import sys, time\n"
+        "from evalplus.data import get_human_eval_plus, get_human_eval_plus_hash\n"
+        "from evalplus.evaluate import evaluate, get_groundtruth\n"
+        "get_groundtruth(get_human_eval_plus(), get_human_eval_plus_hash(), [])\n"
+        "began = time.perf_counter()\n"
+        f"evaluate('humaneval', sys.argv[1], parallel={options.workers}, i_just_wanna_run=True)\n"
+        "open(sys.argv[2], 'w').write(str(time.perf_counter() - began))\n"
+        "import os; os._exit(0)\n"
+    )
+    environment = {**os.environ, "HUMANEVAL_OVERRIDE_PATH": str(folder / "problems.jsonl")}
+    for stale in folder.glob("*_eval_results.json"):
+        stale.unlink()
+    subprocess.run(
+        [options.evalplus, "-c", script, folder / "samples.jsonl", folder / "seconds"],
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+    )
+    return float((folder / "seconds").read_text())
+
+
+def overhead(rounds: int, number: int = 400) -> None:
+    """Print what a program costs that does nothing, on one worker with full isolation."""
+    gold = json.dumps(TRIVIAL)
+    programs = [(gold, f"def f(x): return x + 1  # {n}") for n in range(number)]
+    with CodeVerifier().pool(Setup("code", {})) as pool:
+        list(pool.run(programs[:20]))
+        walls, runs = [], []
+        for _ in range(rounds):
+            began = time.perf_counter()
+            found = [result for _, result in pool.run(programs)]
+            walls.append((time.perf_counter() - began) / number)
+            runs.append(statistics.median(result.seconds for result in found))
+    print(
+        f"trivial program: {statistics.median(walls) * 1e3:.2f} ms each, of which in the sandbox "
+        f"{statistics.median(runs) * 1e3:.2f} ms; a fork alone {fork() * 1e3:.2f} ms"
+    )
+
+
+def fork(number: int = 200) -> float:
+    """Return the seconds of a bare fork of this process, for scale."""
+    began = time.perf_counter()
+    for _ in range(number):
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+    return (time.perf_counter() - began) / number
+
+
+if __name__ == "__main__":
+    main()
