@@ -128,7 +128,8 @@ def test_a_zygote_that_is_killed_costs_nothing(pool: ProgramPool) -> None:
 def test_the_zygote_dies_with_its_parent(pool: ProgramPool, tmp_path: Path) -> None:
     script = """
 import sys
-from passk.verifiers.sandbox.jail import Jail, Request
+from passk.verifiers.sandbox.jail import Jail
+from passk.verifiers.sandbox.request import Request
 from passk.verifiers.sandbox.tiers import Tier
 jail = Jail(Tier(*sys.argv[1:]))
 jail.begin(Request(b"def f(x):\\n while 1: pass", "call", 60.0, b"end", "f", order=(0,)), 0, [(1,)])

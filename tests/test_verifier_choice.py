@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passk.errors import VerifierError
-from passk.verifiers.choice import ChoiceVerifier, choice_of, read_gold, single_number
+from passk.verifiers.choice import ChoiceVerifier, read_gold
+from passk.verifiers.short import choice_of, single_number
 from passk.verify import Setup, grade
 
 DEGREES = ["135°", "140°", "145°", "150°"]

@@ -28,7 +28,7 @@ from passk.recipes import read_recipe
 from passk.records import Problem, Sample, Verdict, read_rows, write_rows
 from passk.verifiers.code import CodeVerifier
 from passk.verifiers.coding import evalplus, livecode
-from passk.verifiers.coding.attempts import Expectation, Outputs
+from passk.verifiers.coding.expectation import Expectation, Outputs
 from passk.verifiers.coding.problems import Calls, problem_of
 from passk.verifiers.coding.programs import fenced
 from passk.verifiers.pool import Result

@@ -36,28 +36,16 @@ from passk.verifiers.base import Outcome
 from passk.verifiers.extract import RULES, extract_answer
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.math import MathVerifier
-from passk.verifiers.number import NUMBER, exact
 from passk.verifiers.options import read_options, require_one_of
+from passk.verifiers.short import choice_of, list_of, plain, single_number
 
 TYPES = ("integer", "float", "list", "text")
 SHORT = 200
 """Longest response, in characters, that can be an answer as a whole."""
 
-LETTER = re.compile(
-    r"(?:(?:option|choice|answer)\s{0,3}:?\s{0,3})?[(\[]?([A-Z])(?:[)\].:]{1,2}(?:\s.*)?)?",
-    re.IGNORECASE | re.DOTALL,
-)
-"""A letter by itself or in front of what it stands for: `C`, `(C)`, `C. 145`, `option C`."""
-
 NAMED = re.compile(
     r"\b(?:option|choice)(?:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])\b\)?|(?<!\w)\(([A-Z])\)(?!\w)"
 )
-WORDS = {
-    word: str(number)
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,34 +167,6 @@ def read_gold(gold: str) -> Gold:
     return known
 
 
-def choice_of(answer: str, choices: Sequence[str]) -> int | None:
-    """Return the index of the choice that an answer names, or None.
-
-    The text of a choice as it stands comes first, then a letter, then the text in any case.
-
-    >>> choice_of("(B)", ["x", "y"]), choice_of("y", ["x", "y"]), choice_of("z", ["x", "y"])
-    (1, 1, None)
-    """
-    given = _plain(answer)
-    texts = [_plain(choice) for choice in choices]
-    if given in texts:
-        return texts.index(given)
-    letter = LETTER.fullmatch(given)
-    if letter:
-        index = ord(letter[1].upper()) - ord("A")
-        return index if index < len(choices) else None
-    folded = [text.casefold() for text in texts]
-    return folded.index(given.casefold()) if folded.count(given.casefold()) == 1 else None
-
-
-def _plain(text: str) -> str:
-    """Return a text without marks of emphasis and formulas, blanks around and a full stop."""
-    inner = re.sub(r"\\(?:text|mathrm|textbf|mathbf)\s{0,3}\{([^{}]*)\}", r"\1", text)
-    inner = re.sub(r"\^\s{0,3}(?:\{\s{0,3}\\circ\s{0,3}\}|\\circ)|\\degree", "°", inner)
-    inner = re.sub(r"\\[()\[\]]|\\[,;! ]|[$*_`\"']", "", inner)
-    return " ".join(inner.split()).rstrip(".").strip()
-
-
 def _named_option(response: str) -> str | None:
     """Return the last letter that a response names an option by."""
     last = None
@@ -241,9 +201,9 @@ def _judge_typed(gold: Gold, answer: str) -> Outcome:
 def _typed(gold: Gold, answer: str) -> str | None:
     """Return the canonical form of an answer of the gold answer's type, or None."""
     if gold.kind == "text":
-        return _plain(answer).casefold() or None
+        return plain(answer).casefold() or None
     if gold.kind == "list":
-        return _list(answer)
+        return list_of(answer)
     value = single_number(answer)
     if value is None:
         return None
@@ -255,31 +215,6 @@ def _rounded(value: Fraction, places: int) -> Fraction:
     scaled = abs(value) * 10**places
     rounded = Fraction(int(scaled + Fraction(1, 2)), 10**places)
     return -rounded if value < 0 else rounded
-
-
-def single_number(text: str) -> Fraction | None:
-    """Return the one number that a text holds; behind the last equals sign, where it has any.
-
-    >>> single_number("about $25$ years"), single_number("2 + 3 = 5"), single_number("2 or 3")
-    (Fraction(25, 1), Fraction(5, 1), None)
-    """
-    plain = _plain(text.rpartition("=")[2])
-    plain = WORDS.get(plain.casefold(), plain)
-    found = {exact(match.group()) for match in NUMBER.finditer(plain[: 4 * SHORT])}
-    return found.pop() if len(found) == 1 else None
-
-
-def _list(answer: str) -> str | None:
-    """Return the items of a list in one spelling."""
-    inside = _plain(answer).strip("[](){} ")
-    items = [item.strip() for item in inside.split(",")]
-    if not all(items):
-        return None
-    values = [exact(item) for item in items]
-    return ", ".join(
-        item.casefold() if value is None else str(value)
-        for item, value in zip(items, values, strict=True)
-    )
 
 
 def _gold_class(gold: Gold, math: MathVerifier) -> str:

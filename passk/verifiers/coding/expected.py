@@ -16,7 +16,7 @@ from pathlib import Path
 
 from passk.errors import PasskError
 from passk.recipes import read_json, write_text
-from passk.verifiers.coding.attempts import Outputs
+from passk.verifiers.coding.expectation import Outputs
 from passk.verifiers.coding.problems import Calls
 
 ENCODING = 1

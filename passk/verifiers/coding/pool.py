@@ -8,16 +8,11 @@ from types import TracebackType
 from typing import Self
 
 from passk.verifiers.coding import expected
-from passk.verifiers.coding.attempts import (
-    PATIENCE,
-    CallAttempt,
-    Expectation,
-    Found,
-    Outputs,
-    ReferenceAttempt,
-    ScriptAttempt,
-)
+from passk.verifiers.coding.attempts import PATIENCE, CallAttempt, ReferenceAttempt
+from passk.verifiers.coding.expectation import Expectation, Outputs
+from passk.verifiers.coding.lines import Found
 from passk.verifiers.coding.problems import Calls, Scripts, problem_of
+from passk.verifiers.coding.scripts import ScriptAttempt
 from passk.verifiers.pool import FAILURES, Result, Setup
 from passk.verifiers.sandbox.jail import PIPE_BYTES
 from passk.verifiers.sandbox.runner import Runner

@@ -6,6 +6,7 @@
 | `commands` | parent | the command that starts a zygote within a tier |
 | `policy` | parent | the system calls that programs may make |
 | `jail` | parent | one zygote: its process, its pipes, what it says |
+| `request` | parent | what a run is asked to do, and how it ended |
 | `runner` | parent | one queue of attempts over all zygotes |
 | `values` | parent | reads values that programs returned, as data |
 | `inside.zygote` | sandbox | forks a process per program, ends it, cleans up |

@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 from passk.verifiers.sandbox import commands, policy
 from passk.verifiers.sandbox.inside.program import BEGUN
 from passk.verifiers.sandbox.inside.scratch import empty
+from passk.verifiers.sandbox.request import End, Request
 
 if TYPE_CHECKING:
     from passk.verifiers.sandbox.tiers import Tier
@@ -62,57 +62,6 @@ ENVIRONMENT = {
 
 class JailError(Exception):
     """A zygote that did not start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One run of a program.
-
-    Attributes:
-        program: its text, in UTF-8; lone surrogates replaced.
-        kind: `call` the entry point with inputs of the problem, or feed it `stdin`.
-        seconds: wall-clock time allowed.
-        token: what ends the results of a run that came to its end; random per run.
-        entry_point: name of the function to call.
-        method: whether it may be a method of a class `Solution`.
-        order: which inputs to call it with, in order.
-        stdin: the input of a `stdin` run.
-        patience: longest time in seconds that results of finished tests are held back, to be
-            sent together.
-        whole: whether long values are sent in full, not as digests.
-    """
-
-    program: bytes
-    kind: str
-    seconds: float
-    token: bytes
-    entry_point: str = ""
-    method: bool = False
-    order: Sequence[int] = ()
-    stdin: bytes | None = None
-    patience: float = 0.02
-    whole: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a run ended.
-
-    Attributes:
-        late: whether it was killed at its deadline.
-        status: as of `os.waitstatus_to_exitcode`: exit status, or minus the signal.
-        seconds: wall-clock time of the run, its process made and cleaned up.
-        processor: seconds of processor time.
-        begun: whether the program was read and restricted, as far as `read` has seen.
-        clean: whether all that it wrote is gone; else the zygote is not to be used again.
-    """
-
-    late: bool
-    status: int
-    seconds: float
-    processor: float
-    begun: bool
-    clean: bool
 
 
 class Jail:

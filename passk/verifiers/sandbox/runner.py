@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from passk.errors import VerifierError
-from passk.verifiers.sandbox.jail import End, Jail, JailError, Request
+from passk.verifiers.sandbox.jail import Jail, JailError
+from passk.verifiers.sandbox.request import End, Request
 from passk.verifiers.sandbox.tiers import Tier
 
 log = logging.getLogger(__name__)

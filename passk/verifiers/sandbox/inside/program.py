@@ -46,7 +46,7 @@ def run(message: Mapping[str, Any], inputs: Sequence[Any], setup: Mapping[str, A
     """Run the program that `message` announces; never returns.
 
     Args:
-        message: the fields of `jail.Request`, and the `size` of the program in bytes.
+        message: the fields of `sandbox.request.Request`, and the `size` of the program in bytes.
         inputs: argument lists of all tests of the problem.
         setup: `program` and `results` descriptors, and the compiled `filter`.
     """
