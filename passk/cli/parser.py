@@ -19,7 +19,23 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="passk", description="Study pass@k at large k, by spec.")
     top.add_argument("--version", action="version", version=f"passk {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_spec_commands, _add_stages, _add_analysis, _add_parts):
+    adders = (
+        _add_validate,
+        _add_plan,
+        _add_where,
+        _add_resolve,
+        _add_clean,
+        _add_schema,
+        _add_problems,
+        _add_reference,
+        _add_weights,
+        _add_sample,
+        _add_verify,
+        _add_perplexity,
+        _add_analysis,
+        _add_parts,
+    )
+    for add in adders:
         add(commands)
     return top
 
@@ -50,8 +66,8 @@ def _path(command: argparse.ArgumentParser, flag: str, what: str, **more: Any) -
     command.add_argument(flag, type=Path, required=True, metavar="FILE", help=what, **more)
 
 
-def _add_spec_commands(commands: Any) -> None:
-    """Add the commands that read a spec."""
+def _add_validate(commands: Any) -> None:
+    """Add `passk validate`."""
     command = _command(
         commands,
         "validate",
@@ -60,6 +76,10 @@ def _add_spec_commands(commands: Any) -> None:
         "passk validate specs/quickstart.yaml",
     )
     command.add_argument("spec", type=Path)
+
+
+def _add_plan(commands: Any) -> None:
+    """Add `passk plan`."""
     command = _command(
         commands,
         "plan",
@@ -69,6 +89,10 @@ def _add_spec_commands(commands: Any) -> None:
     )
     command.add_argument("spec", type=Path)
     command.add_argument("--json", action="store_true", help="for programs")
+
+
+def _add_where(commands: Any) -> None:
+    """Add `passk where`."""
     command = _command(
         commands,
         "where",
@@ -77,6 +101,10 @@ def _add_spec_commands(commands: Any) -> None:
         "passk where specs/quickstart.yaml",
     )
     command.add_argument("spec", type=Path)
+
+
+def _add_resolve(commands: Any) -> None:
+    """Add `passk resolve`."""
     command = _command(
         commands,
         "resolve",
@@ -90,6 +118,10 @@ def _add_spec_commands(commands: Any) -> None:
     what.add_argument("--score", nargs=2, metavar=("CELL", "SCORER"), help="a score.json")
     what.add_argument("--experiment", action="store_true", help="the experiment's plan.json")
     _output(command, "JSON file to write")
+
+
+def _add_clean(commands: Any) -> None:
+    """Add `passk clean`."""
     command = _command(
         commands,
         "clean",
@@ -100,6 +132,10 @@ def _add_spec_commands(commands: Any) -> None:
     command.add_argument("specs", type=Path, nargs="+", help="every spec that is in use")
     command.add_argument("--orphans", action="store_true", required=True)
     command.add_argument("--delete", action="store_true", help="remove it, too")
+
+
+def _add_schema(commands: Any) -> None:
+    """Add `passk schema`."""
     _command(
         commands,
         "schema",
@@ -109,8 +145,8 @@ def _add_spec_commands(commands: Any) -> None:
     )
 
 
-def _add_stages(commands: Any) -> None:
-    """Add the commands that make rows."""
+def _add_problems(commands: Any) -> None:
+    """Add `passk problems`."""
     command = _command(
         commands,
         "problems",
@@ -123,6 +159,10 @@ def _add_stages(commands: Any) -> None:
     command.add_argument("--questions-only", action="store_true", help="leave gold answers out")
     command.add_argument("--expect", metavar="DIGEST", help="fail where the source has another")
     _output(command, "Parquet file of Problem rows")
+
+
+def _add_reference(commands: Any) -> None:
+    """Add `passk reference`."""
     command = _command(
         commands,
         "reference",
@@ -138,6 +178,10 @@ def _add_stages(commands: Any) -> None:
         "--responses", metavar="FILE", help="JSONL: problem_id, text; over --template"
     )
     _output(command, "Parquet file of Sample rows")
+
+
+def _add_weights(commands: Any) -> None:
+    """Add `passk weights`."""
     command = _command(
         commands,
         "weights",
@@ -148,6 +192,10 @@ def _add_stages(commands: Any) -> None:
     command.add_argument("package")
     command.add_argument("--revision", metavar="VERSION", help="version the package must have")
     _output(command, "folder to write")
+
+
+def _add_sample(commands: Any) -> None:
+    """Add `passk sample`."""
     command = _command(
         commands,
         "sample",
@@ -166,6 +214,10 @@ def _add_stages(commands: Any) -> None:
     )
     command.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
     _output(command, "Parquet file of Sample rows")
+
+
+def _add_verify(commands: Any) -> None:
+    """Add `passk verify`."""
     command = _command(
         commands,
         "verify",
@@ -177,6 +229,10 @@ def _add_stages(commands: Any) -> None:
     _path(command, "--samples", "Parquet file of Sample rows")
     _grading(command)
     _output(command, "Parquet file of Verdict rows")
+
+
+def _add_perplexity(commands: Any) -> None:
+    """Add `passk perplexity`."""
     command = _command(
         commands,
         "perplexity",
