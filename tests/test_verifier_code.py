@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import ast
 import gzip
 import json
@@ -354,6 +355,9 @@ def test_relatives_of_plain_types_are_read_through_their_base() -> None:
     assert decode(encode(Counter("aab"))[1:]) == {"a": 2, "b": 1}
     assert encode({}.values()).startswith("?")
     assert encode(lambda: 1) == "?function"
+    assert encode([memoryview(b"x")]).startswith("?")
+    assert encode(array.array("i", [1])).startswith("?")
+    assert encode("f(x) <b>") == "='f(x) <b>'"
     assert decode(encode(10**5000)[1:]) == 10**5000
 
 
@@ -629,6 +633,21 @@ def same_outputs(row: dict[str, Any], mutant: str) -> bool:
         ):
             return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("expression", "verdict"),
+    [
+        ("numpy.int64(x + 1)", "correct"),
+        ("numpy.float64(x + 1)", "correct"),
+        ("[numpy.int64(x + 1)][0]", "correct"),
+        ("numpy.array([x + 1])", "wrong"),
+        ("numpy.int64(x)", "wrong"),
+    ],
+)
+def test_numbers_of_numpy_are_numbers(expression: str, verdict: str) -> None:
+    (found,) = verdicts(FUNCTION, f"import numpy\ndef f(x): return {expression}", deadline=20.0)
+    assert found.verdict == verdict
 
 
 def test_exact_arithmetic_survives_the_way_back() -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import itertools
 import marshal
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +42,10 @@ CHUNK = 4096
 """Items of a list or tuple that are looked at at a time."""
 
 
+OTHER = re.compile(r"\w\(|<\w")
+"""What the text of a type that has no literal holds: a call, or an address."""
+
+
 class UnknownTypeError(Exception):
     """A value of a type that has no text."""
 
@@ -51,9 +56,21 @@ def encode(value: Any, *, whole: bool = False) -> str:
     >>> encode([1, (2.0, {3})]), encode(True), encode(object())
     ('=[1, (2.0, {3})]', '=True', '?object')
     """
+    # marshal takes NumPy's numbers for bytes: with them, values are looked at one by one.
+    line = None if "numpy" in sys.modules else _encode_plain(value, whole=whole)
+    if line is not None:
+        return line
+    line = _encode_by_hand(value)
+    return line if whole or len(line) <= LONG else _digest(line[0], [line.encode()], value)
+
+
+def _encode_plain(value: Any, *, whole: bool) -> str | None:
+    """Return the line of a value that is plain all through, else None.
+
+    marshal takes exactly the built-in types, in C, and far faster than text is made; version 2
+    writes equal data in equal ways. What else it takes, as bytes, shows in the text.
+    """
     try:
-        # marshal takes exactly the built-in types and nothing else, in C, and far faster than
-        # text is made; version 2 writes equal data in equal ways.
         parts = (marshal.dumps(part, 2) for part in _parts(value))
         begun, length = [], 0
         for part in parts:
@@ -61,13 +78,12 @@ def encode(value: Any, *, whole: bool = False) -> str:
             length += len(part)
             if length > LONG and not whole:
                 return _digest("=", itertools.chain(begun, parts), value)
-        return "=" + ascii(value)
+        text = ascii(value)
     except (ValueError, TypeError):
-        pass
+        return None
     except (MemoryError, RecursionError):
         return "?" + type(value).__name__
-    line = _encode_by_hand(value)
-    return line if whole or len(line) <= LONG else _digest(line[0], [line.encode()], value)
+    return None if OTHER.search(text) else "=" + text
 
 
 def _parts(value: Any) -> Iterator[Any]:
