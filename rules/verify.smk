@@ -32,6 +32,7 @@ rule count_verdicts:
     params:
         verifier=R.verifier,
         options=R.verifier_options,
+        version=R.count_version,
     shell:
         "passk count --n {wildcards.n} --problems {input.problems} --samples {input.samples}"
         " --verdicts {input.verdicts} --verifier {params.verifier}"

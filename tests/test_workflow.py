@@ -146,6 +146,8 @@ def test_a_new_version_of_a_stage_remakes_its_outputs_and_what_is_downstream(
 ) -> None:
     finished.change_passk("versions.py", "AGGREGATE = 1", "AGGREGATE = 2")
     assert finished.snakemake() == ANALYSIS
+    finished.change_passk("versions.py", "COUNT = 1", "COUNT = 2")
+    assert finished.snakemake() == Counter(count_verdicts=2) + TABLES
     finished.change_passk("versions.py", "SCORE = 1", "SCORE = 2")
     assert finished.snakemake() == Counter(resolve_score=2, score_responses=2) + ANALYSIS
     finished.change_passk("versions.py", "VERIFY = 1", "VERIFY = 2")

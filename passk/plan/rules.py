@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from passk import versions
 from passk.errors import SpecError
 from passk.plan.build import Plan, build_plan
-from passk.plan.cells import Cell, Scoring
+from passk.plan.cells import Scoring
 from passk.plan.documents import cell_document, experiment_document, score_document
 from passk.plan.layout import Layout
 from passk.recipes import canonical_json, digest
 from passk.results import TABLES
+from passk.spec import Model
 from passk.yamls import read_yaml
 
 DEFAULT_THREADS = {"fake": 1}
@@ -106,7 +108,7 @@ class Rules:
 
     def sample_threads(self, wildcards: Any) -> int:
         """Return the cores of a sampling job."""
-        return _threads(self.plan.cell(wildcards.cell))
+        return _threads(self.plan.cell(wildcards.cell).model)
 
     def verifier(self, wildcards: Any) -> str:
         """Return the verifier of a cell's benchmark."""
@@ -115,6 +117,11 @@ class Rules:
     def verifier_options(self, wildcards: Any) -> str:
         """Return the verifier's options as JSON."""
         return canonical_json(dict(self.plan.cell(wildcards.cell).benchmark.options))
+
+    @property
+    def count_version(self) -> int:
+        """The version of counting, which no path holds."""
+        return versions.COUNT
 
     def counted_samples(self, wildcards: Any) -> list[str]:
         """Return the sample files that hold a cell's first n responses."""
@@ -154,11 +161,7 @@ class Rules:
 
     def score_threads(self, wildcards: Any) -> int:
         """Return the cores of a scoring job."""
-        scoring = self.plan.scoring(wildcards.cell, wildcards.scorer)
-        cores: int = scoring.model.execution.get(
-            "threads", DEFAULT_THREADS.get(scoring.model.engine, ALL_CORES)
-        )
-        return cores
+        return _threads(self.plan.scoring(wildcards.cell, wildcards.scorer).model)
 
     def package_weights(self, wildcards: Any) -> Sequence[str]:
         """Return the package and revision that a folder of weights is converted from."""
@@ -172,10 +175,6 @@ class Rules:
         """Return the counts of every cell."""
         return [self.plan.counts_of(cell) for cell in self.plan.cells.values()]
 
-    def samples(self, _wildcards: Any) -> list[str]:
-        """Return the sample files of every cell."""
-        return [path for cell in self.plan.cells.values() for path in self.plan.samples_of(cell)]
-
     def scores(self, _wildcards: Any) -> list[str]:
         """Return the scores of every scoring task."""
         scorings = self.plan.scorings.values()
@@ -187,12 +186,10 @@ def _marker(convert: tuple[str, str, str] | None) -> list[str]:
     return [f"{convert[2]}/recipe.json"] if convert else []
 
 
-def _threads(cell: Cell) -> int:
-    """Return the cores of a sampling job."""
-    cores: int = cell.model.execution.get(
-        "threads", DEFAULT_THREADS.get(cell.model.engine, ALL_CORES)
-    )
-    return cores
+def _threads(model: Model) -> int:
+    """Return the cores of a job that runs a model."""
+    default = DEFAULT_THREADS.get(model.engine, ALL_CORES)
+    return int(model.execution.get("threads", default))
 
 
 def for_snakemake(files: Sequence[str | Path], config: Mapping[str, Any]) -> Rules:
