@@ -119,7 +119,7 @@ def _draw(
     loaded = time.perf_counter()
     sampling = document["sampling"]
     drawn = tokens = 0
-    for row in engine.sample(requests, Sampling(**{**sampling, "stop": tuple(sampling["stop"])})):
+    for row in engine.sample(requests, _sampling(document)):
         if (row.problem_id, row.sample) in journal.rows:
             raise EngineError(
                 f"response {row.sample} to problem '{row.problem_id}' came twice",
@@ -145,6 +145,12 @@ def _draw(
         **({"usage": engine.usage} if hasattr(engine, "usage") else {}),
         "environment": environment(engine.packages),
     }
+
+
+def _sampling(document: Mapping[str, Any]) -> Sampling:
+    """Return how a cell.json has its responses drawn."""
+    lists = {k: tuple(v) for k, v in document["sampling"].items() if isinstance(v, list)}
+    return Sampling(**{**document["sampling"], **lists})
 
 
 def _warn(cell: str, rows: Sequence[Sample]) -> None:

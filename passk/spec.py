@@ -58,6 +58,7 @@ class Sampler:
     top_p: float = 1.0
     top_k: int = 0
     min_p: float = 0.0
+    stop_token_ids: tuple[int, ...] = ()
     base: str | None = None
     label: str | None = None
     color: str | None = None

@@ -156,6 +156,7 @@ def expand_cells(
             "top_k": sampler.top_k,
             "min_p": float(sampler.min_p),
             "max_tokens": sampler.max_tokens,
+            **({"stop_token_ids": list(ids)} if (ids := sampler.stop_token_ids) else {}),
             "seed": experiment.seed,
             "sampling version": versions.SAMPLE,
         }

@@ -28,6 +28,7 @@ def cell_document(cell: Cell) -> dict[str, Any]:
             "min_p": cell.sampler.min_p,
             "max_tokens": cell.sampler.max_tokens,
             "stop": list(cell.prompt.stop),
+            **({"stop_token_ids": list(ids)} if (ids := cell.sampler.stop_token_ids) else {}),
         },
     }
 
