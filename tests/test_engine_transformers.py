@@ -20,6 +20,7 @@ transformers = pytest.importorskip("transformers")
 from smollm2 import smollm2_folder  # noqa: E402
 
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest  # noqa: E402
+from passk.engines.tokens import prompt_digest, vocabulary_digest  # noqa: E402
 from passk.engines.transformers import TransformersEngine, attention, decoding  # noqa: E402
 from passk.engines.transformers.drawing import draw, uniforms  # noqa: E402
 from passk.errors import EngineError  # noqa: E402
@@ -341,9 +342,43 @@ def test_stop_strings_end_a_response_and_are_cut(engine: TransformersEngine) -> 
     assert shortened > 0
 
 
+def test_stop_tokens_end_a_response_and_are_not_in_its_text(engine: TransformersEngine) -> None:
+    requests = [request("a", "stop", 60)]
+    plain = by_key(list(engine.sample(requests, Sampling(max_tokens=30))))
+    (stop, _), *_ = Counter(t for s in plain.values() for t in s.token_ids[3:]).most_common(1)
+    sampling = Sampling(max_tokens=30, stop_token_ids=(stop,))
+    stopped = 0
+    for key, sample in by_key(list(engine.sample(requests, sampling))).items():
+        full = plain[key]
+        assert full.token_ids[: sample.n_tokens] == sample.token_ids
+        assert stop not in sample.token_ids[:-1]
+        if sample.token_ids[-1] == stop:
+            stopped += 1
+            assert sample.finish_reason == "stop"
+            assert sample.text == engine.tokenizer.text(sample.token_ids[:-1])
+    assert stopped > 5
+
+
+def test_rows_name_the_tokens_that_were_answered(engine: TransformersEngine) -> None:
+    rows = list(engine.sample([request("a", "x", 2), request("b", "y", 1)], Sampling(max_tokens=1)))
+    digests = {row.problem_id: row.prompt_digest for row in rows}
+    assert digests == {
+        name: prompt_digest(engine.tokenizer.prompt(Prompt(text=text)))
+        for name, text in (("a", "x"), ("b", "y"))
+    }
+
+
+def test_a_vocabulary_is_known_by_its_tokens_not_by_its_template() -> None:
+    plain, other = byte_tokenizer(), byte_tokenizer(bos=True)
+    other.chat_template, other.eos_token = "x", "<s>"
+    assert vocabulary_digest(plain) == vocabulary_digest(other)
+    other.add_tokens(["<new>"])
+    assert vocabulary_digest(plain) != vocabulary_digest(other)
+
+
 def test_a_stop_string_of_many_bytes_is_found(engine: TransformersEngine) -> None:
     ids = engine.tokenizer.tokenizer("über → Ende")["input_ids"]
-    stop = ("→ E",)
+    stop = Sampling(stop=("→ E",))
     ends = [engine.tokenizer.ends(ids[: i + 1], stop) for i in range(len(ids))]
     assert ends.index(True) == len("über → E".encode()) - 1
     assert engine.tokenizer.cut(ids[: ends.index(True) + 1], stop) == "über "

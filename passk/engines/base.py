@@ -42,13 +42,26 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """A response to score after a prompt: by its tokens where given, else by its text."""
+    """A response to score after a prompt: by its tokens where given, else by its text.
+
+    Attributes:
+        problem_id: the problem.
+        sample: index of the response.
+        prompt: what the response follows.
+        text: the response, tokenised by the scorer where there are no `token_ids`.
+        token_ids: the response's tokens as its sampler drew them, where the scorer has the same
+            vocabulary (`Engine.vocabulary`).
+        ended: the response is known to have ended with its sampler's ending token: where it is
+            scored by its text, the scorer's own ending token is scored with it. Leave it False
+            for what was cut, what a stop string ended, and what nobody sampled.
+    """
 
     problem_id: str
     sample: int
     prompt: Prompt
     text: str
     token_ids: tuple[int, ...] = ()
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,8 @@ class Sampling:
         min_p: least probability relative to the likeliest token; 0 keeps all.
         max_tokens: response tokens at the most.
         stop: strings that end a response and are not part of it.
+        stop_token_ids: tokens that end a response as the model's own ending token does; the one
+            that did is in `token_ids` and not in the text.
     """
 
     temperature: float = 1.0
@@ -70,6 +85,7 @@ class Sampling:
     min_p: float = 0.0
     max_tokens: int = 1024
     stop: tuple[str, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +115,18 @@ class Engine(Protocol):
     """A loaded model.
 
     `packages` are the distributions whose versions a recipe records, `device` what it runs on.
+    `vocabulary` is a digest of what its token ids stand for (`tokens.vocabulary_digest`): two
+    engines with the same one, not empty, can score each other's token ids. It is empty where
+    nobody knows, as behind an endpoint.
     """
 
     packages: tuple[str, ...]
     device: str
+
+    @property
+    def vocabulary(self) -> str:
+        """The digest of the vocabulary; it may load the tokenizer, and never the weights."""
+        ...
 
     @classmethod
     def load(cls, model: ModelSource) -> Engine:

@@ -6,6 +6,7 @@ The whole DAG runs with it in seconds. Its weights are a JSONL file, one row per
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import time
@@ -15,7 +16,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from passk.engines.base import ModelSource, Request, Sampling, ScoreRequest
+from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
+from passk.engines.tokens import prompt_digest
 from passk.errors import EngineError
 from passk.records import Sample, Score
 
@@ -42,6 +44,7 @@ class FakeEngine:
 
     packages: tuple[str, ...] = ()
     device = "none"
+    vocabulary = "bytes"
 
     def __init__(self, problems: Mapping[str, FakeProblem], where: str) -> None:
         """Keep the declared problems; `where` names their file in messages."""
@@ -76,10 +79,12 @@ class FakeEngine:
         for request in requests:
             problem = self._problem(request.problem_id)
             chances = problem.at(sampling.temperature)
+            asked = prompt_digest(_shown(request.prompt).encode("utf-8", "replace"))
             for sample, seed in zip(request.samples, request.seeds, strict=True):
                 text = Random(seed).choices(problem.texts, chances)[0]  # noqa: S311 - a draw, not a secret
                 time.sleep(problem.seconds)
-                yield _response(request.problem_id, sample, seed, text, problem, sampling)
+                row = _response(request.problem_id, sample, seed, text, problem, sampling)
+                yield dataclasses.replace(row, prompt_digest=asked)
 
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
         """Yield the declared log-probability of each text, a millionth for one not declared."""
@@ -98,6 +103,13 @@ class FakeEngine:
             return self._problems[problem_id]
         except KeyError as error:
             raise EngineError(f"no line for problem '{problem_id}'", where=self._where) from error
+
+
+def _shown(prompt: Prompt) -> str:
+    """Return a prompt as one text."""
+    if prompt.text is not None:
+        return prompt.text + prompt.prefix
+    return "".join(f"<{role}>{content}" for role, content in prompt.messages) + prompt.prefix
 
 
 def _fake_problem(row: Mapping[str, Any]) -> FakeProblem:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from passk.engines.base import Prompt, ScoreRequest
+from passk.engines.base import Prompt, Sampling, ScoreRequest
 from passk.errors import EngineError
 
 
@@ -16,6 +18,7 @@ class PromptTokenizer:
         """Keep the tokenizer and the ids of the tokens that end a response."""
         self.tokenizer, self.ending = tokenizer, ending
         self._token_text: dict[int, str] = {}
+        self._vocabulary = ""
 
     def prompt(self, prompt: Prompt) -> list[int]:
         """Return a prompt's token ids.
@@ -45,15 +48,24 @@ class PromptTokenizer:
         These are its own ids where it has any. Else prompt and response are tokenised as one
         text, and what follows the prompt's ids is the response. Where tokens straddle the
         boundary (the prompt's ids do not come out as they are alone), the response is tokenised
-        by itself, since a sampler would have continued from the prompt's own ids.
+        by itself, since a sampler would have continued from the prompt's own ids. The tokenizer's
+        ending token follows where the response is known to have ended with its sampler's.
         """
         if request.token_ids:
             return list(request.token_ids)
         chat = request.prompt.text is None
+        end = [self.tokenizer.eos_token_id] if request.ended else []
         whole = self._ids(self._text(request.prompt) + request.text, chat=chat)
         if whole[: len(prompt)] == list(prompt):
-            return whole[len(prompt) :]
-        return self._ids(request.text, chat=True)
+            return whole[len(prompt) :] + end
+        return self._ids(request.text, chat=True) + end
+
+    @property
+    def vocabulary(self) -> str:
+        """Digest of what the token ids stand for, see `vocabulary_digest`."""
+        if not self._vocabulary:
+            self._vocabulary = vocabulary_digest(self.tokenizer)
+        return self._vocabulary
 
     def text(self, tokens: Sequence[int]) -> str:
         """Return the text of response tokens, without special tokens."""
@@ -62,7 +74,7 @@ class PromptTokenizer:
         )
         return text
 
-    def ends(self, tokens: Sequence[int], stop: Sequence[str]) -> bool:
+    def ends(self, tokens: Sequence[int], sampling: Sampling) -> bool:
         """Say whether the last of `tokens` ends the response, or completes a stop string.
 
         A token is at least one byte of text, so that a stop string of b bytes that ends in the
@@ -70,21 +82,26 @@ class PromptTokenizer:
         that a text starts with. Nothing is decoded unless the last token has the last character
         of a stop string, or ends in a part of a character.
         """
-        if tokens[-1] in self.ending:
+        if self._is_end(tokens[-1], sampling):
             return True
         newest = self._text_of(tokens[-1])
-        likely = [s for s in stop if s[-1] in newest or "\ufffd" in newest]
+        likely = [s for s in sampling.stop if s[-1] in newest or "\ufffd" in newest]
         if not likely:
             return False
         window = max(len(s.encode()) for s in likely) + 1
         tail = self.text(tokens[-window:])
         return any(s in tail for s in likely)
 
-    def cut(self, tokens: Sequence[int], stop: Sequence[str]) -> str:
-        """Return the text of a finished response, up to its first stop string."""
-        body = tokens[:-1] if tokens[-1] in self.ending else tokens
+    def cut(self, tokens: Sequence[int], sampling: Sampling) -> str:
+        """Return the text of a finished response, up to its first stop string or ending token."""
+        body = tokens[:-1] if self._is_end(tokens[-1], sampling) else tokens
         text = self.text(body)
-        return text[: min((at for s in stop if (at := text.find(s)) >= 0), default=len(text))]
+        found = (at for s in sampling.stop if (at := text.find(s)) >= 0)
+        return text[: min(found, default=len(text))]
+
+    def _is_end(self, token: int, sampling: Sampling) -> bool:
+        """Say whether a token ends a response, by the model or by the sampler."""
+        return token in self.ending or token in sampling.stop_token_ids
 
     def _text_of(self, token: int) -> str:
         """Return the text of one token, remembered."""
@@ -121,6 +138,25 @@ class PromptTokenizer:
                 fix="use a raw-text prompt (specs/prompts) for this model",
             ) from error
         return text
+
+
+def prompt_digest(token_ids: Sequence[int]) -> str:
+    """Return a digest (16 hex digits) of a rendered prompt's token ids."""
+    return hashlib.sha256(",".join(map(str, token_ids)).encode()).hexdigest()[:16]
+
+
+def vocabulary_digest(tokenizer: Any) -> str:
+    """Return a digest (16 hex digits) of what a tokenizer's ids stand for.
+
+    It covers every token with its id, added and special ones among them, and the merges in their
+    order. The chat template and which of the tokens ends a response are not part of it: a base
+    model and one tuned from it mostly differ in these alone.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    model = json.loads(backend.to_str())["model"] if backend is not None else {}
+    merges = [m if isinstance(m, str) else " ".join(m) for m in model.get("merges") or ()]
+    known = [sorted(tokenizer.get_vocab().items()), merges]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
 def ending_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -176,6 +176,7 @@ def _sampling_params(sampling: Sampling, seed: int) -> Any:
         min_p=sampling.min_p,
         max_tokens=sampling.max_tokens,
         stop=list(sampling.stop),
+        stop_token_ids=list(sampling.stop_token_ids),
         seed=seed,
         logprobs=0,
     )
@@ -221,7 +222,7 @@ def _sample(
         problem_id=problem_id,
         sample=sample,
         seed=seed,
-        text=tokenizer.cut(tokens, sampling.stop) if tokens else "",
+        text=tokenizer.cut(tokens, sampling) if tokens else "",
         token_ids=tokens,
         n_tokens=len(tokens),
         finish_reason=reason,

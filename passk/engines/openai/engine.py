@@ -46,6 +46,7 @@ class OpenAIEngine:
 
     packages: tuple[str, ...] = ("openai",)
     device = "endpoint"
+    vocabulary = ""
 
     def __init__(self, asking: Asking, owner: str, timeout: float | None) -> None:
         """Keep the server; `owner` is what its list of models says that it is."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from passk.engines.base import Request, Sampling
-from passk.engines.tokens import PromptTokenizer
+from passk.engines.tokens import PromptTokenizer, prompt_digest
 from passk.engines.transformers.attention import Chunk, Prefix, RowCache, Rows, forward
 from passk.engines.transformers.drawing import draw, uniforms
 from passk.records import Sample
@@ -118,7 +118,7 @@ class Group:
         ):
             survivors.append([])
             for child in row.split(tokens, logprobs, entropy):
-                ended = tokenizer.ends(child.tokens, sampling.stop)
+                ended = tokenizer.ends(child.tokens, sampling)
                 if ended or len(child.tokens) >= sampling.max_tokens:
                     yield from self._finished(child, sampling, tokenizer, ended=ended)
                 else:
@@ -130,7 +130,8 @@ class Group:
     ) -> Iterator[Sample]:
         """Yield the members of a finished row as samples."""
         count = len(row.tokens)
-        text = tokenizer.cut(row.tokens, sampling.stop)
+        asked = prompt_digest(self.problem.prompt)
+        text = tokenizer.cut(row.tokens, sampling)
         for member in row.members:
             yield Sample(
                 problem_id=self.problem.problem_id,
@@ -142,6 +143,7 @@ class Group:
                 finish_reason="stop" if ended else "length",
                 sum_logprob=row.logprob,
                 mean_entropy=row.entropy / count,
+                prompt_digest=asked,
             )
 
     def _keep(self, survivors: Sequence[Sequence[Row]]) -> None:

@@ -43,6 +43,11 @@ class TransformersEngine:
         self.tokenizer = PromptTokenizer(tokenizer, ending_tokens(model, tokenizer))
         self.execution = dict(execution or {})
 
+    @property
+    def vocabulary(self) -> str:
+        """See `Engine.vocabulary`."""
+        return self.tokenizer.vocabulary
+
     @classmethod
     def load(cls, model: ModelSource) -> TransformersEngine:
         """See `Engine.load`."""
