@@ -15,8 +15,9 @@ class Model:
     """One model (a checkpoint series is expanded into one Model per step); see docs/spec.md."""
 
     name: str
-    weights: str
-    engine: str
+    weights: str = ""
+    engine: str = ""
+    imported: str | None = None
     endpoint: str | None = None
     key: str | None = None
     revision: str | None = None
@@ -120,6 +121,7 @@ class PromptTemplate:
     answer: str = "{answer}"
     separator: str = "\n\n"
     stop: tuple[str, ...] = ()
+    description: str | None = None
     source: str | None = None
 
 
