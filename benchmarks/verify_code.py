@@ -2,19 +2,23 @@
 
 HumanEval+ canonical solutions, 20 copies of each: all right, and with one wrong program in two.
 Copies are graded as they are (identical programs run once) and, with `--distinct`, each with a
-comment of its own, which leaves isolation and test order as what differs. Both find their expected
-outputs at hand. Then the cost of a trivial program, which is all overhead.
+comment of its own, which leaves isolation and test order as what differs; `floor` is what those
+programs take by themselves, without any sandbox. Both find their expected outputs at hand. Last
+comes the cost of a trivial program, which is all overhead.
 
     python -m venv /tmp/evalplus && /tmp/evalplus/bin/pip install evalplus==0.3.1
     PASSK_DATA=../shared/data python benchmarks/verify_code.py \
         --evalplus /tmp/evalplus/bin/python [--copies 20] [--rounds 3] [--distinct] [--workers 2]
 
-`evalplus` needs an environment of its own: it brings an API client of every vendor.
+`evalplus` needs an environment of its own: it brings an API client of every vendor. A round of it
+takes some 8 minutes; `--only right --rounds 1 --append FILE` adds one to a file of results, and
+the medians that are printed are of all that stands in it.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import gzip
 import json
 import os
@@ -44,11 +48,17 @@ def main() -> None:
         rows = [json.loads(line) for line in file][: options.problems]
     print("isolation:", CodeVerifier().recipe()["sandbox"])
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for label, wrong in (("all right", False), ("one wrong in two", True)):
-            programs = list(copies(rows, options.copies, wrong=wrong, distinct=options.distinct))
-            compare(label, programs, folder, options)
-        overhead(options.rounds)
+        results = options.append or Path(name, "results.jsonl")
+        for case in ("right", "wrong"):
+            if options.only in (case, None):
+                wrong = case == "wrong"
+                programs = list(
+                    copies(rows, options.copies, wrong=wrong, distinct=options.distinct)
+                )
+                compare(case, programs, results, Path(name), options)
+        summarize(results)
+        if options.only in ("trivial", None):
+            overhead(options.rounds)
 
 
 def parsed() -> argparse.Namespace:
@@ -59,17 +69,19 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--distinct", action="store_true")
+    parser.add_argument("--only", choices=["right", "wrong", "trivial"])
+    parser.add_argument("--append", type=Path, help="JSON lines of results to add to")
     return parser.parse_args()
 
 
 def copies(rows: list[Row], number: int, *, wrong: bool, distinct: bool) -> Iterator[Pair]:
     """Yield each canonical solution so many times, every other one with a fault."""
     for row in rows:
-        for copy in range(number):
+        for turn in range(number):
             program = row["prompt"] + row["canonical_solution"]
-            if wrong and copy % 2:
+            if wrong and turn % 2:
                 program += fault(row)
-            yield row, program + (f"\n# copy {copy}\n" if distinct else "")
+            yield row, program + (f"\n# copy {turn}\n" if distinct else "")
 
 
 def fault(row: Row) -> str:
@@ -81,19 +93,38 @@ def fault(row: Row) -> str:
     )
 
 
-def compare(label: str, programs: list[Pair], folder: Path, options: argparse.Namespace) -> None:
-    """Time both on the same programs, one after the other in turn."""
-    ours, theirs = [], []
+def compare(
+    case: str, programs: list[Pair], results: Path, folder: Path, options: argparse.Namespace
+) -> None:
+    """Time both on the same programs, in turn, and write down what came out."""
+    work = f"{case}, {'distinct' if options.distinct else 'identical'}, {len(programs)} programs"
     by_passk(programs, folder, options.workers)  # the expected outputs are at hand from now on
     for turn in range(options.rounds):
         seconds, found = by_passk(programs, folder, options.workers)
-        ours.append(seconds)
+        took = {"passk": seconds}
         if options.evalplus:
-            theirs.append(by_evalplus(programs, folder / f"{turn}", options))
-    print(f"{label}: {len(programs)} programs, passk {statistics.median(ours):.1f} s", dict(found))
-    if theirs:
-        ratio = statistics.median(theirs) / statistics.median(ours)
-        print(f"  evalplus {statistics.median(theirs):.1f} s: {ratio:.1f} times passk", flush=True)
+            took["evalplus"], passed = by_evalplus(programs, folder / f"{case}-{turn}", options)
+            found["evalplus: correct"] = passed
+        if options.distinct:
+            took["floor"] = by_themselves(programs, options.workers)
+        with results.open("a") as file:
+            file.write(json.dumps({"work": work, "seconds": took, "verdicts": found}) + "\n")
+
+
+def summarize(results: Path) -> None:
+    """Print the medians of all results of a file, per kind of work."""
+    rows = (
+        [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    )
+    for work in dict.fromkeys(row["work"] for row in rows):
+        turns = [row for row in rows if row["work"] == work]
+        print(f"{work}, {len(turns)} rounds", turns[-1]["verdicts"])
+        ours = statistics.median(row["seconds"]["passk"] for row in turns)
+        for who in turns[-1]["seconds"]:
+            seconds = sorted(row["seconds"][who] for row in turns if who in row["seconds"])
+            median = statistics.median(seconds)
+            spread = f"{seconds[0]:.1f}..{seconds[-1]:.1f}"
+            print(f"  {who:9} {median:7.1f} s ({spread}), {median / ours:5.1f} times passk")
 
 
 def by_passk(programs: list[Pair], folder: Path, workers: int) -> tuple[float, Counter[str]]:
@@ -104,8 +135,24 @@ def by_passk(programs: list[Pair], folder: Path, workers: int) -> tuple[float, C
     return time.perf_counter() - began, Counter(row.verdict for row in found)
 
 
-def by_evalplus(programs: list[Pair], folder: Path, options: argparse.Namespace) -> float:
-    """Return the seconds of `evalplus.evaluate`, start-up and imports left out."""
+def by_themselves(programs: list[Pair], workers: int) -> float:
+    """Return the seconds that the programs' calls take alone, shared evenly by the workers."""
+    seconds = 0.0
+    for row, text in programs:
+        names: dict[str, Any] = {}
+        exec(text, names)
+        inputs = [copy.deepcopy(one) for one in row["base_input"] + row["plus_input"]]
+        began = time.perf_counter()
+        for arguments in inputs:
+            names[row["entry_point"]](*arguments)
+        seconds += time.perf_counter() - began
+    return seconds / workers
+
+
+def by_evalplus(
+    programs: list[Pair], folder: Path, options: argparse.Namespace
+) -> tuple[float, int]:
+    """Return the seconds of `evalplus.evaluate`, start-up left out, and how many it let pass."""
     folder.mkdir(exist_ok=True)
     tasks = {row["task_id"]: row for row, _ in programs}
     (folder / "problems.jsonl").write_text("\n".join(json.dumps(row) for row in tasks.values()))
@@ -132,7 +179,13 @@ def by_evalplus(programs: list[Pair], folder: Path, options: argparse.Namespace)
         stderr=subprocess.DEVNULL,
         cwd=folder,
     )
-    return float((folder / "seconds").read_text())
+    results = json.loads((folder / "samples_eval_results.json").read_text())["eval"]
+    passed = [
+        one["base_status"] == one["plus_status"] == "pass"
+        for rows in results.values()
+        for one in rows
+    ]
+    return float((folder / "seconds").read_text()), sum(passed)
 
 
 def overhead(rounds: int, number: int = 400) -> None:

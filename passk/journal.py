@@ -20,11 +20,11 @@ from typing import Generic, Self, TypeVar
 
 from passk.errors import OutputError
 from passk.recipes import canonical_json, output_error
-from passk.records import Sample, Score
+from passk.records import Sample, Score, Verdict
 
 log = logging.getLogger(__name__)
 
-Row = TypeVar("Row", Sample, Score)
+Row = TypeVar("Row", Sample, Score, Verdict)
 
 SYNC_SECONDS = 5.0
 """A crash of the machine (not of the job) loses at most the rows of this many seconds."""

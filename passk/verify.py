@@ -20,7 +20,7 @@ from passk.records import VERDICTS, Problem, Sample, Verdict, read_table, write_
 from passk.registry import VERIFIERS, load
 from passk.verifiers.base import OwnGold, OwnPool, Verifier
 from passk.verifiers.gold import gold_answers
-from passk.verifiers.grading import Graded, Progress, grade
+from passk.verifiers.grading import Graded, Grades, Progress, forget, grade
 from passk.verifiers.pool import Setup
 
 __all__ = ["VERSION", "Graded", "Progress", "Setup", "grade", "grade_file", "verify"]
@@ -73,7 +73,7 @@ def verify(
     _require_known(ids, golds, samples, problems)
     responses = zip((golds[name] for name in ids), _values(table, "text"), strict=True)
     store = problems.parent / "expected"
-    graded = grade(responses, setup, total=len(ids), progress=progress, store=store)
+    graded = grade(responses, setup, total=len(ids), progress=progress, store=store, output=output)
     verdicts = [
         Verdict(name, sample, g.verdict, g.answer, g.answer_class, g.seconds, g.detail)
         for name, sample, g in zip(ids, _values(table, "sample"), graded, strict=True)
@@ -81,6 +81,7 @@ def verify(
     recipe = _recipe(setup, graded, time.perf_counter() - began)
     more = loaded.recipe() if isinstance(loaded, OwnPool) else {}
     write_rows(output, verdicts, recipe | more)
+    forget(output)
 
 
 def grade_file(
@@ -125,13 +126,15 @@ def grade_file(
         )
         for row, where in _lines(source, needed)
     )
-    graded = grade(responses, setup, total=_count_lines(source), progress=progress)
+    total = _count_lines(source)
+    graded = grade(responses, setup, total=total, progress=progress, output=output)
     if not graded:
         raise DataError("has no rows", where=str(source))
     with atomic(output) as temporary, temporary.open("wb") as file:
         for (row, _), found in zip(_lines(source, needed), graded, strict=True):
             file.write(_json_line(row, found))
-    return Counter(found.verdict for found in graded)
+    forget(output)
+    return Counter(graded.verdicts())
 
 
 def _lines(path: Path, needed: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
@@ -248,10 +251,10 @@ def _require_known(ids: list[str], golds: Mapping[str, str], samples: Path, prob
         )
 
 
-def _recipe(setup: Setup, graded: list[Graded], seconds: float) -> dict[str, Any]:
+def _recipe(setup: Setup, graded: Grades, seconds: float) -> dict[str, Any]:
     """Return what made a verdict file."""
     kind = load("verifier", setup.verifier, VERIFIERS)
-    counts = Counter(found.verdict for found in graded)
+    counts = graded.verdicts()
     return {
         "stage": "verify",
         "version": VERSION,

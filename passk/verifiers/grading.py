@@ -6,37 +6,26 @@ that are left go to workers that can be killed.
 
 from __future__ import annotations
 
-import time
-from array import array
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
-from passk.records import VerdictName
+from passk.journal import Journal, journal_path
+from passk.recipes import digest, environment
+from passk.records import Verdict
 from passk.registry import VERIFIERS, load
-from passk.verifiers.base import OwnPool, Verifier
+from passk.verifiers.base import OwnPool, Runs, Verifier
+from passk.verifiers.ledger import NO_ANSWER, Graded, Grades, Ledger, Pairs
 from passk.verifiers.pool import Pool, Result, Setup
+
+__all__ = ["NO_ANSWER", "Graded", "Grades", "Progress", "grade"]
 
 TOLD_EVERY = 1000
 """Responses after which progress is told."""
 
 Progress = Callable[[int, int], None]
 """Called with (responses that have a verdict, responses in all) as grading goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Graded:
-    """What grading found of one response; the fields are those of `records.Verdict`."""
-
-    verdict: VerdictName
-    answer: str | None
-    answer_class: str | None
-    seconds: float
-    detail: str
-
-
-NO_ANSWER = Graded("no_answer", None, None, 0.0, "no answer found in the response")
 
 
 def grade(
@@ -46,11 +35,12 @@ def grade(
     total: int = 0,
     progress: Progress | None = None,
     store: Path | None = None,
-) -> list[Graded]:
+    output: Path | None = None,
+) -> Grades:
     """Grade (gold JSON, response) pairs in memory; the result has their order.
 
-    Responses are let go of as soon as their answer is extracted, and equal results are one
-    object, so that memory grows with the distinct answers and 16 bytes per response.
+    Responses are let go of as soon as their answer is extracted, and answers wait in a temporary
+    file, so that memory grows with some hundred bytes per distinct answer and 8 per response.
 
     Args:
         responses: the gold answer (JSON of `Problem.gold`) and the text of each response.
@@ -58,81 +48,77 @@ def grade(
         total: how many responses there are, for `progress`.
         progress: called with (responses that have a verdict, `total`).
         store: folder in which a verifier with a pool of its own may keep what later runs can use.
+        output: the file that the verdicts will go into: what is compared is kept in a journal
+            beside it, so that a killed run goes on from there; to be removed by `forget`.
 
     Raises:
         VerifierError: the verifier or one of its options is not known, or it cannot be started.
+        OutputError: the journal cannot be written, or another process has it.
         ValueError: a gold answer is not JSON of a string, a number or a list of those.
     """
     verifier: Verifier = load("verifier", setup.verifier, VERIFIERS)(**setup.options)
-    ledger = _Ledger(verifier)
+    ledger = Ledger(verifier)
     tell = progress or _silent
     for gold, response in responses:
         ledger.add(gold, response)
         if len(ledger.rows) % TOLD_EVERY == 0:
             tell(ledger.known, total)
     tell(ledger.known, total or len(ledger.rows))
-    own = verifier.pool(setup, store) if isinstance(verifier, OwnPool) else Pool(setup)
-    with own as pool:
-        for place, result in pool.run([ledger.pairs[index] for index in ledger.hard]):
-            ledger.settle(ledger.hard[place], result)
+    if ledger.hard:
+        for _ in _settled(ledger, verifier, setup, store, output):
             tell(ledger.known, total or len(ledger.rows))
     return ledger.graded()
+
+
+def forget(output: Path) -> None:
+    """Remove the journal of an output that has been written."""
+    journal_path(output).unlink(missing_ok=True)
 
 
 def _silent(done: int, total: int) -> None:
     """Tell nobody."""
 
 
-class _Ledger:
-    """Distinct (gold, answer) pairs, what is known of them, and which of them each row has."""
+def _settled(
+    ledger: Ledger, verifier: Verifier, setup: Setup, store: Path | None, output: Path | None
+) -> Iterator[None]:
+    """Compare what the cheap rules left, and yield whenever more is settled."""
+    if output is None:
+        yield from _compared(ledger, ledger.unsettled(), _pool(verifier, setup, store), None)
+        return
+    with Journal(output, _key(ledger, verifier, setup), Verdict) as journal:
+        for row in journal.rows.values():
+            result = Result(row.verdict, row.detail, row.answer_class, row.seconds)
+            ledger.settle(row.sample, result)
+        yield
+        left = ledger.unsettled()
+        yield from _compared(ledger, left, _pool(verifier, setup, store), journal)
 
-    def __init__(self, verifier: Verifier) -> None:
-        """Start with no rows."""
-        self.verifier = verifier
-        self.places: dict[tuple[str, str], int] = {}
-        self.pairs: list[tuple[str, str]] = []
-        self.found: list[Graded | None] = []
-        self.rows = array("q")
-        self.hard: list[int] = []
-        self.waiting: Counter[int] = Counter()
-        self.known = 0
 
-    def add(self, gold: str, response: str) -> None:
-        """Take a row; a pair that is seen for the first time is tried by the cheap rules."""
-        answer = self.verifier.extract(response)
-        place = -1
-        if answer is not None:
-            place = self.places.setdefault((gold, answer), len(self.pairs))
-            if place == len(self.pairs):
-                self._first(gold, answer)
-        self.rows.append(place)
-        if place >= 0 and self.found[place] is None:
-            self.waiting[place] += 1
-        else:
-            self.known += 1
+def _compared(
+    ledger: Ledger,
+    pairs: Pairs,
+    runs: AbstractContextManager[Runs],
+    journal: Journal[Verdict] | None,
+) -> Iterator[None]:
+    """Compare pairs, keep each result, and yield after each."""
+    with runs as pool:
+        for index, result in pool.run(pairs):
+            place = pairs.places[index]
+            ledger.settle(place, result)
+            if journal is not None:
+                found = (result.verdict, None, result.answer_class, result.seconds, result.detail)
+                journal.append(Verdict("", place, *found))
+            yield
 
-    def _first(self, gold: str, answer: str) -> None:
-        """Take a new pair, and its verdict where a cheap rule has one."""
-        began = time.perf_counter()
-        outcome = self.verifier.quick(gold, answer)
-        self.pairs.append((gold, answer))
-        if outcome is None:
-            self.hard.append(len(self.found))
-            self.found.append(None)
-            return
-        seconds = time.perf_counter() - began
-        self.found.append(
-            Graded(outcome.verdict, answer, outcome.answer_class, seconds, outcome.detail)
-        )
 
-    def settle(self, place: int, result: Result) -> None:
-        """Take the pool's verdict; an answer that could not be compared keeps its cheap name."""
-        answer = self.pairs[place][1]
-        name = result.answer_class or self.verifier.canonical(answer)
-        self.found[place] = Graded(result.verdict, answer, name, result.seconds, result.detail)
-        self.known += self.waiting.pop(place)
+def _pool(verifier: Verifier, setup: Setup, store: Path | None) -> AbstractContextManager[Runs]:
+    """Return what compares pairs."""
+    return verifier.pool(setup, store) if isinstance(verifier, OwnPool) else Pool(setup)
 
-    def graded(self) -> list[Graded]:
-        """Return the verdict of each row."""
-        found = [graded for graded in self.found if graded is not None]
-        return [NO_ANSWER if row < 0 else found[row] for row in self.rows]
+
+def _key(ledger: Ledger, verifier: Verifier, setup: Setup) -> str:
+    """Return a digest of all that decides the results: pairs, verifier, limits, isolation."""
+    own: Mapping[str, Any] = verifier.recipe() if isinstance(verifier, OwnPool) else {}
+    limits = [setup.verifier, verifier.version, dict(setup.options), setup.deadline, setup.memory]
+    return digest([ledger.content(), limits, environment(verifier.packages), own])

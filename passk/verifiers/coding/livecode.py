@@ -1,10 +1,74 @@
-"""Comparison rules of LiveCodeBench (Jain et al. 2024, arXiv 2403.07974)."""
+"""Rows and comparison rules of LiveCodeBench (Jain et al. 2024, arXiv 2403.07974)."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
+import pickletools
+import zlib
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+PRIVATE_BYTES = 1 << 30
+"""Most bytes that packed tests may unfold to; the largest that are published take a fifth."""
+
+AROUND_TEXT = frozenset({"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "STOP"})
+"""Operations of a pickle that carry nothing."""
+
+TEXT = frozenset({"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"})
+"""Operations of a pickle that carry a text."""
+
+
+def published(row: Mapping[str, Any]) -> tuple[list[Any], str]:
+    """Return the tests of a row as it is published, public ones first, and the entry point.
+
+    Args:
+        row: `public_test_cases` and `metadata` are JSON text, `private_test_cases` is JSON text
+            or packed (`unpacked`); a row without a function's name is about standard input.
+
+    Raises:
+        ValueError: one of those is not what it should be.
+    """
+    tests: list[Any] = []
+    for key in ("public_test_cases", "private_test_cases"):
+        text = row.get(key) or "[]"
+        if not isinstance(text, str):
+            raise ValueError(f"{key!r} is text")  # noqa: TRY004
+        found = json.loads(text if text.lstrip().startswith("[") else unpacked(text))
+        if not isinstance(found, list):
+            raise ValueError(f"{key!r} is not a list of tests")  # noqa: TRY004
+        tests += found
+    metadata = json.loads(row.get("metadata") or "{}")
+    name = metadata.get("func_name") if isinstance(metadata, dict) else None
+    return tests, str(name or "")
+
+
+def unpacked(text: str) -> str:
+    """Return the text that is packed as a pickle, deflated, in base 64.
+
+    A pickle is a program, so this one is read, not run: it may hold one text and nothing else.
+
+    Raises:
+        ValueError: it is none, too large, or does more than to hold a text.
+    """
+    try:
+        inflate = zlib.decompressobj()
+        data = inflate.decompress(base64.b64decode(text, validate=True), PRIVATE_BYTES)
+    except (binascii.Error, zlib.error) as error:
+        raise ValueError(f"packed tests cannot be read: {error}") from error
+    if not inflate.eof:
+        raise ValueError(f"packed tests are cut short, or larger than {PRIVATE_BYTES} bytes")
+    texts = []
+    for operation, argument, _ in pickletools.genops(data):
+        if operation.name in TEXT:
+            texts.append(argument)
+        elif operation.name not in AROUND_TEXT:
+            raise ValueError(f"packed tests hold more than a text: {operation.name}")
+    if len(texts) != 1:
+        raise ValueError(f"packed tests hold {len(texts)} texts")
+    return str(texts[0])
 
 
 def functional(given: Any, output: Any) -> tuple[list[Any], Any]:

@@ -81,9 +81,10 @@ class ProgramPool:
         Programs of a problem run next to each other. One that is late, or whose sandbox fails, is
         tried once more by itself, when nothing else runs, before that counts.
         """
-        self._expect(gold for gold, _ in pairs)
+        golds = [gold for gold, _ in pairs]
+        self._expect(golds)
         again = []
-        order = sorted(range(len(pairs)), key=lambda index: pairs[index][0])
+        order = sorted(range(len(pairs)), key=golds.__getitem__)
         for index, result in self._round(pairs, order, PATIENCE):
             if result.verdict in FAILURES:
                 again.append(index)

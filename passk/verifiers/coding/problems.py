@@ -1,6 +1,6 @@
 r"""Gold formats of problems that are solved by programs, and the tests that they stand for.
 
-`Problem.gold` is one JSON object in one of three forms, told apart by their keys.
+`Problem.gold` is one JSON object in one of four forms, told apart by their keys.
 
 EvalPlus, a row of HumanEval+ or MBPP+ as published; other keys are ignored:
 
@@ -20,9 +20,12 @@ Standard input and output (LiveCodeBench from AtCoder and Codeforces):
 
     {"tests": [{"input": "1 2\n", "output": "3\n"}]}
 
-In the latter two `tests` may itself be JSON text, as LiveCodeBench publishes it, `testtype` says
-`functional` or `stdin` where it is present, and `prompt` (starter code) is needed only where
-responses are completions.
+In the latter two `tests` may itself be JSON text, `testtype` says `functional` or `stdin` where it
+is present, and `prompt` (starter code) is needed only where responses are completions. A row of
+LiveCodeBench is taken as published, `public_test_cases`, packed `private_test_cases`, `metadata`:
+
+    {"public_test_cases": "[{...}]", "private_test_cases": "eJx...",
+     "metadata": "{\"func_name\": \"f\"}"}
 """
 
 from __future__ import annotations
@@ -93,7 +96,7 @@ def problem_of(gold: str, tests: str = "all") -> Calls | Scripts:
         tests: `all`, or `base` for those of the original benchmark alone (EvalPlus).
 
     Raises:
-        ValueError: it is none of the three forms; the message says what is missing.
+        ValueError: it is none of the forms; the message says what is missing.
     """
     row = json.loads(gold)
     if not isinstance(row, dict):
@@ -130,7 +133,9 @@ def _evalplus(row: Mapping[str, Any], key: str, tests: str) -> Calls:
 
 def _with_outputs(row: Mapping[str, Any], key: str) -> Calls | Scripts:
     """Return tests whose outputs are given."""
-    tests = row.get("tests")
+    tests, entry_point = row.get("tests"), row.get("entry_point")
+    if tests is None and "public_test_cases" in row:
+        tests, entry_point = livecode.published(row)
     if isinstance(tests, str):
         tests = json.loads(tests)
     if not isinstance(tests, list) or not tests:
@@ -138,13 +143,13 @@ def _with_outputs(row: Mapping[str, Any], key: str) -> Calls | Scripts:
     for number, test in enumerate(tests):
         if not isinstance(test, dict) or "input" not in test or "output" not in test:
             raise ValueError(f"test {number} lacks 'input' or 'output'")
-    if not row.get("entry_point"):
+    if not entry_point:
         return _scripts(row, tests, key)
     pairs = [livecode.functional(test["input"], test["output"]) for test in tests]
     return Calls(
         key=key,
         prompt=row.get("prompt", ""),
-        entry_point=row["entry_point"],
+        entry_point=entry_point,
         method=True,
         inputs=[arguments for arguments, _ in pairs],
         kinds=["functional"] * len(pairs),
