@@ -21,6 +21,7 @@ from passk.spec import (
     Model,
     PerplexityRun,
     PromptTemplate,
+    Review,
     Sampler,
 )
 from passk.spec_checks import meaning_faults
@@ -133,6 +134,7 @@ def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment
         benchmarks=benchmarks,
         samplers=samplers,
         perplexity=runs,
+        review=Review(**_frozen(data["review"])) if "review" in data else None,
         **{key: data[key] for key in plain if key in data},
     )
 

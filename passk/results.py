@@ -33,6 +33,15 @@ TABLES = (
 )
 """Tables that aggregation writes, each as CSV and Parquet."""
 
+REVIEWED = (
+    "reviewed_curves",
+    "reviewed_models",
+    "reviewed_problems",
+    "reviewed_agreement",
+    "guessable",
+)
+"""Tables made of reviewers' labels and of the guessing prompt, where a study has them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -106,7 +115,7 @@ class Scoring:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One experiment: its cells, its scorings and the spec that it came from."""
+    """One experiment: its cells, its scorings, what is reviewed, and the spec it came from."""
 
     name: str
     k: tuple[int, ...]
@@ -115,6 +124,7 @@ class Study:
     title: str = ""
     spec: Mapping[str, Any] = field(default_factory=dict)
     spec_path: str = ""
+    review: Mapping[str, Any] = field(default_factory=dict)
 
     def cell(self, name: str) -> Cell:
         """Return the cell with this id."""
@@ -144,11 +154,16 @@ def read_plan(path: Path) -> Study:
     raw = read_json(path)
     if not isinstance(raw, dict):
         raise DataError("not a plan: no JSON object", where=str(path))
-    cells = tuple(_part(Cell, entry, f"{path}: cells") for entry in raw.get("cells", []))
-    scores = tuple(_part(Scoring, entry, f"{path}: scores") for entry in raw.get("scores", []))
+    return study_of(raw, str(path))
+
+
+def study_of(raw: Mapping[str, Any], where: str) -> Study:
+    """Return what a plan's JSON says; errors as for `read_plan`, told of `where`."""
+    cells = tuple(_part(Cell, entry, f"{where}: cells") for entry in raw.get("cells", []))
+    scores = tuple(_part(Scoring, entry, f"{where}: scores") for entry in raw.get("scores", []))
     if not cells:
-        raise DataError("the plan has no cells", where=str(path))
-    return _part(Study, {**raw, "cells": cells, "scores": scores}, str(path))
+        raise DataError("the plan has no cells", where=where)
+    return _part(Study, {**raw, "cells": cells, "scores": scores}, where)
 
 
 def _part(kind: type[Part], raw: Mapping[str, Any], where: str) -> Part:

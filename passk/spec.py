@@ -77,6 +77,17 @@ class PerplexityRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """Which responses people read, and which problems can be guessed."""
+
+    accuracy: tuple[float, ...] = (0.0, 0.05)
+    responses: int | None = None
+    models: tuple[str, ...] | None = None
+    guessing: str | None = None
+    guess_accuracy: tuple[float, ...] = (0.0, 0.05)
+
+
+@dataclass(frozen=True, slots=True)
 class Benchmark:
     """A benchmark of the catalogue (specs/benchmarks/NAME.yaml)."""
 
@@ -142,6 +153,7 @@ class Experiment:
     outputs: str = "outputs"
     references: Mapping[str, str] = dataclasses.field(default_factory=dict)
     perplexity: tuple[PerplexityRun, ...] = ()
+    review: Review | None = None
     catalogue: Mapping[str, Benchmark] = dataclasses.field(default_factory=dict)
     prompts: Mapping[str, PromptTemplate] = dataclasses.field(default_factory=dict)
 

@@ -36,6 +36,21 @@ def meaning_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[
         yield from _unknown(("samplers", name, "base"), sampler.base, known)
     for index, run in enumerate(experiment.perplexity):
         yield from _perplexity_faults(experiment, ("perplexity", index), run)
+    yield from _review_faults(experiment)
+
+
+def _review_faults(experiment: Experiment) -> Iterator[Fault]:
+    """Yield what is wrong with the section about reading responses."""
+    review = experiment.review
+    if review is None:
+        return
+    for index, name in enumerate(review.models or ()):
+        yield from _unknown(("review", "models", index), name, experiment.models)
+    yield from _unknown(("review", "guessing"), review.guessing, experiment.models)
+    for key in ("accuracy", "guess_accuracy"):
+        low, high = getattr(review, key)
+        if low >= high:
+            yield ("review", key), f"[{low}, {high}] holds no accuracy: say [LOW, HIGH]"
 
 
 def _name_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[Fault]:

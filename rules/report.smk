@@ -42,6 +42,20 @@ rule draw_figures:
         " --log {log} -o $(dirname {output.index})"
 
 
+rule tabulate_labels:
+    input:
+        counts=R.counts,
+        labels=R.labels,
+        plan=R.plan_file,
+    output:
+        R.reviewed,
+    log:
+        R.paths.log("reviewed", R.name),
+    shell:
+        "passk reviewed --plan {input.plan} --labels {input.labels}"
+        " --log {log} -o $(dirname {output[0]})"
+
+
 rule write_report:
     input:
         curves=R.curves,

@@ -12,19 +12,22 @@ import pytest
 from conftest import REPO
 
 LAYERS = (
-    {"errors", "versions", "progress", "recipes", "records", "estimate", "journal", "palette"},
+    {"errors", "versions", "progress", "recipes", "records", "estimate", "journal", "palette", "web"},
     {"registry", "yamls", "spec", "spec_checks", "load", "reference_page"},
     {"engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights"},
     {"plan"},
     {
         *("problems", "sample", "verify", "perplexity", "floor", "count", "estimate_file"),
-        *("aggregate", "figures", "findings", "report"),
+        *("aggregate", "figures", "findings", "report", "review"),
     },
     {"cli", "__main__"},
 )
 """Parts of passk from the lowest to the highest; a part imports from its own layer or below."""
 
-STAGES = {"problems", "sample", "verify", "perplexity", "count", "aggregate", "figures", "report"}
+STAGES = {
+    *("problems", "sample", "verify", "perplexity", "count"),
+    *("aggregate", "figures", "report", "review"),
+}
 BLIND_TO_EACH_OTHER = ({"engines"}, {"benchmarks"}, {"verifiers"})
 
 

@@ -186,6 +186,36 @@ def run_report(options: argparse.Namespace) -> None:
     report(options.plan, options.tables, options.figures, options.output)
 
 
+def run_reviewed(options: argparse.Namespace) -> None:
+    """Run `passk reviewed`."""
+    from passk.review.tables import review_tables
+
+    review_tables(options.plan, options.labels, options.output)
+
+
+def run_review(options: argparse.Namespace) -> None:
+    """Serve the reading room until it is interrupted."""
+    import getpass
+
+    from passk.plan import build_plan
+    from passk.plan.documents import experiment_document
+    from passk.results import study_of
+    from passk.review.queue import build_queue
+    from passk.review.room import Room, open_labels
+    from passk.review.server import Server
+
+    plan = build_plan(options.spec)
+    study = study_of(experiment_document(plan), str(options.spec))
+    items = build_queue(study)
+    folder = Path(plan.layout.experiment(study.name, "labels"))
+    with open_labels(folder, options.reviewer or getpass.getuser()) as labels:
+        server = Server(Room(study.title or study.name, items, labels), options.port)
+        print(f"{len(items)} responses to read; labels are kept in {labels.path}")
+        print(f"open {server.url}", flush=True)
+        with server:
+            server.serve_forever()
+
+
 def run_grade(options: argparse.Namespace) -> None:
     """Grade responses of one's own."""
     from passk.verify import grade_file

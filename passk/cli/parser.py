@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
         _add_verify,
         _add_perplexity,
         _add_analysis,
+        _add_review,
         _add_parts,
     )
     for add in adders:
@@ -302,6 +303,30 @@ def _add_analysis(commands: Any) -> None:
     _path(command, "--tables", "folder of tables")
     _path(command, "--figures", "folder of figures")
     _output(command, "HTML file")
+
+
+def _add_review(commands: Any) -> None:
+    """Add the commands of the reading room."""
+    command = _command(
+        commands,
+        "review",
+        handlers.run_review,
+        "read responses and label them, in a local page",
+        "passk review specs/quickstart.yaml --reviewer ada",
+    )
+    command.add_argument("spec", type=Path)
+    command.add_argument("--reviewer", metavar="NAME", help="whose labels (default: your login)")
+    command.add_argument("--port", type=_positive, default=0, help="default: a free one")
+    command = _command(
+        commands,
+        "reviewed",
+        handlers.run_reviewed,
+        "make the tables of labels: validated curves, problems with a valid solution, agreement",
+        "passk reviewed --plan plan.json --labels labels/ada.jsonl -o reviewed",
+    )
+    _path(command, "--plan", "plan.json")
+    command.add_argument("--labels", type=Path, nargs="*", default=[], metavar="FILE")
+    _output(command, "folder of tables")
 
 
 def _add_parts(commands: Any) -> None:

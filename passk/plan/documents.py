@@ -73,6 +73,7 @@ def experiment_document(plan: Plan) -> dict[str, Any]:
         "scores": [_score_entry(plan, scoring) for scoring in plan.scorings.values()],
         "warnings": plan.warnings(),
         "spec": _plain_spec(experiment),
+        **({"review": _plain(experiment.review)} if experiment.review else {}),
     }
 
 
@@ -127,7 +128,9 @@ def _score_entry(plan: Plan, scoring: Scoring) -> dict[str, Any]:
 
 def _plain_spec(experiment: Experiment) -> dict[str, Any]:
     """Return the spec as plain JSON for the record."""
-    kept = ("name", "k", "seed", "shard", "models", "benchmarks", "samplers", "perplexity")
+    kept = ["name", "k", "seed", "shard", "models", "benchmarks", "samplers", "perplexity"]
+    if experiment.review is not None:
+        kept.append("review")
     spec: dict[str, Any] = json.loads(
         json.dumps({key: _plain(getattr(experiment, key)) for key in kept})
     )

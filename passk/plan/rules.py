@@ -16,7 +16,7 @@ from passk.plan.cells import Scoring
 from passk.plan.documents import cell_document, experiment_document, score_document
 from passk.plan.layout import Layout
 from passk.recipes import canonical_json, digest
-from passk.results import TABLES
+from passk.results import REVIEWED, TABLES
 from passk.spec import Model
 from passk.yamls import read_yaml
 
@@ -63,6 +63,22 @@ class Rules:
     def figures(self) -> str:
         """The index of the figures, written last."""
         return self.paths.experiment(self.name, "figures/figures.json")
+
+    @property
+    def reviewed(self) -> list[str]:
+        """The tables made of labels and of the guessing prompt, as CSV and Parquet."""
+        files = [f"reviewed/{name}.{ending}" for name in REVIEWED for ending in ("csv", "parquet")]
+        return [self.paths.experiment(self.name, file) for file in files]
+
+    def labels(self, _wildcards: Any) -> list[str]:
+        """Return the label files that there are, one per reviewer."""
+        folder = Path(self.paths.experiment(self.name, "labels"))
+        return [str(path) for path in sorted(folder.glob("*.jsonl"))]
+
+    def wanted_reviewed(self, wildcards: Any) -> list[str]:
+        """Return those tables where the spec asks for them or somebody has labelled; else none."""
+        asked = self.plan.experiment.review is not None or self.labels(wildcards)
+        return self.reviewed if asked else []
 
     @property
     def wanted(self) -> list[str]:

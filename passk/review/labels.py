@@ -1,0 +1,152 @@
+"""What reviewers said: an append-only file of JSON lines per reviewer, forced to disk each time.
+
+A line is one keystroke. The last line about a response counts; one with `label: null` takes the
+label back. A line that a kill cut short is passed over, and the next one starts on a line of its
+own, so that no other label is lost.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
+from typing import Literal, Self, get_args
+
+from passk.errors import DataError, OutputError
+from passk.recipes import output_error
+from passk.review.queue import Key
+
+log = logging.getLogger(__name__)
+
+Label = Literal["valid", "flawed", "unsure"]
+LABELS: tuple[Label, ...] = get_args(Label)
+
+Said = Mapping[Key, tuple[Label, str]]
+"""Response -> label and note, as they stand now."""
+
+
+def read_labels(path: Path) -> dict[Key, tuple[Label, str]]:
+    """Return what one reviewer says now; a line that is no label is passed over with a warning.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise DataError(f"cannot read: {error.strerror}", where=str(path)) from error
+    found: dict[Key, tuple[Label, str]] = {}
+    for number, line in enumerate(lines, start=1):
+        if line.strip() and not _take(found, line):
+            log.warning("%s:%d: not a label (cut short?); passed over", path, number)
+    return found
+
+
+def _take(found: dict[Key, tuple[Label, str]], line: bytes) -> bool:
+    """Take one line over; say whether it is a label."""
+    try:
+        row = json.loads(line)
+        key = Key(str(row["cell"]), str(row["problem_id"]), int(row["sample"]))
+        label, note = row["label"], str(row.get("note") or "")
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+    if label is None:
+        found.pop(key, None)
+    elif label in LABELS:
+        found[key] = (label, note)
+    return label is None or label in LABELS
+
+
+def read_all(paths: Iterable[Path]) -> dict[str, dict[Key, tuple[Label, str]]]:
+    """Return what each reviewer says now, by the names of their files."""
+    return {path.stem: read_labels(path) for path in sorted(paths)}
+
+
+class LabelFile:
+    """One reviewer's file, open for more; at most one process holds it.
+
+    Args:
+        path: the file; made where it is missing.
+
+    Raises:
+        OutputError: another process holds it, or it cannot be written.
+        DataError: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or begin the file, and read what it says."""
+        self.path = path
+        self._history: list[tuple[Key, tuple[Label, str] | None]] = []
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: FileIO = path.open("ab+", buffering=0)
+        except OSError as error:
+            raise output_error(error, path) from error
+        self._lock()
+        self._end_torn_line()
+        self.said = read_labels(path)
+
+    def __enter__(self) -> Self:
+        """Return the open file."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self._file.close()
+
+    def say(self, key: Key, label: Label, note: str = "") -> None:
+        """Keep one label; it is on disk when this returns."""
+        self._history.append((key, self.said.get(key)))
+        self._write(key, label, note)
+
+    def undo(self) -> Key | None:
+        """Take the latest label of this session back; return its response, or None."""
+        if not self._history:
+            return None
+        key, before = self._history[-1]
+        self._write(key, *(before or (None, "")))
+        self._history.pop()
+        return key
+
+    def _write(self, key: Key, label: Label | None, note: str) -> None:
+        """Append one line and wait until the disk has it."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        row = {**key._asdict(), "label": label, "note": note, "time": now}
+        line = json.dumps(row).encode() + b"\n"
+        try:
+            if self._file.write(line) != len(line):
+                self._end_torn_line()
+                raise OSError(28, os.strerror(28))
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise output_error(error, self.path) from error
+        if label is None:
+            self.said.pop(key, None)
+        else:
+            self.said[key] = (label, note)
+
+    def _lock(self) -> None:
+        """Take the file for this process, or raise where another has it."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise OutputError(
+                "this reviewer's labels are open in another `passk review`",
+                where=str(self.path),
+                fix="stop that one, or give --reviewer another name",
+            ) from error
+
+    def _end_torn_line(self) -> None:
+        """Where a kill cut the last line short, end it, so that the next label stands alone."""
+        try:
+            size = self._file.seek(0, os.SEEK_END)
+            if size and os.pread(self._file.fileno(), 1, size - 1) != b"\n":
+                self._file.write(b"\n")
+        except OSError as error:
+            raise output_error(error, self.path) from error

@@ -1,0 +1,205 @@
+"""The reading room's server: this machine only, one token, no other origin, nothing from outside.
+
+A response is untrusted text. It travels as JSON, becomes text nodes in the page, and a content
+security policy without inline scripts stands behind that.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import secrets
+from collections.abc import Iterable
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from typing import Any
+
+from passk import web
+from passk.errors import OutputError, PasskError
+from passk.review.room import IMAGES, Refusal, Room
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+LARGEST_BODY = 100_000
+"""Bytes that a label with its note may have."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+JSON, SCRIPT, STYLE = "application/json", "text/javascript", "text/css"
+
+
+class Server(ThreadingHTTPServer):
+    """The server of one room, on the loopback interface alone.
+
+    Args:
+        room: what it shows.
+        port: the port; 0 takes a free one.
+
+    Raises:
+        OutputError: the port is taken.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, room: Room, port: int = 0) -> None:
+        """Bind, and draw the token that every address begins with."""
+        self.token = secrets.token_urlsafe(24)
+        try:
+            super().__init__((LOOPBACK, port), partial(Handler, room, self.token))
+        except OSError as error:
+            raise OutputError(
+                f"cannot listen: {error.strerror}",
+                where=f"{LOOPBACK}:{port}",
+                fix="give --port another number, or leave it out",
+            ) from error
+
+    @property
+    def url(self) -> str:
+        """The address to open."""
+        return f"http://{LOOPBACK}:{self.server_port}/{self.token}/"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request: checked first, then answered by the room."""
+
+    server_version, sys_version = "passk", ""
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+
+    def __init__(self, room: Room, token: str, *arguments: Any) -> None:
+        """Keep the room and the token."""
+        self.room, self.token = room, token
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        """Answer a request for a page or data."""
+        self._serve(self._get)
+
+    def do_POST(self) -> None:
+        """Answer a keystroke."""
+        self._serve(self._post)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+        """Say nothing on standard error; the token would stand there."""
+
+    def _serve(self, answer: Any) -> None:
+        """Check the request, answer it, or say why not."""
+        try:
+            self._check()
+            body, kind = answer(self.path.split("/")[2:])
+            self._send(HTTPStatus.OK, body, kind)
+        except Refusal as refusal:
+            self._send(refusal.status, json.dumps({"error": str(refusal)}).encode(), JSON)
+        except PasskError as error:
+            log.warning("%s", error)
+            body = json.dumps({"error": str(error)}).encode()
+            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, body, JSON)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def _check(self) -> None:
+        """Refuse a wrong token, a name that is not this machine's, and any other origin."""
+        port = self.server.server_address[1]
+        hosts = {f"{LOOPBACK}:{port}", f"localhost:{port}"}
+        if self.headers.get("Host") not in hosts:
+            raise Refusal(HTTPStatus.FORBIDDEN, "not this host")
+        origin = self.headers.get("Origin")
+        if origin is not None and origin not in {f"http://{host}" for host in hosts}:
+            raise Refusal(HTTPStatus.FORBIDDEN, "not this origin")
+        if self.command == "POST" and origin is None:
+            raise Refusal(HTTPStatus.FORBIDDEN, "no origin")
+        given = self.path.split("/")[1] if self.path.count("/") > 1 else ""
+        if not hmac.compare_digest(given.encode(), self.token.encode()):
+            raise Refusal(HTTPStatus.FORBIDDEN, "wrong token: open the address that was printed")
+
+    def _get(self, parts: list[str]) -> tuple[bytes, str]:
+        """Return body and type of what is asked for."""
+        match parts:
+            case [""]:
+                return _own("review.html").encode(), "text/html"
+            case ["assets", name]:
+                return _asset(name)
+            case ["queue"]:
+                return json.dumps(self.room.queue()).encode(), JSON
+            case ["agreement"]:
+                return json.dumps(self.room.agreement()).encode(), JSON
+            case ["item", index] if index.isdecimal():
+                return json.dumps(self.room.item(int(index))).encode(), JSON
+            case ["image", index, number] if index.isdecimal() and number.isdecimal():
+                return self.room.image(int(index), int(number))
+        raise Refusal(HTTPStatus.NOT_FOUND, "no such page")
+
+    def _post(self, parts: list[str]) -> tuple[bytes, str]:
+        """Keep a label or take one back."""
+        match parts:
+            case ["label"]:
+                return json.dumps(self.room.say(self._body())).encode(), JSON
+            case ["undo"]:
+                self._body()
+                return json.dumps(self.room.undo()).encode(), JSON
+        raise Refusal(HTTPStatus.NOT_FOUND, "no such page")
+
+    def _body(self) -> dict[str, Any]:
+        """Return the JSON object of a request."""
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
+            self.close_connection = True
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too long")
+        try:
+            body = json.loads(self.rfile.read(int(length)) or b"{}")
+        except (ValueError, RecursionError) as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "not JSON") from error
+        if not isinstance(body, dict):
+            raise Refusal(HTTPStatus.BAD_REQUEST, "not a JSON object")
+        return body
+
+    def _send(self, status: HTTPStatus, body: bytes, kind: str) -> None:
+        """Send an answer with the headers that keep the page closed."""
+        if status != HTTPStatus.OK:
+            self.close_connection = True
+        self.send_response(status)
+        self.send_header(
+            "Content-Type", kind if kind in IMAGES.values() else f"{kind}; charset=utf-8"
+        )
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _own(name: str) -> str:
+    """Return a file of the reading room's own page."""
+    return (files("passk.review") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _asset(name: str) -> tuple[bytes, str]:
+    """Return a script or style by name; only names that are known are looked up."""
+    sources: Iterable[tuple[tuple[str, ...], Any]] = (
+        (("review.js", "review.css"), _own),
+        (("text.js", "base.css"), web.asset),
+        (("katex.js", "highlight.js"), web.vendor),
+    )
+    for names, read in sources:
+        if name in names:
+            return read(name).encode(), SCRIPT if name.endswith(".js") else STYLE
+    raise Refusal(HTTPStatus.NOT_FOUND, "no such file")

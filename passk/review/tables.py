@@ -1,0 +1,215 @@
+"""What the labels and the guessing prompt change: curves again, and who has a valid solution.
+
+A response that was not read, or on which reviewers do not agree, is neither valid nor flawed:
+curves are given at the least (only valid ones count as correct) and at the most (all but the
+flawed ones do). Both are equal once everything in the queue is decided.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from passk.estimate import estimate_curve
+from passk.recipes import output_error
+from passk.results import REVIEWED, Cell, Study, read_plan
+from passk.review.agreement import agreed, agreement_rows
+from passk.review.labels import Said, read_all
+from passk.review.queue import Wanted, inside, queued, read_counts, reviewed_cells, wanted_of
+
+DECIMALS = 13
+
+NAMES = ["model", "benchmark", "sampler", "cell", "label"]
+COUNTED = ["queued", "valid", "flawed", "unsure", "unlabelled"]
+COLUMNS: Mapping[str, list[str]] = {
+    "reviewed_curves": [
+        *NAMES, "problems_kept", "responses_kept", "k", "pass_at_k",
+        "ci_low", "ci_high", "noise_low", "noise_high", "n", "problems",
+    ],
+    "reviewed_models": [
+        *NAMES, "problems", "solved", "problems_read", "with_valid", "all_flawed", "open", *COUNTED,
+    ],
+    "reviewed_problems": [*NAMES, "problem_id", "n", "correct", "accuracy", *COUNTED],
+    "reviewed_agreement": ["reviewer", "other", "responses", "agreement", "kappa"],
+    "guessable": ["benchmark", "problem_id", "cell", "n", "correct", "accuracy", "dropped"],
+}  # fmt: skip
+"""Columns of each table, so that an empty one has them too.
+
+`problems_kept`: all, or without guessable; `responses_kept`: graded, valid at least, valid at
+most; `solved`: problems with a correct response; `with_valid`: problems read that have a valid
+one, `all_flawed`: whose every correct response is flawed, `open`: the others.
+"""
+
+
+def review_tables(plan: Path, labels: Sequence[Path], output: Path) -> None:
+    """Write the tables named in `passk.results.REVIEWED` into the folder `output`.
+
+    Args:
+        plan: `plan.json` of the study.
+        labels: label files, one per reviewer.
+        output: folder for `NAME.csv` and `NAME.parquet`.
+
+    Raises:
+        DataError: a file is missing or cannot be used.
+        OutputError: the folder cannot be written.
+    """
+    tables = build(read_plan(plan), read_all(labels))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output, prefix=".tables-") as folder:
+            for name, table in tables.items():
+                kept = table.round(DECIMALS)
+                kept.to_csv(Path(folder, f"{name}.csv"), index=False, lineterminator="\n")
+                kept.to_parquet(Path(folder, f"{name}.parquet"), index=False)
+            for path in sorted(Path(folder).iterdir()):
+                path.replace(output / path.name)
+    except OSError as error:
+        raise output_error(error, output) from error
+
+
+def build(study: Study, said: Mapping[str, Said]) -> dict[str, pd.DataFrame]:
+    """Return every table by name."""
+    wanted = wanted_of(study.review)
+    counts = {cell.id: read_counts(cell) for cell in study.cells}
+    guessable = list(guess_rows(study, wanted, counts))
+    problems = list(problem_rows(study, wanted, said, counts))
+    rows = {
+        "reviewed_curves": list(curve_rows(study, wanted, counts, problems, guessable)),
+        "reviewed_models": list(model_rows(study, wanted, counts, problems)),
+        "reviewed_problems": problems,
+        "reviewed_agreement": list(agreement_rows(said)),
+        "guessable": guessable,
+    }
+    return {name: pd.DataFrame(rows[name], columns=COLUMNS[name]) for name in REVIEWED}
+
+
+def _names(cell: Cell) -> dict[str, Any]:
+    """Return the columns that say which cell a row is about."""
+    found = {name: getattr(cell, name) for name in ("model", "benchmark", "sampler", "label")}
+    return {**found, "cell": cell.id}
+
+
+def guess_rows(
+    study: Study, wanted: Wanted, counts: Mapping[str, pd.DataFrame]
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per cell of the guessing model and problem, with whether it is dropped."""
+    for cell in study.cells:
+        if cell.model == wanted.guessing:
+            table = counts[cell.id].assign(dropped=inside(counts[cell.id], wanted.guess_accuracy))
+            for row in table.to_dict("records"):
+                yield {
+                    "benchmark": cell.benchmark,
+                    "cell": cell.id,
+                    **{name: row[name] for name in ("problem_id", "n", "correct", "dropped")},
+                    "accuracy": row["correct"] / row["n"],
+                }
+
+
+def problem_rows(
+    study: Study,
+    wanted: Wanted,
+    said: Mapping[str, Said],
+    counts: Mapping[str, pd.DataFrame],
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per cell and problem that is read: its responses by what was said of them."""
+    for cell in reviewed_cells(study, wanted):
+        found: dict[str, dict[str, int]] = {}
+        for key in queued(cell, wanted):
+            tally = found.setdefault(key.problem_id, dict.fromkeys(COUNTED, 0))
+            tally["queued"] += 1
+            tally[agreed(said, key)] += 1
+        rows = counts[cell.id].set_index("problem_id")
+        for problem, tally in found.items():
+            n, correct = int(rows.at[problem, "n"]), int(rows.at[problem, "correct"])
+            about = {"problem_id": problem, "n": n, "correct": correct, "accuracy": correct / n}
+            yield {**_names(cell), **about, **tally}
+
+
+def model_rows(
+    study: Study,
+    wanted: Wanted,
+    counts: Mapping[str, pd.DataFrame],
+    problems: Sequence[Mapping[str, Any]],
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per cell that is read: problems with at least one valid solution, and none."""
+    for cell in reviewed_cells(study, wanted):
+        own = [row for row in problems if row["cell"] == cell.id]
+        valid = sum(row["valid"] > 0 for row in own)
+        flawed = sum(row["flawed"] == row["correct"] for row in own)
+        yield {
+            **_names(cell),
+            "problems": len(counts[cell.id]),
+            "solved": int((counts[cell.id]["correct"] > 0).sum()),
+            "problems_read": len(own),
+            "with_valid": valid,
+            "all_flawed": flawed,
+            "open": len(own) - valid - flawed,
+            **{name: sum(row[name] for row in own) for name in COUNTED},
+        }
+
+
+def curve_rows(
+    study: Study,
+    wanted: Wanted,
+    counts: Mapping[str, pd.DataFrame],
+    problems: Sequence[Mapping[str, Any]],
+    guessable: Sequence[Mapping[str, Any]],
+) -> Iterator[dict[str, Any]]:
+    """Yield pass@k of every cell as graded and by the labels, with and without guessable ones."""
+    dropped = {(row["benchmark"], row["problem_id"]) for row in guessable if row["dropped"]}
+    read = {cell.id for cell in reviewed_cells(study, wanted)}
+    for cell in study.cells:
+        if cell.model == wanted.guessing:
+            continue
+        table = counts[cell.id]
+        own = [row for row in problems if row["cell"] == cell.id] if cell.id in read else []
+        out = {problem for benchmark, problem in dropped if benchmark == cell.benchmark}
+        kept = ~table["problem_id"].isin(out)
+        for responses, correct in _corrected(table, own).items():
+            yield from _curve(study, cell, table.assign(correct=correct), "all", responses)
+            if wanted.guessing and kept.any():
+                part = table.assign(correct=correct)[kept]
+                yield from _curve(study, cell, part, "without guessable", responses)
+
+
+def _corrected(
+    table: pd.DataFrame, problems: Sequence[Mapping[str, Any]]
+) -> dict[str, pd.Series[int]]:
+    """Return the correct responses per problem: as graded, valid at least, valid at most."""
+    found = {"graded": table["correct"]}
+    if any(row["queued"] > row["unlabelled"] for row in problems):
+        least = {row["problem_id"]: row["valid"] for row in problems}
+        most = {row["problem_id"]: row["correct"] - row["flawed"] for row in problems}
+        for name, changed in (("valid at least", least), ("valid at most", most)):
+            replaced = table["problem_id"].map(changed)
+            found[name] = replaced.fillna(table["correct"]).astype(np.int64)
+    return found
+
+
+def _curve(
+    study: Study, cell: Cell, table: pd.DataFrame, problems_kept: str, responses_kept: str
+) -> Iterator[dict[str, Any]]:
+    """Yield one curve at the study's k up to n."""
+    ks = [k for k in study.k if k <= cell.n]
+    if not ks:
+        return
+    curve = estimate_curve(table["n"], table["correct"], ks)
+    for index, k in enumerate(curve.k):
+        yield {
+            **_names(cell),
+            "problems_kept": problems_kept,
+            "responses_kept": responses_kept,
+            "k": int(k),
+            "pass_at_k": curve.value[index],
+            "ci_low": curve.low[index],
+            "ci_high": curve.high[index],
+            "noise_low": curve.noise_low[index],
+            "noise_high": curve.noise_high[index],
+            "n": cell.n,
+            "problems": curve.problems,
+        }
