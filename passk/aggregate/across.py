@@ -11,6 +11,7 @@ import pandas as pd
 from passk.aggregate.naming import largest_k
 from passk.aggregate.pairs import Pair
 from passk.estimate import (
+    LEVEL,
     REPLICATES,
     SEED,
     Units,
@@ -70,8 +71,8 @@ def _means(
     value = np.mean([part.mean() for part in units], axis=0)
     drawn = np.zeros((REPLICATES, len(ks)))
     for number, part in enumerate(possible):
-        drawn += part.means(part.weights(REPLICATES, SEED + number)) / len(possible)
-    low, high = percentiles(drawn)
+        drawn += part.resampled(REPLICATES, SEED + number) / len(possible)
+    low, high = percentiles(drawn, LEVEL, sum(part.number for part in units))
     for index, k in enumerate(ks):
         ends = {"value": value[index], "ci_low": low[index], "ci_high": high[index]}
         yield {**about, "k": k, **ends, "benchmarks": len(units)}

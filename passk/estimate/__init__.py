@@ -1,20 +1,7 @@
 """The estimators: pure functions from counts to numbers with intervals (numpy alone)."""
 
-from passk.estimate.bootstrap import (
-    REPLICATES,
-    SEED,
-    Comparison,
-    Curve,
-    Units,
-    compare,
-    crossover,
-    curve_units,
-    estimate_curve,
-    mean_interval,
-    paired_units,
-    percentiles,
-    with_unseen,
-)
+from passk.estimate.bootstrap import Curve, estimate_curve, mean_interval
+from passk.estimate.comparison import Comparison, compare, crossover
 from passk.estimate.coverage import (
     BINS,
     CATEGORIES,
@@ -36,6 +23,17 @@ from passk.estimate.curves import (
     sampling_variance,
     tries,
 )
+from passk.estimate.extrapolation import Extrapolation, extrapolate
+from passk.estimate.flags import flag
+from passk.estimate.intervals import (
+    FEW_PROBLEMS,
+    METHODS,
+    REPLICATES,
+    SEED,
+    Method,
+    percentiles,
+    t_quantile,
+)
 from passk.estimate.reliability import (
     THRESHOLDS,
     cover_at,
@@ -49,6 +47,7 @@ from passk.estimate.significance import (
     holm,
     sign_flip_p_values,
 )
+from passk.estimate.units import Units, curve_units, paired_units, with_unseen
 from passk.estimate.votes import (
     majority_at_k,
 )
@@ -56,13 +55,17 @@ from passk.estimate.votes import (
 __all__ = [
     "BINS",
     "CATEGORIES",
+    "FEW_PROBLEMS",
     "LEVEL",
+    "METHODS",
     "REPLICATES",
     "SEED",
     "THRESHOLDS",
     "Comparison",
     "Curve",
+    "Extrapolation",
     "Floats",
+    "Method",
     "Units",
     "accuracy_bin",
     "accuracy_histogram",
@@ -74,7 +77,9 @@ __all__ = [
     "crossover",
     "curve_units",
     "estimate_curve",
+    "extrapolate",
     "false_discovery",
+    "flag",
     "g_pass_at_k",
     "guess_floor",
     "holm",
@@ -92,6 +97,7 @@ __all__ = [
     "se_gap",
     "se_gap_to_base",
     "sign_flip_p_values",
+    "t_quantile",
     "tries",
     "with_unseen",
 ]

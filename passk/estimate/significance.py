@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from passk.estimate.bootstrap import REPLICATES, SEED, Units
 from passk.estimate.curves import Floats, IntsLike
 from passk.estimate.hypergeometric import hit_chances
+from passk.estimate.intervals import REPLICATES, SEED
+from passk.estimate.units import Units
 
 
 def change_p_values(base: tuple[IntsLike, IntsLike], tuned: tuple[IntsLike, IntsLike]) -> Floats:
