@@ -18,6 +18,7 @@ wildcard_constraints:
     cell=r"[^/]+",
     shard=r"\d+-\d+",
     n=r"\d+",
+    imported=R.imported_cells,
 
 
 rule all:
@@ -29,6 +30,7 @@ rule all:
 include: "rules/problems.smk"
 include: "rules/weights.smk"
 include: "rules/sample.smk"
+include: "rules/import.smk"
 include: "rules/verify.smk"
 include: "rules/perplexity.smk"
 include: "rules/report.smk"

@@ -34,6 +34,7 @@ def count(
     n: int,
     *,
     canonical: Callable[[str], str] | None = None,
+    partial: bool = False,
     recipe: Mapping[str, object] | None = None,
 ) -> None:
     """Write one `Count` row per problem, in the order of the problems file.
@@ -46,6 +47,8 @@ def count(
         n: responses to count per problem; samples with an index of n or more are left out.
         canonical: the verifier's canonical form of an answer, applied to the gold answers for
             the guess floor; without it only the classes of correct verdicts are known.
+        partial: problems may have fewer than n responses (imported ones), and are counted with
+            as many as they have; those that have none are left out.
         recipe: recipe to write beside the output.
 
     Raises:
@@ -56,18 +59,24 @@ def count(
     ids = _unique_ids(problems, asked)
     truncated, tokens = _read_lengths(samples, ids, n)
     verdict, classes = _read_verdicts(verdicts, ids, n)
+    _check_whole(samples, truncated, ids, partial=partial)
+    _check_whole(verdicts, verdict, ids, partial=partial)
+    there = verdict != UNSEEN
+    if (there != (truncated != UNSEEN)).any():
+        raise DataError("samples and verdicts are not of the same responses", where=_named(samples))
     groups = np.array([_group(problems, text) for text in asked["meta"].to_pylist()], dtype=object)
     gold = gold_classes(asked["gold"].to_pylist(), canonical)
     table = pa.table(
         {
             "problem_id": asked["id"],
             "group": groups,
-            "n": np.full(len(ids), n),
-            **_verdict_columns(verdict, truncated),
+            "n": there.sum(axis=1),
+            **_verdict_columns(verdict, truncated == 1),
             "tokens": tokens,
             **floor_columns(groups, gold, classes),
         }
     )
+    table = table.filter(pa.array(there.any(axis=1)))
     write_table(output, table.select(schema(Count).names).cast(schema(Count)), recipe)
 
 
@@ -80,7 +89,7 @@ def _unique_ids(path: Path, asked: pa.Table) -> pd.Index[str]:
 
 
 def _read_lengths(paths: Sequence[Path], ids: pd.Index[str], n: int) -> tuple[Array, Array]:
-    """Read all sample files: truncation (problem x sample) and tokens per problem."""
+    """Read all sample files: truncation (1, 0, UNSEEN; problem x sample), tokens per problem."""
     truncated = np.full((len(ids), n), UNSEEN, dtype=np.uint8)
     tokens = np.zeros(len(ids), dtype=np.int64)
     for path in paths:
@@ -89,8 +98,7 @@ def _read_lengths(paths: Sequence[Path], ids: pd.Index[str], n: int) -> tuple[Ar
         _check_new(path, truncated, ids, row, column)
         truncated[row, column] = pc.equal(table["finish_reason"], "length").to_numpy()
         np.add.at(tokens, row, table["n_tokens"].to_numpy())
-    _check_whole(paths, truncated, ids)
-    return truncated == 1, tokens
+    return truncated, tokens
 
 
 def _read_verdicts(paths: Sequence[Path], ids: pd.Index[str], n: int) -> tuple[Array, pd.DataFrame]:
@@ -100,6 +108,8 @@ def _read_verdicts(paths: Sequence[Path], ids: pd.Index[str], n: int) -> tuple[A
     class), `correct` and `times`. Responses that could not be graded have no class.
     """
     codes = np.full((len(ids), n), UNSEEN, dtype=np.uint8)
+    if not paths:
+        _check_whole(paths, codes, ids, partial=False)
     parts = []
     for path in paths:
         columns = ["problem_id", "sample", "verdict", "answer_class"]
@@ -108,7 +118,6 @@ def _read_verdicts(paths: Sequence[Path], ids: pd.Index[str], n: int) -> tuple[A
         codes[row, column] = _verdict_codes(path, table["verdict"].to_pandas())
         correct = codes[row, column] == CODES["correct"]
         parts.append(tally_classes(row, table["answer_class"], correct))
-    _check_whole(paths, codes, ids)
     keys = ["problem", "answer", "correct"]
     return codes, pd.concat(parts).groupby(keys)["times"].sum().reset_index()
 
@@ -152,9 +161,12 @@ def _check_new(path: Path, seen: Array, ids: pd.Index[str], row: Array, column: 
         )
 
 
-def _check_whole(paths: Sequence[Path], seen: Array, ids: pd.Index[str]) -> None:
-    """Refuse a cell in which a response is missing."""
+def _check_whole(paths: Sequence[Path], seen: Array, ids: pd.Index[str], *, partial: bool) -> None:
+    """Refuse a cell in which a response is missing; a partial one may lack each problem's last."""
     missing = seen == UNSEEN
+    if partial:
+        missing[:, :-1] &= ~missing[:, 1:]
+        missing[:, -1] = False
     if missing.any():
         row, column = np.unravel_index(int(np.argmax(missing)), seen.shape)
         raise DataError(

@@ -64,14 +64,34 @@ def load_benchmark(file: Path) -> Benchmark:
     if data["verifier"] not in registry.VERIFIERS:
         hint = did_you_mean(data["verifier"], registry.VERIFIERS)
         faults.append(f"{document.where(('verifier',))}: unknown verifier; {hint}")
-    generator = data["source"].get("generator")
-    if generator is not None and generator not in registry.GENERATORS:
-        hint = did_you_mean(generator, registry.GENERATORS)
-        faults.append(f"{document.where(('source', 'generator'))}: unknown generator; {hint}")
+    sources = [data.pop("source")] if "source" in data else data.pop("sources", [])
+    faults.extend(_source_faults(document, data, sources))
     if faults:
         raise SpecError("\n".join(faults))
     data["shots"] = tuple((question, answer) for question, answer in data["shots"])
-    return Benchmark(name=file.stem, file=file, **data)
+    return Benchmark(name=file.stem, file=file, sources=tuple(sources), **_frozen(data))
+
+
+def _source_faults(
+    document: Document, data: Mapping[str, Any], sources: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield what is wrong with the sources of a benchmark file, and with its adapter."""
+    if not sources or {"source", "sources"} <= document.data.keys():
+        yield f"{document.where(())}: needs one of the keys 'source' and 'sources'"
+    if len(sources) > 1 and not data["digests"]:
+        yield (
+            f"{document.where(('sources',))}: several sources need `digests`, so that it does not "
+            "matter which one is read; `passk validate FILE` prints them"
+        )
+    for source in sources:
+        generator = source.get("generator")
+        if generator is not None and generator not in registry.GENERATORS:
+            hint = did_you_mean(generator, registry.GENERATORS)
+            yield f"{document.where(('source', 'generator'))}: unknown generator; {hint}"
+    adapter = data.get("adapter")
+    if adapter is not None and adapter not in registry.ADAPTERS:
+        hint = did_you_mean(adapter, registry.ADAPTERS)
+        yield f"{document.where(('adapter',))}: unknown adapter; {hint}"
 
 
 def load_prompt(file: Path) -> PromptTemplate:
@@ -148,11 +168,13 @@ def _expand_model(document: Document, name: str, entry: Mapping[str, Any]) -> It
     """Yield the model, or one per step of a checkpoint series.
 
     Raises:
-        SpecError: a series without `{step}` in its name and weights, or `{step}` without steps.
+        SpecError: a series without `{step}` in its name and its weights (or import), or `{step}`
+            without steps.
     """
     fields = _frozen(entry)
     steps = fields.pop("steps", None)
-    holds = "{step}" in name, "{step}" in fields["weights"]
+    source = str(fields.get("weights") or fields.get("imported"))
+    holds = "{step}" in name, "{step}" in source
     if steps is None and not any(holds):
         yield Model(name, **fields)
         return

@@ -21,8 +21,9 @@ from passk.recipes import atomic, write_recipe
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FinishReason = Literal["stop", "length"]
-"""`stop`: end of sequence or a stop string; `length`: cut at max_tokens (truncated)."""
+FinishReason = Literal["stop", "length", "unknown"]
+"""`stop`: end of sequence or a stop string; `length`: cut at max_tokens (truncated); `unknown`: of
+imported responses whose source does not say."""
 
 VerdictName = Literal["correct", "wrong", "no_answer", "timeout", "error"]
 """What grading found; a grader's own failure is `timeout` or `error`, never `wrong`."""

@@ -58,6 +58,7 @@ def report(plan: Path, tables: Path, figures: Path, output: Path) -> None:
         summary=frames["summary"].to_dict("records"),
         curves=list(curve_tables(study, frames)),
         perplexity=perplexity_rows(frames["perplexity"]),
+        agreement=frames["agreement"].to_dict("records"),
         warnings=list(warnings(study, frames)),
         work=list(work(recipes(study))),
         packages=packages(recipes(study)),

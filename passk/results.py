@@ -30,6 +30,8 @@ TABLES = (
     "means",
     "tests",
     "estimates",
+    "agreement",
+    "disagreements",
 )
 """Tables that aggregation writes, each as CSV and Parquet."""
 
@@ -63,6 +65,8 @@ class Cell:
         counts: file of Count rows.
         samples: files of Sample rows.
         verdicts: files of Verdict rows.
+        imported: what the responses, or counts, were imported from, if they were.
+        foreign: file of Verdict rows that they came with, if any.
     """
 
     id: str
@@ -80,6 +84,8 @@ class Cell:
     problems: Path | None = None
     samples: tuple[Path, ...] = ()
     verdicts: tuple[Path, ...] = ()
+    imported: str | None = None
+    foreign: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

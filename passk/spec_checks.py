@@ -23,6 +23,9 @@ TUNED_ROLES = frozenset({"rl", "sft", "distilled"})
 SERVED = "openai"
 """The engine whose models stand behind an endpoint."""
 
+NOT_IMPORTED = ("weights", "engine", "revision", "endpoint", "key", "adapters", "execution")
+"""What decides how responses are drawn: nothing of it belongs to an imported model."""
+
 Fault = tuple[KeyPath, str]
 
 
@@ -74,8 +77,11 @@ def _model_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[F
         yield ("models",), f"the name '{name}' stands for two models"
     for model in experiment.models.values():
         path = ("models", _entry_name(model, data))
-        yield from _unknown((*path, "engine"), model.engine, registry.ENGINES)
-        yield from _endpoint_faults(model, path)
+        if model.imported is not None:
+            yield from _imported_faults(experiment, model, path)
+        else:
+            yield from _unknown((*path, "engine"), model.engine, registry.ENGINES)
+            yield from _endpoint_faults(model, path)
         yield from _unknown((*path, "base"), model.base, experiment.models.keys() - {model.name})
         if model.role in TUNED_ROLES and model.base is None:
             yield path, f"a model with role {model.role} needs `base`: whom it is compared with"
@@ -85,6 +91,26 @@ def _model_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[F
         ):
             for index, name in enumerate(getattr(model, key) or ()):
                 yield from _unknown((*path, key, index), name, known)
+
+
+def _imported_faults(experiment: Experiment, model: Model, path: KeyPath) -> Iterator[Fault]:
+    """Yield what an imported model cannot say: how it is drawn, or that it was in two ways."""
+    for key in NOT_IMPORTED:
+        if getattr(model, key):
+            yield (*path, key), f"imported results are there already: leave `{key}` or `imported`"
+    if model.dtype != "auto":
+        yield (*path, "dtype"), "imported results are there already: leave `dtype` or `imported`"
+    if len(model.samplers or experiment.samplers) > 1:
+        message = "imported results were drawn in one way: say `samplers: [NAME]`, which one it was"
+        yield path, message
+    if (
+        "{benchmark}" not in str(model.imported)
+        and len(model.benchmarks or experiment.benchmarks) > 1
+    ):
+        yield (
+            (*path, "imported"),
+            "holds one benchmark: say `benchmarks: [NAME]`, or put {benchmark} in the path",
+        )
 
 
 def _endpoint_faults(model: Model, path: KeyPath) -> Iterator[Fault]:
@@ -138,6 +164,8 @@ def _perplexity_faults(
 ) -> Iterator[Fault]:
     """Yield names in a perplexity entry that do not exist."""
     yield from _unknown((*path, "scorer"), run.scorer, experiment.models)
+    if run.scorer in experiment.models and experiment.models[run.scorer].imported is not None:
+        yield (*path, "scorer"), f"'{run.scorer}' is imported: there are no weights to score with"
     references = {f"reference:{name}" for name in ("gold", *experiment.references)}
     for index, source in enumerate(run.responses_of):
         known = experiment.models.keys() | references

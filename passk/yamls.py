@@ -164,7 +164,7 @@ def _faults(document: Document, error: Any) -> Iterator[str]:
         for key in error.validator_value:
             if key not in error.instance:
                 yield f"{document.where(path)}: the key '{key}' is missing"
-    elif error.validator == "oneOf":
+    elif error.validator in {"oneOf", "anyOf"}:
         yield from _one_of(document, error)
     else:
         yield f"{document.where(path)}: {_explain(error)}"

@@ -18,6 +18,7 @@ rule aggregate_tables:
     input:
         counts=R.counts,
         scores=R.scores,
+        foreign=R.foreign,
         plan=R.plan_file,
     output:
         curves=R.curves,

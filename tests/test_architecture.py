@@ -14,10 +14,19 @@ from conftest import REPO
 LAYERS = (
     {"errors", "versions", "progress", "recipes", "records", "estimate", "journal", "palette", "web"},
     {"registry", "yamls", "spec", "spec_checks", "load", "reference_page"},
-    {"engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights"},
+    {"engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights", "imported"},
     {"plan"},
     {
-        *("problems", "sample", "verify", "perplexity", "floor", "count", "estimate_file"),
+        *(
+            "problems",
+            "sample",
+            "verify",
+            "perplexity",
+            "floor",
+            "count",
+            "estimate_file",
+            "exchange",
+        ),
         *("aggregate", "figures", "findings", "report", "review"),
     },
     {"cli", "__main__"},

@@ -12,6 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from passk.aggregate.across import MEAN_COLUMNS, TEST_COLUMNS, mean_rows, significance_rows
+from passk.aggregate.agreement import (
+    AGREEMENT_COLUMNS,
+    DISAGREEMENT_COLUMNS,
+    agreement_rows,
+    compared_verdicts,
+    disagreement_rows,
+)
 from passk.aggregate.cells import (
     histogram_rows,
     make_curves,
@@ -50,6 +57,7 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
     """Return every table by name."""
     counts = {cell.id: read_counts(cell) for cell in study.cells}
     curves, pairs = make_curves(study, counts), make_pairs(study, counts)
+    compared = compared_verdicts(study)
     return {
         "pass_at_k": pd.DataFrame(pass_at_k_rows(study, counts, curves)),
         "deltas": pd.DataFrame(delta_rows(pairs), columns=Pair.COLUMNS),
@@ -62,6 +70,10 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
         "means": pd.DataFrame(mean_rows(study, counts, pairs), columns=MEAN_COLUMNS),
         "tests": pd.DataFrame(significance_rows(study, pairs), columns=TEST_COLUMNS),
         "estimates": pd.DataFrame(estimate_rows(study, counts, curves, pairs), columns=COLUMNS),
+        "agreement": pd.DataFrame(agreement_rows(study, compared), columns=AGREEMENT_COLUMNS),
+        "disagreements": pd.DataFrame(
+            disagreement_rows(study, compared), columns=DISAGREEMENT_COLUMNS
+        ),
     }
 
 

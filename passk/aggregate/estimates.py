@@ -104,7 +104,7 @@ def _reliability(study: Study, cell: Cell, table: pd.DataFrame) -> Iterator[Valu
         yield f"cover@{tau:g}", [np.nan], covered[:, [column]]
     if cell.verdicts:
         classes = answer_classes(cell, table["problem_id"].tolist())
-        yield "maj@k", ks, majority_at_k(classes, cell.n, ks, SEED)
+        yield "maj@k", ks, majority_at_k(classes, n, ks, SEED)
     ends = pass_at_k(n, c, [1, largest_k(study, cell.n)])
     yield "se_gap", [largest_k(study, cell.n)], ends[:, [1]] - ends[:, [0]]
 

@@ -117,6 +117,13 @@ def run_sample(options: argparse.Namespace) -> None:
 
 
 def run_verify(options: argparse.Namespace) -> None:
+def run_adopt(options: argparse.Namespace) -> None:
+    """Run `passk adopt`."""
+    from passk.exchange.adopt import adopt
+
+    adopt(options.cell, options.problems, options.output, options.samples)
+
+
     """Run `passk verify`."""
     from passk.verify import verify
 
@@ -152,6 +159,7 @@ def run_count(options: argparse.Namespace) -> None:
     from passk import versions
     from passk.count import count
     from passk.registry import VERIFIERS, load
+    from passk.imported import is_adopted
 
     verifier = load("verifier", options.verifier, VERIFIERS)(**options.options)
     count(
@@ -162,6 +170,7 @@ def run_count(options: argparse.Namespace) -> None:
         options.n,
         canonical=verifier.canonical,
         recipe={"stage": "count", "n": options.n, "version": versions.COUNT},
+        partial=all(is_adopted(path) for path in options.samples),
     )
 
 

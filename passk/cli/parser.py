@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
         _add_reference,
         _add_weights,
         _add_sample,
+        _add_adopt,
         _add_verify,
         _add_perplexity,
         _add_analysis,
@@ -224,6 +225,23 @@ def _add_verify(commands: Any) -> None:
         "verify",
         handlers.run_verify,
         "grade responses",
+def _add_adopt(commands: Any) -> None:
+    """Add `passk adopt`."""
+    command = _command(
+        commands,
+        "adopt",
+        handlers.run_adopt,
+        "take imported responses, or counts, into the store",
+        "passk adopt --cell cell.json --problems questions.parquet --samples 0-64 -o s.parquet",
+    )
+    _path(command, "--cell", "cell.json of an imported cell")
+    _path(command, "--problems", "Parquet file of Problem rows")
+    command.add_argument(
+        "--samples", type=_range, metavar="FIRST-LAST", help="indices; without it, counts"
+    )
+    _output(command, "Parquet file of Sample or of Count rows")
+
+
         "passk verify --verifier math --problems p.parquet --samples s.parquet -o v.parquet",
     )
     _path(command, "--problems", "Parquet file of Problem rows")

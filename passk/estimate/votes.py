@@ -6,21 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from passk.estimate.curves import Floats, Ints, Tries
+from passk.estimate.curves import Floats, Ints, IntsLike, Tries
 
 DRAWS = 100
 """Draws of k responses per problem and k; the error of their mean is at most 0.05 a problem."""
 
 
 def majority_at_k(
-    classes: Sequence[tuple[Ints, Ints]], n: int, ks: Tries, seed: int, draws: int = DRAWS
+    classes: Sequence[tuple[Ints, Ints]], n: IntsLike, ks: Tries, seed: int, draws: int = DRAWS
 ) -> Floats:
     """Return maj@k of each problem, shape (P, K); nan where k > n.
 
     Args:
         classes: per problem (responses per answer class, those of them that are correct), each of
             shape (classes of the problem,); responses without an answer are in no class.
-        n: responses per problem.
+        n: responses per problem, shape (P,) or one number.
         ks: numbers of tries.
         seed: seed of the draws.
         draws: draws per problem and k.
@@ -29,12 +29,12 @@ def majority_at_k(
     answer does not vote. Classes that tie share the win; a class wins what its correct share is.
     Source: Wang et al. 2022 (arXiv 2203.11171), estimated from n >= k responses.
     """
-    rng = np.random.default_rng(seed)
+    rng, totals = np.random.default_rng(seed), np.broadcast_to(np.asarray(n), len(classes))
     values = np.full((len(classes), len(ks)), np.nan)
     for row, (times, correct) in enumerate(classes):
         for column, k in enumerate(ks):
-            if k <= n:
-                values[row, column] = _wins(times, correct, n, int(k), rng, draws)
+            if k <= totals[row]:
+                values[row, column] = _wins(times, correct, int(totals[row]), int(k), rng, draws)
     return values
 
 

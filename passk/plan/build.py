@@ -14,6 +14,7 @@ from passk.errors import PasskError, SpecError, did_you_mean
 from passk.load import load_experiment
 from passk.plan.cells import Cell, Scoring, Weights, base_of, expand_cells, expand_scorings
 from passk.plan.fingerprint import PACKAGE, is_local, local_digest, package_revision
+from passk.plan.imports import find_imports, import_warnings
 from passk.plan.layout import Layout
 from passk.recipes import digest
 from passk.registry import VERIFIERS, load
@@ -62,6 +63,8 @@ class Plan:
 
     def counts_of(self, cell: Cell) -> str:
         """Return the counts file of a cell at the spec's n."""
+        if cell.counts_alone:
+            return self.layout.imported_counts(cell.id)
         return self.layout.counts(cell.id, cell.verdicts, str(cell.use.n))
 
     def samples_of(self, cell: Cell) -> list[str]:
@@ -93,7 +96,9 @@ class Plan:
         ]
         for cell in self.cells.values():
             base = base_of(cell, self.cells.values())
-            if base is not None and base.prompt != cell.prompt:
+            if cell.imported is not None:
+                found.extend(import_warnings(cell.id, cell.use.n, cell.imported))
+            elif base is not None and base.imported is None and base.prompt != cell.prompt:
                 found.append(
                     f"'{cell.id}' and its base '{base.id}' have different prompts "
                     f"({cell.prompt.name}, {base.prompt.name}): the prompt is compared too"
@@ -119,7 +124,8 @@ def build_plan(file: Path) -> Plan:
         + digest(verdict_fields(experiment.catalogue[name], identity))
         for name, identity in identities.items()
     }
-    cells = expand_cells(experiment, identities, weights, verdicts)
+    imports = find_imports(experiment, layout)
+    cells = expand_cells(experiment, identities, weights, verdicts, imports)
     references = {
         name: _reference_digest(experiment, name, layout) for name in experiment.references
     }
@@ -138,6 +144,8 @@ def find_weights(model: Model, layout: Layout) -> Weights:
     if model.endpoint is not None:
         fields = _weights_fields(model, layout, model.weights, model.revision)
         return Weights(fields | {"endpoint": model.endpoint}, load=model.weights)
+    if model.imported is not None:
+        return Weights({}, load="")
     if model.weights.startswith(PACKAGE):
         package = model.weights.removeprefix(PACKAGE)
         revision = package_revision(model.weights, model.revision)

@@ -12,6 +12,8 @@ from typing import Any
 
 from passk import versions
 from passk.benchmarks.source import Identity
+from passk.imported import Imported
+from passk.plan.imports import Imports, imported_use
 from passk.recipes import digest
 from passk.spec import (
     Benchmark,
@@ -58,14 +60,22 @@ class Cell:
     sampler: Sampler
     prompt: PromptTemplate
     verdicts: str
+    imported: Imported | None = None
 
     @property
     def problems(self) -> str:
         """The folder name of the cell's problems."""
         return f"{self.use.name}-{self.identity.questions}"
 
+    @property
+    def counts_alone(self) -> bool:
+        """Whether imported counts are all there is: no responses, no verdicts."""
+        return self.imported is not None and self.imported.kind == "counts"
+
     def shards(self, n: int | None = None) -> list[str]:
         """Return the names of the shards that hold the first n responses (default: all)."""
+        if self.counts_alone:
+            return []
         count, size = n or self.use.n, self.use.shard
         return [shard_name(first, first + size) for first in range(0, count, size)]
 
@@ -134,6 +144,7 @@ def expand_cells(
     identities: Mapping[str, Identity],
     weights: Mapping[str, Weights],
     verdicts: Mapping[str, str],
+    imports: Imports | None = None,
 ) -> dict[str, Cell]:
     """Return every cell of an experiment by id, in the order of the spec.
 
@@ -142,24 +153,21 @@ def expand_cells(
         identities: of each benchmark.
         weights: of each model.
         verdicts: per benchmark, the folder name of the verdicts on its responses.
+        imports: what was drawn elsewhere, by model and benchmark.
     """
     cells = {}
     for model, use, sampler in _triples(experiment):
         prompt, identity = experiment.prompt_of(model, use), identities[use.name]
-        fields: dict[str, Any] = {
-            **model_fields(model, weights[model.name]),
-            **prompt_fields(prompt),
-            "questions": identity.questions,
-            **({"worked examples": identity.shots} if prompt.shots else {}),
-            "temperature": float(sampler.temperature),
-            "top_p": float(sampler.top_p),
-            "top_k": sampler.top_k,
-            "min_p": float(sampler.min_p),
-            "max_tokens": sampler.max_tokens,
-            **({"stop_token_ids": list(ids)} if (ids := sampler.stop_token_ids) else {}),
-            "seed": experiment.seed,
-            "sampling version": versions.SAMPLE,
-        }
+        imported, content = (imports or {}).get((model.name, use.name), (None, ""))
+        fields: dict[str, Any]
+        if imported is not None:
+            use = imported_use(use, imported)  # noqa: PLW2901 - this cell's own n
+            fields = {"imported": content, "questions": identity.questions}
+        else:
+            fields = {
+                **model_fields(model, weights[model.name]),
+                **_drawing_fields(experiment, prompt, identity, sampler),
+            }
         cell = Cell(
             id=f"{model.name}.{use.name}.{sampler.name}-{digest(fields)}",
             fields=fields,
@@ -171,9 +179,29 @@ def expand_cells(
             sampler=sampler,
             prompt=prompt,
             verdicts=verdicts[use.name],
+            imported=imported,
         )
         cells[cell.id] = cell
     return cells
+
+
+def _drawing_fields(
+    experiment: Experiment, prompt: PromptTemplate, identity: Identity, sampler: Sampler
+) -> dict[str, Any]:
+    """Return what decides how a cell's responses are drawn, besides the model."""
+    return {
+        **prompt_fields(prompt),
+        "questions": identity.questions,
+        **({"worked examples": identity.shots} if prompt.shots else {}),
+        "temperature": float(sampler.temperature),
+        "top_p": float(sampler.top_p),
+        "top_k": sampler.top_k,
+        "min_p": float(sampler.min_p),
+        "max_tokens": sampler.max_tokens,
+        **({"stop_token_ids": list(ids)} if (ids := sampler.stop_token_ids) else {}),
+        "seed": experiment.seed,
+        "sampling version": versions.SAMPLE,
+    }
 
 
 def _triples(experiment: Experiment) -> Iterator[tuple[Model, BenchmarkUse, Sampler]]:

@@ -14,7 +14,10 @@ from passk.spec import Experiment, Model
 
 
 def cell_document(cell: Cell) -> dict[str, Any]:
-    """Return what a sampling job reads: what decides the cell, and how it is run."""
+    """Return what a sampling job reads: what decides the cell, and how it is run or adopted."""
+    if cell.imported is not None:
+        folder = str(cell.imported.folder)
+        return {"cell": cell.id, "fields": dict(cell.fields), "imported": folder}
     return {
         "cell": cell.id,
         "fields": dict(cell.fields),
@@ -104,7 +107,16 @@ def _cell_entry(plan: Plan, cell: Cell) -> dict[str, Any]:
         "counts": plan.counts_of(cell),
         "samples": plan.samples_of(cell),
         "verdicts": plan.verdicts_of(cell),
+        **_import_entry(cell),
     }
+
+
+def _import_entry(cell: Cell) -> dict[str, Any]:
+    """Return where an imported cell came from, and where its foreign verdicts stand."""
+    if cell.imported is None:
+        return {}
+    foreign = cell.imported.foreign
+    return {"imported": cell.imported.format, "foreign": str(foreign) if foreign else None}
 
 
 def _score_entry(plan: Plan, scoring: Scoring) -> dict[str, Any]:

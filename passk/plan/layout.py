@@ -48,6 +48,10 @@ class Layout:
         """Return the counts per problem over the first n responses."""
         return f"{self.store}/cells/{cell}/counts/{verdicts}-n{n}.parquet"
 
+    def imported_counts(self, cell: str) -> str:
+        """Return the counts per problem that were imported where there are no responses."""
+        return f"{self.store}/cells/{cell}/counts/imported.parquet"
+
     def score_task(self, cell: str, scorer: str) -> str:
         """Return what decides the scores of a cell under a scorer."""
         return f"{self.store}/cells/{cell}/scores/{scorer}/score.json"

@@ -17,6 +17,16 @@ from passk.progress import duration
 from passk.recipes import read_json
 from passk.spec import Model
 
+NOTHING_LEFT: dict[str, Any] = {
+    "responses_left": 0,
+    "tokens_left": 0,
+    "hours_left": 0.0,
+    "gpu_hours_left": 0.0,
+    "bytes_left": 0,
+    "basis": "imported",
+}
+"""What an imported cell still costs."""
+
 
 def preview(plan: Plan) -> dict[str, Any]:
     """Return the state of every part of a plan as plain JSON; nothing is written or run."""
@@ -40,6 +50,8 @@ def _preview_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]
     """Return one cell's state: present, partial (samples or verdicts missing) or missing."""
     shards, absent = cell.shards(), missing(plan.samples_of(cell))
     ungraded = missing(plan.verdicts_of(cell))
+    if cell.counts_alone:
+        absent = missing([plan.counts_of(cell)])
     journaled = sum(finished_rows(Path(path)) for path in absent)
     problems = cell.identity.problems
     left = max(0, len(absent) * cell.use.shard * (problems or 0) - journaled)
@@ -55,7 +67,8 @@ def _preview_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]
         "shards_ungraded": len(ungraded),
         "responses": cell.use.n * (problems or 0),
         "responses_journaled": journaled,
-        **_left(left, cost, cell.model),
+        "imported": str(cell.imported.folder) if cell.imported else None,
+        **(_left(left, cost, cell.model) if cell.imported is None else NOTHING_LEFT),
     }
 
 
@@ -92,7 +105,9 @@ def _why(
     """Return the reasons for which a cell is not present."""
     reasons = []
     shards = cell.shards()
-    if len(absent) == len(shards):
+    if cell.imported is not None and absent:
+        reasons.append(f"imported from {cell.imported.folder}, to be adopted at no cost")
+    elif len(absent) == len(shards):
         reasons.append(why_cell(cell, known))
     elif absent:
         there = [
@@ -166,7 +181,8 @@ def to_text(found: Mapping[str, Any]) -> str:
     for cell in found["cells"]:
         lines.append(f"  {cell['state']:8} {cell['id']}  n = {cell['n']}, {_size(cell)}")
         lines.extend(f"           why: {reason}" for reason in cell["why"])
-        if cell["responses_left"] or (cell["problems"] is None and cell["shards_missing"]):
+        unknown = cell["problems"] is None and cell["shards_missing"] and not cell["imported"]
+        if cell["responses_left"] or unknown:
             lines.append(f"           left: {_spending(cell)}  [{cell['basis']}]")
     for score in found["scores"]:
         done = score["shards"] - score["shards_missing"]
@@ -185,7 +201,11 @@ def to_text(found: Mapping[str, Any]) -> str:
 def _size(cell: Mapping[str, Any]) -> str:
     """Return a cell's size in words."""
     count = "unknown" if cell["problems"] is None else f"{cell['problems']:,}"
+    if cell["imported"] and not cell["shards"]:
+        return f"{count} problems, imported counts"
     done = cell["shards"] - cell["shards_missing"]
+    if cell["imported"]:
+        return f"{count} problems, imported, {done}/{cell['shards']} shards adopted"
     return f"{count} problems, {done}/{cell['shards']} shards drawn"
 
 

@@ -5,6 +5,7 @@ A rule's `input:` and `params:` name methods of `Rules`, so that no .smk file ho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,26 @@ class Rules:
     def verifier(self, wildcards: Any) -> str:
         """Return the verifier of a cell's benchmark."""
         return self.plan.cell(wildcards.cell).benchmark.verifier
+
+    @property
+    def imported_cells(self) -> str:
+        """Return a pattern of the ids of imported cells; it matches nothing where there is none."""
+        ids = [re.escape(cell.id) for cell in self.plan.cells.values() if cell.imported]
+        return "|".join(ids) or "(?!)"
+
+    def import_recipe(self, wildcards: Any) -> str:
+        """Return the recipe of what a cell is adopted from."""
+        imported = self.plan.cell(wildcards.imported).imported
+        return str(imported.folder / "recipe.json") if imported else ""
+
+    def imported_questions(self, wildcards: Any) -> str:
+        """Return the problems, without gold answers, of an imported cell."""
+        return self.paths.questions(self.plan.cell(wildcards.imported).problems)
+
+    def foreign(self, _wildcards: Any) -> list[str]:
+        """Return the files of verdicts that imported responses came with."""
+        found = [cell.imported.foreign for cell in self.plan.cells.values() if cell.imported]
+        return [str(path) for path in found if path is not None]
 
     def verifier_options(self, wildcards: Any) -> str:
         """Return the verifier's options as JSON."""
