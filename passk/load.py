@@ -7,7 +7,7 @@ every fault. Nothing here touches models, problems or outputs.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,7 @@ def load_experiment(file: Path) -> Experiment:
         SpecError: one message with every fault, each with file, line and key path.
     """
     document, data = load_checked(file, _schema("experiment"))
+    _fill_sizes(document, data)
     experiment = _build_experiment(document, data)
     faults: list[str] = []
     for path, message in meaning_faults(experiment, data):
@@ -130,6 +131,31 @@ def load_experiment(file: Path) -> Experiment:
     if faults:
         raise SpecError("\n".join(faults))
     return dataclasses.replace(experiment, catalogue=catalogue, prompts=prompts)
+
+
+def _fill_sizes(document: Document, data: Mapping[str, Any]) -> None:
+    """Give each benchmark that states no n the n, and the k, of its own file.
+
+    Raises:
+        SpecError: there is none in its own file either.
+    """
+    for name, entry in data["benchmarks"].items():
+        if "n" in entry:
+            continue
+        path: KeyPath = ("benchmarks", name)
+        try:
+            own = load_benchmark(catalogue_file("benchmarks", name, document.file))
+        except SpecError as error:
+            where = error.where or document.where(path)
+            raise SpecError(error.what, where=where, fix=error.fix) from error
+        if own.n is None:
+            raise SpecError(
+                "the key 'n' is missing, and the benchmark's own file has none",
+                where=document.where(path),
+            )
+        entry["n"] = own.n
+        if own.k is not None:
+            entry.setdefault("k", list(own.k))
 
 
 def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment:

@@ -23,6 +23,7 @@ def write_problems(
     output: Path,
     *,
     limit: int | None = None,
+    only: Sequence[str] | None = None,
     questions_only: bool = False,
     expect: str | None = None,
 ) -> None:
@@ -30,8 +31,9 @@ def write_problems(
 
     Args:
         benchmark: the benchmark's YAML file.
-        output: file of Problem rows to write.
+        output: file of Problem rows to write; images are stored in `images/` beside it.
         limit: only the first so many.
+        only: only those with these ids.
         questions_only: leave the gold answers out, for jobs that must not see them.
         expect: digest that the questions, or the gold answers, must have.
 
@@ -40,7 +42,7 @@ def write_problems(
         DataError: the source cannot be read, or is not what the plan was made for.
     """
     described = load_benchmark(benchmark)
-    identity = identify(described, limit)
+    identity = identify(described, limit, only)
     found = identity.questions if questions_only else identity.golds
     if expect is not None and expect != found:
         raise DataError(
@@ -48,13 +50,13 @@ def write_problems(
             where=str(benchmark),
             fix="start the run again",
         )
-    problems = load_problems(described, limit)
+    problems = load_problems(described, limit, only, images=output.parent / "images")
     if questions_only:
         problems = [dataclasses.replace(row, gold=NO_GOLD, gold_digest="") for row in problems]
     recipe = {
         "stage": "problems",
         "benchmark": described.name,
-        "source": dict(described.source),
+        "sources": [dict(source) for source in described.sources],
         "problems": len(problems),
         "questions": identity.questions,
         "golds": identity.golds,

@@ -62,6 +62,8 @@ def _type(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     kinds = {"object": "mapping", "array": "list", "string": "text", "integer": "whole number"}
     kind = schema.get("type", "any")
+    if isinstance(kind, list):
+        return " or ".join(_type({**schema, "type": one}, root) for one in kind)
     if kind == "array" and "items" in schema:
         return f"list of {_type(resolve(schema['items'], root), root)}"
     return str(kinds.get(kind, kind))

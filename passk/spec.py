@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +43,7 @@ class BenchmarkUse:
     shard: int
     k: tuple[int, ...]
     problems: int | None = None
+    only: tuple[str, ...] | None = None
     prompt: str | None = None
     samplers: tuple[str, ...] | None = None
     label: str | None = None
@@ -94,29 +94,23 @@ class Benchmark:
     name: str
     file: Path
     title: str
-    source: Mapping[str, Any]
+    sources: tuple[Mapping[str, Any], ...]
     verifier: str
+    adapter: str | None = None
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    where: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     shots: tuple[tuple[str, str], ...] = ()
     count: int | None = None
+    n: int | None = None
+    k: tuple[int, ...] | None = None
     prompt: str | None = None
     gold_response: str = "{gold}"
     expected_tokens: int | None = None
     licence: str | None = None
     citation: str | None = None
-
-    @property
-    def source_file(self) -> Path:
-        """The source's file: beside the benchmark's own where relative; $NAME is expanded."""
-        return self.file.parent / os.path.expandvars(str(self.source["file"]))
-
-    @property
-    def source_name(self) -> str:
-        """The source in a word, for messages."""
-        if "file" in self.source:
-            return str(self.source_file)
-        return str(self.source.get("generator") or self.source["hub"])
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ rule load_questions:
     params:
         benchmark=R.benchmark_file,
         limit=R.problem_limit,
+        only=R.problem_ids,
         expect=R.questions_digest,
     shell:
-        "passk problems {params.benchmark} --limit {params.limit} --questions-only"
+        "passk problems {params.benchmark} --limit {params.limit} --only {params.only:q} --questions-only"
         " --expect {params.expect} --log {log} -o {output}"
 
 
@@ -25,6 +26,7 @@ rule load_problems:
     params:
         benchmark=R.benchmark_file,
         limit=R.problem_limit,
+        only=R.problem_ids,
     shell:
-        "passk problems {params.benchmark} --limit {params.limit}"
+        "passk problems {params.benchmark} --limit {params.limit} --only {params.only:q}"
         " --expect {wildcards.golds} --log {log} -o {output}"

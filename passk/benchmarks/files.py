@@ -1,4 +1,4 @@
-"""Benchmarks in a local file: JSONL, JSON, CSV or Parquet, gzipped as well."""
+"""Benchmarks in files: JSONL, JSON, CSV or Parquet, gzipped as well; one, a folder or a pattern."""
 
 from __future__ import annotations
 
@@ -7,95 +7,132 @@ import gzip
 import hashlib
 import io
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
+from passk.benchmarks.base import MissingSourceError, Row, RowReader, Source, expand
 from passk.errors import DataError
 from passk.spec import Benchmark
 
-Rows = list[dict[str, Any]]
 
-
-def read_rows(benchmark: Benchmark) -> Rows:
-    """Return the rows of a benchmark's file.
+def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:  # noqa: ARG001
+    """Return the file that a source names, or the files of its folder or pattern.
 
     Raises:
-        DataError: the file is missing, has another sha256 than pinned, or does not parse.
+        MissingSourceError: there is none.
     """
-    path = benchmark.source_file
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"the source cannot be read: {error.strerror}",
+    path = expand(benchmark, str(source["file"]))
+    if path.is_dir():
+        found = sorted(child for child in path.iterdir() if ending_of(child) in READERS)
+    elif any(sign in path.name for sign in "*?["):
+        found = sorted(path.parent.glob(path.name))
+    else:
+        found = [path] if path.is_file() and os.access(path, os.R_OK) else []
+    if not found:
+        reason = "permission denied" if path.is_file() else "No such file or directory"
+        raise MissingSourceError(
+            f"the source cannot be read: {reason}",
             where=f"{benchmark.file}: source.file = {path}",
             fix="put the file there, set the variable in its path, or change source.file",
-        ) from error
-    pinned, found = benchmark.source.get("sha256"), hashlib.sha256(content).hexdigest()
-    if pinned is not None and pinned != found:
+        )
+    return found
+
+
+def check_hash(path: Path, pinned: str) -> None:
+    """Raise where a file's content is not what is pinned.
+
+    Raises:
+        DataError: naming both digests.
+    """
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != pinned:
         raise DataError(
             f"the source has drifted: sha256 is {found}, pinned is {pinned}",
             where=str(path),
             fix="take the pinned file, or change `sha256`",
         )
-    return parse(path, content)
 
 
-def parse(path: Path, content: bytes) -> Rows:
-    """Return the rows of a file's content, by the ending of its name.
+def ending_of(path: Path) -> str:
+    """Return the ending of a file's name that says how it is read.
+
+    >>> ending_of(Path("a.b.jsonl.gz"))
+    '.jsonl'
+    """
+    return Path(path.name.removesuffix(".gz")).suffix
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a file, by the ending of its name, as they are read.
 
     Raises:
-        DataError: the ending is unknown or the content does not parse.
+        DataError: the ending is unknown, or the content does not parse.
     """
-    reader = READERS.get(Path(path.name.removesuffix(".gz")).suffix)
+    reader = READERS.get(ending_of(path))
     if reader is None:
         raise DataError(
             "the ending of the file's name is not known",
             where=str(path),
             fix=f"use one of {', '.join(READERS)}, with .gz or without",
         )
+    number = 0
     try:
-        rows = reader(gzip.decompress(content) if path.name.endswith(".gz") else content)
+        for number, row in enumerate(reader(path), start=1):
+            if not isinstance(row, dict):
+                raise DataError(f"row {number} is not a mapping of columns", where=str(path))
+            yield row
     except (OSError, EOFError, ValueError) as error:
         raise DataError(f"does not parse: {error}", where=str(path)) from error
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            raise DataError(f"row {number} is not a mapping of columns", where=str(path))
-    return rows
 
 
-def _jsonl(content: bytes) -> Rows:
-    rows = []
-    for number, line in enumerate(content.decode("utf-8").split("\n"), start=1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except ValueError as error:
-                raise ValueError(f"line {number} is not JSON: {error}") from error
-    return rows
+def _open(path: Path) -> IO[bytes]:
+    """Return a file's content as a stream, decompressed."""
+    if path.name.endswith(".gz"):
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    return path.open("rb")
 
 
-def _json(content: bytes) -> Rows:
-    data = json.loads(content)
-    return list(data.values()) if isinstance(data, dict) else list(data)
+def _jsonl(path: Path) -> Iterator[Any]:
+    """Yield the rows of JSON lines; they may hold line separators other than a line feed."""
+    with _open(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                try:
+                    yield json.loads(line)
+                except ValueError as error:
+                    raise ValueError(f"line {number} is not JSON: {error}") from error
 
 
-def _csv(content: bytes) -> Rows:
-    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+def _json(path: Path) -> Iterator[Any]:
+    """Yield the items of a JSON list, or the values of a mapping."""
+    with _open(path) as stream:
+        data = json.load(stream)
+    yield from data.values() if isinstance(data, dict) else data
 
 
-def _parquet(content: bytes) -> Rows:
+def _csv(path: Path) -> Iterator[Any]:
+    """Yield the rows of a CSV file with a header."""
+    with _open(path) as stream:
+        yield from csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""))
+
+
+def _parquet(path: Path) -> Iterator[Any]:
+    """Yield the rows of a Parquet file, one batch at a time in memory."""
     import pyarrow.parquet as pq
 
-    rows: Rows = pq.read_table(io.BytesIO(content)).to_pylist()
-    return rows
+    with _open(path) as stream:
+        content = io.BytesIO(stream.read()) if path.name.endswith(".gz") else stream
+        for batch in pq.ParquetFile(content).iter_batches(batch_size=64):
+            yield from batch.to_pylist()
 
 
-READERS: dict[str, Callable[[bytes], Rows]] = {
+READERS: dict[str, RowReader] = {
     ".jsonl": _jsonl,
     ".json": _json,
     ".csv": _csv,
     ".parquet": _parquet,
 }
-"""Ending of a file's name -> what reads its content."""
+"""Ending of a file's name -> what reads its rows."""

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 from passk import registry
+from passk.benchmarks.base import Row, Source
 from passk.errors import SpecError
 from passk.spec import Benchmark
 
 
-def read_rows(benchmark: Benchmark) -> list[dict[str, Any]]:
+def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:  # noqa: ARG001
+    """Return no file: the rows are made."""
+    return []
+
+
+def generate_rows(benchmark: Benchmark, source: Source) -> list[Row]:
     """Return the rows of a generated benchmark.
 
     Raises:
         SpecError: the generator does not take these arguments.
     """
-    name = benchmark.source["generator"]
-    generate = registry.load("generator", name, registry.GENERATORS)
+    generate = registry.load("generator", source["generator"], registry.GENERATORS)
     try:
-        rows: list[dict[str, Any]] = generate(**benchmark.source.get("arguments", {}))
+        rows: list[Row] = generate(**source.get("arguments", {}))
     except TypeError as error:
         raise SpecError(str(error), where=f"{benchmark.file}: source.arguments") from error
     return rows

@@ -1,37 +1,118 @@
-"""Benchmarks on the model hub, at a pinned revision."""
+"""Benchmarks on the model hub: files of a dataset repository, at a pinned revision.
+
+The files are read as they are, so that no dataset script ever runs, and whatever is in the local
+cache of `huggingface_hub` (also by `hf download`) serves machines without a network.
+"""
 
 from __future__ import annotations
 
+import fnmatch
+import importlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from passk.errors import DataError
+from passk.benchmarks.base import MissingSourceError, Source
 from passk.spec import Benchmark
 
+OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+"""Variables that forbid the network."""
 
-def read_rows(benchmark: Benchmark) -> list[dict[str, Any]]:
-    """Return the rows of a dataset on the hub; its local cache serves offline machines.
+GATED = (401, 403)
+"""Answers of the hub to who has not accepted a licence or sends no token."""
+
+
+def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:
+    """Return files of a dataset repository, from the local cache or, with `fetch`, the hub.
 
     Raises:
-        DataError: it is missing, gated, or neither cached nor reachable.
+        MissingSourceError: it is missing, gated, or neither cached nor reachable.
     """
-    import datasets
-
-    source = benchmark.source
+    name = f"dataset {source['hub']} at {source.get('revision', 'its newest revision')}"
+    patterns = patterns_of(source)
     try:
-        table = datasets.load_dataset(
-            source["hub"], source.get("config"), split=source["split"], revision=source["revision"]
+        hub = importlib.import_module("huggingface_hub")
+    except ModuleNotFoundError as error:
+        raise MissingSourceError(
+            f"{name} needs the package 'huggingface_hub', which is not installed",
+            where=f"{benchmark.file}: source.hub",
+            fix="pip install huggingface_hub",
+        ) from error
+    try:
+        folder = hub.snapshot_download(
+            source["hub"],
+            repo_type="dataset",
+            revision=source.get("revision"),
+            allow_patterns=patterns,
+            local_files_only=not fetch or offline(),
         )
     except Exception as error:
-        raise DataError(
-            f"dataset {source['hub']} at {source['revision']}: {_first_line(error)}",
-            where=f"{benchmark.file}: source",
-            fix="fetch it once where there is a network (its licence accepted and HF_TOKEN set "
-            "where it is gated), or point source.file to a local copy",
-        ) from error
-    rows: list[dict[str, Any]] = table.to_list()
-    return rows
+        raise _missing(benchmark, source, name, error) from error
+    found = _matches(Path(folder), patterns)
+    unmatched = [pattern for pattern, files in found.items() if not files]
+    if unmatched:
+        raise MissingSourceError(
+            f"{name} has no file '{unmatched[0]}'" + (", or not all of it is in the cache"),
+            where=f"{benchmark.file}: source.path",
+            fix=_fetch_once(source),
+        )
+    return list(dict.fromkeys(path for files in found.values() for path in files))
 
 
-def _first_line(error: Exception) -> str:
-    """Return the gist of a library's message."""
-    return (str(error) or type(error).__name__).splitlines()[0]
+def patterns_of(source: Source) -> list[str]:
+    """Return the files or patterns that a source names in its repository."""
+    path = source["path"]
+    return [path] if isinstance(path, str) else list(path)
+
+
+def offline() -> bool:
+    """Tell whether the environment forbids the network."""
+    return any(os.environ.get(name, "").upper() in {"1", "TRUE", "YES", "ON"} for name in OFFLINE)
+
+
+def _matches(folder: Path, patterns: Sequence[str]) -> dict[str, list[Path]]:
+    """Return the files of a snapshot that match each pattern."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        pattern: [
+            file for file in files if fnmatch.fnmatch(file.relative_to(folder).as_posix(), pattern)
+        ]
+        for pattern in patterns
+    }
+
+
+def _missing(
+    benchmark: Benchmark, source: Source, name: str, error: Exception
+) -> MissingSourceError:
+    """Say why a dataset cannot be had, and the way out."""
+    where = f"{benchmark.file}: source.hub"
+    response: Any = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    kind = type(error).__name__
+    if kind == "GatedRepoError" or status in GATED:
+        return MissingSourceError(
+            f"{name} is gated, or does not exist for this account",
+            where=where,
+            fix=f"accept its licence at https://huggingface.co/datasets/{source['hub']}, "
+            "then set HF_TOKEN",
+        )
+    if kind in {"RepositoryNotFoundError", "RevisionNotFoundError"}:
+        return MissingSourceError(
+            f"{name} does not exist", where=where, fix="check `hub` and `revision`"
+        )
+    if kind == "LocalEntryNotFoundError":
+        reason = "is not in the local cache" + (", and HF_HUB_OFFLINE is set" if offline() else "")
+        return MissingSourceError(f"{name} {reason}", where=where, fix=_fetch_once(source))
+    gist = (str(error) or kind).strip().splitlines()[0]
+    return MissingSourceError(f"{name}: {gist}", where=where, fix=_fetch_once(source))
+
+
+def _fetch_once(source: Source) -> str:
+    """Return the command that fills the cache where there is a network."""
+    revision = f" --revision {source['revision']}" if "revision" in source else ""
+    included = " ".join(f"--include '{pattern}'" for pattern in patterns_of(source))
+    return (
+        "where there is a network, once: "
+        f"hf download {source['hub']} --repo-type dataset{revision} {included}"
+    )

@@ -1,22 +1,29 @@
-"""A benchmark's problems from wherever its file says they are, and what identifies them."""
+"""A benchmark's problems from wherever its file says they are, and what identifies them.
+
+A benchmark may name several sources. They are alternatives: the first that is at hand is read, else
+the first that can be fetched. What is read must have the pinned `count` and `digests`, so that it
+never matters which one it was.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from passk import registry
+from passk.benchmarks.base import MissingSourceError, Row, Source, name_of
+from passk.benchmarks.files import check_hash, read_rows
+from passk.benchmarks.rows import Reading, problem_of
+from passk.benchmarks.where import matches
 from passk.errors import DataError, did_you_mean
 from passk.recipes import digest
 from passk.records import Problem
 from passk.spec import Benchmark
-
-WHOLE_ROW = "*"
-"""Gold column of benchmarks whose verifier reads the row: tests, inputs, a reference solution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +43,52 @@ class Identity:
     problems: int | None
 
 
-def identify(benchmark: Benchmark, limit: int | None = None) -> Identity:
-    """Return the identity of a benchmark's first `limit` problems.
+def identify(
+    benchmark: Benchmark, limit: int | None = None, only: Sequence[str] | None = None
+) -> Identity:
+    """Return the identity of a benchmark's first `limit` problems, or of those with ids `only`.
 
     Problems at hand are read, so that an edited question or gold answer is noticed. A pinned
-    source (a hub revision, a sha256) is known by its pin, so that planning does not need it.
+    source is known by its pin, so that planning does not need it; and so is one of the hub that
+    no revision pins, by its name alone.
     """
-    pin = benchmark.source.get("sha256") or benchmark.source.get("revision")
+    part = [limit, list(only)] if only else [limit] if limit else []
+    if benchmark.digests:
+        questions, golds = benchmark.digests["questions"], benchmark.digests["golds"]
+        if part:
+            questions, golds = digest([questions, *part]), digest([golds, *part])
+        return Identity(questions, golds, digest(benchmark.shots), _size(benchmark, limit, only))
+    pin = _pin(benchmark)
     if pin is None:
-        return identity_of(load_problems(benchmark, limit))
-    pinned = [pin, dict(benchmark.columns), limit]
-    count = benchmark.count if limit is None else min(limit, benchmark.count or limit)
-    return Identity(digest(pinned), digest(pinned), digest(benchmark.shots), count)
+        return identity_of(load_problems(benchmark, limit, only))
+    decided = [pin, dict(benchmark.columns), dict(benchmark.where), benchmark.adapter, *part]
+    pinned = digest(decided)
+    return Identity(pinned, pinned, digest(benchmark.shots), _size(benchmark, limit, only))
+
+
+def _size(benchmark: Benchmark, limit: int | None, only: Sequence[str] | None) -> int | None:
+    """Return how many problems are taken, where that is known without reading them."""
+    if only:
+        return len(only)
+    return benchmark.count if limit is None else min(limit, benchmark.count or limit)
+
+
+def _pin(benchmark: Benchmark) -> Any:
+    """Return what identifies the content of a benchmark's one source, or None: it must be read."""
+    source = benchmark.sources[0]
+    if "hub" in source:
+        return [source["hub"], source["path"], source.get("revision"), source.get("sha256")]
+    return source.get("sha256")
+
+
+def unpinned(benchmark: Benchmark) -> str | None:
+    """Say why a benchmark may change under a plan, if it may."""
+    if benchmark.digests or "hub" not in benchmark.sources[0]:
+        return None
+    source = benchmark.sources[0]
+    if source.get("revision") or source.get("sha256"):
+        return None
+    return f"no revision of {source['hub']} is pinned: the hub's newest is taken"
 
 
 def identity_of(problems: Sequence[Problem]) -> Identity:
@@ -60,95 +101,112 @@ def identity_of(problems: Sequence[Problem]) -> Identity:
     )
 
 
-def load_problems(benchmark: Benchmark, limit: int | None = None) -> list[Problem]:
-    """Return the first `limit` problems of a benchmark.
+def load_problems(
+    benchmark: Benchmark,
+    limit: int | None = None,
+    only: Sequence[str] | None = None,
+    *,
+    images: Path | None = None,
+    text_only: bool = False,
+) -> list[Problem]:
+    """Return the first `limit` problems of a benchmark, or those with ids `only`.
+
+    Args:
+        benchmark: the description of the benchmark.
+        limit: take only the first so many.
+        only: take only those with these ids, in the benchmark's order.
+        images: folder to store images in, under the digests of their contents.
+        text_only: leave images out (and do not check `digests`, which they are part of).
 
     Raises:
-        DataError: the source is missing or drifted, has no rows, or lacks a column or an id.
+        DataError: no source is at hand, or the one that is has drifted, has no rows, or lacks a
+            column or an id.
     """
-    kind = next(kind for kind in ("generator", "file", "hub") if kind in benchmark.source)
-    rows = registry.load("benchmark source", kind, registry.SOURCES)(benchmark)
-    problems = [
-        _problem(benchmark, row, number) for number, row in enumerate(rows) if row is not None
-    ]
-    _check(benchmark, problems)
-    return problems[:limit]
+    source, files = find_source(benchmark, fetch=True)
+    reading = Reading(benchmark, source, images, text_only)
+    rows = enumerate(_rows(benchmark, source, files))
+    problems = [problem_of(reading, row, number) for number, row in rows]
+    _check(benchmark, source, problems, with_digests=not text_only)
+    return _chosen(benchmark, problems, only)[:limit]
 
 
-def _problem(benchmark: Benchmark, row: Mapping[str, Any], number: int) -> Problem:
-    """Return one row of a source as a problem."""
-    columns = {"question": "question", "gold": "gold"} | dict(benchmark.columns)
-    question = str(_column(benchmark, row, number, columns["question"]))
-    gold = _gold(benchmark, row, number, columns["gold"])
-    id_column = columns.get("id", "id")
-    if "id" in columns:
-        _column(benchmark, row, number, id_column)
-    images = _images(benchmark, row, columns)
-    meta: dict[str, Any] = {}
-    group = row.get(columns.get("group", "group"))
-    if group is not None:
-        meta["group"] = str(group)
-    shots = row.get("shots") or [list(shot) for shot in benchmark.shots]
-    if shots:
-        meta["shots"] = shots
-    return Problem(
-        id=str(row.get(id_column, number)),
-        question=question,
-        gold=gold,
-        images=images,
-        meta=json.dumps(meta, ensure_ascii=False, sort_keys=True),
-        question_digest=digest([question, *map(_image_digest, images)]),
-        gold_digest=digest(gold),
+def find_source(benchmark: Benchmark, *, fetch: bool) -> tuple[Source, list[Path]]:
+    """Return the source to read and its files: the first at hand, else the first to be had.
+
+    Raises:
+        MissingSourceError: there is none; the message says why of each.
+        DataError: a source is there, and is not what is pinned.
+    """
+    missing: dict[str, MissingSourceError] = {}
+    for allowed in (False, True) if fetch else (False,):
+        for source in benchmark.sources:
+            try:
+                return source, _located(benchmark, source, fetch=allowed)
+            except MissingSourceError as error:
+                missing[name_of(benchmark, source)] = error
+    if len(missing) == 1:
+        raise next(iter(missing.values()))
+    raise MissingSourceError(
+        "none of its sources is at hand:"
+        + "".join(f"\n  - {error.what}" for error in missing.values()),
+        where=str(benchmark.file),
+        fix="; or ".join(dict.fromkeys(error.fix for error in missing.values())),
     )
 
 
-def _column(benchmark: Benchmark, row: Mapping[str, Any], number: int, column: str) -> Any:
-    """Return a row's value in a column, or raise saying which row lacks it."""
-    if row.get(column) is None:
-        raise DataError(
-            f"problem {number + 1} of {benchmark.source_name} has no '{column}'; "
-            + did_you_mean(column, row),
-            where=f"{benchmark.file}: columns",
-            fix="name the source's own columns under `columns`",
-        )
-    return row[column]
+def _located(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:
+    """Return the files of one source, whose content is what is pinned; none where generated."""
+    kind = next(kind for kind in registry.SOURCES if kind in source)
+    files: list[Path] = registry.load("benchmark source", kind, registry.SOURCES)(
+        benchmark, source, fetch=fetch
+    )
+    if "sha256" in source:
+        for path in files:
+            check_hash(path, source["sha256"])
+    return files
 
 
-def _gold(benchmark: Benchmark, row: Mapping[str, Any], number: int, column: str) -> str:
-    """Return a row's gold answer as JSON: of its column, or the row itself where that is `*`."""
-    if column == WHOLE_ROW:
-        return json.dumps(row, ensure_ascii=False, sort_keys=True)
-    return json.dumps(_plain(_column(benchmark, row, number, column)), ensure_ascii=False)
+def _rows(benchmark: Benchmark, source: Source, files: Sequence[Path]) -> Iterator[Row]:
+    """Yield the rows of a source that belong to the benchmark, adapted where it says so."""
+    adapt = None
+    if benchmark.adapter is not None:
+        adapt = registry.load("adapter", benchmark.adapter, registry.ADAPTERS)
+    for row in _all_rows(benchmark, source, files):
+        if matches(row, benchmark.where):
+            yield adapt(row) if adapt else row
 
 
-def _plain(gold: Any) -> Any:
-    """Return a gold answer as text, or as a list of texts where several are right."""
-    if isinstance(gold, (list, tuple)):
-        return [str(item) for item in gold]
-    return str(gold)
+def _all_rows(benchmark: Benchmark, source: Source, files: Sequence[Path]) -> Iterable[Row]:
+    """Return every row of a source."""
+    if "generator" in source:
+        from passk.benchmarks.generators import generate_rows
+
+        return generate_rows(benchmark, source)
+    return itertools.chain.from_iterable(read_rows(path) for path in files)
 
 
-def _images(benchmark: Benchmark, row: Mapping[str, Any], columns: Mapping[str, str]) -> list[str]:
-    """Return the paths of a row's images, which stand relative to the source file."""
-    value = row.get(columns["images"]) if "images" in columns else None
-    if not value:
-        return []
-    names = value if isinstance(value, (list, tuple)) else [value]
-    folder = benchmark.source_file.parent if "file" in benchmark.source else Path()
-    return [str(folder / str(name)) for name in names]
+def _chosen(
+    benchmark: Benchmark, problems: list[Problem], only: Sequence[str] | None
+) -> list[Problem]:
+    """Return the problems with the ids that are asked for."""
+    if only is None:
+        return problems
+    known = {problem.id for problem in problems}
+    for wanted in only:
+        if wanted not in known:
+            raise DataError(
+                f"has no problem '{wanted}'; {did_you_mean(wanted, sorted(known)[:20])}",
+                where=str(benchmark.file),
+                fix="`only` names ids of problems",
+            )
+    return [problem for problem in problems if problem.id in set(only)]
 
 
-def _image_digest(image: str) -> str:
-    """Return the digest of an image's bytes."""
-    try:
-        return hashlib.sha256(Path(image).read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError(f"an image cannot be read: {error.strerror}", where=image) from error
-
-
-def _check(benchmark: Benchmark, problems: Sequence[Problem]) -> None:
-    """Raise where a source is empty, has another count than pinned, or repeats an id."""
-    where = f"{benchmark.file}: {benchmark.source_name}"
+def _check(
+    benchmark: Benchmark, source: Source, problems: Sequence[Problem], *, with_digests: bool
+) -> None:
+    """Raise where problems are not what is pinned, are none, or repeat an id."""
+    where = f"{benchmark.file}: {name_of(benchmark, source)}"
     if not problems:
         raise DataError("the source has no rows", where=where, fix="check the file it reads")
     if benchmark.count is not None and len(problems) != benchmark.count:
@@ -160,6 +218,20 @@ def _check(benchmark: Benchmark, problems: Sequence[Problem]) -> None:
     repeated = _first_repeated(problem.id for problem in problems)
     if repeated is not None:
         raise DataError(f"two problems have the id '{repeated}'", where=where)
+    if benchmark.digests and with_digests:
+        _check_digests(benchmark, where, dataclasses.asdict(identity_of(problems)))
+
+
+def _check_digests(benchmark: Benchmark, where: str, found: dict[str, Any]) -> None:
+    """Raise where questions or gold answers are others than those that are pinned."""
+    for name, pinned in benchmark.digests.items():
+        if found[name] != pinned:
+            raise DataError(
+                f"the source has drifted: the digest of its {name} is {found[name]}, "
+                f"pinned is {pinned}",
+                where=where,
+                fix="take the pinned source, or change `digests`",
+            )
 
 
 def _first_repeated(names: Iterable[str]) -> str | None:

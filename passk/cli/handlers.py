@@ -71,6 +71,7 @@ def run_problems(options: argparse.Namespace) -> None:
         options.benchmark,
         options.output,
         limit=options.limit or None,
+        only=options.only or None,
         questions_only=options.questions_only,
         expect=options.expect,
     )
@@ -101,22 +102,31 @@ def _short(output: Path) -> str:
     return f"{parts[parts.index('cells') + 1]} {output.stem}"
 
 
+def _parallel(**lists: list[Any]) -> list[dict[str, Any]]:
+    """Return options that were given as often as each other, one by one."""
+    sizes = {f"--{name}": len(values) for name, values in lists.items()}
+    if len(set(sizes.values())) > 1:
+        counts = ", ".join(f"{count} of {name}" for name, count in sizes.items())
+        raise PasskError(f"options that belong together differ in number: {counts}")
+    rows = zip(*lists.values(), strict=True)
+    return [dict(zip(lists, values, strict=True)) for values in rows]
+
+
 def run_sample(options: argparse.Namespace) -> None:
     """Run `passk sample`."""
     from passk.sample import sample
 
-    with Progress(f"sample {_short(options.output)}", "responses") as progress:
+    shards = _parallel(output=options.output, samples=options.samples)
+    with Progress(f"sample {_short(options.output[0])}", "responses") as progress:
         sample(
             options.cell,
             options.problems,
-            options.output,
-            options.samples,
+            [(one["output"], one["samples"]) for one in shards],
             threads=options.threads,
             progress=progress,
         )
 
 
-def run_verify(options: argparse.Namespace) -> None:
 def run_adopt(options: argparse.Namespace) -> None:
     """Run `passk adopt`."""
     from passk.exchange.adopt import adopt
@@ -124,6 +134,7 @@ def run_adopt(options: argparse.Namespace) -> None:
     adopt(options.cell, options.problems, options.output, options.samples)
 
 
+def run_verify(options: argparse.Namespace) -> None:
     """Run `passk verify`."""
     from passk.verify import verify
 
@@ -141,25 +152,20 @@ def run_adopt(options: argparse.Namespace) -> None:
 
 def run_perplexity(options: argparse.Namespace) -> None:
     """Run `passk perplexity`."""
-    from passk.perplexity import perplexity
+    from passk.perplexity import Scored, perplexity
 
-    with Progress(f"perplexity {_short(options.output)}", "responses") as progress:
-        perplexity(
-            options.task,
-            options.problems,
-            options.samples,
-            options.output,
-            threads=options.threads,
-            progress=progress,
-        )
+    names = ("task", "problems", "samples", "output")
+    files = _parallel(**{name: getattr(options, name) for name in names})
+    with Progress(f"perplexity {_short(options.output[0])}", "responses") as progress:
+        perplexity([Scored(**one) for one in files], threads=options.threads, progress=progress)
 
 
 def run_count(options: argparse.Namespace) -> None:
     """Run `passk count`."""
     from passk import versions
     from passk.count import count
-    from passk.registry import VERIFIERS, load
     from passk.imported import is_adopted
+    from passk.registry import VERIFIERS, load
 
     verifier = load("verifier", options.verifier, VERIFIERS)(**options.options)
     count(
@@ -169,8 +175,8 @@ def run_count(options: argparse.Namespace) -> None:
         options.output,
         options.n,
         canonical=verifier.canonical,
-        recipe={"stage": "count", "n": options.n, "version": versions.COUNT},
         partial=all(is_adopted(path) for path in options.samples),
+        recipe={"stage": "count", "n": options.n, "version": versions.COUNT},
     )
 
 

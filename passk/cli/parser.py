@@ -57,9 +57,11 @@ def _command(
     return command
 
 
-def _output(command: argparse.ArgumentParser, what: str) -> None:
+def _output(command: argparse.ArgumentParser, what: str, **more: Any) -> None:
     """Add -o and --log."""
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=what)
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help=what, **more
+    )
     command.add_argument("--log", type=Path, metavar="FILE", help="keep messages in a file, too")
 
 
@@ -158,6 +160,13 @@ def _add_problems(commands: Any) -> None:
     )
     command.add_argument("benchmark", type=Path)
     command.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N")
+    command.add_argument(
+        "--only",
+        type=_json_list,
+        default=[],
+        metavar="JSON",
+        help="only these ids, such as '[\"7\"]'",
+    )
     command.add_argument("--questions-only", action="store_true", help="leave gold answers out")
     command.add_argument("--expect", metavar="DIGEST", help="fail where the source has another")
     _output(command, "Parquet file of Problem rows")
@@ -210,21 +219,15 @@ def _add_sample(commands: Any) -> None:
     command.add_argument(
         "--samples",
         type=_range,
+        nargs="+",
         required=True,
         metavar="FIRST-LAST",
-        help="indices; LAST is not drawn",
+        help="indices, LAST is not drawn; one range per output",
     )
     command.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
-    _output(command, "Parquet file of Sample rows")
+    _output(command, "Parquet file of Sample rows; several are drawn by one loaded model", nargs="+")
 
 
-def _add_verify(commands: Any) -> None:
-    """Add `passk verify`."""
-    command = _command(
-        commands,
-        "verify",
-        handlers.run_verify,
-        "grade responses",
 def _add_adopt(commands: Any) -> None:
     """Add `passk adopt`."""
     command = _command(
@@ -242,6 +245,13 @@ def _add_adopt(commands: Any) -> None:
     _output(command, "Parquet file of Sample or of Count rows")
 
 
+def _add_verify(commands: Any) -> None:
+    """Add `passk verify`."""
+    command = _command(
+        commands,
+        "verify",
+        handlers.run_verify,
+        "grade responses",
         "passk verify --verifier math --problems p.parquet --samples s.parquet -o v.parquet",
     )
     _path(command, "--problems", "Parquet file of Problem rows")
@@ -259,11 +269,15 @@ def _add_perplexity(commands: Any) -> None:
         "score responses under a model",
         "passk perplexity --task score.json --problems p.parquet --samples s.parquet -o o.parquet",
     )
-    _path(command, "--task", "score.json, as `passk resolve` writes it")
-    _path(command, "--problems", "Parquet file of Problem rows")
-    _path(command, "--samples", "Parquet file of Sample rows")
+    _path(command, "--task", "score.json, as `passk resolve` writes it", nargs="+")
+    _path(command, "--problems", "Parquet file of Problem rows", nargs="+")
+    _path(command, "--samples", "Parquet file of Sample rows", nargs="+")
     command.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
-    _output(command, "Parquet file of Score rows")
+    _output(
+        command,
+        "Parquet file of Score rows; of several, each has its --task, --problems and --samples",
+        nargs="+",
+    )
 
 
 def _grading(command: argparse.ArgumentParser) -> None:
@@ -387,6 +401,17 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def _json_list(text: str) -> list[str]:
+    """Return a JSON list of texts."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise argparse.ArgumentTypeError("not a JSON list of texts, such as '[\"7\"]'")
+    return value
 
 
 def _json_object(text: str) -> dict[str, Any]:

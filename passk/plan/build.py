@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from passk import versions
-from passk.benchmarks.source import Identity, identify
+from passk.benchmarks.source import Identity, identify, unpinned
 from passk.errors import PasskError, SpecError, did_you_mean
 from passk.load import load_experiment
 from passk.plan.cells import Cell, Scoring, Weights, base_of, expand_cells, expand_scorings
@@ -18,7 +18,7 @@ from passk.plan.imports import find_imports, import_warnings
 from passk.plan.layout import Layout
 from passk.recipes import digest
 from passk.registry import VERIFIERS, load
-from passk.spec import Benchmark, Experiment, Model
+from passk.spec import Benchmark, BenchmarkUse, Experiment, Model
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Plan:
     scorings: Mapping[tuple[str, str], Scoring]
 
     @cached_property
-    def problems(self) -> dict[str, tuple[Benchmark, int | None]]:
-        """Folder name of each set of problems -> its benchmark, and how many of its problems."""
-        return {cell.problems: (cell.benchmark, cell.use.problems) for cell in self.cells.values()}
+    def problems(self) -> dict[str, tuple[Benchmark, BenchmarkUse]]:
+        """Folder name of each set of problems -> its benchmark, and how it is used."""
+        return {cell.problems: (cell.benchmark, cell.use) for cell in self.cells.values()}
 
     def cell(self, cell: str) -> Cell:
         """Return a cell by its id.
@@ -94,6 +94,9 @@ class Plan:
             for name, cell in models.items()
             if cell.weights.missing
         ]
+        for benchmark in self.experiment.catalogue.values():
+            reason = unpinned(benchmark)
+            found.extend([f"benchmark '{benchmark.name}': {reason}"] if reason else [])
         for cell in self.cells.values():
             base = base_of(cell, self.cells.values())
             if cell.imported is not None:
@@ -116,7 +119,7 @@ def build_plan(file: Path) -> Plan:
     layout = Layout(experiment.outputs)
     weights = {m.name: find_weights(m, layout) for m in experiment.models.values()}
     identities = {
-        use.name: identify(experiment.catalogue[use.name], use.problems)
+        use.name: identify(experiment.catalogue[use.name], use.problems, use.only)
         for use in experiment.benchmarks.values()
     }
     verdicts = {
@@ -141,11 +144,11 @@ def find_weights(model: Model, layout: Layout) -> Weights:
     another cell and a moved one is not; a package or hub model by its revision; a server's by
     its name and the endpoint.
     """
+    if model.imported is not None:
+        return Weights({}, load="")
     if model.endpoint is not None:
         fields = _weights_fields(model, layout, model.weights, model.revision)
         return Weights(fields | {"endpoint": model.endpoint}, load=model.weights)
-    if model.imported is not None:
-        return Weights({}, load="")
     if model.weights.startswith(PACKAGE):
         package = model.weights.removeprefix(PACKAGE)
         revision = package_revision(model.weights, model.revision)

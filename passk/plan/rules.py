@@ -97,7 +97,11 @@ class Rules:
 
     def problem_limit(self, wildcards: Any) -> int:
         """Return how many of a benchmark's problems are taken; 0 is all."""
-        return self.plan.problems[wildcards.problems][1] or 0
+        return self.plan.problems[wildcards.problems][1].problems or 0
+
+    def problem_ids(self, wildcards: Any) -> str:
+        """Return the ids of the problems that are taken, as JSON; an empty list is all."""
+        return canonical_json(list(self.plan.problems[wildcards.problems][1].only or ()))
 
     def cell_digest(self, wildcards: Any) -> str:
         """Return what Snakemake compares to see whether cell.json must be written anew."""
@@ -127,10 +131,6 @@ class Rules:
         """Return the cores of a sampling job."""
         return _threads(self.plan.cell(wildcards.cell).model)
 
-    def verifier(self, wildcards: Any) -> str:
-        """Return the verifier of a cell's benchmark."""
-        return self.plan.cell(wildcards.cell).benchmark.verifier
-
     @property
     def imported_cells(self) -> str:
         """Return a pattern of the ids of imported cells; it matches nothing where there is none."""
@@ -150,6 +150,10 @@ class Rules:
         """Return the files of verdicts that imported responses came with."""
         found = [cell.imported.foreign for cell in self.plan.cells.values() if cell.imported]
         return [str(path) for path in found if path is not None]
+
+    def verifier(self, wildcards: Any) -> str:
+        """Return the verifier of a cell's benchmark."""
+        return self.plan.cell(wildcards.cell).benchmark.verifier
 
     def verifier_options(self, wildcards: Any) -> str:
         """Return the verifier's options as JSON."""
