@@ -10,9 +10,9 @@ from typing import Any
 
 from passk.benchmarks.source import identify, load_problems
 from passk.errors import DataError
-from passk.load import load_benchmark
 from passk.recipes import environment
 from passk.records import Problem, Sample, read_rows, write_rows
+from passk.spec_files import load_benchmark
 
 NO_GOLD = "null"
 """Gold of a question without its answer: what a sampling job is given."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from passk.load import shipped_specs
+from passk.spec_files import shipped_specs
 from passk.yamls import resolve
 
 KINDS = {

@@ -12,8 +12,18 @@ import pytest
 from conftest import REPO
 
 LAYERS = (
-    {"errors", "versions", "progress", "recipes", "records", "estimate", "journal", "palette", "web"},
-    {"registry", "yamls", "spec", "spec_checks", "load", "reference_page"},
+    {
+        "errors",
+        "versions",
+        "progress",
+        "recipes",
+        "records",
+        "estimate",
+        "journal",
+        "palette",
+        "web",
+    },
+    {"registry", "yamls", "spec", "spec_checks", "spec_files", "reference_page"},
     {"engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights", "imported"},
     {"plan"},
     {

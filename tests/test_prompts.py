@@ -14,10 +14,10 @@ from conftest import REPO
 
 from passk.benchmarks.source import load_problems
 from passk.errors import EngineError
-from passk.load import load_benchmark, load_prompt
 from passk.plan.cells import prompt_fields
 from passk.prompts import render
 from passk.records import Problem
+from passk.spec_files import load_benchmark, load_prompt
 
 PROMPTS = {path.stem: load_prompt(path) for path in (REPO / "specs/prompts").glob("*.yaml")}
 STOPPING = sorted(name for name, prompt in PROMPTS.items() if prompt.stop)

@@ -13,11 +13,11 @@ from smollm2 import smollm2_folder
 
 from passk.benchmarks.source import load_problems
 from passk.cli import main
-from passk.load import load_benchmark, load_prompt
 from passk.plan import build_plan
 from passk.plan.documents import cell_document, score_document
 from passk.prompts import render
 from passk.records import Sample, Score, read_rows
+from passk.spec_files import load_benchmark, load_prompt
 
 pytestmark = pytest.mark.model
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from passk.benchmarks.arithmetic import LEVELS, generate
 from passk.benchmarks.source import load_problems
-from passk.load import load_benchmark, load_experiment, load_prompt
 from passk.plan import build_plan
 from passk.plan.cells import shard_name, shard_range
 from passk.prompts import render
 from passk.recipes import canonical_json, digest
 from passk.reference_page import reference_page
+from passk.spec_files import load_benchmark, load_experiment, load_prompt
 
 EXPERIMENTS = sorted((REPO / "specs").glob("*.yaml"))
 BENCHMARKS = sorted((REPO / "specs/benchmarks").glob("*.yaml"))

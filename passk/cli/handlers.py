@@ -33,8 +33,8 @@ def run_plan(options: argparse.Namespace) -> None:
 
 def run_where(options: argparse.Namespace) -> None:
     """Name the report of a spec, or fail where it has not been made."""
-    from passk.load import load_experiment
     from passk.plan.layout import Layout
+    from passk.spec_files import load_experiment
 
     experiment = load_experiment(options.spec)
     report = Path(Layout(experiment.outputs).experiment(experiment.name, "report.html"))
@@ -254,7 +254,7 @@ def run_grade(options: argparse.Namespace) -> None:
 def _golds_of(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, Any]]:
     """Return a benchmark's gold answers, and its options of the verifier under those given."""
     from passk.benchmarks.source import load_problems
-    from passk.load import catalogue_file, load_benchmark
+    from passk.spec_files import catalogue_file, load_benchmark
 
     name = str(options.benchmark)
     here = Path(name) if name.endswith(".yaml") else catalogue_file("benchmarks", name, Path("x"))

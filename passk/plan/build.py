@@ -11,7 +11,6 @@ from typing import Any
 from passk import versions
 from passk.benchmarks.source import Identity, identify, unpinned
 from passk.errors import PasskError, SpecError, did_you_mean
-from passk.load import load_experiment
 from passk.plan.cells import Cell, Scoring, Weights, base_of, expand_cells, expand_scorings
 from passk.plan.fingerprint import PACKAGE, is_local, local_digest, package_revision
 from passk.plan.imports import find_imports, import_warnings
@@ -19,6 +18,7 @@ from passk.plan.layout import Layout
 from passk.recipes import digest
 from passk.registry import VERIFIERS, load
 from passk.spec import Benchmark, BenchmarkUse, Experiment, Model
+from passk.spec_files import load_experiment
 
 
 @dataclass(frozen=True)
