@@ -5,7 +5,7 @@ other stages stay. Rewording, renaming and speeding up raise nothing.
 """
 
 SAMPLE = 1
-VERIFY = 1
+VERIFY = 2
 SCORE = 1
 COUNT = 1
 AGGREGATE = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,11 +11,18 @@ from passk.verifiers.answers import Answer, Group, Named, Relation, Scalar, Unre
 from passk.verifiers.arithmetic import TooLargeError, UnknownValueError, Value, context, inexact
 from passk.verifiers.expression import Tree
 from passk.verifiers.formulas import formulas_equal, names_of, points_for, value_name
+from passk.verifiers.latex import squeezed
 from passk.verifiers.tokens import LOG
 from passk.verifiers.value import close, evaluate
 
 DIGITS_OF_A_ROUNDED_ANSWER = 6
 """Significant digits from which a decimal passes for the exact value that it rounds or cuts."""
+
+PROSE = re.compile(r"\\text ?\{[^{}]*[a-zA-Z]{2}[^{}]*\}.*[0-9]")
+"""Words in front of a number."""
+
+PLAIN = re.compile(r"[a-zA-Z0-9 ,:'-]+")
+"""Words and numbers without any LaTeX."""
 
 MOST_ITEMS = 100
 """Most items of an unordered group that are matched with each other."""
@@ -37,7 +45,7 @@ def equal(gold: Answer, answer: Answer, rules: Rules) -> bool | None:  # noqa: P
     if gold == answer:
         return None if isinstance(gold, Unread) and not gold.text else True
     if isinstance(gold, Unread) or isinstance(answer, Unread):
-        return None
+        return _unread(gold, answer)
     if isinstance(gold, Relation) or isinstance(answer, Relation):
         return _relations(gold, answer)
     if isinstance(gold, Named) or isinstance(answer, Named):
@@ -47,6 +55,18 @@ def equal(gold: Answer, answer: Answer, rules: Rules) -> bool | None:  # noqa: P
     if isinstance(gold, Scalar) and isinstance(answer, Scalar):
         return _scalars(gold, answer, rules)
     return _word_and_letters(gold, answer)
+
+
+def _unread(gold: Answer, answer: Answer) -> bool | None:
+    r"""Compare where one is not understood: plain words by their letters, prose by its text alone.
+
+    `12 \text{ hours and } 30 \text{ minutes}` is prose; no part of it is the answer 12.
+    """
+    word, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
+    if isinstance(word, Words) and isinstance(other, Unread) and PLAIN.fullmatch(other.text):
+        return word.text == squeezed(other.text)
+    prose = any(isinstance(side, Unread) and PROSE.search(side.text) for side in (gold, answer))
+    return False if prose else None
 
 
 def _word_and_letters(gold: Answer, answer: Answer) -> bool | None:
@@ -104,9 +124,12 @@ def _relations(gold: Answer, answer: Answer) -> bool | None:
 
 
 def _as_group(answer: Answer) -> Group:
-    """Return a lone answer as a list of one, and a row or column vector as a tuple."""
-    if not isinstance(answer, Group):
-        return Group("", "", (answer,))
+    """Return a lone answer as a list of one."""
+    return answer if isinstance(answer, Group) else Group("", "", (answer,))
+
+
+def _vector(answer: Group) -> Group:
+    """Return a row or column vector as a tuple."""
     rows = [row for row in answer.items if isinstance(row, Group)]
     if answer.left == "|" and len(rows) == len(answer.items):
         if len(rows) == 1:
@@ -117,7 +140,12 @@ def _as_group(answer: Answer) -> Group:
 
 
 def _groups(gold: Group, answer: Group, rules: Rules) -> bool | None:
-    """Compare groups: brackets first, then the items in order or as a set."""
+    """Compare groups: brackets first, then the items in order or as a set.
+
+    A tuple may stand for a row or a column; a row is no column.
+    """
+    if (gold.left, answer.left).count("|") == 1:
+        gold, answer = _vector(gold), _vector(answer)
     kinds = gold.left + gold.right, answer.left + answer.right
     if kinds[0] != kinds[1] and not _brackets_agree(*kinds, rules):
         return False

@@ -66,6 +66,7 @@ RENAMED = {
     re.compile(r"\\var(epsilon|phi|theta|rho)(?![a-zA-Z])"): r"\\\1",
     re.compile(r"\^\s?\{?\s?\\circ(?![a-zA-Z])\s?\}?|\\degree(?![a-zA-Z])"): r"^\\circ ",
     re.compile(r"\*\*"): "^",
+    re.compile(r"\\(?:underline|(?:text)?color\s?\{[a-zA-Z0-9!]*\})\s?(?=\{)"): "",
 }
 """Commands with another spelling, after which one spelling is left."""
 
@@ -120,6 +121,11 @@ def _without_thousands(text: str) -> str:
     if "," not in text or any(bracket in text for bracket in "([{"):
         return text
     return THOUSANDS.sub(lambda match: match.group().replace(",", ""), text)
+
+
+def squeezed(text: str) -> str:
+    """Return the letters, digits and signs of a text in lower case, without what sets it."""
+    return re.sub(r"[\s.{}\\]|\\text", "", text.replace("\\text", "")).lower()
 
 
 def split(text: str, separator: re.Pattern[str]) -> list[str]:

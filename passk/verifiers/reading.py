@@ -12,7 +12,7 @@ from fractions import Fraction
 from passk.verifiers.answers import Answer, Group, Named, Relation, Scalar, Unread, Words
 from passk.verifiers.expression import Tree, parse
 from passk.verifiers.formulas import has, names_of
-from passk.verifiers.latex import enclosed, normal, split
+from passk.verifiers.latex import enclosed, normal, split, squeezed
 from passk.verifiers.tokens import UnreadableError
 
 SEPARATOR = re.compile(r",|;|\\text ?\{ ?,? ?(?:and|or) ?\}| (?:and|or) ")
@@ -184,7 +184,7 @@ def _words(text: str) -> Answer | None:
     if inside is not None and re.match(r"-?[0-9.]+(?: |[a-z]|$)", inside) and ":" not in inside:
         return _scalar(inside)
     if inside is not None or _is_wordy(text):
-        return Words(re.sub(r"[\s.{}\\]|\\text", "", text.replace("\\text", "")).lower())
+        return Words(squeezed(text))
     return None
 
 
