@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from passk.errors import DataError
+from passk.estimate import Method
 from passk.recipes import read_json, read_recipe
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ TABLES = (
     "means",
     "tests",
     "estimates",
+    "extrapolation",
+    "algorithms",
     "agreement",
     "disagreements",
 )
@@ -54,6 +57,7 @@ class Cell:
         model: name of the model.
         benchmark: name of the benchmark.
         sampler: name of the sampler.
+        benchmark_title: what figures call the benchmark.
         label: what figures call it.
         color: a colour that the spec asks for, if any.
         role: base, rl, distilled, instruct or sft.
@@ -67,6 +71,9 @@ class Cell:
         verdicts: files of Verdict rows.
         imported: what the responses, or counts, were imported from, if they were.
         foreign: file of Verdict rows that they came with, if any.
+        clusters: file of Problem rows whose `meta.cluster` says which belong together, if any.
+        temperature: that the responses were drawn at, where the spec says it.
+        matched: file with the temperature that entropy matching found, if that decides it.
     """
 
     id: str
@@ -75,6 +82,7 @@ class Cell:
     sampler: str
     n: int
     counts: Path
+    benchmark_title: str = ""
     label: str = ""
     color: str | None = None
     role: str = ""
@@ -86,6 +94,9 @@ class Cell:
     verdicts: tuple[Path, ...] = ()
     imported: str | None = None
     foreign: Path | None = None
+    clusters: Path | None = None
+    temperature: float | None = None
+    matched: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +132,20 @@ class Scoring:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One experiment: its cells, its scorings, what is reviewed, and the spec it came from."""
+    """One experiment: its cells, its scorings, what is reviewed, and the spec it came from.
+
+    `interval` is how intervals over problems are made, `extrapolate` the k above n at which a
+    fitted model is asked, `figures` the kinds of figures that are wanted (none named: all).
+    """
 
     name: str
     k: tuple[int, ...]
     cells: tuple[Cell, ...]
     scores: tuple[Scoring, ...] = ()
     title: str = ""
+    interval: Method = "percentile"
+    extrapolate: tuple[int, ...] = ()
+    figures: tuple[str, ...] = ()
     spec: Mapping[str, Any] = field(default_factory=dict)
     spec_path: str = ""
     review: Mapping[str, Any] = field(default_factory=dict)
@@ -139,6 +157,11 @@ class Study:
     def benchmarks(self) -> list[str]:
         """Return the names of the benchmarks in the order of the cells."""
         return list(dict.fromkeys(cell.benchmark for cell in self.cells))
+
+    def title_of(self, benchmark: str) -> str:
+        """Return what figures call a benchmark."""
+        titles = (cell.benchmark_title for cell in self.cells if cell.benchmark == benchmark)
+        return next(filter(None, titles), benchmark)
 
     def pairs(self) -> Iterator[tuple[Cell, Cell]]:
         """Yield each cell that has a base, with that base."""

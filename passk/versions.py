@@ -6,7 +6,8 @@ other stages stay. Rewording, renaming and speeding up raise nothing.
 
 SAMPLE = 1
 VERIFY = 2
+ENTROPY = 1
 SCORE = 1
 COUNT = 1
-AGGREGATE = 1
-REPORT = 1
+AGGREGATE = 2
+REPORT = 2

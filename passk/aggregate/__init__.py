@@ -19,6 +19,8 @@ from passk.aggregate.agreement import (
     compared_verdicts,
     disagreement_rows,
 )
+from passk.aggregate.algorithms import COLUMNS as ALGORITHM_COLUMNS
+from passk.aggregate.algorithms import algorithm_rows
 from passk.aggregate.cells import (
     histogram_rows,
     make_curves,
@@ -28,6 +30,8 @@ from passk.aggregate.cells import (
     summary_rows,
 )
 from passk.aggregate.estimates import COLUMNS, estimate_rows
+from passk.aggregate.extrapolated import COLUMNS as EXTRAPOLATION_COLUMNS
+from passk.aggregate.extrapolated import extrapolation_rows
 from passk.aggregate.pairs import Pair, coverage_rows, delta_rows, flow_rows, make_pairs
 from passk.aggregate.perplexity import perplexity_table
 from passk.recipes import output_error
@@ -58,6 +62,7 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
     counts = {cell.id: read_counts(cell) for cell in study.cells}
     curves, pairs = make_curves(study, counts), make_pairs(study, counts)
     compared = compared_verdicts(study)
+    beyond = pd.DataFrame(extrapolation_rows(study, counts), columns=EXTRAPOLATION_COLUMNS)
     return {
         "pass_at_k": pd.DataFrame(pass_at_k_rows(study, counts, curves)),
         "deltas": pd.DataFrame(delta_rows(pairs), columns=Pair.COLUMNS),
@@ -65,11 +70,15 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
         "problems": pd.DataFrame(problem_rows(study, counts)),
         "coverage": pd.DataFrame(coverage_rows(pairs), columns=Pair.COVERAGE_COLUMNS),
         "histogram": pd.DataFrame(histogram_rows(study, counts)),
-        "perplexity": perplexity_table(study),
+        "perplexity": perplexity_table(study, pairs),
         "flows": pd.DataFrame(flow_rows(pairs), columns=Pair.FLOW_COLUMNS),
         "means": pd.DataFrame(mean_rows(study, counts, pairs), columns=MEAN_COLUMNS),
         "tests": pd.DataFrame(significance_rows(study, pairs), columns=TEST_COLUMNS),
-        "estimates": pd.DataFrame(estimate_rows(study, counts, curves, pairs), columns=COLUMNS),
+        "estimates": pd.DataFrame(
+            estimate_rows(study, counts, curves, pairs, beyond), columns=COLUMNS
+        ),
+        "extrapolation": beyond,
+        "algorithms": pd.DataFrame(algorithm_rows(study, counts, pairs), columns=ALGORITHM_COLUMNS),
         "agreement": pd.DataFrame(agreement_rows(study, compared), columns=AGREEMENT_COLUMNS),
         "disagreements": pd.DataFrame(
             disagreement_rows(study, compared), columns=DISAGREEMENT_COLUMNS

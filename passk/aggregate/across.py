@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from passk.aggregate.clusters import clusters_of
 from passk.aggregate.naming import largest_k
 from passk.aggregate.pairs import Pair
 from passk.estimate import (
@@ -49,12 +50,16 @@ def mean_rows(
     for (model, sampler), cells in _together(study.cells, lambda cell: (cell.model, cell.sampler)):
         ks = [k for k in study.k if all(k <= cell.n for cell in cells)]
         tables = [counts[cell.id] for cell in cells]
-        units = [curve_units(table["n"], table["correct"], ks) for table in tables]
+        units = [
+            curve_units(table["n"], table["correct"], ks, clusters_of(table)) for table in tables
+        ]
         about = {"model": model, "sampler": sampler, "base_model": "", "base_sampler": ""}
         yield from _means(units, units, ks, {**about, "metric": "pass@k"})
     for key, group in _together(pairs, _compared):
         ks = [k for k in study.k if all(k <= min(p.cell.n, p.base.n) for p in group)]
-        plain = [paired_units(*pair.both(), ks=ks) for pair in group]
+        plain = [
+            paired_units(*pair.both(), ks=ks, clusters=clusters_of(pair.counts)) for pair in group
+        ]
         possible = [
             with_unseen(units, *pair.both(), ks=ks)
             for units, pair in zip(plain, group, strict=True)
@@ -94,7 +99,7 @@ def significance_rows(study: Study, pairs: Sequence[Pair]) -> Iterator[dict[str,
 def _test(study: Study, pair: Pair, end: str) -> dict[str, Any]:
     """Return the test of one comparison at one end of the curve."""
     k = 1 if end == "first" else largest_k(study, min(pair.cell.n, pair.base.n))
-    units = paired_units(*pair.both(), ks=[k])
+    units = paired_units(*pair.both(), ks=[k], clusters=clusters_of(pair.counts))
     p = float(sign_flip_p_values(units)[0])
     return {**pair.names(), "k": k, "delta": float(units.mean()[0]), "p": p}
 

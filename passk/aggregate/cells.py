@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from passk.aggregate.clusters import clusters_of, with_clusters
 from passk.aggregate.naming import largest_k, names
 from passk.aggregate.pairs import Pair
 from passk.errors import DataError
@@ -16,16 +17,22 @@ from passk.estimate import (
     Curve,
     accuracy_histogram,
     estimate_curve,
+    flag,
     guess_floor,
     mean_pass_at_k,
     se_gap,
     se_gap_to_base,
 )
+from passk.recipes import read_json
 from passk.records import Count, read_table
 from passk.results import Cell, Study
 
 Counts = Mapping[str, pd.DataFrame]
 """Cell id -> Count rows."""
+
+
+MATCHED = ("temperature_low", "temperature_high", "entropy", "base_entropy")
+"""What is known of a temperature that was matched: interval, and mean token entropies in nats."""
 
 
 def read_counts(cell: Cell) -> pd.DataFrame:
@@ -41,7 +48,7 @@ def read_counts(cell: Cell) -> pd.DataFrame:
             where=str(cell.counts),
             fix="delete it and run the workflow again: it will be remade",
         )
-    return counts
+    return with_clusters(counts, cell)
 
 
 def make_curves(study: Study, counts: Counts) -> dict[str, Curve]:
@@ -51,6 +58,8 @@ def make_curves(study: Study, counts: Counts) -> dict[str, Curve]:
             counts[cell.id]["n"],
             counts[cell.id]["correct"],
             sorted({1, largest_k(study, cell.n), *study.k}),
+            clusters=clusters_of(counts[cell.id]),
+            method=study.interval,
         )
         for cell in study.cells
     }
@@ -71,6 +80,8 @@ def pass_at_k_rows(
                 "problems": curve.problems,
                 **curve_values(curve, k),
                 "floor": floor[index],
+                "flag": flag("problems", k, cell.n, curve.units),
+                "noise_flag": flag("noise", k, cell.n, curve.problems),
             }
 
 
@@ -99,12 +110,25 @@ def summary_rows(
             "role": cell.role,
             "algorithm": cell.algorithm,
             "step": cell.step,
+            **temperature_of(cell),
             "n": cell.n,
             "problems": len(table),
             **_ends(curves[cell.id], largest_k(study, cell.n)),
             **_against_base(study, table, by_cell.get(cell.id)),
             **_conduct(table),
         }
+
+
+def temperature_of(cell: Cell) -> dict[str, Any]:
+    """Return the temperature of a cell; where it was matched, with its interval."""
+    if cell.matched is None:
+        return {"temperature": cell.temperature, **dict.fromkeys(MATCHED, np.nan)}
+    found = read_json(cell.matched)
+    low, high = found["interval"]
+    return {
+        "temperature": found["temperature"],
+        **dict(zip(MATCHED, (low, high, found["entropy"], found["target"]), strict=True)),
+    }
 
 
 def _ends(curve: Curve, k_max: int) -> dict[str, float]:

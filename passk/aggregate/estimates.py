@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from passk.aggregate.algorithms import gaps_to_base
+from passk.aggregate.clusters import Names, clusters_of
 from passk.aggregate.naming import largest_k, names
 from passk.aggregate.pairs import Pair
 from passk.estimate import (
@@ -18,6 +20,7 @@ from passk.estimate import (
     Curve,
     cover_at,
     estimate_curve,
+    flag,
     g_pass_at_k,
     guess_floor,
     majority_at_k,
@@ -31,9 +34,10 @@ from passk.results import Cell, Study
 
 COLUMNS = [
     "model", "benchmark", "sampler", "cell", "base", "metric", "k",
-    "value", "lower", "upper", "interval", "n", "problems",
+    "value", "lower", "upper", "interval", "n", "problems", "flag",
 ]  # fmt: skip
-"""`interval` is problems, noise, paired or band; empty where a value has none."""
+"""`interval` is problems, noise, paired, band or extrapolated; empty where a value has none. `flag`
+says why an interval is not to be leaned on (`passk.estimate.flags`); empty where it may be."""
 
 Values = tuple[str, Sequence[float], np.ndarray]
 """Metric, its k (nan where it has none), and a value per problem and k, shape (P, K)."""
@@ -44,16 +48,26 @@ def estimate_rows(
     counts: Mapping[str, pd.DataFrame],
     curves: Mapping[str, Curve],
     pairs: Sequence[Pair],
+    beyond: pd.DataFrame,
 ) -> Iterator[dict[str, Any]]:
-    """Yield every estimate of every cell and comparison."""
+    """Yield every estimate of every cell and comparison; `beyond` is the extrapolation."""
     for cell in study.cells:
-        table = counts[cell.id]
+        table, units = counts[cell.id], curves[cell.id].units
         about = {**names(cell), "base": "", "n": cell.n, "problems": len(table)}
         for row in _cell_rows(study, cell, table, curves[cell.id]):
-            yield {**about, **row}
+            drawn = len(table) if row["interval"] == "noise" else units
+            yield {**about, **row, "flag": flag(row["interval"], row["k"], cell.n, drawn)}
     for pair in pairs:
+        units = curves[pair.cell.id].units
         for row in _pair_rows(study, pair):
-            yield {**names(pair.cell), "base": pair.base.id, "n": pair.cell.n, **row}
+            mark = flag(row["interval"], row["k"], pair.cell.n, min(units, row["problems"]))
+            named = {**names(pair.cell), "base": pair.base.id, "n": pair.cell.n}
+            yield {**named, **row, "flag": mark}
+    for found in beyond.dropna(subset="value").to_dict("records"):
+        mark = flag("extrapolated", found["k"], found["n"], found["problems"])
+        kept = {str(name): value for name, value in found.items() if name in COLUMNS}
+        kind = {"metric": "pass@k extrapolated", "interval": "extrapolated", "flag": mark}
+        yield {**kept, "base": "", **kind}
 
 
 def _cell_rows(
@@ -63,16 +77,23 @@ def _cell_rows(
     yield from _curve_rows("pass@k", curve)
     for metric, correct in bounds(table).items():
         same = np.array_equal(correct, table["correct"])
-        bound = curve if same else estimate_curve(table["n"], correct, study.k)
+        bound = curve if same else _bound(study, table, correct)
         yield from _curve_rows(metric, bound)
     floor = guess_floor(table["floor_n"], table["floor_correct"], study.k)
     yield from _rows("floor@k", study.k, floor)
-    yield from _mean_rows(list(_reliability(study, cell, table)))
+    yield from _mean_rows(list(_reliability(study, cell, table)), clusters_of(table))
 
 
-def _mean_rows(metrics: Sequence[Values]) -> Iterator[dict[str, Any]]:
+def _bound(study: Study, table: pd.DataFrame, correct: np.ndarray) -> Curve:
+    """Return the curve that other counts of correct responses give."""
+    clusters = clusters_of(table)
+    return estimate_curve(table["n"], correct, study.k, clusters=clusters, method=study.interval)
+
+
+def _mean_rows(metrics: Sequence[Values], clusters: Names | None) -> Iterator[dict[str, Any]]:
     """Yield the means of per-problem values; all are drawn again together."""
-    together = mean_interval(np.hstack([values for _, _, values in metrics]))
+    values = np.hstack([values for _, _, values in metrics])
+    together = mean_interval(values, clusters=clusters)
     start = 0
     for metric, ks, _ in metrics:
         columns = slice(start, start := start + len(ks))
@@ -150,9 +171,8 @@ def _pair_rows(study: Study, pair: Pair) -> Iterator[dict[str, Any]]:
     for row in _rows("crossover_k", [np.nan], *crossing, interval="paired"):
         yield {**row, **about}
     k_max = largest_k(study, pair.base.n)
-    ceiling = pass_at_k(pair.base_counts["n"], pair.base_counts["correct"], [k_max])
-    gap = ceiling - pass_at_k(pair.counts["n"], pair.counts["correct"], [1])
-    for row in _rows("se_gap_to_base", [k_max], *mean_interval(gap), interval="paired"):
+    gap = mean_interval(gaps_to_base(pair, k_max), clusters=clusters_of(pair.counts))
+    for row in _rows("se_gap_to_base", [k_max], *gap, interval="paired"):
         yield {**row, **about}
 
 

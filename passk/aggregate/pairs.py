@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from passk.aggregate.clusters import clusters_of
 from passk.errors import DataError
 from passk.estimate import (
     BINS,
@@ -113,7 +114,8 @@ def _make_pair(
     right = other.set_index("problem_id").loc[common].reset_index()
     tuned, basis = ((table["n"], table["correct"]) for table in (left, right))
     p = change_p_values(basis, tuned)
-    return Pair(cell, base, left, right, compare(tuned, basis, study.k), p, false_discovery(p))
+    found = compare(tuned, basis, study.k, clusters=clusters_of(left))
+    return Pair(cell, base, left, right, found, p, false_discovery(p))
 
 
 def delta_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:

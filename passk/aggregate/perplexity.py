@@ -1,12 +1,18 @@
-"""The perplexity table: a row per scoring, problem and class of responses."""
+"""The perplexity table: a row per scoring, problem and class of responses.
+
+Classes are of responses (correct, wrong) and of problems: solved by both, by the base alone, by
+the tuned model alone, or by neither, for each comparison that the scored responses take part in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
+from passk.aggregate.pairs import Pair
+from passk.estimate import coverage
 from passk.records import Score, Verdict, read_table
 from passk.results import Scoring, Study
 
@@ -20,7 +26,9 @@ COLUMNS = [
     "benchmark",
     "sampler",
     "problem_id",
+    "step",
     "subset",
+    "against",
     "responses",
     "tokens",
     "median",
@@ -34,24 +42,33 @@ SUBSETS = {
 }
 """Which verdicts a subset takes; responses whose grading failed are in `all` alone."""
 
+SOLVED = {
+    "both": "solved by both",
+    "base_only": "solved by base alone",
+    "tuned_only": "solved by tuned alone",
+    "neither": "solved by neither",
+}
+"""Coverage category -> subset of the problems that fall into it, at n tries."""
 
-def perplexity_table(study: Study) -> pd.DataFrame:
+
+def perplexity_table(study: Study, pairs: Sequence[Pair]) -> pd.DataFrame:
     """Return the number of responses, and median and pooled perplexity, per scoring and problem.
 
     `median` is over responses; `pooled` is exp(-sum logprob / sum tokens) over all of them
-    (tokens as the scorer counts them).
+    (tokens as the scorer counts them). In subsets by who solves a problem, `against` is the tuned
+    cell of the comparison.
     """
-    parts = [part for scoring in study.scores if scoring.files for part in _parts(scoring)]
+    scorings = [scoring for scoring in study.scores if scoring.files]
+    parts = [part for scoring in scorings for part in _parts(study, scoring, pairs)]
     if not parts:
         return pd.DataFrame(columns=COLUMNS).astype({"median": float, "pooled": float})
     return pd.concat(parts, ignore_index=True)[COLUMNS]
 
 
-def _parts(scoring: Scoring) -> Iterator[pd.DataFrame]:
+def _parts(study: Study, scoring: Scoring, pairs: Sequence[Pair]) -> Iterator[pd.DataFrame]:
     """Yield the rows of each subset of one scoring."""
-    scores = _read(scoring)
-    for subset, verdicts in SUBSETS.items():
-        chosen = scores if verdicts is None else scores[scores["verdict"].isin(verdicts)]
+    step = study.cell(scoring.cell).step if scoring.cell else None
+    for subset, against, chosen in _subsets(scoring, _read(scoring), pairs):
         if not chosen.empty:
             yield _summarise(chosen).assign(
                 scoring=scoring.id,
@@ -62,8 +79,27 @@ def _parts(scoring: Scoring) -> Iterator[pd.DataFrame]:
                 reference=scoring.reference or "",
                 benchmark=scoring.benchmark,
                 sampler=scoring.sampler,
+                step=np.nan if step is None else float(step),
                 subset=subset,
+                against=against,
             )
+
+
+def _subsets(
+    scoring: Scoring, scores: pd.DataFrame, pairs: Sequence[Pair]
+) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield (subset, tuned cell of the comparison that it is of, scores)."""
+    for subset, verdicts in SUBSETS.items():
+        yield subset, "", scores if verdicts is None else scores[scores["verdict"].isin(verdicts)]
+    for pair in pairs:
+        if pair.cell.benchmark == scoring.benchmark and (
+            scoring.cell in (None, pair.cell.id, pair.base.id)
+        ):
+            found = coverage(pair.base_counts["correct"], pair.counts["correct"])
+            who = pd.Series(found, index=pair.counts["problem_id"])
+            category = scores["problem_id"].map(who)
+            for name, subset in SOLVED.items():
+                yield subset, pair.cell.id, scores[category == name]
 
 
 def _read(scoring: Scoring) -> pd.DataFrame:

@@ -32,6 +32,7 @@ from passk.estimate.intervals import (
     SEED,
     Method,
     percentiles,
+    problem_interval,
     t_quantile,
 )
 from passk.estimate.reliability import (
@@ -93,6 +94,7 @@ __all__ = [
     "pass_at_k",
     "pass_hat_k",
     "percentiles",
+    "problem_interval",
     "sampling_variance",
     "se_gap",
     "se_gap_to_base",
