@@ -94,6 +94,152 @@ def test_a_short_answer_is_read_by_its_type(gold: object, response: str, expecte
     assert verdict(gold, response) == expected
 
 
+def choices(texts: list[str], answer: str) -> dict[str, object]:
+    return {"answer": answer, "choices": texts}
+
+
+def typed(answer: str, kind: str, precision: int = 0) -> dict[str, object]:
+    return {"answer": answer, "type": kind, "precision": precision}
+
+
+PHRASINGS: list[tuple[object, str, str]] = [
+    (
+        choices(DEGREES, "145°"),
+        "The inscribed angle is half of the arc.\n\nTherefore, the correct answer is (C) 145°.",
+        "correct",
+    ),
+    (choices(DEGREES, "145°"), "**Answer: C**", "correct"),
+    (choices(DEGREES, "145°"), "Answer: C) 145°", "correct"),
+    (choices(DEGREES, "145°"), "The answer is C.", "correct"),
+    (choices(DEGREES, "145°"), "The answer is **C**.", "correct"),
+    (choices(DEGREES, "145°"), "The correct option is **C**.", "correct"),
+    (choices(DEGREES, "145°"), "The correct option letter is C.", "correct"),
+    (
+        choices(DEGREES, "145°"),
+        "Thus, the measure of angle ABC is 145 degrees.\n\nFinal Answer: 145°",
+        "correct",
+    ),
+    (choices(DEGREES, "145°"), "Final Answer: 145", "correct"),
+    (choices(DEGREES, "145°"), "\\boxed{145}", "correct"),
+    (choices(DEGREES, "145°"), "\\boxed{145^{\\circ}}", "correct"),
+    (choices(DEGREES, "145°"), "\\boxed{145 \\text{ degrees}}", "correct"),
+    (choices(DEGREES, "145°"), "\\boxed{\\text{C}}", "correct"),
+    (choices(DEGREES, "145°"), "\\boxed{\\text{(C) }145^\\circ}", "correct"),
+    (choices(DEGREES, "145°"), "\\boxed{\\textbf{(C)}}", "correct"),
+    (choices(DEGREES, "145°"), "\\boxed{C: 145°}", "correct"),
+    (choices(DEGREES, "145°"), "The answer is option C, 145°.", "correct"),
+    (choices(DEGREES, "145°"), "The answer is C (145°).", "correct"),
+    (choices(DEGREES, "145°"), "So we choose option (C).\nIt follows from the theorem.", "correct"),
+    (choices(DEGREES, "145°"), "Hence choice C is correct.", "correct"),
+    (choices(DEGREES, "145°"), "The answer is: \n\nC", "correct"),
+    (choices(DEGREES, "145°"), "c", "correct"),
+    (choices(DEGREES, "145°"), "(c)", "correct"),
+    (choices(DEGREES, "145°"), "C", "correct"),
+    (choices(DEGREES, "145°"), "C. 145°", "correct"),
+    (choices(DEGREES, "145°"), "Answer: B. 140°", "wrong"),
+    (choices(DEGREES, "145°"), "I think the answer is either B or C.", "no_answer"),
+    (choices(DEGREES, "145°"), "Answer: none of the above", "no_answer"),
+    (
+        choices(DEGREES, "145°"),
+        "The image is missing, so I cannot determine the angle. Send it\nand I will help.",
+        "no_answer",
+    ),
+    (choices(DEGREES, "145°"), "The answer is C. 140°", "correct"),
+    (choices(LETTERS, "D"), "The answer is D", "correct"),
+    (choices(LETTERS, "D"), "Based on the pattern, the missing picture is (D).\nGood.", "correct"),
+    (choices(LETTERS, "D"), "\\boxed{E}", "wrong"),
+    (choices(LETTERS, "D"), "Answer: Picture D", "correct"),
+    (choices(LETTERS, "D"), "The correct answer is picture D.", "correct"),
+    (choices(LETTERS, "A"), "The answer is a difficult one\nto find.", "no_answer"),
+    (choices(LETTERS, "A"), "Answer: A", "correct"),
+    (choices(YES_NO, "Yes"), "Yes.", "correct"),
+    (choices(YES_NO, "Yes"), "Yes, lavender is the largest.", "correct"),
+    (choices(YES_NO, "No"), "No, it is not.", "correct"),
+    (choices(YES_NO, "No"), "The answer is no.", "correct"),
+    (choices(YES_NO, "Yes"), "Answer: (B) No", "wrong"),
+    (choices(YES_NO, "Yes"), "\\boxed{\\text{Yes}}", "correct"),
+    (choices(["$540$", "$570$", "$600$", "$630$"], "B"), "\\boxed{570}", "correct"),
+    (choices(["$540$", "$570$", "$600$", "$630$"], "B"), "The answer is $570$.", "correct"),
+    (choices(["$540$", "$570$", "$600$", "$630$"], "B"), "The answer is 600.", "wrong"),
+    (choices(["$540$", "$570$", "$600$", "$630$"], "B"), "\\boxed{B}", "correct"),
+    (choices(["$540$", "$570$", "$600$", "$630$"], "B"), "\\boxed{\\$570}", "correct"),
+    (
+        choices(["larger than", "smaller than", "equal to"], "smaller than"),
+        "Answer: smaller than",
+        "correct",
+    ),
+    (
+        choices(["larger than", "smaller than", "equal to"], "smaller than"),
+        "The answer is (B) smaller than.",
+        "correct",
+    ),
+    (
+        choices(["larger than", "smaller than", "equal to"], "smaller than"),
+        'The answer is "smaller than".',
+        "correct",
+    ),
+    (choices(["lavender", "light blue", "dark green"], "light blue"), "Light Blue", "correct"),
+    (
+        choices(["lavender", "light blue", "dark green"], "light blue"),
+        "The answer is blue.",
+        "no_answer",
+    ),
+    (typed("6", "integer"), "There are 6 bricks missing.\n\nAnswer: 6", "correct"),
+    (typed("6", "integer"), "The answer is 6 bricks.", "correct"),
+    (typed("6", "integer"), "Answer: six", "correct"),
+    (typed("6", "integer"), "Six", "correct"),
+    (typed("6", "integer"), "6", "correct"),
+    (typed("6", "integer"), "\\boxed{6}", "correct"),
+    (typed("6", "integer"), "$\\boxed{6 \\text{ bricks}}$", "correct"),
+    (typed("6", "integer"), "The answer is $6$.", "correct"),
+    (typed("6", "integer"), "**Final Answer**\n\n\\boxed{6}", "correct"),
+    (typed("6", "integer"), "Final answer: 6.", "correct"),
+    (typed("6", "integer"), "The answer is 6.0", "correct"),
+    (typed("6", "integer"), "The answer is 16.", "wrong"),
+    (typed("6", "integer"), "The answer is -6.", "wrong"),
+    (typed("6", "integer"), "The answer is between 5 and 7.", "no_answer"),
+    (typed("1240", "integer"), "The answer is $1,240.", "correct"),
+    (typed("1240", "integer"), "\\boxed{1{,}240}", "correct"),
+    (typed("2000", "integer"), "The answer is 2000 years (approximately).", "correct"),
+    (typed("15", "integer"), "The answer is fifteen.", "correct"),
+    (typed("6", "integer"), "The answer is 3 + 3 = 6.", "correct"),
+    (typed("6", "integer"), "The answer is x = 6", "correct"),
+    (typed("75", "integer"), "The answer is 75%.", "correct"),
+    (typed("6", "integer"), "The sum is 6", "correct"),
+    (typed("1.2", "float", 1), "d = 1.2 \\times 10^{-2} m, so the answer is 1.2 cm", "correct"),
+    (typed("1.2", "float", 1), "The answer is 1.2.", "correct"),
+    (typed("1.2", "float", 1), "\\boxed{1.2 \\text{ cm}}", "correct"),
+    (typed("1.2", "float", 1), "\\boxed{1.2 \\times 10^{-2}}", "wrong"),
+    (typed("1.2", "float", 1), "The answer is approximately 1.15 cm.", "correct"),
+    (typed("0.21", "float", 2), "The answer is 0.21", "correct"),
+    (typed("0.21", "float", 2), "The answer is 0.2", "wrong"),
+    (typed("0.21", "float", 2), "\\boxed{\\frac{21}{100}}", "correct"),
+    (typed("-0.5", "float", 1), "The answer is \u22120.5.", "correct"),
+    (typed("0.5", "float", 1), "The answer is .5", "correct"),
+    (typed("5.0", "float", 1), "The answer is 5", "correct"),
+    (typed("[2014, 2016]", "list"), "The answer is [2014, 2016].", "correct"),
+    (typed("[2014, 2016]", "list"), "Answer: 2014 and 2016", "correct"),
+    (typed("[2014, 2016]", "list"), "\\boxed{[2014,2016]}", "correct"),
+    (typed("[2014, 2016]", "list"), "Answer: [2014]", "wrong"),
+    ("36", "\\boxed{36}", "correct"),
+    ("36", "The area is 36", "correct"),
+    ("36", "\\boxed{36\\text{ cm}^2}", "correct"),
+    ("36", "36", "correct"),
+    ("\\frac{1}{2}", "The answer is $\\frac{1}{2}$.", "correct"),
+    ("3\\sqrt{2}", "\\boxed{\\sqrt{18}}", "correct"),
+    ("4:1", "\\boxed{4:1}", "correct"),
+]
+"""Free-form responses as models phrase them, with the verdict that a person would give."""
+
+
+@pytest.mark.parametrize(("gold", "response", "expected"), PHRASINGS)
+def test_what_models_write_is_read_as_a_person_would(
+    gold: object, response: str, expected: str
+) -> None:
+    assert len(PHRASINGS) >= 60
+    assert verdict(gold, response) == expected
+
+
 def test_what_could_not_be_read_is_counted_as_such() -> None:
     gold = json.dumps({"answer": "145°", "choices": DEGREES})
     found = grade([(gold, "(C)"), (gold, "unclear"), (gold, "(A)")], Setup("choice", {}))

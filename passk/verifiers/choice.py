@@ -36,6 +36,7 @@ from passk.verifiers.base import Outcome
 from passk.verifiers.extract import RULES, extract_answer
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.math import MathVerifier
+from passk.verifiers.number import exact
 from passk.verifiers.options import read_options, require_one_of
 from passk.verifiers.short import choice_of, list_of, plain, single_number
 
@@ -44,7 +45,8 @@ SHORT = 200
 """Longest response, in characters, that can be an answer as a whole."""
 
 NAMED = re.compile(
-    r"\b(?:option|choice)(?:\s{1,3}is)?\s{0,3}:?\s{0,3}\(?([A-Z])\b\)?|(?<!\w)\(([A-Z])\)(?!\w)"
+    r"\b(?:option|choice)(?:\s{1,3}letter)?(?:\s{1,3}is)?\s{0,3}:?\s{0,3}[*_]{0,3}\(?([A-Z])\b\)?"
+    r"|(?<!\w)\(([A-Z])\)(?!\w)"
 )
 
 
@@ -93,7 +95,7 @@ class ChoiceVerifier:
         VerifierError: an option is unknown or has a value that is none of its choices.
     """
 
-    version = 1
+    version = 2
     packages: tuple[str, ...] = MathVerifier.packages
 
     def __init__(self, **options: Any) -> None:
@@ -121,7 +123,7 @@ class ChoiceVerifier:
             return _judge_choice(known, answer)
         if known.kind:
             return _judge_typed(known, answer)
-        return self.math.quick(known.plain, answer)
+        return self.math.quick(known.plain, answer) or _judge_number(known, answer)
 
     def compare(self, gold: str, answer: str) -> Outcome:
         """Compare as the `math` verifier does; to be called in a worker."""
@@ -196,6 +198,14 @@ def _judge_typed(gold: Gold, answer: str) -> Outcome:
     if given is None:
         return Outcome("no_answer", f"not one {gold.kind}", None)
     return Outcome("correct" if given == expected else "wrong", gold.kind, given)
+
+
+def _judge_number(gold: Gold, answer: str) -> Outcome | None:
+    """Judge a sentence that holds one number, where the gold answer is a number; else None."""
+    expected, given = exact(gold.answer), single_number(answer)
+    if expected is None or given is None:
+        return None
+    return Outcome("correct" if given == expected else "wrong", "one number", str(given))
 
 
 def _typed(gold: Gold, answer: str) -> str | None:

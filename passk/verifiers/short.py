@@ -6,21 +6,35 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
+from passk.verifiers.answers import Group, Named, Scalar
+from passk.verifiers.arithmetic import TooLargeError, UnknownValueError
+from passk.verifiers.compare import Rules, equal
+from passk.verifiers.formulas import names_of
 from passk.verifiers.number import NUMBER, exact
+from passk.verifiers.reading import read
+from passk.verifiers.value import evaluate
 
 LONGEST = 1000
 """Longest text, in characters, that is searched for its one number."""
 
 LETTER = re.compile(
-    r"(?:(?:option|choice|answer)\s{0,3}:?\s{0,3})?[(\[]?([A-Z])(?:[)\].:]{1,2}(?:\s.*)?)?",
+    r"(?:(?:the )?(?:correct )?(?:option|choice|answer|picture|figure|image)"
+    r"(?: letter)?(?: is)?\s{0,3}:?\s{0,3})?"
+    r"[(\[]?([A-Z])(?:[)\].:]{1,2}(?:\s(.*))?|(?:,\s|\s(?=\())(.*))?",
     re.IGNORECASE | re.DOTALL,
 )
 """A letter by itself or in front of what it stands for: `C`, `(C)`, `C. 145`, `option C`."""
 
+AND = re.compile(r",(?:\s{0,3}and\s)?|\sand\s")
+
+CLAUSE = re.compile(r"([^\W\d_]{2,20})[,.;:!]\s")
+"""A word that answers, in front of why: `Yes, it is.`"""
+
 WORDS = {
     word: str(number)
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "  # noqa: SIM905
+        "fifteen sixteen seventeen eighteen nineteen twenty".split()
     )
 }
 
@@ -37,12 +51,33 @@ def choice_of(answer: str, choices: Sequence[str]) -> int | None:
     texts = [plain(choice) for choice in choices]
     if given in texts:
         return texts.index(given)
+    folded = [text.casefold() for text in texts]
     letter = LETTER.fullmatch(given)
     if letter:
         index = ord(letter[1].upper()) - ord("A")
-        return index if index < len(choices) else None
-    folded = [text.casefold() for text in texts]
-    return folded.index(given.casefold()) if folded.count(given.casefold()) == 1 else None
+        rest = plain((letter[2] or letter[3] or "").strip("()")).casefold()
+        other = rest != "" and rest in folded and folded.index(rest) != index
+        unknown = letter[3] is not None and rest not in folded
+        return index if index < len(choices) and not other and not unknown else None
+    clause = CLAUSE.match(given)
+    for text in (given.casefold(), clause[1].casefold() if clause else None):
+        if text is not None and folded.count(text) == 1:
+            return folded.index(text)
+    return _equal_choice(answer, choices)
+
+
+def _equal_choice(answer: str, choices: Sequence[str]) -> int | None:
+    """Return the index of the one choice that an answer is equal to as mathematics, or None."""
+    if any(len(text) > LONGEST for text in (answer, *choices)):
+        return None
+    given = read(answer)
+    if not isinstance(given, Scalar | Group | Named):
+        return None
+    try:
+        found = [index for index, one in enumerate(choices) if equal(read(one), given, Rules())]
+    except TooLargeError:
+        return None
+    return found[0] if len(found) == 1 else None
 
 
 def plain(text: str) -> str:
@@ -61,14 +96,29 @@ def single_number(text: str) -> Fraction | None:
     """
     stated = plain(text.rpartition("=")[2])
     stated = WORDS.get(stated.casefold(), stated)
+    value = _exact_value(stated)
+    if value is not None:
+        return value
     found = {exact(match.group()) for match in NUMBER.finditer(stated[:LONGEST])}
     return found.pop() if len(found) == 1 else None
+
+
+def _exact_value(text: str) -> Fraction | None:
+    """Return the value of a number in any notation, where it is rational."""
+    given = read(text) if len(text) <= LONGEST else None
+    if not isinstance(given, Scalar) or names_of(given.tree):
+        return None
+    try:
+        value = evaluate(given.tree, {})
+    except (TooLargeError, UnknownValueError):
+        return None
+    return value if isinstance(value, Fraction) else None
 
 
 def list_of(answer: str) -> str | None:
     """Return the items of a list in one spelling."""
     inside = plain(answer).strip("[](){} ")
-    items = [item.strip() for item in inside.split(",")]
+    items = [item.strip() for item in AND.split(inside)]
     if not all(items):
         return None
     values = [exact(item) for item in items]
