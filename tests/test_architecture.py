@@ -36,6 +36,7 @@ LAYERS = (
             "count",
             "estimate_file",
             "exchange",
+            "examine",
         ),
         *("aggregate", "figures", "findings", "report", "review"),
     },

@@ -12,9 +12,14 @@ from passk.progress import Progress
 
 
 def run_validate(options: argparse.Namespace) -> None:
-    """Check a spec with everything that it names."""
+    """Check a spec, or a benchmark's file, with everything that it names."""
+    from passk.cli.benchmarks import show_benchmark
+    from passk.examine import is_benchmark
     from passk.plan import build_plan
 
+    if is_benchmark(options.spec):
+        show_benchmark(options)
+        return
     plan = build_plan(options.spec)
     for warning in plan.warnings():
         print(f"warning: {warning}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from passk import __version__
-from passk.cli import handlers
+from passk.cli import benchmarks, handlers
 
 Handler = Callable[[argparse.Namespace], None]
 
@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     adders = (
         _add_validate,
+        _add_benchmarks,
         _add_plan,
         _add_where,
         _add_resolve,
@@ -76,10 +77,41 @@ def _add_validate(commands: Any) -> None:
         commands,
         "validate",
         handlers.run_validate,
-        "check a spec",
-        "passk validate specs/quickstart.yaml",
+        "check a spec, or one benchmark's file: its problems, first prompt and gold answer",
+        "passk validate specs/benchmarks/gsm8k.yaml --source test.jsonl",
     )
     command.add_argument("spec", type=Path)
+    command.add_argument(
+        "--source", type=Path, metavar="FILE", help="read a benchmark from this file instead"
+    )
+    command.add_argument("--text-only", action="store_true", help="leave a benchmark's images out")
+
+
+def _add_benchmarks(commands: Any) -> None:
+    """Add `passk benchmarks` and `passk overlap`."""
+    command = _command(
+        commands,
+        "benchmarks",
+        benchmarks.run_benchmarks,
+        "list the benchmarks: problems, verifier, licence, and whether they are at hand",
+        "passk benchmarks --json",
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
+    command.add_argument(
+        "--fetch", nargs="+", default=[], metavar="NAME", help="bring some here, for offline jobs"
+    )
+    command = _command(
+        commands,
+        "overlap",
+        benchmarks.run_overlap,
+        "a hint at contamination: questions of a benchmark that stand verbatim in text",
+        "passk overlap math500 corpus/*.jsonl.gz",
+    )
+    command.add_argument("benchmark", help="a benchmark's name or file")
+    command.add_argument(
+        "files", type=Path, nargs="+", help="text, JSONL, JSON, CSV or Parquet (.gz as well)"
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
 
 
 def _add_plan(commands: Any) -> None:
@@ -225,7 +257,7 @@ def _add_sample(commands: Any) -> None:
         help="indices, LAST is not drawn; one range per output",
     )
     command.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
-    _output(command, "Parquet file of Sample rows; several are drawn by one loaded model", nargs="+")
+    _output(command, "Parquet file of Sample rows; one load draws several", nargs="+")
 
 
 def _add_adopt(commands: Any) -> None:

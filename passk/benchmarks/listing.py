@@ -1,0 +1,45 @@
+"""What a catalogue of benchmarks holds, and what of it is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from passk.benchmarks.base import name_of
+from passk.benchmarks.source import find_source, unpinned
+from passk.errors import DataError
+from passk.spec import Benchmark
+from passk.spec_files import load_benchmark
+
+
+def list_benchmarks(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """Return what each benchmark of some folders is, as plain JSON; the first of a name counts."""
+    files: dict[str, Path] = {}
+    for folder in folders:
+        for file in folder.glob("*.yaml"):
+            files.setdefault(file.stem, file)
+    return [describe(load_benchmark(files[name])) for name in sorted(files)]
+
+
+def describe(benchmark: Benchmark) -> dict[str, Any]:
+    """Return what a benchmark is, and which of its sources can be read without a network."""
+    try:
+        found = name_of(benchmark, find_source(benchmark, fetch=False)[0])
+        state = "present"
+    except DataError as error:
+        found, state = None, "missing" if "drifted" not in error.what else "drifted"
+    return {
+        "name": benchmark.name,
+        "title": benchmark.title,
+        "problems": benchmark.count,
+        "n": benchmark.n,
+        "verifier": benchmark.verifier,
+        "licence": benchmark.licence,
+        "citation": benchmark.citation,
+        "state": state,
+        "source": found,
+        "pinned": unpinned(benchmark) is None,
+        "file": str(benchmark.file),
+        "note": benchmark.note,
+    }

@@ -1,0 +1,159 @@
+"""A hint at contamination: words of a benchmark's questions that stand verbatim in other text.
+
+As in appendix C of Brown et al. 2020 (GPT-3, arXiv 2005.14165), text is lower case without
+punctuation, and what counts is 13 words in a row. A question of 8 to 12 words counts as one; a
+shorter one says nothing. An overlap is a hint, not a proof: common phrases and statements that are
+quoted elsewhere overlap, too, and a paraphrase does not.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from passk.benchmarks.files import READERS, ending_of, read_rows
+from passk.errors import DataError
+from passk.records import Problem
+
+WORDS = 13
+"""Words in a row that count."""
+
+FEWEST = 8
+"""Words of the shortest question that counts."""
+
+CHUNK = 1 << 20
+"""Characters of a text file that are read at once."""
+
+WORD = re.compile(r"[^\W_]+")
+
+Gram = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How much of one question stands in other text.
+
+    Attributes:
+        problem_id: the problem.
+        grams: runs of words that its question consists of.
+        found: how many of them were found.
+        file: where the first was found.
+        example: the first that was found.
+    """
+
+    problem_id: str
+    grams: int
+    found: int
+    file: str
+    example: str
+
+    @property
+    def share(self) -> float:
+        """The share of the question's runs that were found."""
+        return self.found / self.grams
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, lower case, without punctuation.
+
+    >>> words_of("Janet's ducks lay 16 eggs.")
+    ['janet', 's', 'ducks', 'lay', '16', 'eggs']
+    """
+    return WORD.findall(text.lower())
+
+
+def grams_of(text: str) -> list[Gram]:
+    """Return the distinct runs of words that a question is looked for by."""
+    words = words_of(text)
+    size = min(WORDS, len(words))
+    if size < FEWEST:
+        return []
+    runs = (tuple(words[start : start + size]) for start in range(len(words) - size + 1))
+    return list(dict.fromkeys(runs))
+
+
+def find_overlaps(
+    problems: Sequence[Problem], files: Iterable[Path]
+) -> tuple[list[Overlap], list[str]]:
+    """Return the overlaps of questions with files, most of a question first.
+
+    Memory is bounded by the benchmark, not by the files, which are read as a stream.
+
+    Returns:
+        Overlaps, and the ids of problems whose questions are too short to say anything.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    grams = {problem.id: grams_of(problem.question) for problem in problems}
+    wanted = frozenset(gram for runs in grams.values() for gram in runs)
+    found: dict[Gram, str] = {}
+    for file in files:
+        for gram in _search(wanted, file):
+            found.setdefault(gram, str(file))
+    overlaps = [
+        Overlap(name, len(runs), len(hits), found[hits[0]], " ".join(hits[0]))
+        for name, runs in grams.items()
+        if (hits := [gram for gram in runs if gram in found])
+    ]
+    overlaps.sort(key=lambda overlap: -overlap.share)
+    return overlaps, [name for name, runs in grams.items() if not runs]
+
+
+def _search(wanted: frozenset[Gram], file: Path) -> Iterator[Gram]:
+    """Yield the runs of words that stand in a file."""
+    sizes = sorted({len(gram) for gram in wanted})
+    ends = {(gram[-1], len(gram)) for gram in wanted}  # spares building most runs
+    window: deque[str] = deque(maxlen=WORDS)
+    for document in _documents(file):
+        window.clear()
+        for word in document:
+            window.append(word)
+            for size in sizes:
+                if (word, size) in ends and len(window) >= size:
+                    gram = tuple(window)[-size:]
+                    if gram in wanted:
+                        yield gram
+
+
+def _documents(file: Path) -> Iterator[Iterator[str]]:
+    """Yield the words of each document: a row of a data file, or a text file as a whole."""
+    if ending_of(file) not in READERS:
+        yield _stream(file)
+        return
+    for row in read_rows(file):
+        yield (word for text in _texts(row) for word in words_of(text))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text inside a row."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+
+
+def _stream(file: Path) -> Iterator[str]:
+    """Yield the words of a text file, one chunk at a time in memory."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    rest = ""
+    try:
+        with gzip.open(file) if file.name.endswith(".gz") else file.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                text = rest + decoder.decode(chunk)
+                cut = max(text.rfind(" "), text.rfind("\n")) + 1 or len(text)
+                yield from words_of(text[:cut])
+                rest = text[cut:]
+    except (OSError, EOFError) as error:
+        raise DataError(f"cannot be read: {error}", where=str(file)) from error
+    yield from words_of(rest)
