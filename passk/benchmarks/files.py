@@ -115,8 +115,8 @@ def _json(path: Path) -> Iterator[Any]:
 
 def _csv(path: Path) -> Iterator[Any]:
     """Yield the rows of a CSV file with a header."""
-    with _open(path) as stream:
-        yield from csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""))
+    with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as text:
+        yield from csv.DictReader(text)
 
 
 def _parquet(path: Path) -> Iterator[Any]:

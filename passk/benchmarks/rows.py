@@ -80,10 +80,13 @@ def problem_of(reading: Reading, row: Row, number: int) -> Problem:
 
 
 def _meta(reading: Reading, row: Row) -> dict[str, Any]:
-    """Return the group and the worked examples of a row, where it has any."""
+    """Return the group, the cluster and the worked examples of a row, where it has any."""
     group = row.get(reading.columns.get("group", "group"))
+    cluster = row.get(reading.columns["cluster"]) if "cluster" in reading.columns else None
     shots = row.get("shots") or [list(shot) for shot in reading.benchmark.shots]
-    return ({} if group is None else {"group": str(group)}) | ({"shots": shots} if shots else {})
+    named = {"group": group, "cluster": cluster}
+    known = {name: str(value) for name, value in named.items() if value is not None}
+    return known | ({"shots": shots} if shots else {})
 
 
 def _column(reading: Reading, row: Mapping[str, Any], number: int, column: str) -> Any:

@@ -35,12 +35,15 @@ class Identity:
         golds: what verifiers see; part of what makes verdicts stale.
         shots: the worked examples; part of a cell's id where its prompt shows any.
         problems: how many there are, or None where that is not known before loading.
+        clusters: which problems belong together; part of what makes tables stale. Empty where the
+            benchmark's file declares no such column.
     """
 
     questions: str
     golds: str
     shots: str
     problems: int | None
+    clusters: str = ""
 
 
 def identify(
@@ -52,6 +55,23 @@ def identify(
     source is known by its pin, so that planning does not need it; and so is one of the hub that
     no revision pins, by its name alone.
     """
+    found = _identify(benchmark, limit, only)
+    column = _cluster_column(benchmark)
+    if column is None or found.clusters:
+        return found
+    return dataclasses.replace(found, clusters=digest([found.questions, column]))
+
+
+def _cluster_column(benchmark: Benchmark) -> str | None:
+    """Return the column that says which problems belong together, if one is declared."""
+    column: str | None = benchmark.columns.get("cluster")
+    return column
+
+
+def _identify(
+    benchmark: Benchmark, limit: int | None = None, only: Sequence[str] | None = None
+) -> Identity:
+    """Return the identity of a benchmark's problems; clusters are known where they are read."""
     part = [limit, list(only)] if only else [limit] if limit else []
     if benchmark.digests:
         questions, golds = benchmark.digests["questions"], benchmark.digests["golds"]
@@ -61,7 +81,8 @@ def identify(
     pin = _pin(benchmark)
     if pin is None:
         return identity_of(load_problems(benchmark, limit, only))
-    decided = [pin, dict(benchmark.columns), dict(benchmark.where), benchmark.adapter, *part]
+    columns = {key: name for key, name in benchmark.columns.items() if key != "cluster"}
+    decided = [pin, columns, dict(benchmark.where), benchmark.adapter, *part]
     pinned = digest(decided)
     return Identity(pinned, pinned, digest(benchmark.shots), _size(benchmark, limit, only))
 
@@ -98,7 +119,14 @@ def identity_of(problems: Sequence[Problem]) -> Identity:
         golds=digest([[problem.id, problem.gold_digest] for problem in problems]),
         shots=digest([json.loads(problem.meta).get("shots") for problem in problems]),
         problems=len(problems),
+        clusters=_clusters(problems),
     )
+
+
+def _clusters(problems: Sequence[Problem]) -> str:
+    """Return the digest of which problems belong together, empty where no problem says."""
+    found = [[problem.id, json.loads(problem.meta).get("cluster")] for problem in problems]
+    return digest(found) if any(name is not None for _, name in found) else ""
 
 
 def load_problems(

@@ -52,6 +52,8 @@ def cached(url: str, *, fetch: bool, where: str) -> Path:
         ):
             shutil.copyfileobj(answer, stream)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         reason = getattr(error, "reason", error)
         raise MissingSourceError(
             f"{url} cannot be fetched: {reason}",
