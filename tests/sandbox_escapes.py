@@ -408,4 +408,42 @@ def f(x): return None
     "no_text_at_all": "\x00",
     "syntax_bomb": "(" * 100000,
     "constant_bomb": "x = 'a' * 10**9 * 10**9\ndef f(x): return 2\n",
+    "forged_results_of_the_reference": """
+import os, sys
+frame = sys._getframe()
+while "message" not in frame.f_locals: frame = frame.f_back
+message = frame.f_locals["message"]
+forged = b"=1\\n=1\\n" if message["whole"] else b"#=forged\\n" * len(message["order"])
+os.write(3, forged + message["token"])
+os._exit(0)
+""",
+    "a_digest_for_a_value": """
+import os, sys
+frame = sys._getframe()
+while "message" not in frame.f_locals: frame = frame.f_back
+message = frame.f_locals["message"]
+os.write(3, b"#=forged\\n" * len(message["order"]) + message["token"])
+os._exit(0)
+""",
+    "a_value_that_ends_whoever_compares_it": """
+from decimal import Decimal
+def f(x): return Decimal("sNaN")
+""",
+    "a_value_nested_beyond_recursion": """
+def f(x):
+    value = []
+    for _ in range(900): value = [value]
+    return value
+""",
+    "a_value_that_contains_itself": """
+def f(x):
+    value = []
+    value.append(value)
+    return value
+""",
+    "a_number_too_long_to_be_read": "def f(x): return 10 ** 4300 + 10 ** 9999\n",
+    "a_power_in_a_decimal": """
+from decimal import Decimal
+def f(x): return Decimal("1e999999999999999999")
+""",
 }

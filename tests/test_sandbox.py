@@ -17,16 +17,23 @@ import pytest
 from sandbox_escapes import ESCAPES
 
 from passk.errors import VerifierError
+from passk.recipes import read_recipe
+from passk.records import Problem, Sample, Verdict, read_rows, write_rows
 from passk.verifiers.coding.pool import ProgramPool
 from passk.verifiers.pool import Result, Setup
 from passk.verifiers.sandbox import commands, tiers
 from passk.verifiers.sandbox.jail import Jail, JailError
 from passk.verifiers.sandbox.tiers import Tier
+from passk.verify import grade_file, verify
 
 pytest.importorskip("pyseccomp")
 
 TESTS = [{"input": [1], "output": 2}, {"input": [5], "output": 6}]
 GOLD = json.dumps({"entry_point": "f", "tests": TESTS})
+REFERENCE = json.dumps(
+    {"task_id": "HumanEval/0", "prompt": "def f(x):\n", "entry_point": "f", "atol": 0}
+    | {"canonical_solution": "    return x + 1\n", "base_input": [[1]], "plus_input": [[5]]}
+)
 RIGHT = "def f(x): return x + 1"
 
 
@@ -48,8 +55,8 @@ def pool(request: pytest.FixtureRequest) -> Iterator[ProgramPool]:
         yield pool
 
 
-def graded(pool: ProgramPool, *programs: str) -> list[Result]:
-    results = dict(pool.run([(GOLD, program) for program in programs]))
+def graded(pool: ProgramPool, *programs: str, gold: str = GOLD) -> list[Result]:
+    results = dict(pool.run([(gold, program) for program in programs]))
     return [results[index] for index in range(len(programs))]
 
 
@@ -83,9 +90,12 @@ def test_an_escape_does_not_pass_and_touches_nothing(
     before = snapshot(tmp_path)
     port, pid = listener.getsockname()[1], os.getpid()
     program = ESCAPES[name].format(folder=tmp_path, port=port, pid=pid)
-    escape, right = graded(pool, program, RIGHT)
-    assert escape.verdict in {"wrong", "timeout"}, escape
-    assert right.verdict == "correct", right
+    for gold in (GOLD, REFERENCE):
+        escape, right = graded(pool, program, RIGHT, gold=gold)
+        assert escape.verdict in {"wrong", "timeout"}, escape
+        assert right.verdict == "correct", right
+        if escape.verdict == "timeout":
+            break  # which takes seconds
     assert snapshot(tmp_path) == before
     with pytest.raises(BlockingIOError):
         listener.accept()
@@ -192,6 +202,76 @@ def test_a_limit_above_the_hard_one_is_clamped() -> None:
     command = [sys.executable, "-c", script, tier.name, tier.tool]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert out.split() == ["=1", "!MemoryError"]
+
+
+@pytest.fixture
+def _probed_anew() -> Iterator[None]:
+    tiers.choose.cache_clear()
+    yield
+    tiers.choose.cache_clear()
+
+
+def refusing(folder: Path) -> str:
+    """A `bwrap` on a machine that allows no user namespaces."""
+    tool = folder / "bwrap"
+    tool.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    tool.chmod(0o755)
+    return str(tool)
+
+
+@pytest.mark.usefixtures("_probed_anew")
+@pytest.mark.parametrize(
+    ("tier", "refused"),
+    [
+        ("namespaces", {}),
+        ("landlock", {"namespaces": "No permissions to create new namespace"}),
+        ("unsafe", {"namespaces": "No permissions", "landlock": "setpriv"}),
+    ],
+)
+def test_the_best_tier_that_holds_is_used_and_recorded(
+    tier: str, refused: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    better = [one for one in isolated() if one.name == tier]
+    if tier != "unsafe" and (not better or tiers.fault_of(better[0]) is not None):
+        pytest.skip(f"this machine has no {tier}")
+    if "namespaces" in refused:
+        tool = refusing(tmp_path)
+        monkeypatch.setattr(commands, "bubblewrap", lambda: tool)
+    if "landlock" in refused:
+        monkeypatch.setattr(shutil, "which", lambda _name: None)
+    options = {"unsafe_code_execution": True} if tier == "unsafe" else {}
+    write_rows(tmp_path / "p.parquet", [Problem("p", "q", GOLD, [], "{}", "a", "b")])
+    text = f"```python\n{RIGHT}\n```"
+    write_rows(tmp_path / "s.parquet", [Sample("p", 0, 0, text, [], 0, "stop", 0.0, 0.0)])
+    out = tmp_path / "v.parquet"
+    verify(tmp_path / "p.parquet", tmp_path / "s.parquet", out, "code", options)
+    assert [row.verdict for row in read_rows(out, Verdict)] == ["correct"]
+    recipe = read_recipe(out)
+    assert recipe is not None
+    assert recipe["sandbox"]["tier"] == tier
+    assert set(recipe["sandbox"]["refused"]) == set(refused)
+    for name, reason in refused.items():
+        assert reason in recipe["sandbox"]["refused"][name]
+
+
+@pytest.mark.usefixtures("_probed_anew")
+@pytest.mark.parametrize("missing", ["tools", "seccomp", "isolation that holds"])
+def test_without_isolation_nothing_is_run(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing == "tools":
+        monkeypatch.setattr(commands, "bubblewrap", lambda: None)
+        monkeypatch.setattr(shutil, "which", lambda _name: None)
+    elif missing == "seccomp":
+        monkeypatch.setattr(tiers.policy, "compiled", lambda: b"")
+    else:
+        monkeypatch.setattr(tiers, "PROBE", "def probe(): return [True, False]")
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    row = {"problem_id": "p", "gold": json.loads(GOLD), "response": f"```python\n{RIGHT}\n```"}
+    source.write_text(json.dumps(row) + "\n")
+    with pytest.raises(VerifierError, match="cannot be isolated"):
+        grade_file(source, output, "code")
+    assert not output.exists()
 
 
 def test_no_isolation_is_refused_unless_it_is_waived(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -429,6 +429,14 @@ def test_long_values_are_compared_by_digest_and_in_full_where_it_differs() -> No
     assert found[5].detail == "test 1 (base): returned another value"
 
 
+def test_a_long_value_is_compared_with_one_that_the_problem_gives() -> None:
+    tests = [{"input": [n], "output": list(range(n))} for n in (3, 30000)]
+    gold = json.dumps({"entry_point": "f", "tests": tests})
+    programs = ["list", "tuple", "[0] + list"]
+    found = verdicts(gold, *[f"def f(x): return {one}(range(x))" for one in programs])
+    assert [result.verdict for result in found] == ["correct", "correct", "wrong"]
+
+
 def test_a_long_value_needs_little_of_the_parent() -> None:
     assert len(encode("a" * 10 * LONG)) < 100
     assert encode([1] * LONG) == encode([1] * LONG)

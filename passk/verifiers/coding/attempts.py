@@ -25,6 +25,7 @@ class CallAttempt:
 
     A value that is too long to be sent in every run, and whose digest is not the expected one, may
     still be equal: then the one test is run again, by the program and by the reference, in full.
+    Each of those runs has to send one line, so that neither can speak for the other.
 
     Attributes:
         program: its text.
@@ -43,6 +44,7 @@ class CallAttempt:
     unclear: tuple[int, str] | None = None
     in_full: bool = False
     full: list[str] = field(default_factory=list)
+    accepted: set[tuple[int, str]] = field(default_factory=set)
     spent: float = 0.0
 
     @property
@@ -82,8 +84,8 @@ class CallAttempt:
         at = self.lines.count
         lines = self.lines.read(data)
         if self.in_full:
-            self.full += lines
-            return False
+            self.full += lines[: max(0, 1 - at)]
+            return self.lines.count > 1
         return any(self._stops(position, line) for position, line in enumerate(lines, start=at))
 
     def _stops(self, position: int, line: str) -> bool:
@@ -96,11 +98,17 @@ class CallAttempt:
             self._compare(self.order[position], line)
         return bool(self.fault) or self.unclear is not None
 
-    def _compare(self, test: int, line: str, wanted: str | None = None) -> None:
-        """Compare a line with the expected one."""
-        if wanted is None and self.expectation.unclear(test, line):
+    def _compare(self, test: int, line: str) -> None:
+        """Compare a line with the expected one, unless that has to be done in full."""
+        if (test, line) in self.accepted:
+            return
+        if self.expectation.unclear(test, line):
             self.unclear = (test, line)
             return
+        self._judge(test, line)
+
+    def _judge(self, test: int, line: str, wanted: str | None = None) -> None:
+        """Take note of what is wrong with a line, if anything."""
         fault = self.expectation.fault(test, line, wanted)
         if fault is not None:
             self.expectation.failed[test] += 1
@@ -122,16 +130,19 @@ class CallAttempt:
     def _ended_in_full(self, end: End, *, excess: bool) -> Found | None:
         """Go on from a run of one test: the program's, the reference's, then all tests again."""
         assert self.unclear is not None  # noqa: S101
-        if not self.lines.finished:
+        if self.lines.count > 1:
+            return Found("wrong", "more results than tests", self.spent)
+        if not (self.lines.finished and self.lines.count):
             return self._without_end(end, excess=excess)
         if len(self.full) == 1 and self.expectation.problem.reference is not None:
             return None
         test, line = self.unclear
-        self._compare(test, self.full[0], self.full[1] if self.full[1:] else "")
+        wanted = self.full[1] if self.full[1:] else self.expectation.whole(test)
+        self._judge(test, self.full[0], wanted)
         self.unclear, self.full = None, []
         if self.fault:
             return Found("wrong", self.fault, self.spent)
-        self.expectation.accepted.add((test, line))
+        self.accepted.add((test, line))
         return None
 
     def _without_end(self, end: End, *, excess: bool) -> Found:

@@ -8,6 +8,7 @@ from typing import Any
 
 from passk.verifiers.coding.evalplus import Long
 from passk.verifiers.coding.problems import Calls, Judge
+from passk.verifiers.sandbox.inside.encode import encode
 from passk.verifiers.sandbox.values import LIMIT, UnreadableError, decode
 
 
@@ -62,13 +63,12 @@ class Expectation:
         self.seconds = outputs.seconds if outputs else 0.0
         if outputs is None:
             self.values: Sequence[Any] = problem.expected or ()
-            self.lines = [""] * len(self.values)
+            self.lines = [encode(value) for value in self.values]
         else:
             self.lines = list(outputs.lines)
             self.values = [value_of(line, len(line)) for line in self.lines]
         self.same: Judge = problem.judge_of(self.values)
         self.failed = [0] * len(problem.inputs)
-        self.accepted: set[tuple[int, str]] = set()
 
     def order(self) -> list[int]:
         """Return the tests, those first that have failed most programs."""
@@ -77,9 +77,12 @@ class Expectation:
         return sorted(range(len(self.failed)), key=lambda test: -self.failed[test])
 
     def passes(self, test: int, line: str) -> bool:
-        """Return whether a line says the same as the expected one, or one found equal to it."""
-        same = line == self.lines[test] and line[:1] in {"=", "~", "#"}
-        return same or (test, line) in self.accepted
+        """Return whether a line says the same as the expected one."""
+        return line == self.lines[test] and line[:1] in {"=", "~", "#"}
+
+    def whole(self, test: int) -> str:
+        """Return the expected line in full, where the problem itself gives it."""
+        return encode(self.values[test], whole=True)
 
     def unclear(self, test: int, line: str) -> bool:
         """Return whether a line can be compared only in full."""
@@ -101,12 +104,21 @@ class Expectation:
             expected = self.values[test] if wanted is None else value_of(wanted, len(wanted))
         except UnreadableError as error:
             return f"returned a value that cannot be read: {error}"
-        exact = line[:1] == ((wanted or self.lines[test])[:1] or "=")
-        if self.same(test, value, expected, exact):
+        exact = line[:1] == (wanted or self.lines[test])[:1]
+        if self._equal(test, value, expected, exact=exact):
             return None
         if isinstance(value, Opaque):
             return f"returned a {line[1:61]}, which cannot be compared"
         return "returned another value"
+
+    def _equal(self, test: int, value: Any, expected: Any, *, exact: bool) -> bool:
+        """Return whether two values are equal; what cannot be compared is not."""
+        try:
+            return self.same(test, value, expected, exact)
+        except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError):
+            return False
+        except (RecursionError, MemoryError):  # nested too deeply, or too large
+            return False
 
     def name(self, test: int) -> str:
         """Return a test's name: its index and kind."""
