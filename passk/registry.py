@@ -50,6 +50,17 @@ VERIFIERS = {
 """Verifier name -> a class that follows `passk.verifiers.base.Verifier`."""
 
 INSTALL = {
+FORMATS = {
+    "evalplus": "passk.exchange.formats.evalplus:EvalPlus",
+    "hf": "passk.exchange.formats.dataset:Dataset",
+    "human-eval": "passk.exchange.formats.human_eval:HumanEval",
+    "livecodebench": "passk.exchange.formats.livecodebench:LiveCodeBench",
+    "lm-eval": "passk.exchange.formats.lm_eval:LmEval",
+    "qwen-math": "passk.exchange.formats.qwen_math:QwenMath",
+    "table": "passk.exchange.formats.table:Table",
+}
+"""Format of another tool -> a class that follows `passk.exchange.base.Format`."""
+
     "torch": "pip install 'passk[transformers]'",
     "transformers": "pip install 'passk[transformers]'",
     "huggingface_hub": "pip install huggingface_hub",

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from passk import __version__
-from passk.cli import benchmarks, handlers
+from passk.cli import benchmarks, exchange, handlers
+from passk.registry import FORMATS
 
 Handler = Callable[[argparse.Namespace], None]
 
@@ -33,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
         _add_sample,
         _add_adopt,
         _add_verify,
+        _add_exchange,
         _add_perplexity,
         _add_analysis,
         _add_review,
@@ -278,6 +280,65 @@ def _add_adopt(commands: Any) -> None:
 
 
 def _add_verify(commands: Any) -> None:
+def _add_exchange(commands: Any) -> None:
+    """Add the commands that bring results of other tools and take ours to them."""
+    command = _command(
+        commands,
+        "import",
+        exchange.run_import,
+        "read results of another tool into a folder that a spec can name (`imported: DIR`)",
+        "passk import qwen-math s*.jsonl --benchmark math500 --model simplerl -o imports/simplerl",
+    )
+    command.add_argument("format", choices=[*FORMATS, "counts"], metavar="FORMAT", help=_formats())
+    command.add_argument("files", type=Path, nargs="+", metavar="FILE", help="its files; .gz too")
+    command.add_argument("--benchmark", required=True, help="whose problems: name, or YAML file")
+    command.add_argument("--model", required=True, help="name of the model, for the record")
+    command.add_argument(
+        "--map", action="append", default=[], metavar="OURS=THEIRS", help="a column of a table"
+    )
+    command.add_argument("--filter", metavar="NAME", help="lm-eval: the filter to take")
+    command.add_argument(
+        "--allow-missing", action="store_true", help="take an import of some problems alone"
+    )
+    _output(command, "folder to write")
+    command = _command(
+        commands,
+        "export",
+        exchange.run_export,
+        "write cells in the format of another tool, or as a dataset folder (hf)",
+        "passk export specs/quickstart.yaml --format hf -o dataset",
+    )
+    command.add_argument("spec", type=Path)
+    command.add_argument(
+        "--format", required=True, choices=[*FORMATS, "counts"], metavar="FORMAT", help=_formats()
+    )
+    command.add_argument(
+        "--cell", action="append", default=[], metavar="ID", help="this cell (default: all)"
+    )
+    _output(command, "folder to write")
+
+
+def _formats() -> str:
+    """Return the names of the formats for a help text."""
+    return ", ".join([*FORMATS, "counts"])
+
+
+def _add_entropy(commands: Any) -> None:
+    """Add `passk entropy`."""
+    command = _command(
+        commands,
+        "entropy",
+        handlers.run_entropy,
+        "find the temperature at which a tuned model's tokens have its base's entropy",
+        "passk entropy --cell cell.json --base base.json --problems p.parquet -o temperature.json",
+    )
+    _path(command, "--cell", "cell.json of the tuned model, as `passk resolve` writes it")
+    _path(command, "--base", "cell.json of its base")
+    _path(command, "--problems", "Parquet file of Problem rows")
+    command.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
+    _output(command, "JSON file: the temperature, its interval and every trial")
+
+
     """Add `passk verify`."""
     command = _command(
         commands,

@@ -42,9 +42,9 @@ def adopt(cell: Path, problems: Path, output: Path, samples: range | None = None
     _require_same_questions(imported.folder, asked, problems)
     if samples is None:
         table = _wanted(read_table(imported.content, Count), asked["id"])
-        table = _in_order(table, asked["id"])
     else:
         table = _read_shard(imported.content, asked["id"], samples)
+    table = _in_order(table, asked["id"])
     if table.num_rows == 0:
         what = f"responses {samples.start} to {samples.stop - 1}" if samples else "counts"
         raise DataError(
@@ -84,9 +84,11 @@ def _wanted(table: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
 
 
 def _in_order(table: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
-    """Return rows in the order of the problems."""
+    """Return rows in the order of the problems, then of the responses where they have one."""
     place = pc.index_in(table["problem_id"], value_set=ids.combine_chunks())
-    return table.take(pc.sort_indices(place))
+    index = table["sample"] if "sample" in table.column_names else place
+    keys = pa.table({"place": place, "index": index})
+    return table.take(pc.sort_indices(keys, [("place", "ascending"), ("index", "ascending")]))
 
 
 def _read_shard(path: Path, ids: pa.ChunkedArray, samples: range) -> pa.Table:
