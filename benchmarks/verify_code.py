@@ -4,7 +4,7 @@ HumanEval+ canonical solutions, 20 copies of each: all right, and with one wrong
 Copies are graded as they are (identical programs run once) and, with `--distinct`, each with a
 comment of its own, which leaves isolation and test order as what differs; `floor` is what those
 programs take by themselves, without any sandbox. Both find their expected outputs at hand. Last
-comes the cost of a trivial program, which is all overhead.
+comes the cost of a trivial program, which is all overhead, and of starting what isolates.
 
     python -m venv /tmp/evalplus && /tmp/evalplus/bin/pip install evalplus==0.3.1
     PASSK_DATA=../shared/data python benchmarks/verify_code.py \
@@ -32,6 +32,9 @@ from pathlib import Path
 from typing import Any
 
 from passk.verifiers.code import CodeVerifier
+from passk.verifiers.sandbox import commands
+from passk.verifiers.sandbox.jail import Jail
+from passk.verifiers.sandbox.tiers import Tier
 from passk.verify import Setup, grade
 
 TRIVIAL = {"entry_point": "f", "tests": [{"input": [1], "output": 2}]}
@@ -59,6 +62,7 @@ def main() -> None:
         summarize(results)
         if options.only in ("trivial", None):
             overhead(options.rounds)
+            starts()
 
 
 def parsed() -> argparse.Namespace:
@@ -215,6 +219,36 @@ def fork(number: int = 200) -> float:
             os._exit(0)
         os.waitpid(child, 0)
     return (time.perf_counter() - began) / number
+
+
+def starts(number: int = 9) -> None:
+    """Print what it costs to start what isolates, once per worker or once per program."""
+    bwrap = commands.bubblewrap() or ""
+    python = [commands.interpreter(), "-I", "-S", "-c", "pass"]
+    shown = {
+        "python alone": python,
+        "unshare + python": ["unshare", "-Urnmpif", "--mount-proc", *python],
+        "bwrap + python": [bwrap, *commands.NAMESPACES, "--ro-bind", "/", "/", *python],
+    }
+    for name, command in shown.items():
+        print(f"start of {name}: {timed(number, command) * 1e3:.0f} ms")
+    for tier in (Tier("namespaces", bwrap), Tier("landlock", "setpriv")):
+        walls = []
+        for _ in range(number):
+            began = time.perf_counter()
+            Jail(tier).close()
+            walls.append(time.perf_counter() - began)
+        print(f"start of a zygote in {tier.name}: {statistics.median(walls) * 1e3:.0f} ms")
+
+
+def timed(number: int, command: list[str]) -> float:
+    """Return the median seconds of a command."""
+    walls = []
+    for _ in range(number):
+        began = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        walls.append(time.perf_counter() - began)
+    return statistics.median(walls)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from passk.verifiers.expression import Tree
+from passk.verifiers.trees import Tree
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from fractions import Fraction
 
 from passk.verifiers.answers import Answer, Group, Named, Relation, Scalar, Unread, Words
 from passk.verifiers.arithmetic import TooLargeError, UnknownValueError, Value, context, inexact
-from passk.verifiers.expression import Tree
 from passk.verifiers.formulas import formulas_equal, names_of, points_for, value_name
 from passk.verifiers.latex import squeezed
 from passk.verifiers.tokens import LOG
+from passk.verifiers.trees import Tree
 from passk.verifiers.value import close, evaluate
 
 DIGITS_OF_A_ROUNDED_ANSWER = 6

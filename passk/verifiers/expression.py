@@ -1,8 +1,5 @@
-r"""Scalar expressions as LaTeX or plain text write them, read into small trees.
+r"""Scalar expressions as LaTeX or plain text write them, read into small trees (`trees`).
 
-A tree is a nested tuple: `("num", Fraction)`, `("var", name)`, `("call", function, argument, ...)`
-or an operation with its operands: `add sub mul div pow neg pm mp root abs floor ceil fact`, and
-`group` (brackets around a quotient).
 Nothing is evaluated here, and nothing but this grammar is understood: text outside of it, or
 text that can be read in two ways, is refused, and other rules have to decide.
 """
@@ -10,7 +7,6 @@ text that can be read in two ways, is refused, and other rules have to decide.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 from passk.verifiers.tokens import (
     ACCENTS,
@@ -24,14 +20,14 @@ from passk.verifiers.tokens import (
     ROUNDED,
     SIGNS,
     WORDS,
+    Stream,
     Token,
     UnreadableError,
     number,
     repeating,
     tokens_of,
 )
-
-Tree = tuple[Any, ...]
+from passk.verifiers.trees import Tree, mixed_number, part_of_name, quotient_of
 
 
 def parse(text: str) -> Tree:
@@ -52,37 +48,14 @@ def parse(text: str) -> Tree:
     return tree
 
 
-class _Reader:
+class _Reader(Stream):
     """Reads one list of tokens, from the loosest operator to the tightest."""
 
     def __init__(self, tokens: list[Token]) -> None:
         """Start before the first token."""
-        self.tokens = tokens
-        self.tokens.reverse()
+        super().__init__(tokens)
         self.depth = 0
         self.in_bars = 0
-        self.last = END
-
-    def peek(self) -> Token:
-        """Return the next token without taking it."""
-        return self.tokens[-1] if self.tokens else END
-
-    def take(self) -> Token:
-        """Take the next token."""
-        self.last = self.tokens.pop() if self.tokens else END
-        return self.last
-
-    def accept(self, *texts: str) -> str | None:
-        """Take the next token if it is a sign among `texts`."""
-        kind, text = self.peek()
-        if kind in ("sign", "command") and text in texts:
-            return self.take()[1]
-        return None
-
-    def expect(self, text: str) -> None:
-        """Take a sign that has to stand here."""
-        if not self.accept(text):
-            raise UnreadableError(f"{text!r} is missing")
 
     def sum(self) -> Tree:
         """Read terms joined by + and -."""
@@ -140,7 +113,7 @@ class _Reader:
             self.take()
         follows = self.peek()
         if tree[0] == "num" and (gap or follows == ("command", "\\frac")):
-            return _mixed(tree, self.quotient() if gap else self.power(), must=gap)
+            return mixed_number(tree, self.quotient() if gap else self.power(), must=gap)
         if follows[0] == "num" and self.last[1] != ")":
             raise UnreadableError("a number follows without a sign")
         if tree[0] == "div":
@@ -167,7 +140,7 @@ class _Reader:
                 tree = ("fact", tree)
             elif self.peek() == ("sign", "'"):
                 self.take()
-                tree = ("var", f"{_name(tree)}'")
+                tree = ("var", f"{part_of_name(tree)}'")
             else:
                 return tree
 
@@ -181,7 +154,7 @@ class _Reader:
             exponent = self.raised(exponent) if self.accept("^") else exponent
             exponent = ("neg", exponent) if minus else exponent
         if exponent == ("var", "prime"):
-            return ("var", f"{_name(base)}'")
+            return ("var", f"{part_of_name(base)}'")
         return ("pow", base, exponent)
 
     def argument(self) -> Tree:
@@ -231,7 +204,7 @@ class _Reader:
         if name in ("frac", "binom"):
             above = self.argument()
             below = self.argument()
-            return _fraction(above, below) if name == "frac" else ("call", name, above, below)
+            return quotient_of(above, below) if name == "frac" else ("call", name, above, below)
         if name in WORDS or name in FUNCTIONS:
             return self.function(name)
         if name in GREEK:
@@ -242,7 +215,7 @@ class _Reader:
             self.expect("\\" + end)
             return (kind, tree)
         if name in ACCENTS:
-            return self.subscripted(f"{name}({_name(self.argument())})")
+            return self.subscripted(f"{name}({part_of_name(self.argument())})")
         if name == "prime":
             return ("var", "prime")
         raise UnreadableError(f"unknown command {name!r}")
@@ -329,42 +302,3 @@ class _Reader:
             index = self.sum()
             self.expect("]")
         return ("root", self.argument(), index)
-
-
-def _name(tree: Tree) -> str:
-    """Return a tree as part of a name (of a derivative, a vector); only names and products can."""
-    if tree[0] == "var":
-        return str(tree[1])
-    if tree[0] == "call" and len(tree) == 2:  # noqa: PLR2004
-        return str(tree[1])
-    if tree[0] == "mul":
-        return _name(tree[1]) + _name(tree[2])
-    if tree[0] == "call" and str(tree[1]).startswith("apply "):
-        return f"{tree[1]}({tree[2]})"
-    raise UnreadableError("no name")
-
-
-def _fraction(above: Tree, below: Tree) -> Tree:
-    """Return a quotient; `dx/dt` is no quotient of products with a common d."""
-    if _first(above) == _first(below) and _first(above) in (("var", "d"), ("var", "partial")):
-        raise UnreadableError("a derivative")
-    return ("group", ("div", above, below))
-
-
-def _first(tree: Tree) -> Tree:
-    """Return the leftmost factor."""
-    while tree[0] in ("mul", "pow", "group", "div"):
-        tree = tree[1]
-    return tree
-
-
-def _mixed(whole: Tree, part: Tree, *, must: bool) -> Tree:
-    """Return the sum that a mixed number such as 1 4/5 stands for."""
-    inner = part[1] if part[0] == "group" else part
-    if inner[0] == "div" and inner[1][0] == inner[2][0] == "num":
-        above, below = inner[1][1], inner[2][1]
-        if whole[1].denominator == 1 and 0 <= above < below:
-            return ("add", whole, part)
-    if must or (inner[0] == "div" and inner[1][0] == inner[2][0] == "num"):
-        raise UnreadableError("neither a mixed number nor a product")
-    return ("mul", whole, part)

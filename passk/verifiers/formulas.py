@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from passk.verifiers.arithmetic import UnknownValueError, UnstableError
-from passk.verifiers.expression import Tree
+from passk.verifiers.trees import Tree
 from passk.verifiers.value import close, evaluate, fingerprint, scattered
 
 INTEGERS = [n for n in range(3, 40) if n not in (4, 8, 9, 16, 25, 27, 32, 36)]

@@ -10,10 +10,11 @@ import re
 from fractions import Fraction
 
 from passk.verifiers.answers import Answer, Group, Named, Relation, Scalar, Unread, Words
-from passk.verifiers.expression import Tree, parse
+from passk.verifiers.expression import parse
 from passk.verifiers.formulas import has, names_of
 from passk.verifiers.latex import enclosed, normal, split, squeezed
 from passk.verifiers.tokens import UnreadableError
+from passk.verifiers.trees import Tree
 
 SEPARATOR = re.compile(r",|;|\\text ?\{ ?,? ?(?:and|or) ?\}| (?:and|or) ")
 CUP = re.compile(r"\\cup(?![a-zA-Z])")

@@ -107,3 +107,33 @@ def repeating(text: str) -> Fraction:
     places = len(fixed.partition(".")[2])
     repeated = Fraction(int(period), (10 ** len(period) - 1) * 10**places)
     return Fraction(f"0{fixed}0") + repeated
+
+
+class Stream:
+    """Tokens that are taken one by one."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        """Start before the first token."""
+        self.tokens = tokens[::-1]
+        self.last = END
+
+    def peek(self) -> Token:
+        """Return the next token without taking it."""
+        return self.tokens[-1] if self.tokens else END
+
+    def take(self) -> Token:
+        """Take the next token."""
+        self.last = self.tokens.pop() if self.tokens else END
+        return self.last
+
+    def accept(self, *texts: str) -> str | None:
+        """Take the next token if it is a sign among `texts`."""
+        kind, text = self.peek()
+        if kind in ("sign", "command") and text in texts:
+            return self.take()[1]
+        return None
+
+    def expect(self, text: str) -> None:
+        """Take a sign that has to stand here."""
+        if not self.accept(text):
+            raise UnreadableError(f"{text!r} is missing")

@@ -22,7 +22,7 @@ from passk.verifiers.arithmetic import (
     inexact,
     require_small,
 )
-from passk.verifiers.expression import Tree
+from passk.verifiers.trees import Tree
 
 
 def evaluate(tree: Tree, names: Mapping[str, Fraction]) -> Value:
