@@ -1,6 +1,6 @@
 """Distinct (gold, answer) pairs, what is known of them, and which of them each row has.
 
-Memory holds some hundred bytes per distinct pair and eight per row: the answers, which may be a
+Memory holds some 700 bytes per distinct pair and eight per row: the answers, which may be a
 million programs, wait in an unnamed temporary file.
 """
 
