@@ -103,6 +103,15 @@ def typed(answer: str, kind: str, precision: int = 0) -> dict[str, object]:
 
 
 PHRASINGS: list[tuple[object, str, str]] = [
+    # as SmolLM2 wrote them
+    (choices(LETTERS, "A"), "A is the correct answer.", "correct"),
+    (choices(LETTERS, "A"), "A\nA\n\nThe letter G must be written on the padlock.", "correct"),
+    (choices(LETTERS, "C"), "C\nThe piece of paper is a cube.", "correct"),
+    (choices(LETTERS, "B"), "A)\n\nTo determine which of\nthem is satisfied, we look", "wrong"),
+    (choices(["KNAO", "KNGO", "KNR"], "KNAO"), "A) KNGO", "no_answer"),
+    (choices(["7", "8", "9"], "8"), "The correct answer is A) 8.", "no_answer"),
+    (choices(DEGREES, "145°"), "The angle has\nno name.", "no_answer"),
+    # as others do
     (
         choices(DEGREES, "145°"),
         "The inscribed angle is half of the arc.\n\nTherefore, the correct answer is (C) 145°.",

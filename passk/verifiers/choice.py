@@ -47,7 +47,11 @@ SHORT = 200
 NAMED = re.compile(
     r"\b(?:option|choice)(?:\s{1,3}letter)?(?:\s{1,3}is)?\s{0,3}:?\s{0,3}[*_]{0,3}\(?([A-Z])\b\)?"
     r"|(?<!\w)\(([A-Z])\)(?!\w)"
+    r"|^[ \t]{0,3}[*_]{0,3}([A-Z])[).:]{0,2}[*_]{0,3}[ \t]{0,3}$"
+    r"|^([A-Z])\s{1,3}is\s{1,3}(?:the\s{1,3})?(?:correct|right)\b",
+    re.MULTILINE,
 )
+"""A letter that is said to be an option, stands in brackets, or on a line of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ def _named_option(response: str) -> str | None:
     last = None
     for last in NAMED.finditer(response):  # noqa: B007
         pass
-    return (last[1] or last[2]) if last else None
+    return last[last.lastindex or 0] if last else None
 
 
 def _short(response: str) -> str | None:
