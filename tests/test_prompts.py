@@ -36,6 +36,10 @@ GOLDEN = {
     "code-r1": ("<|im_start|>system\nYou help", CHAT.format("2+2=?")),
     "dapo": (SMOL + "<|im_start|>user\nFind", "the answer." + CHAT.split("{}")[1]),
     "deepcoder": (SMOL + "<|im_start|>user\nWrite", "2+2=?" + CHAT.split("{}")[1]),
+    "direct-boxed": (
+        SYSTEM.format("You are a helpful assistant.") + "<|im_start|>user\n2+2=?\n\nGive",
+        "any working." + CHAT.split("{}")[1],
+    ),
     "few-shot-direct": ("1+0= 1\n1+1= 2\n1+2= 3\n1+3= 4\n2+2=?", "= 4\n2+2=?"),
     "livecodebench-base": ("Each task below", "### Task\n2+2=?\n\n### Program\n"),
     "qwen-boxed": (

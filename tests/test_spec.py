@@ -111,7 +111,7 @@ def test_plan_of_the_paper_knows_what_it_costs_without_its_files(
     assert shards["qwen2.5-7b.aime24"] == 16
     assert shards["simplerl-7b.math500"] == 2
     assert {cell.sampler.temperature for cell in plan.cells.values()} == {0.6}
-    assert sum(cell.identity.problems or 0 for cell in plan.cells.values()) == 2 * 2836
+    assert sum(cell.identity.problems or 0 for cell in plan.cells.values()) == 6 * 2836
 
 
 def test_plan_says_why_by_the_field_that_differs(finished: Study) -> None:

@@ -195,13 +195,14 @@ def _located(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]
 
 
 def _rows(benchmark: Benchmark, source: Source, files: Sequence[Path]) -> Iterator[Row]:
-    """Yield the rows of a source that belong to the benchmark, adapted where it says so."""
+    """Yield the rows of a source that belong to the benchmark; an adapter comes before `where`."""
     adapt = None
     if benchmark.adapter is not None:
         adapt = registry.load("adapter", benchmark.adapter, registry.ADAPTERS)
     for row in _all_rows(benchmark, source, files):
-        if matches(row, benchmark.where):
-            yield adapt(row) if adapt else row
+        adapted = adapt(row) if adapt else row
+        if matches(adapted, benchmark.where):
+            yield adapted
 
 
 def _all_rows(benchmark: Benchmark, source: Source, files: Sequence[Path]) -> Iterable[Row]:

@@ -67,6 +67,22 @@ class Plan:
             return self.layout.imported_counts(cell.id)
         return self.layout.counts(cell.id, cell.verdicts, str(cell.use.n))
 
+    def clusters_of(self, cell: Cell) -> str | None:
+        """Return the file that says which problems belong together, if the benchmark does."""
+        key = cell.identity.clusters
+        return self.layout.clusters(cell.problems, key) if key else None
+
+    def temperature_of(self, cell: Cell) -> str | None:
+        """Return the file with a cell's temperature, if that is matched by entropy."""
+        return self.layout.temperature(cell.id) if cell.sampler.match_entropy else None
+
+    def before_sampling(self, cell: Cell) -> list[str]:
+        """Return what must be there before a cell is sampled, besides its task and questions."""
+        convert = cell.weights.convert
+        converted = [f"{convert[2]}/recipe.json"] if convert else []
+        temperature = self.temperature_of(cell)
+        return [*converted, *([temperature] if temperature else [])]
+
     def samples_of(self, cell: Cell) -> list[str]:
         """Return the sample files of a cell."""
         return [self.layout.samples(cell.id, shard) for shard in cell.shards()]
@@ -166,7 +182,7 @@ def find_weights(model: Model, layout: Layout) -> Weights:
         fields = _weights_fields(model, layout, model.weights, model.revision)
         return Weights(fields, load=model.weights, missing=missing)
     found = local_digest(model.weights, _cache(layout))
-    missing = None if found else f"weights are missing: {model.weights}"
+    missing = None if found else f"weights are missing: {model.weights} is not there yet"
     fields = _weights_fields(model, layout, f"local:{found or model.weights}", None)
     return Weights(fields, load=str(Path(model.weights).expanduser()), missing=missing)
 

@@ -7,7 +7,7 @@ samples and nothing else; the cell's id ends in their digest. Pure: names in, va
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from passk import versions
@@ -167,6 +167,7 @@ def expand_cells(
             fields = {
                 **model_fields(model, weights[model.name]),
                 **_drawing_fields(experiment, prompt, identity, sampler),
+                **_matching_fields(experiment, model, use, identity, sampler, weights),
             }
         cell = Cell(
             id=f"{model.name}.{use.name}.{sampler.name}-{digest(fields)}",
@@ -193,7 +194,7 @@ def _drawing_fields(
         **prompt_fields(prompt),
         "questions": identity.questions,
         **({"worked examples": identity.shots} if prompt.shots else {}),
-        "temperature": float(sampler.temperature),
+        **({} if sampler.temperature is None else {"temperature": float(sampler.temperature)}),
         "top_p": float(sampler.top_p),
         "top_k": sampler.top_k,
         "min_p": float(sampler.min_p),
@@ -201,6 +202,35 @@ def _drawing_fields(
         **({"stop_token_ids": list(ids)} if (ids := sampler.stop_token_ids) else {}),
         "seed": experiment.seed,
         "sampling version": versions.SAMPLE,
+    }
+
+
+def _matching_fields(
+    experiment: Experiment,
+    model: Model,
+    use: BenchmarkUse,
+    identity: Identity,
+    sampler: Sampler,
+    weights: Mapping[str, Weights],
+) -> dict[str, Any]:
+    """Return how a temperature is matched, in its stead: known before any response is drawn."""
+    match = sampler.match_entropy
+    if match is None or model.base is None:
+        return {}
+    base = experiment.models[model.base]
+    drawn = {
+        **model_fields(base, weights[base.name]),
+        **_drawing_fields(
+            experiment,
+            experiment.prompt_of(base, use),
+            identity,
+            experiment.samplers[match.sampler],
+        ),
+    }
+    how = {name: value for name, value in asdict(match).items() if name != "sampler"}
+    return {
+        "temperature": {"entropy of": digest(drawn), **how},
+        "matching version": versions.ENTROPY,
     }
 
 
@@ -213,6 +243,7 @@ def _triples(experiment: Experiment) -> Iterator[tuple[Model, BenchmarkUse, Samp
                     _asked(model.benchmarks, use.name)
                     and _asked(model.samplers, sampler.name)
                     and _asked(use.samplers, sampler.name)
+                    and not (sampler.match_entropy and model.base is None)
                 ):
                     yield model, use, sampler
 
@@ -223,15 +254,21 @@ def _asked(names: Iterable[str] | None, name: str) -> bool:
 
 
 def base_of(cell: Cell, cells: Iterable[Cell]) -> Cell | None:
-    """Return the cell that a cell is compared with: its model's base, or its sampler's."""
+    """Return the cell that a cell is compared with: its model's base, or its sampler's.
+
+    Where a cell's temperature is matched, its base is drawn with the sampler that it is matched to.
+    Where a model's base is not drawn with the cell's sampler, it is with that sampler's base.
+    """
     model, sampler = cell.model.base or cell.model.name, cell.sampler.name
+    if cell.sampler.match_entropy is not None:
+        sampler = cell.sampler.match_entropy.sampler
     if cell.model.base is None:
         if cell.sampler.base is None:
             return None
         sampler = cell.sampler.base
-    wanted = (model, cell.use.name, sampler)
     names = {(c.model.name, c.use.name, c.sampler.name): c for c in cells}
-    return names.get(wanted)
+    same = names.get((model, cell.use.name, sampler))
+    return same or names.get((model, cell.use.name, cell.sampler.base or sampler))
 
 
 def expand_scorings(

@@ -10,7 +10,7 @@ from typing import Any
 from passk.plan.build import Plan
 from passk.plan.cells import Cell, Scoring
 from passk.recipes import read_recipe
-from passk.spec import Benchmark, Model, Sampler
+from passk.spec import Model, Sampler
 
 ASSUMED_TOKENS_PER_SECOND = {"fake": 100_000.0, "transformers": 100.0, "vllm": 2_500.0}
 """Engine -> response tokens per second of one job, assumed before anything was recorded: on one
@@ -58,7 +58,7 @@ def rates(plan: Plan, cell: Cell, near: Iterable[str]) -> Rates:
     own = _recorded(plan, [f"{cell.id}/samples"], "this cell's shards")
     others = [f"{name}/samples" for name in near]
     recorded = own or _recorded(plan, others, "other cells of this model and benchmark")
-    return recorded or _assumed(cell.benchmark, cell.sampler, cell.model, ASSUMED_TOKENS_PER_SECOND)
+    return recorded or _assumed(cell, cell.sampler, ASSUMED_TOKENS_PER_SECOND)
 
 
 def scoring_rates(plan: Plan, scoring: Scoring) -> Rates:
@@ -68,9 +68,7 @@ def scoring_rates(plan: Plan, scoring: Scoring) -> Rates:
     near = [str(path.relative_to(folder)) for path in sorted(scored)]
     recorded = _recorded(plan, near, "shards scored by this model")
     sampler = scoring.cell.sampler if scoring.cell else None
-    return recorded or _assumed(
-        scoring.benchmark, sampler, scoring.model, ASSUMED_SCORED_PER_SECOND
-    )
+    return recorded or _assumed(scoring, sampler, ASSUMED_SCORED_PER_SECOND)
 
 
 def _recorded(plan: Plan, folders: Iterable[str], basis: str) -> Rates | None:
@@ -99,13 +97,12 @@ def _seconds(recipe: Mapping[str, Any]) -> float:
     return float(recipe.get("draw_seconds", 0)) + float(recipe.get("load_seconds", 0))
 
 
-def _assumed(
-    benchmark: Benchmark, sampler: Sampler | None, model: Model, speeds: Mapping[str, float]
-) -> Rates:
+def _assumed(work: Cell | Scoring, sampler: Sampler | None, speeds: Mapping[str, float]) -> Rates:
     """Return a cost before anything was recorded."""
     most = sampler.max_tokens if sampler else DEFAULT_TOKENS
-    tokens = min(float(most), benchmark.expected_tokens or ASSUMED_TOKEN_SHARE * most)
-    speed = speeds.get(model.engine, 1_000.0)
+    expected = work.use.expected_tokens or work.benchmark.expected_tokens
+    tokens = min(float(most), expected or ASSUMED_TOKEN_SHARE * most)
+    speed = speeds.get(work.model.engine, 1_000.0)
     basis = f"assumed: {tokens:.0f} tokens a response, {speed:,.0f} tokens/s"
     return Rates(tokens, tokens / speed, BYTES_PER_TOKEN * tokens, basis)
 

@@ -33,6 +33,7 @@ def cell_document(cell: Cell) -> dict[str, Any]:
             "stop": list(cell.prompt.stop),
             **({"stop_token_ids": list(ids)} if (ids := cell.sampler.stop_token_ids) else {}),
         },
+        **({"match": dataclasses.asdict(match)} if (match := cell.sampler.match_entropy) else {}),
     }
 
 
@@ -77,6 +78,9 @@ def experiment_document(plan: Plan) -> dict[str, Any]:
         "warnings": plan.warnings(),
         "spec": _plain_spec(experiment),
         **({"review": _plain(experiment.review)} if experiment.review else {}),
+        "interval": experiment.interval,
+        "extrapolate": list(experiment.extrapolate),
+        "figures": list(experiment.figures),
     }
 
 
@@ -107,6 +111,9 @@ def _cell_entry(plan: Plan, cell: Cell) -> dict[str, Any]:
         "counts": plan.counts_of(cell),
         "samples": plan.samples_of(cell),
         "verdicts": plan.verdicts_of(cell),
+        "clusters": plan.clusters_of(cell),
+        "temperature": cell.sampler.temperature,
+        "matched": plan.temperature_of(cell),
         **_import_entry(cell),
     }
 
@@ -148,6 +155,8 @@ def _plain_spec(experiment: Experiment) -> dict[str, Any]:
     )
     for model in spec["models"].values():
         model.pop("execution")
+    for use in spec["benchmarks"].values():
+        use.pop("expected_tokens", None)
     return spec
 
 
