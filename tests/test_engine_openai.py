@@ -310,13 +310,34 @@ def test_a_begun_turn_is_continued_by_vllm_and_refused_elsewhere() -> None:
 
 def test_a_chat_carries_its_images(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    prompt = Prompt(messages=CHAT.messages, images=(str(tmp_path / "a.png"),))
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}}
+    first = Prompt(messages=CHAT.messages, images=(str(tmp_path / "a.png"),))
+    marked = Prompt(messages=(("user", "Is <image> a cat?"),), images=first.images)
     with serving() as server:
-        drawn(engine_of(server), requests_for(prompt, samples=1))
-    assert server.asked[-1]["body"]["messages"][-1]["content"] == [
-        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}},
-        {"type": "text", "text": "1 + 1 ="},
-    ]
+        drawn(engine_of(server), requests_for(first, samples=1))
+        assert server.asked[-1]["body"]["messages"] == [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": [image, {"type": "text", "text": "1 + 1 ="}]},
+        ]
+        drawn(engine_of(server), requests_for(marked, samples=1))
+        words = [{"type": "text", "text": text} for text in ("Is ", " a cat?")]
+        content = server.asked[-1]["body"]["messages"][-1]["content"]
+        assert content == [words[0], image, words[1]]
+        raw = Prompt(text="look", images=first.images)
+        with pytest.raises(EngineError, match="raw-text prompt carries no images"):
+            drawn(engine_of(server), requests_for(raw, samples=1))
+        gone = Prompt(messages=CHAT.messages, images=(str(tmp_path / "b.png"),))
+        with pytest.raises(EngineError, match="image cannot be read"):
+            drawn(engine_of(server), requests_for(gone, samples=1))
+
+
+def test_stop_tokens_are_sent_to_servers_that_know_them() -> None:
+    sampling = Sampling(max_tokens=3, stop_token_ids=(7, 9))
+    with serving(owner="vllm") as server:
+        drawn(engine_of(server), requests_for(samples=1), sampling)
+    assert server.asked[-1]["body"]["stop_token_ids"] == [7, 9]
+    with serving(owner="llamacpp") as server, pytest.raises(EngineError, match="stop_token_ids"):
+        drawn(engine_of(server), requests_for(samples=1), sampling)
 
 
 def test_scores_take_a_server_that_gives_them() -> None:

@@ -17,63 +17,31 @@ pytest.importorskip("passk.engines.transformers")  # before torch: it sets how t
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from exact_draws import DRAWS, check_draws, exact_distribution  # noqa: E402
 from smollm2 import smollm2_folder  # noqa: E402
+from tiny_models import VOCABULARY, byte_tokenizer, tiny_model  # noqa: E402
 
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest  # noqa: E402
 from passk.engines.tokens import prompt_digest, vocabulary_digest  # noqa: E402
-from passk.engines.transformers import TransformersEngine, attention, decoding  # noqa: E402
+from passk.engines.transformers import (  # noqa: E402
+    TransformersEngine,
+    attention,
+    decoding,
+    passes,
+)
 from passk.engines.transformers.drawing import draw, uniforms  # noqa: E402
 from passk.errors import EngineError  # noqa: E402
 from passk.records import Sample  # noqa: E402
 
-VOCABULARY = 300
-TEMPLATE = (
-    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
 
-
-def byte_tokenizer(*, bos: bool = False) -> Any:
-    """One token per byte of text, and <s> and </s>."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {"<s>": 0, "</s>": 1} | {letter: i + 2 for i, letter in enumerate(letters)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    if bos:
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single="<s> $A", special_tokens=[("<s>", 0)]
-        )
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", chat_template=TEMPLATE
-    )
-
-
-def tiny_model(seed: int = 0, **changes: Any) -> Any:
-    """A random Llama whose next token depends strongly on all the tokens before."""
-    torch.manual_seed(seed)
-    settings = {
-        "vocab_size": VOCABULARY,
-        "hidden_size": 48,
-        "intermediate_size": 96,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 6,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 512,
-        "initializer_range": 0.3,
-        "bos_token_id": 0,
-        "eos_token_id": 1,
-        "attn_implementation": attention.NAME,
-    }
-    config = transformers.LlamaConfig(**(settings | changes))
-    return transformers.LlamaForCausalLM(config).eval().requires_grad_(requires_grad=False)
+def packed_model() -> Any:
+    """The tiny model with the engine's attention."""
+    return tiny_model(attn_implementation=attention.NAME)
 
 
 @pytest.fixture(scope="module")
 def engine() -> TransformersEngine:
-    return TransformersEngine(tiny_model(), byte_tokenizer(), {"batch_size": 8})
+    return TransformersEngine(packed_model(), byte_tokenizer(), {"batch_size": 8})
 
 
 @pytest.fixture(scope="module")
@@ -117,20 +85,6 @@ def reference_logprobs(
 # --- Drawing ------------------------------------------------------------------------------------
 
 
-def exact_distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
-    """The filtered softmax, written as its definition says, in float64."""
-    p = np.exp(logits / sampling.temperature - np.max(logits / sampling.temperature))
-    order = np.argsort(-p, kind="stable")
-    if sampling.top_k:
-        p[order[sampling.top_k :]] = 0
-    p /= p.sum()
-    if sampling.top_p < 1:
-        before = np.cumsum(p[order]) - p[order]
-        p[order[before >= sampling.top_p]] = 0
-    p[p < sampling.min_p * p.max()] = 0
-    return p / p.sum()
-
-
 @pytest.mark.parametrize(
     "sampling",
     [
@@ -147,23 +101,12 @@ def exact_distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
     ids=str,
 )
 def test_next_token_distribution_is_the_filtered_softmax(sampling: Sampling) -> None:
-    from scipy.stats import chisquare
-
     rng = np.random.default_rng(5)
     logits = rng.normal(size=(3, 1000)) * 2
-    draws = 20_000
-    numbers = [[uniforms(1000 * seed + row).random() for seed in range(draws)] for row in range(3)]
+    numbers = [[uniforms(1000 * seed + row).random() for seed in range(DRAWS)] for row in range(3)]
     drawn = draw(torch.tensor(logits, dtype=torch.float32), numbers, sampling)
     for row in range(3):
-        expected = exact_distribution(logits[row], sampling) * draws
-        seen = np.bincount(drawn.tokens[row], minlength=1000)
-        assert seen[expected == 0].sum() == 0
-        rare = expected < 5
-        observed = np.append(seen[~rare], seen[rare].sum())
-        wanted = np.append(expected[~rare], expected[rare].sum())
-        kept = wanted > 0
-        if kept.sum() > 1:
-            assert chisquare(observed[kept], wanted[kept]).pvalue > 1e-3
+        check_draws(Counter(drawn.tokens[row]), exact_distribution(logits[row], sampling))
 
 
 def test_top_p_beyond_the_first_candidates_keeps_the_whole_nucleus() -> None:
@@ -287,7 +230,7 @@ def test_responses_that_share_tokens_are_computed_once(
         decoding,
         "forward",
         lambda model, spans: (
-            computed.extend(len(s.tokens) for s in spans) or attention.forward(model, spans)
+            computed.extend(len(s.tokens) for s in spans) or passes.forward(model, spans)
         ),
     )
     roomy = TransformersEngine(engine.model, byte_tokenizer(), {"batch_size": 40})
@@ -388,7 +331,7 @@ def test_a_stop_string_of_many_bytes_is_found(engine: TransformersEngine) -> Non
 
 
 def test_prompts_as_raw_text_and_as_chat() -> None:
-    with_bos = TransformersEngine(tiny_model(), byte_tokenizer(bos=True)).tokenizer
+    with_bos = TransformersEngine(packed_model(), byte_tokenizer(bos=True)).tokenizer
     raw = with_bos.prompt(Prompt(text="ab", prefix="c"))
     chat = with_bos.prompt(Prompt(messages=(("user", "hi"),), prefix="So"))
     assert with_bos.tokenizer.decode(raw) == "<s>abc"
@@ -400,14 +343,14 @@ def test_prompts_as_raw_text_and_as_chat() -> None:
     [
         (Prompt(text="<s>again"), "two beginning-of-sequence tokens"),
         (Prompt(messages=()), "chat template|empty"),
-        (Prompt(text="look", images=("a.png",)), "images are not supported"),
+        (Prompt(text="look", images=("a.png",)), "takes no images"),
     ],
 )
 def test_prompts_that_are_refused(prompt: Prompt, message: str) -> None:
     tokenizer = byte_tokenizer(bos=True)
     if not prompt.messages and prompt.text is None:
         tokenizer.chat_template = None
-    engine = TransformersEngine(tiny_model(), tokenizer)
+    engine = TransformersEngine(packed_model(), tokenizer)
     with pytest.raises(EngineError, match=message) as raised:
         list(engine.sample([Request("a", prompt, (0,), (0,))], Sampling(max_tokens=2)))
     assert raised.value.fix

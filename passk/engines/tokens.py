@@ -8,15 +8,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from passk.engines.base import Prompt, Sampling, ScoreRequest
+from passk.engines.images import Part, chat_with_images, open_image
+from passk.engines.troubles import first_line
 from passk.errors import EngineError
 
 
 class PromptTokenizer:
-    """A tokenizer as this engine uses it: prompts, responses, and where a response ends."""
+    """A tokenizer as engines use it: prompts, responses, and where a response ends.
 
-    def __init__(self, tokenizer: Any, ending: frozenset[int]) -> None:
-        """Keep the tokenizer and the ids of the tokens that end a response."""
-        self.tokenizer, self.ending = tokenizer, ending
+    Args:
+        tokenizer: transformers' tokenizer.
+        ending: ids of the tokens that end a response.
+        processor: transformers' processor of a model that takes images.
+    """
+
+    def __init__(self, tokenizer: Any, ending: frozenset[int], processor: Any = None) -> None:
+        """Keep them."""
+        self.tokenizer, self.ending, self.processor = tokenizer, ending, processor
         self._token_text: dict[int, str] = {}
         self._vocabulary = ""
 
@@ -24,13 +32,14 @@ class PromptTokenizer:
         """Return a prompt's token ids.
 
         Raw text gets the special tokens that the tokenizer itself adds; a chat gets those of its
-        template and no others.
+        template and no others. An image is as many tokens as the model takes it for.
 
         Raises:
             EngineError: there is no chat template, the template refuses the messages, the prompt
-                has images or is empty, or it starts with two beginning-of-sequence tokens.
+                has images that the model cannot take, is empty, or starts with two
+                beginning-of-sequence tokens.
         """
-        ids = self._ids(self._text(prompt), chat=prompt.text is None)
+        ids = self._seen(prompt) if prompt.images else self.plain(prompt)
         bos = self.tokenizer.bos_token_id
         if not ids:
             raise EngineError("the prompt is empty", fix="give it some text")
@@ -41,6 +50,27 @@ class PromptTokenizer:
                 fix="take the token out of the prompt's text: the tokenizer adds it",
             )
         return ids
+
+    def plain(self, prompt: Prompt) -> list[int]:
+        """Return a prompt's token ids as its template gives them: an image is a single token."""
+        return self._ids(self._text(prompt), chat=prompt.text is None)
+
+    def _seen(self, prompt: Prompt) -> list[int]:
+        """Return the token ids of a prompt with images."""
+        ids: list[int] = self.image_inputs(prompt)["input_ids"][0].tolist()
+        return ids
+
+    def image_inputs(self, prompt: Prompt) -> dict[str, Any]:
+        """Return what the model's processor makes of a prompt with images, as tensors."""
+        text = self._text(prompt)
+        images = [open_image(path) for path in prompt.images]
+        try:
+            return dict(self.processor(text=[text], images=images, return_tensors="pt"))
+        except Exception as error:  # a processor is a program of the model's author
+            raise EngineError(
+                f"the model cannot take these images: {first_line(error)}",
+                fix="see that the chat template shows each image, and that none is too small",
+            ) from error
 
     def response(self, request: ScoreRequest, prompt: Sequence[int]) -> list[int]:
         """Return the token ids of the response to score.
@@ -56,8 +86,9 @@ class PromptTokenizer:
         chat = request.prompt.text is None
         end = [self.tokenizer.eos_token_id] if request.ended else []
         whole = self._ids(self._text(request.prompt) + request.text, chat=chat)
-        if whole[: len(prompt)] == list(prompt):
-            return whole[len(prompt) :] + end
+        asked = self.plain(request.prompt) if request.prompt.images else list(prompt)
+        if whole[: len(asked)] == asked:
+            return whole[len(asked) :] + end
         return self._ids(request.text, chat=True) + end
 
     @property
@@ -115,29 +146,38 @@ class PromptTokenizer:
 
     def _text(self, prompt: Prompt) -> str:
         """Return the whole prompt as text."""
-        if prompt.images:
+        if prompt.images and self.processor is None:
             raise EngineError(
-                "images are not supported by the transformers engine yet",
-                fix="use `engine: vllm` for vision benchmarks",
+                "this model takes no images", fix="use a vision model, or a prompt without images"
             )
-        if prompt.text is not None:
+        if prompt.text is not None and not prompt.images:
             return prompt.text + prompt.prefix
         return self._chat(prompt) + prompt.prefix
 
     def _chat(self, prompt: Prompt) -> str:
         """Return the messages as the model's chat template renders them."""
-        messages = [{"role": role, "content": content} for role, content in prompt.messages]
+        messages: list[dict[str, Any]]
+        if prompt.images:
+            messages = [_message(role, parts) for role, parts in chat_with_images(prompt)]
+        else:
+            messages = [{"role": role, "content": content} for role, content in prompt.messages]
+        renderer = self.processor if prompt.images else self.tokenizer
         try:
-            text: str = self.tokenizer.apply_chat_template(
+            text: str = renderer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=True
             )
         except Exception as error:  # a template is a program of the model's author
             raise EngineError(
-                f"the model's chat template cannot render this prompt: "
-                f"{str(error).splitlines()[0]}",
+                f"the model's chat template cannot render this prompt: {first_line(error)}",
                 fix="use a raw-text prompt (specs/prompts) for this model",
             ) from error
         return text
+
+
+def _message(role: str, parts: Sequence[Part]) -> dict[str, Any]:
+    """Return a message with images as chat templates take it."""
+    content = [{"type": k, "text": v} if k == "text" else {"type": k} for k, v in parts]
+    return {"role": role, "content": content}
 
 
 def prompt_digest(token_ids: Sequence[int]) -> str:

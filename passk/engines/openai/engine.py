@@ -36,8 +36,9 @@ that is not there should be told of soon."""
 class OpenAIEngine:
     """A model behind an endpoint.
 
-    A response's `seed` is its own; the server is sent it modulo 2^31. `token_ids` are empty and
-    `mean_entropy` nan, `sum_logprob` is nan where the server gives no log-probabilities.
+    A response's `seed` is its own; the server is sent it modulo 2^31. `token_ids` and
+    `prompt_digest` are empty, since the server tokenises and does not say how; `mean_entropy` is
+    nan, and so is `sum_logprob` where the server gives no log-probabilities.
 
     Attributes:
         usage: tokens that finished responses were billed, by `prompt_tokens` and

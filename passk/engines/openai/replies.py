@@ -6,12 +6,13 @@ import base64
 import logging
 import math
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from passk.engines.base import Prompt, Sampling
+from passk.engines.images import Part, chat_with_images
 from passk.engines.openai.troubles import MalformedError
 from passk.errors import EngineError
 from passk.records import FinishReason
@@ -61,6 +62,7 @@ def request_body(
     extra: dict[str, Any] = dict(NEUTRAL) if owner in OPEN_SERVERS else {}
     extra |= {"top_k": sampling.top_k} if sampling.top_k else {}
     extra |= {"min_p": sampling.min_p} if sampling.min_p else {}
+    extra |= _stop_tokens(sampling, owner)
     asked, continued = _prompt_body(prompt, owner)
     return {
         "model": model,
@@ -74,11 +76,25 @@ def request_body(
     }
 
 
+def _stop_tokens(sampling: Sampling, owner: str) -> dict[str, Any]:
+    """Return the setting for tokens that end a response.
+
+    Raises:
+        EngineError: the server would not look at it: it is vLLM's and SGLang's alone.
+    """
+    if not sampling.stop_token_ids:
+        return {}
+    if owner not in {"vllm", "sglang"}:
+        raise EngineError(
+            "stop_token_ids are known to vLLM's and SGLang's servers alone",
+            fix="use `stop` with the text of these tokens",
+        )
+    return {"stop_token_ids": list(sampling.stop_token_ids)}
+
+
 def _prompt_body(prompt: Prompt, owner: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a prompt as arguments, and what must be said beside them to continue its prefix."""
-    if prompt.text is not None:
-        if prompt.images:
-            raise EngineError("a raw-text prompt carries no images", fix="use format: chat")
+    if prompt.text is not None and not prompt.images:
         return {"prompt": prompt.text + prompt.prefix}, {}
     return chat_messages(prompt, owner)
 
@@ -92,9 +108,7 @@ def chat_messages(prompt: Prompt, owner: str) -> tuple[dict[str, Any], dict[str,
     """
     messages: list[dict[str, Any]] = [{"role": r, "content": c} for r, c in prompt.messages]
     if prompt.images:
-        asked = next(m for m in reversed(messages) if m["role"] == "user")
-        parts = [*map(_image_part, prompt.images), {"type": "text", "text": asked["content"]}]
-        asked["content"] = parts
+        messages = [_with_images(role, parts) for role, parts in chat_with_images(prompt)]
     if not prompt.prefix:
         return {"messages": messages}, {}
     if owner != "vllm":
@@ -105,6 +119,14 @@ def chat_messages(prompt: Prompt, owner: str) -> tuple[dict[str, Any], dict[str,
     messages.append({"role": "assistant", "content": prompt.prefix})
     settings = {"continue_final_message": True, "add_generation_prompt": False}
     return {"messages": messages}, settings
+
+
+def _with_images(role: str, parts: Sequence[Part]) -> dict[str, Any]:
+    """Return a message with images; one without is sent as text, which every server takes."""
+    if all(kind == "text" for kind, _ in parts):
+        return {"role": role, "content": "".join(words for _, words in parts)}
+    content = [{"type": k, "text": v} if k == "text" else _image_part(v) for k, v in parts]
+    return {"role": role, "content": content}
 
 
 def _image_part(path: str) -> dict[str, Any]:

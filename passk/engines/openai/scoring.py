@@ -65,6 +65,8 @@ async def _response_tokens(
     """Return a response's token ids: what follows the prompt's in the whole, where that holds."""
     if request.token_ids:
         return list(request.token_ids)
+    if not request.text:
+        return []
     text, raw = request.prompt.text, request.prompt.text is not None
     if text is None:
         shown = await _post(asking, client, "detokenize", {"tokens": prompt}, "prompt")

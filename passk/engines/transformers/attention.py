@@ -11,7 +11,7 @@ width of a head. Query heads are grouped: heads h * H / K .. (h + 1) * H / K - 1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -26,6 +26,10 @@ QUERY_BLOCK = 512
 """Queries whose scores are held at once where there is no fused kernel."""
 
 
+Inputs = Callable[[], Mapping[str, Any]]
+"""Makes what a model with images is given for a prompt: as tensors that are large, when needed."""
+
+
 class Span(Protocol):
     """A stretch of packed tokens.
 
@@ -34,12 +38,14 @@ class Span(Protocol):
         start: position of the first token; see `stride`.
         stride: 1 where positions go up along the span, 0 where all tokens share `start`.
         keep: offsets of the tokens whose next-token logits are wanted.
+        inputs: the prompt with its images, where it has any: then the model runs on it alone.
     """
 
     tokens: Sequence[int]
     start: int
     stride: int
     keep: Sequence[int]
+    inputs: Inputs | None
 
     def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:
         """Return the attention output [1, H, T, D] for q [1, H, T, D], k and v [1, K, T, D]."""
@@ -47,11 +53,15 @@ class Span(Protocol):
 
 
 class Prefix:
-    """Keys and values of a sequence of tokens, per layer `[1, K, P, D]`; it can be extended."""
+    """Keys and values of a sequence of tokens, per layer `[1, K, P, D]`; it can be extended.
+
+    `shift` is what the position of the next token differs by from `length`: tokens of an image
+    share positions in some models.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
-        self.length = 0
+        self.length = self.shift = 0
         self.layers: list[tuple[Any, Any]] = []
 
     def extend(self, layer: int, k: Any, v: Any) -> None:
@@ -75,11 +85,12 @@ class Chunk:
         *,
         save: Prefix | None = None,
         keep: Sequence[int] = (),
+        inputs: Inputs | None = None,
     ) -> None:
         """Attend to `contexts` (which come before) and causally to itself; extend `save`."""
-        self.tokens, self.keep, self.save = tokens, keep, save
+        self.tokens, self.keep, self.save, self.inputs = tokens, keep, save, inputs
         self.contexts = [context for context in contexts if context.length]
-        self.start = sum(context.length for context in self.contexts)
+        self.start = sum(context.length + context.shift for context in self.contexts)
 
     def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:
         """See `Span.attend`."""
@@ -146,11 +157,12 @@ class Rows:
     """The newest token of each row of a `RowCache`, after the prompt that all rows share."""
 
     stride = 0
+    inputs = None
 
     def __init__(self, tokens: Sequence[int], prompt: Prefix, cache: RowCache) -> None:
         """Take one token per row."""
         self.tokens, self.prompt, self.cache = tokens, prompt, cache
-        self.start = prompt.length + cache.length
+        self.start = prompt.length + prompt.shift + cache.length
         self.keep = range(len(tokens))
 
     def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:
@@ -254,32 +266,6 @@ def packed_attention(
         outputs.append(span.attend(module.layer_idx, q, k, v, scaling))
         start = piece.stop
     return torch.cat(outputs, 2).transpose(1, 2), None
-
-
-def forward(model: Any, spans: Sequence[Chunk | Rows]) -> Any:
-    """Run the model once over packed spans; return the kept tokens' next-token logits [n, V].
-
-    Keys and values that the spans save are complete when it returns.
-    """
-    tokens: list[int] = []
-    positions: list[int] = []
-    keep: list[int] = []
-    for span in spans:
-        keep += [len(tokens) + offset for offset in span.keep]
-        positions += [span.start + span.stride * i for i in range(len(span.tokens))]
-        tokens += span.tokens
-    packed = torch.tensor([tokens, positions, keep + [0] * (len(tokens) - len(keep))])
-    packed = packed.to(model.device)
-    output = model(
-        input_ids=packed[:1],
-        position_ids=packed[1:2],
-        logits_to_keep=packed[2, : len(keep)],
-        use_cache=False,
-        spans=spans,
-    )
-    for span in spans:
-        span.finish()
-    return output.logits[0]
 
 
 AttentionInterface.register(NAME, packed_attention)

@@ -16,8 +16,15 @@ import numpy as np
 
 from passk.engines.base import Request, Sampling
 from passk.engines.tokens import PromptTokenizer, prompt_digest
-from passk.engines.transformers.attention import Chunk, Prefix, RowCache, Rows, forward
+from passk.engines.transformers.attention import (
+    Chunk,
+    Inputs,
+    Prefix,
+    RowCache,
+    Rows,
+)
 from passk.engines.transformers.drawing import draw, uniforms
+from passk.engines.transformers.passes import forward
 from passk.records import Sample
 
 TOKENS_AT_ONCE = 8192
@@ -28,20 +35,22 @@ TOKENS_AT_ONCE = 8192
 class Pending:
     """A problem's prompt and its responses that are not yet begun.
 
-    `prefix` is the prompt's keys and values, and `logits` [1, V] what follows it, once computed.
+    `prefix` is the prompt's keys and values, and `logits` [1, V] what follows it, once computed;
+    `inputs` makes what the model is given for a prompt with images.
     """
 
     problem_id: str
     prompt: list[int]
     responses: deque[tuple[int, int]]
+    inputs: Inputs | None = None
     prefix: Prefix = field(default_factory=Prefix)
     logits: Any = None
 
 
-def pending(request: Request, prompt: list[int]) -> Pending:
+def pending(request: Request, prompt: list[int], inputs: Inputs | None) -> Pending:
     """Return a request as responses to begin."""
     responses = deque(zip(request.samples, request.seeds, strict=True))
-    return Pending(request.problem_id, prompt, responses)
+    return Pending(request.problem_id, prompt, responses, inputs)
 
 
 @dataclass(slots=True)
@@ -97,8 +106,9 @@ class Group:
     def span(self) -> Chunk | Rows:
         """Return what the next forward pass must compute for this group."""
         if self.problem.logits is None:
-            prompt = self.problem.prompt
-            return Chunk(prompt, save=self.problem.prefix, keep=[len(prompt) - 1])
+            asked = self.problem
+            keep = [len(asked.prompt) - 1]
+            return Chunk(asked.prompt, save=asked.prefix, keep=keep, inputs=asked.inputs)
         return Rows([row.tokens[-1] for row in self.rows], self.problem.prefix, self.cache)
 
     def remember(self, logits: Any) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from passk.engines.base import ModelSource, Request, Sampling, ScoreRequest
+from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
 from passk.engines.tokens import PromptTokenizer, ending_tokens
 from passk.engines.transformers import loading
+from passk.engines.transformers.attention import Inputs
 from passk.engines.transformers.decoding import Scheduler, pending
 from passk.engines.transformers.scoring import Scored, score_responses
+from passk.engines.troubles import is_out_of_memory
 from passk.errors import EngineError
 from passk.records import Sample, Score
 
@@ -35,12 +38,16 @@ class TransformersEngine:
     packages: tuple[str, ...] = ("torch", "transformers", "tokenizers")
 
     def __init__(
-        self, model: Any, tokenizer: Any, execution: Mapping[str, Any] | None = None
+        self,
+        model: Any,
+        tokenizer: Any,
+        execution: Mapping[str, Any] | None = None,
+        processor: Any = None,
     ) -> None:
-        """Wrap a model that was loaded with this engine's attention, and its tokenizer."""
+        """Wrap a model that was loaded with this engine's attention, and what goes with it."""
         self.model = model
         self.device: str = model.device.type
-        self.tokenizer = PromptTokenizer(tokenizer, ending_tokens(model, tokenizer))
+        self.tokenizer = PromptTokenizer(tokenizer, ending_tokens(model, tokenizer), processor)
         self.execution = dict(execution or {})
 
     @property
@@ -51,29 +58,38 @@ class TransformersEngine:
     @classmethod
     def load(cls, model: ModelSource) -> TransformersEngine:
         """See `Engine.load`."""
-        return cls(*loading.load(model), model.execution)
+        loaded, tokenizer, processor = loading.load(model)
+        return cls(loaded, tokenizer, model.execution, processor)
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
         """See `Engine.sample`; problems are begun in the order given."""
         prompts = [self.tokenizer.prompt(request.prompt) for request in requests]
         for request, prompt in zip(requests, prompts, strict=True):
             self._check_room(request.problem_id, len(prompt), sampling.max_tokens)
-        work = [pending(*pair) for pair in zip(requests, prompts, strict=True)]
+        work = [
+            pending(request, prompt, self._inputs(request.prompt))
+            for request, prompt in zip(requests, prompts, strict=True)
+        ]
         with self._explained():
             batch_size = self._batch_size(sampling)
             yield from Scheduler(work, batch_size).run(self.model, sampling, self.tokenizer)
 
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
         """See `Engine.score`; responses to equal prompts are scored together."""
-        problems: dict[tuple[int, ...], Scored] = {}
+        problems: dict[tuple[Any, ...], Scored] = {}
         for request in requests:
             prompt = self.tokenizer.prompt(request.prompt)
             tokens = self.tokenizer.response(request, prompt)
             self._check_room(request.problem_id, len(prompt), len(tokens))
-            problem = problems.setdefault(tuple(prompt), Scored(prompt))
+            key = (request.prompt.images, *prompt)
+            problem = problems.setdefault(key, Scored(prompt, self._inputs(request.prompt)))
             problem.add(request.problem_id, request.sample, tokens)
         with self._explained():
             yield from score_responses(self.model, problems.values())
+
+    def _inputs(self, prompt: Prompt) -> Inputs | None:
+        """Return what makes the model's inputs of a prompt with images; None for one without."""
+        return partial(self.tokenizer.image_inputs, prompt) if prompt.images else None
 
     def _check_room(self, problem_id: str, prompt: int, response: int) -> None:
         """Raise where a prompt and its response do not fit into the model's context."""
@@ -107,7 +123,7 @@ class TransformersEngine:
         try:
             yield
         except (MemoryError, RuntimeError) as error:
-            if not loading.is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise EngineError(
                 f"out of memory on {self.device}",

@@ -6,17 +6,22 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
-from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 
 from passk.engines.base import ModelSource
-from passk.engines.transformers.attention import NAME, Chunk, forward
+from passk.engines.places import location
+from passk.engines.processors import load_processor, takes_images
+from passk.engines.transformers.attention import NAME, Chunk
+from passk.engines.transformers.passes import forward
+from passk.engines.transformers.vision import attention_of, image_probe
+from passk.engines.troubles import explained, first_line
 from passk.errors import EngineError
+from passk.registry import INSTALL
 
 _log = logging.getLogger(__name__)
 
@@ -24,34 +29,33 @@ PROBE = ("The capital of France is", "One, two, three, four, five,")
 PROBE_TOLERANCE = 0.1
 """Relative difference of the logits that is allowed: bfloat16 makes 0.02, a wrong context 0.4."""
 
-HELP = {
-    "GatedRepoError": "accept the model's terms on its page, then `hf auth login` or set HF_TOKEN",
-    "RevisionNotFoundError": "give a revision (branch, tag or commit) that the repository has",
-    "RepositoryNotFoundError": "check the spelling; a private model needs `hf auth login`",
-    "LocalEntryNotFoundError": "download it where there is a network, or give a local folder",
-    "OfflineModeIsEnabled": "download it where there is a network, or unset HF_HUB_OFFLINE",
-    "ConnectionError": "check the network, or download the model and give its folder",
-}
-"""An exception of the hub client, anywhere in the chain of causes -> the way out."""
 
+def load(source: ModelSource) -> tuple[Any, Any, Any]:
+    """Return the model (in evaluation mode, on its device), its tokenizer and its processor.
 
-def load(source: ModelSource) -> tuple[Any, Any]:
-    """Return the model (in evaluation mode, on its device) and the tokenizer.
+    The processor is that of a model that takes images, and None for any other.
 
     Raises:
         EngineError: something is missing, unreadable or too large; the message says what.
     """
     torch.set_num_threads(int(source.execution.get("threads") or len(os.sched_getaffinity(0))))
-    where = _location(source)
-    with quiet(), _explained(source):
+    where = location(source)
+    with quiet(), explained(source):
         tokenizer = transformers.AutoTokenizer.from_pretrained(**where)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            **where, dtype=_dtype(source.dtype), attn_implementation=NAME
+        sees = takes_images(transformers.AutoConfig.from_pretrained(**where))
+        kind = (
+            transformers.AutoModelForImageTextToText if sees else transformers.AutoModelForCausalLM
         )
+        model = kind.from_pretrained(
+            **where, dtype=_dtype(source.dtype), attn_implementation=attention_of(NAME, sees=sees)
+        )
+        processor = load_processor(where) if sees else None
     model = _with_adapters(model, source.adapters).eval().requires_grad_(requires_grad=False)
     model = _placed(model, source)
     check_packing(model, tokenizer, source.weights)
-    return model, tokenizer
+    if processor is not None:
+        _check_image(model, processor, source.weights)
+    return model, tokenizer, processor
 
 
 def check_packing(model: Any, tokenizer: Any, weights: str) -> None:
@@ -63,11 +67,30 @@ def check_packing(model: Any, tokenizer: Any, weights: str) -> None:
     """
     before, text = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in PROBE)
     chunks = [Chunk(before, keep=[0]), Chunk(text, keep=[len(text) - 1])]
-    packed = _centred(forward(model, chunks)[1])
-    model.set_attn_implementation("eager")
-    alone = _centred(model(input_ids=torch.tensor([text], device=model.device)).logits[0, -1])
-    model.set_attn_implementation(NAME)
-    if not (packed - alone).norm() < PROBE_TOLERANCE * alone.norm():
+    packed = forward(model, chunks)[1]
+    _compare(model, packed, {"input_ids": torch.tensor([text], device=model.device)}, weights)
+
+
+def _check_image(model: Any, processor: Any, weights: str) -> None:
+    """Do what `check_packing` does with an image, whose tokens may look at later ones.
+
+    A processor that has no chat template is left out: it cannot be given images either.
+    """
+    if (inputs := image_probe(processor)) is None:
+        return
+    tokens = inputs["input_ids"][0].tolist()
+    chunk = Chunk(tokens, keep=[len(tokens) - 1], inputs=lambda: inputs)
+    logits = forward(model, [chunk])[0]
+    _compare(model, logits, {k: v.to(model.device) for k, v in inputs.items()}, weights)
+
+
+def _compare(model: Any, logits: Any, inputs: Mapping[str, Any], weights: str) -> None:
+    """Raise where logits are not those that transformers' own attention gives after `inputs`."""
+    sees = takes_images(model.config)
+    model.set_attn_implementation(attention_of("eager", sees=sees))
+    own = _centred(model(**inputs, use_cache=False).logits[0, -1])
+    model.set_attn_implementation(attention_of(NAME, sees=sees))
+    if not (_centred(logits) - own).norm() < PROBE_TOLERANCE * own.norm():
         raise EngineError(
             f"this engine cannot compute the attention of {type(model).__name__}",
             where=weights,
@@ -113,43 +136,6 @@ def context_length(model: Any) -> int:
     return min((limit for limit in limits if limit), default=1 << 30)
 
 
-def _location(source: ModelSource) -> dict[str, Any]:
-    """Return the arguments that tell transformers where the weights are."""
-    path = Path(source.weights).expanduser()
-    if path.is_file():
-        return {
-            "pretrained_model_name_or_path": str(path.parent),
-            "gguf_file": path.name,
-            "local_files_only": True,
-        }
-    if path.is_dir():
-        _check_folder(path)
-        return {"pretrained_model_name_or_path": str(path), "local_files_only": True}
-    if path.is_absolute() or source.weights.startswith((".", "~")) or source.weights.count("/") > 1:
-        raise EngineError(
-            "no such file or folder of weights",
-            where=source.weights,
-            fix="check `weights` of the model in the spec",
-        )
-    return {"pretrained_model_name_or_path": source.weights, "revision": source.revision or "main"}
-
-
-def _check_folder(path: Path) -> None:
-    """Raise where a local folder lacks a part of a model."""
-    parts = {
-        "config.json": "the model's configuration",
-        "*.safetensors": "weights",
-        "tokenizer*": "a tokenizer",
-    }
-    for pattern, what in parts.items():
-        if not any(path.glob(pattern)) and not (what == "weights" and any(path.glob("*.bin"))):
-            raise EngineError(
-                f"the folder has no {pattern}: {what} is missing",
-                where=str(path),
-                fix="copy the files of the model that it was made from into it",
-            )
-
-
 def _dtype(name: str) -> Any:
     """Return the torch dtype of this name, or `auto`."""
     dtype = "auto" if name == "auto" else getattr(torch, name, None)
@@ -165,13 +151,14 @@ def _with_adapters(model: Any, adapters: tuple[str, ...]) -> Any:
     try:
         import peft  # type: ignore[import-not-found,unused-ignore]
     except ModuleNotFoundError as error:
-        raise EngineError("adapters need the package 'peft'", fix="pip install peft") from error
+        raise EngineError("adapters need the package 'peft'", fix=INSTALL["peft"]) from error
     for adapter in adapters:
         try:
-            model = peft.PeftModel.from_pretrained(model, adapter).merge_and_unload()
+            with quiet():
+                model = peft.PeftModel.from_pretrained(model, adapter).merge_and_unload()
         except Exception as error:
             raise EngineError(
-                f"cannot apply the adapter: {_first_line(error)}", where=adapter
+                f"cannot apply the adapter: {first_line(error)}", where=adapter
             ) from error
     return model
 
@@ -185,44 +172,5 @@ def _placed(model: Any, source: ModelSource) -> Any:
                 "%s: this CPU has no %s: computing in float32", source.weights, model.dtype
             )
             model = model.float()
-    with _explained(source):
+    with explained(source):
         return model.to(device())
-
-
-@contextmanager
-def _explained(source: ModelSource) -> Iterator[None]:
-    """Turn whatever loading raises into one EngineError with the way out."""
-    try:
-        yield
-    except EngineError:
-        raise
-    except Exception as error:  # the libraries raise some thirty kinds here
-        names = [type(cause).__name__ for cause in _causes(error)]
-        fix = next((HELP[name] for name in names if name in HELP), "")
-        if is_out_of_memory(error):
-            fix = "use a smaller model or dtype, or a machine with more memory"
-        at = f"{source.weights}@{source.revision}" if source.revision else source.weights
-        raise EngineError(
-            f"cannot load the model: {_first_line(error)}",
-            where=at,
-            fix=fix or "check `weights` and `revision` of the model in the spec",
-        ) from error
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and those that led to it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an exception means that memory ran out, on any device."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and "allocate memory" in str(error)
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    """Return the first line of an exception's message, or its type."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

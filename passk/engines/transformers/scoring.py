@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 
-from passk.engines.transformers.attention import Chunk, Prefix, forward
+from passk.engines.transformers.attention import Chunk, Inputs, Prefix
+from passk.engines.transformers.passes import forward
 from passk.records import Score
 
 POSITIONS_AT_ONCE = 512
@@ -70,9 +71,13 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A prompt's token ids and the responses that are scored after it, by their token ids."""
+    """A prompt's token ids and the responses that are scored after it, by their token ids.
+
+    `inputs` makes what the model is given for a prompt with images.
+    """
 
     prompt: list[int]
+    inputs: Inputs | None = None
     prefix: Prefix = field(default_factory=Prefix)
     responses: dict[tuple[int, ...], Response] = field(default_factory=dict)
 
@@ -112,7 +117,9 @@ def _batches(problems: Iterable[Scored]) -> Iterator[list[Scored]]:
 
 def _read_prompts(model: Any, batch: Sequence[Scored]) -> None:
     """Compute the prompts' keys and values, and the probability of each response's first token."""
-    chunks = [Chunk(p.prompt, save=p.prefix, keep=[len(p.prompt) - 1]) for p in batch]
+    chunks = [
+        Chunk(p.prompt, save=p.prefix, keep=[len(p.prompt) - 1], inputs=p.inputs) for p in batch
+    ]
     for problem, logits in zip(batch, forward(model, chunks), strict=True):
         known = logits.float().log_softmax(-1)
         for response in problem.responses.values():

@@ -1,0 +1,61 @@
+"""Forward passes of the model over packed spans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from passk.engines.transformers.attention import Chunk, Rows
+
+
+def forward(model: Any, spans: Sequence[Chunk | Rows]) -> Any:
+    """Run the model over packed spans; return the kept tokens' next-token logits [n, V].
+
+    Prompts with images go through it alone, one by one, since it works out their embeddings and
+    positions itself. Keys and values that the spans save are complete when it returns.
+    """
+    packed = [span for span in spans if span.inputs is None]
+    if len(packed) == len(spans):
+        return _packed(model, packed)
+    parts = {id(s): _seen(model, s, s.inputs()) for s in spans if isinstance(s, Chunk) and s.inputs}
+    if packed:
+        kept = _packed(model, packed).split([len(span.keep) for span in packed])
+        parts.update(zip(map(id, packed), kept, strict=True))
+    return torch.cat([parts[id(span)] for span in spans])
+
+
+def _packed(model: Any, spans: Sequence[Chunk | Rows]) -> Any:
+    """Run the model once over packed spans of text."""
+    tokens: list[int] = []
+    positions: list[int] = []
+    keep: list[int] = []
+    for span in spans:
+        keep += [len(tokens) + offset for offset in span.keep]
+        positions += [span.start + span.stride * i for i in range(len(span.tokens))]
+        tokens += span.tokens
+    packed = torch.tensor([tokens, positions, keep + [0] * (len(tokens) - len(keep))])
+    packed = packed.to(model.device)
+    output = model(
+        input_ids=packed[:1],
+        position_ids=packed[1:2],
+        logits_to_keep=packed[2, : len(keep)],
+        use_cache=False,
+        spans=spans,
+    )
+    for span in spans:
+        span.finish()
+    return output.logits[0]
+
+
+def _seen(model: Any, span: Chunk, inputs: Mapping[str, Any]) -> Any:
+    """Run the model on one prompt with images; note how far it shifts the positions after it."""
+    placed = {k: v.to(model.device) for k, v in inputs.items() if k != "attention_mask"}
+    keep = torch.tensor(span.keep, device=model.device)
+    output = model(**placed, logits_to_keep=keep, use_cache=False, spans=[span])
+    span.finish()
+    shift = getattr(getattr(model, "model", model), "rope_deltas", None)
+    if span.save is not None and shift is not None:
+        span.save.shift = int(shift)
+    return output.logits[0]

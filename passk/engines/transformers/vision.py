@@ -1,0 +1,29 @@
+"""Models that take images: their attention, and a prompt that shows whether it is computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PROBE_TEXT, PROBE_SIZE = "What is this?", (112, 84)
+
+
+def attention_of(name: str, *, sees: bool) -> str | dict[str, str]:
+    """Return the attention of a model's language part, with transformers' own for its images."""
+    return {"": name, "text_config": name, "vision_config": "sdpa"} if sees else name
+
+
+def image_probe(processor: Any) -> dict[str, Any] | None:
+    """Return a small prompt with an image as the model is given it.
+
+    None where the processor has no chat template: then no prompt of ours can show it an image.
+    """
+    if not processor.chat_template:
+        return None
+    from PIL import Image
+
+    content = [{"type": "image"}, {"type": "text", "text": PROBE_TEXT}]
+    text = processor.apply_chat_template(
+        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+    )
+    image = Image.linear_gradient("L").resize(PROBE_SIZE).convert("RGB")
+    return dict(processor(text=[text], images=[image], return_tensors="pt"))

