@@ -35,6 +35,7 @@ class Imported:
         n: responses per problem -> how many problems have so many, in descending order.
         problems: problems of the benchmark.
         verdicts: responses with a verdict of the source's own.
+        unknown_ends: responses of which the source does not say whether they were cut.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Imported:
     n: Mapping[int, int]
     problems: int
     verdicts: int
+    unknown_ends: int = 0
 
     @property
     def most(self) -> int:
@@ -93,6 +95,7 @@ def read_imported(folder: Path) -> Imported:
             n={int(n): int(problems) for n, problems in recipe["n"].items()},
             problems=int(recipe["problems"]),
             verdicts=int(recipe["verdicts"]),
+            unknown_ends=int(recipe.get("finish_reasons", {}).get("unknown", 0)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(

@@ -59,7 +59,7 @@ def report(plan: Path, tables: Path, figures: Path, output: Path) -> None:
         curves=list(curve_tables(study, frames)),
         perplexity=perplexity_rows(frames["perplexity"]),
         agreement=frames["agreement"].to_dict("records"),
-        warnings=list(warnings(study, frames)),
+        warnings=[*study.warnings, *warnings(study, frames)],
         work=list(work(recipes(study))),
         packages=packages(recipes(study)),
         spec=json.dumps(study.spec, indent=2, ensure_ascii=False),

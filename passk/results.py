@@ -148,6 +148,7 @@ class Study:
     figures: tuple[str, ...] = ()
     spec: Mapping[str, Any] = field(default_factory=dict)
     spec_path: str = ""
+    warnings: tuple[str, ...] = ()
     review: Mapping[str, Any] = field(default_factory=dict)
 
     def cell(self, name: str) -> Cell:

@@ -12,6 +12,7 @@ from typing import Any
 
 from passk import versions
 from passk.benchmarks.source import Identity
+from passk.errors import SpecError
 from passk.imported import Imported
 from passk.plan.imports import Imports, imported_use
 from passk.recipes import digest
@@ -306,7 +307,17 @@ def _scorer_fields(
 
 
 def _score_cell(run: PerplexityRun, model: Model, weights: Weights, cell: Cell) -> Scoring:
-    """Return the task of scoring a cell's first responses, after the prompt they answer."""
+    """Return the task of scoring a cell's first responses, after the prompt they answer.
+
+    Raises:
+        SpecError: only counts were imported of it.
+    """
+    if cell.counts_alone:
+        raise SpecError(
+            f"'{cell.model.name}' is imported as counts alone: there are no responses to score",
+            where="perplexity.responses_of",
+            fix="leave it out there, or import its responses",
+        )
     fields = _scorer_fields(run, model, weights, cell.prompt)
     return Scoring(
         target=cell.id,

@@ -79,4 +79,14 @@ def import_warnings(name: str, n: int, imported: Imported) -> list[str]:
             f"'{name}': {imported.missing} of {imported.problems} problems have no imported "
             "response and are left out"
         )
+    if imported.unknown_ends:
+        found.append(
+            f"'{name}': of {imported.unknown_ends} imported responses the source does not say "
+            "whether they were cut; they do not count as truncated"
+        )
+    if imported.kind == "counts":
+        found.append(
+            f"'{name}': counts alone were imported: nothing is known of truncation, of missing "
+            "answers, of tokens and of guessing"
+        )
     return found
