@@ -163,28 +163,42 @@ def test_what_the_cache_lacks_is_told_with_the_command_that_fetches_it(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "message"),
+    ("status", "code", "message"),
     [
-        (403, "GatedRepoError", "is gated.*\n.*accept its licence at.*HF_TOKEN"),
-        (404, "RepositoryNotFoundError", "does not exist"),
-        (404, "RevisionNotFoundError", "does not exist"),
+        (403, "GatedRepo", "is gated.*accept its licence at .*org/sums, then set HF_TOKEN"),
+        (401, "GatedRepo", "is gated.*accept its licence at .*org/sums, then set HF_TOKEN"),
+        (404, "RepoNotFound", "does not exist.*check `hub` and `revision`"),
+        (404, "RevisionNotFound", "does not exist.*check `hub` and `revision`"),
     ],
 )
 def test_a_gated_or_missing_dataset_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, kind: str, message: str
+    study: Study, monkeypatch: pytest.MonkeyPatch, status: int, code: str, message: str
 ) -> None:
-    """The hub's own answers: its error codes, from a server of ours."""
-    errors = pytest.importorskip("huggingface_hub.errors")
-    httpx = pytest.importorskip("httpx")
+    """A server of ours answers as the hub does."""
+    pytest.importorskip("huggingface_hub")
+    benchmark = described(study.folder, source=HUB)
 
-    def refuse(*_: Any, **__: Any) -> str:
-        answer = httpx.Response(status, request=httpx.Request("GET", "https://huggingface.co"))
-        raise getattr(errors, kind)("refused", response=answer)
+    class Refuse(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("X-Error-Code", code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
-    with pytest.raises(DataError) as caught:
-        load_problems(described(tmp_path, source=HUB))
-    assert re.search(message, str(caught.value), re.DOTALL)
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as hub:
+        threading.Thread(target=hub.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{hub.server_address[1]}")
+        monkeypatch.setenv("HF_HOME", str(study.folder / "hub"))
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        done = study.passk("validate", str(benchmark.file))
+        hub.shutdown()
+    assert done.returncode == 1
+    assert re.search(message, done.stderr, re.DOTALL), done.stderr
 
 
 def test_a_pinned_hub_source_is_planned_without_it_and_an_unpinned_one_is_warned_of(
@@ -619,8 +633,8 @@ def test_leading_zeros_and_decimal_golds_of_competitions(shared_data: Path) -> N
     assert set(verdicts("amc23", shared_data, whole).values()) == {"correct"}
 
 
-MALFORMED = 2349
-"""A problem of OlympiadBench whose gold is `$221,$8$`, a dollar short; docs/benchmarks.md."""
+AMBIGUOUS = 2349
+"""Problem of OlympiadBench with the gold 221, 8: turned round, 8, 221 reads as one number."""
 
 
 def test_all_values_of_a_multiple_answer_are_asked_for(shared_data: Path) -> None:
@@ -631,7 +645,7 @@ def test_all_values_of_a_multiple_answer_are_asked_for(shared_data: Path) -> Non
     numbers = {
         str(row["id"]): row["final_answer"][0].replace("$", "").split(",")
         for row in several
-        if re.fullmatch(r"[-\d, $]+", row["final_answer"][0]) and row["id"] != MALFORMED
+        if re.fullmatch(r"[-\d, $]+", row["final_answer"][0]) and row["id"] != AMBIGUOUS
     }
     assert len(numbers) > 10
     turned = {name: ", ".join(reversed(values)) for name, values in numbers.items()}
