@@ -25,12 +25,13 @@ from hypothesis import strategies as st
 from passk.aggregate.agreement import kappa
 from passk.errors import DataError, PasskError
 from passk.exchange.base import Graded, Group, Key, Options
-from passk.exchange.bring import Taken, import_results
+from passk.exchange.bring import import_results
 from passk.exchange.columns import read_mapping
 from passk.exchange.counts import import_counts
 from passk.exchange.files import rows_of
 from passk.exchange.formats.dataset import card
 from passk.exchange.matching import Matcher
+from passk.exchange.taken import Taken
 from passk.records import VERDICTS, Problem, Sample, Verdict, read_rows
 from passk.registry import FORMATS, load
 

@@ -14,7 +14,8 @@ from typing import Any, TextIO
 
 from passk.errors import DataError
 from passk.exchange.base import Graded, Group, Key, Options, Response
-from passk.exchange.files import Cursor, ending, field_of, json_lines, opened
+from passk.exchange.cursor import Cursor
+from passk.exchange.files import ending, field_of, json_lines, opened
 from passk.exchange.own import KEY, own_fields, write_lines
 from passk.exchange.programs import completed, program_of, response_of
 from passk.recipes import atomic
