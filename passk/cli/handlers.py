@@ -139,6 +139,21 @@ def run_adopt(options: argparse.Namespace) -> None:
     adopt(options.cell, options.problems, options.output, options.samples)
 
 
+def run_entropy(options: argparse.Namespace) -> None:
+    """Run `passk entropy`."""
+    from passk.entropy import match
+
+    with Progress(f"entropy {_short(options.output)}", "responses") as progress:
+        match(
+            options.cell,
+            options.base,
+            options.problems,
+            options.output,
+            threads=options.threads,
+            progress=progress,
+        )
+
+
 def run_verify(options: argparse.Namespace) -> None:
     """Run `passk verify`."""
     from passk.verify import verify
@@ -265,7 +280,9 @@ def _golds_of(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, An
     here = Path(name) if name.endswith(".yaml") else catalogue_file("benchmarks", name, Path("x"))
     benchmark = load_benchmark(here)
     own = dict(benchmark.options) if benchmark.verifier == options.verifier else {}
-    return {row.id: row.gold for row in load_problems(benchmark)}, own | options.options
+    return {
+        row.id: row.gold for row in load_problems(benchmark, text_only=True)
+    }, own | options.options
 
 
 def run_estimate(options: argparse.Namespace) -> None:

@@ -31,10 +31,11 @@ def parser() -> argparse.ArgumentParser:
         _add_problems,
         _add_reference,
         _add_weights,
+        _add_entropy,
         _add_sample,
         _add_adopt,
-        _add_verify,
         _add_exchange,
+        _add_verify,
         _add_perplexity,
         _add_analysis,
         _add_review,
@@ -279,7 +280,6 @@ def _add_adopt(commands: Any) -> None:
     _output(command, "Parquet file of Sample or of Count rows")
 
 
-def _add_verify(commands: Any) -> None:
 def _add_exchange(commands: Any) -> None:
     """Add the commands that bring results of other tools and take ours to them."""
     command = _command(
@@ -339,6 +339,7 @@ def _add_entropy(commands: Any) -> None:
     _output(command, "JSON file: the temperature, its interval and every trial")
 
 
+def _add_verify(commands: Any) -> None:
     """Add `passk verify`."""
     command = _command(
         commands,
