@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from passk import __version__, palette
 from passk.errors import DataError
+from passk.estimate import FEW_PROBLEMS
 from passk.findings import findings, interval, percent
 from passk.recipes import read_json, write_text
 from passk.results import TABLES, Study, read_plan, read_result, recipes
@@ -48,7 +49,9 @@ def report(plan: Path, tables: Path, figures: Path, output: Path) -> None:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(percent=percent, big=_big, duration=_duration)
+    environment.filters.update(
+        percent=percent, big=_big, duration=_duration, title_of=study.title_of
+    )
     page = environment.get_template("report.html.j2").render(
         study=study,
         title=study.title or study.name,
@@ -58,6 +61,7 @@ def report(plan: Path, tables: Path, figures: Path, output: Path) -> None:
         summary=frames["summary"].to_dict("records"),
         curves=list(curve_tables(study, frames)),
         perplexity=perplexity_rows(frames["perplexity"]),
+        matched=frames["summary"].dropna(subset="base_entropy").to_dict("records"),
         agreement=frames["agreement"].to_dict("records"),
         warnings=[*study.warnings, *warnings(study, frames)],
         work=list(work(recipes(study))),
@@ -111,7 +115,11 @@ def curve_tables(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[d
 
 
 def perplexity_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return, per scoring and subset, problems, responses, and the middle of the medians."""
+    """Return, per scoring and subset, problems, responses, and the middle of the medians.
+
+    Of the classes by who solves a problem, those of a tuned model's own comparison alone.
+    """
+    table = table[(table["against"] == "") | (table["against"] == table["cell"])]
     keys = ["benchmark", "scoring", "scorer_label", "responses_of", "subset"]
     grouped = table.groupby(keys, sort=False)
     found = grouped.agg(
@@ -123,7 +131,12 @@ def perplexity_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 def warnings(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     """Yield what a reader should know before believing a number."""
     for row in frames["summary"].to_dict("records"):
-        who = f"{row['label']} on {row['benchmark']}"
+        who = f"{row['label']} on {study.title_of(row['benchmark'])}"
+        if row["problems"] < FEW_PROBLEMS:
+            yield (
+                f"{who}: {row['problems']} problems; below {FEW_PROBLEMS} no interval over "
+                "problems is to be leaned on."
+            )
         if row["truncated_share"] > SHARE_LIMIT:
             share = percent(row["truncated_share"])
             yield f"{who}: {share} of the responses were cut at the token limit."
@@ -135,6 +148,14 @@ def warnings(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
                 f"({row['timeouts']} timed out); they count as not correct."
             )
     yield from _estimate_warnings(study, frames["pass_at_k"])
+    labels = {cell.id: cell.label or cell.id for cell in study.cells}
+    beyond = frames["extrapolation"]
+    for row in beyond[~beyond["fits"].astype(bool)].drop_duplicates("cell").to_dict("records"):
+        who = f"{labels[row['cell']]} on {study.title_of(row['benchmark'])}"
+        yield (
+            f"{who}: nothing is extrapolated; the counts do not fit the model "
+            f"(p = {row['fit_p']:.2g})."
+        )
 
 
 def _estimate_warnings(study: Study, table: pd.DataFrame) -> Iterator[str]:
@@ -145,15 +166,17 @@ def _estimate_warnings(study: Study, table: pd.DataFrame) -> Iterator[str]:
     last = last.assign(label=last["cell"].map(labels), place=last["cell"].map(list(labels).index))
     close = last[2 * last["k"] > last["n"]].sort_values("place")
     for _, rows in close.groupby(["benchmark", "k", "n"], sort=False):
-        benchmark, k, n = rows["benchmark"].iloc[0], int(rows["k"].iloc[0]), int(rows["n"].iloc[0])
+        benchmark = study.title_of(rows["benchmark"].iloc[0])
+        k, n = int(rows["k"].iloc[0]), int(rows["n"].iloc[0])
         yield (
             f"{', '.join(rows['label'])} on {benchmark}: k reaches {k} with n = {n}; above "
             f"k = {n // 2} the sampling noise cannot be told from the data. n = {4 * k} would be "
             "ample."
         )
     for row in last[last["floor"] > last["pass_at_k"] / 2].sort_values("place").to_dict("records"):
+        who = f"{row['label']} on {study.title_of(row['benchmark'])}"
         yield (
-            f"{row['label']} on {row['benchmark']}: at k = {row['k']} the guess floor is "
+            f"{who}: at k = {row['k']} the guess floor is "
             f"{percent(row['floor'])}, more than half of pass@k ({percent(row['pass_at_k'])}): "
             "much of it may be guessing."
         )

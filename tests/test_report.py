@@ -90,7 +90,7 @@ def test_the_page_fetches_and_runs_nothing(page: str) -> None:
 def test_every_figure_is_in_the_page_with_words_and_ids_of_its_own(plan: Path, page: str) -> None:
     names = [entry["name"] for entry in read_json(plan.parent / "figures/figures.json")["figures"]]
     reader = read(page)
-    assert sum(tag == "svg" for tag, _ in reader.tags) == len(names) == 7
+    assert sum(tag == "svg" for tag, _ in reader.tags) == len(names) == 8
     ids = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     for name in names:

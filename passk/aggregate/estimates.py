@@ -63,7 +63,7 @@ def estimate_rows(
             mark = flag(row["interval"], row["k"], pair.cell.n, min(units, row["problems"]))
             named = {**names(pair.cell), "base": pair.base.id, "n": pair.cell.n}
             yield {**named, **row, "flag": mark}
-    for found in beyond.dropna(subset="value").to_dict("records"):
+    for found in beyond[beyond["k"] > beyond["n"]].dropna(subset="value").to_dict("records"):
         mark = flag("extrapolated", found["k"], found["n"], found["problems"])
         kept = {str(name): value for name, value in found.items() if name in COLUMNS}
         kind = {"metric": "pass@k extrapolated", "interval": "extrapolated", "flag": mark}

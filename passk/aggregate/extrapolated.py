@@ -25,14 +25,15 @@ FURTHEST = 4
 def extrapolation_rows(
     study: Study, counts: Mapping[str, pd.DataFrame]
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row per cell and wanted k above its n, up to 4n.
+    """Yield one row per cell and wanted k above its n, up to 4n; the first is the model's at n.
 
     Cells whose problems differ in n are left out: the model is of one n.
     """
     for cell in study.cells:
         table = counts[cell.id]
-        ks = [k for k in study.extrapolate if cell.n < k <= FURTHEST * cell.n]
-        if not ks or (table["n"] != cell.n).any():
+        beyond = [k for k in study.extrapolate if cell.n < k <= FURTHEST * cell.n]
+        ks = [cell.n, *beyond]
+        if not beyond or (table["n"] != cell.n).any():
             continue
         found = extrapolate(cell.n, table["correct"], ks)
         for index, k in enumerate(ks):

@@ -67,7 +67,7 @@ def perplexity_table(study: Study, pairs: Sequence[Pair]) -> pd.DataFrame:
 
 def _parts(study: Study, scoring: Scoring, pairs: Sequence[Pair]) -> Iterator[pd.DataFrame]:
     """Yield the rows of each subset of one scoring."""
-    step = study.cell(scoring.cell).step if scoring.cell else None
+    step = next((cell.step for cell in study.cells if cell.id == scoring.cell), None)
     for subset, against, chosen in _subsets(scoring, _read(scoring), pairs):
         if not chosen.empty:
             yield _summarise(chosen).assign(

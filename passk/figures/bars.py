@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from textwrap import fill
 from typing import Any
 
@@ -16,13 +16,21 @@ from passk.figures.style import canvas
 from passk.palette import INK, MUTED
 from passk.results import Cell
 
+MOST_BARS = 4
+"""Cells up to which bars stand side by side."""
+
 BIN_TICKS = ("0", *(f".{tenth}" for tenth in range(1, 10)), "<1", "1")
 
 
 def histogram_figure(
-    cells: list[Cell], histogram: pd.DataFrame, colors: Mapping[str, str]
+    cells: list[Cell], histogram: pd.DataFrame, colors: Mapping[str, str], title: str
 ) -> Figure:
-    """Draw how many problems fall into each accuracy bin, a bar per cell side by side."""
+    """Draw how many problems fall into each accuracy bin, a bar per cell side by side.
+
+    More than four cells get a small panel each.
+    """
+    if len(cells) > MOST_BARS:
+        return _histogram_panels(cells, histogram, colors, title)
     figure = canvas()
     axes = figure.subplots()
     width = 0.84 / len(cells)
@@ -37,12 +45,36 @@ def histogram_figure(
     axes.grid(visible=False, axis="x")
     axes.set_xlabel("accuracy on a problem (upper end of the bin)")
     axes.set_ylabel("problems")
-    axes.set_title(cells[0].benchmark)
+    axes.set_title(title)
     widest = max(
         len(line) for cell in cells for line in fill(cell.label or cell.id, 24).split("\n")
     )
     columns = min(len(cells), 48 // (widest + 4), 3)
     figure.legend(loc="outside upper right", ncols=columns, handlelength=1.2)
+    return figure
+
+
+def _histogram_panels(
+    cells: list[Cell], histogram: pd.DataFrame, colors: Mapping[str, str], title: str
+) -> Figure:
+    """Draw the histogram of each cell in a panel of its own."""
+    rows = -(-len(cells) // 2)
+    figure = canvas(height=0.6 + 0.85 * rows)
+    panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, cell in zip(panels, cells, strict=False):
+        label = cell.label or cell.id
+        heights = histogram[histogram["cell"] == cell.id].sort_values("bin")["problems"]
+        look = {"color": colors[label]} if cell.base else _outlined(colors[label])
+        axes.bar(np.arange(len(BIN_TICKS)), heights, 0.84, **look)
+        axes.set_title(fill(label, 28), fontweight="normal", fontsize=7)
+        axes.set_xticks(range(0, len(BIN_TICKS), 5), BIN_TICKS[::5])
+        axes.grid(visible=False, axis="x")
+        axes.xaxis.set_tick_params(labelbottom=True)
+    for axes in panels[len(cells) :]:
+        axes.remove()
+    figure.supxlabel("accuracy on a problem (upper end of the bin)", fontsize=8, color=INK)
+    figure.supylabel("problems", fontsize=8, color=INK)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
     return figure
 
 
@@ -52,7 +84,7 @@ def _outlined(color: str) -> dict[str, Any]:
 
 
 def coverage_figure(
-    pairs: list[tuple[Cell, Cell]], summary: pd.DataFrame, colors: Mapping[str, str]
+    pairs: list[tuple[Cell, Cell]], summary: pd.DataFrame, colors: Mapping[str, str], title: str
 ) -> Figure:
     """Draw problems that only the base solves to the left, only the tuned model to the right."""
     figure = canvas(height=0.85 + 0.5 * len(pairs))
@@ -80,7 +112,7 @@ def coverage_figure(
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):g}"))
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("← problems only the base solves\nproblems only the tuned one solves →")
-    axes.set_title(pairs[0][0].benchmark)
+    axes.set_title(title)
     return figure
 
 
@@ -93,7 +125,7 @@ def _bar_ends(axes: Axes, place: int, lost: int, gained: int) -> None:
         )  # fmt: skip
 
 
-def perplexity_figure(table: pd.DataFrame, colors: Mapping[str, str]) -> Figure:
+def perplexity_figure(table: pd.DataFrame, colors: Mapping[str, str], title: str) -> Figure:
     """Draw a box of the problems' median perplexities per scoring; `table` is of one benchmark."""
     names = list(dict.fromkeys(table["scoring"]))
     figure = canvas(height=0.75 + 0.38 * len(names))
@@ -111,8 +143,51 @@ def perplexity_figure(table: pd.DataFrame, colors: Mapping[str, str]) -> Figure:
     axes.grid(visible=False, axis="y")
     _plain_log_ticks(axes)
     axes.set_xlabel("median perplexity of a problem")
-    axes.set_title(str(table["benchmark"].iloc[0]))
+    axes.set_title(title)
     return figure
+
+
+CLASSES = ("correct", "wrong", "solved by both", "solved by base alone", "solved by tuned alone")
+"""Classes in the order of the figure; problems that neither solves are in the table alone."""
+
+
+def perplexity_classes_figure(table: pd.DataFrame, colors: Mapping[str, str], title: str) -> Figure:
+    """Draw a panel per scoring and comparison with a box per class of responses or problems."""
+    groups = list(_class_groups(table))
+    figure = canvas(height=0.5 + 1.15 * len(groups))
+    panels = figure.subplots(len(groups), 1, sharex=True, squeeze=False).ravel()
+    for axes, (label, rows) in zip(panels, groups, strict=True):
+        shown = [name for name in CLASSES if (rows["subset"] == name).any()]
+        for place, name in enumerate(shown):
+            values = rows.loc[rows["subset"] == name, "median"].dropna().to_numpy()
+            _box(axes, place, values, colors.get(rows["responses_of"].iloc[0], MUTED))
+            axes.text(1.01, place, str(len(values)), transform=axes.get_yaxis_transform(),
+                      va="center", color=MUTED, size=6.5)  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_yticks(range(len(shown)), shown)
+        axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.grid(visible=False, axis="y")
+        axes.set_title(fill(label, 52), fontweight="normal", fontsize=7.5)
+    _plain_log_ticks(panels[-1])
+    panels[-1].set_xlabel("median perplexity of a problem")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
+    return figure
+
+
+def _class_groups(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield a name and the rows of each scoring.
+
+    Problems are split by who solves them where there is one comparison: a base's responses would
+    have as many splits as there are models to compare with (all of them are in the table).
+    """
+    for _, rows in table.groupby("scoring", sort=False):
+        first = rows.iloc[0]
+        name = f"{first['responses_of']} under {first['scorer_label']}"
+        own = rows[rows["against"] == ""]
+        compared = [part for tuned, part in rows.groupby("against", sort=False) if tuned != ""]
+        shown = pd.concat([own, *(compared if len(compared) == 1 else [])])
+        if shown["subset"].isin(CLASSES).any():
+            yield name, shown
 
 
 def _plain_log_ticks(axes: Axes) -> None:

@@ -11,39 +11,57 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from passk.figures.drawing import View
 from passk.figures.style import COLUMN, canvas, end_labels, percent_axis, tries_axis
 from passk.palette import INK, MUTED
-from passk.results import Cell, Study
+from passk.results import Cell
 
 BASE_STYLE = (0, (5, 1.6))
 HEIGHT = 2.45
+BEYOND_STYLE = (0, (4, 1.2, 1, 1.2))
 FLOOR_STYLE = (0, (1, 1.8))
 
 
-def curves_figure(
-    study: Study, benchmark: str, table: pd.DataFrame, colors: Mapping[str, str]
-) -> Figure:
-    """Draw pass@k against k for the cells of one benchmark; `table` is `pass_at_k`."""
+def curves_figure(view: View, beyond: pd.DataFrame) -> Figure:
+    """Draw pass@k against k for the cells of one benchmark, and `beyond` n what was fitted."""
     figure = canvas(height=HEIGHT)
     axes = figure.subplots()
-    cells = [cell for cell in study.cells if cell.benchmark == benchmark]
+    cells, table, colors = view.cells, view.frames["pass_at_k"], view.colors
     ends, floors = [], []
     for cell in cells:
         curve = table[table["cell"] == cell.id].dropna(subset="pass_at_k").sort_values("k")
         label = cell.label or cell.id
         draw_curve(axes, cell, curve, colors[label], 0.52 / (2 + len(cells)))
         last = curve.iloc[-1]
-        ends.append((last["k"], last["pass_at_k"], fill(label, 16), colors[label]))
+        far = beyond[beyond["cell"] == cell.id].sort_values("k")
+        if far.empty:
+            ends.append((last["k"], last["pass_at_k"], fill(label, 16), colors[label]))
+        else:
+            draw_beyond(axes, last, far, colors[label])
+            end = far.iloc[-1]
+            ends.append((end["k"], end["value"], fill(label, 16), colors[label]))
         floors.append((last["k"], last["floor"]))
-    tries_axis(axes, sorted(k for k in study.k if k <= max(cell.n for cell in cells)))
+    ks = {k for k in view.study.k if k <= max(cell.n for cell in cells)} | set(beyond["k"])
+    tries_axis(axes, sorted(ks))
     percent_axis(axes, "pass@k (%)")
-    axes.set_ylim(*curve_limits(table[table["cell"].isin([cell.id for cell in cells])]))
+    here = table[table["cell"].isin([cell.id for cell in cells])]
+    axes.set_ylim(*curve_limits(here, beyond))
     known = [end for end in floors if not math.isnan(end[1])]
     if known:
         ends.append((*max(known, key=itemgetter(1)), "guess floor", MUTED))
     end_labels(axes, ends, HEIGHT)
-    axes.set_title(benchmark)
+    axes.set_title(view.title)
     return figure
+
+
+def draw_beyond(axes: Axes, last: pd.Series, far: pd.DataFrame, color: str) -> None:
+    """Draw what a fitted model says beyond n, right of a line: thin, dotted, no marks."""
+    axes.axvline(last["n"] * 2**0.25, color=MUTED, lw=0.6, ls=":")
+    axes.plot(far["k"], far["value"], color=color, lw=1.0, ls=BEYOND_STYLE)
+    axes.fill_between(
+        far["k"], far["lower"], far["upper"], facecolor="none", edgecolor=color, hatch="......",
+        alpha=0.45, lw=0,
+    )  # fmt: skip
 
 
 def draw_curve(
@@ -60,10 +78,12 @@ def draw_curve(
     axes.plot(k, curve["floor"], color=color, ls=FLOOR_STYLE, lw=1.0)
 
 
-def curve_limits(table: pd.DataFrame) -> tuple[float, float]:
+def curve_limits(table: pd.DataFrame, beyond: pd.DataFrame | None = None) -> tuple[float, float]:
     """Return the y limits that show curves, intervals and floors with some air."""
-    shown = table[["ci_low", "ci_high", "floor"]]
-    low, high = shown.min().min(), shown.max().max()
+    parts = [table[["ci_low", "ci_high", "floor"]]]
+    if beyond is not None and not beyond.empty:
+        parts.append(beyond[["lower", "upper"]])
+    low, high = min(p.min().min() for p in parts), max(p.max().max() for p in parts)
     air = 0.06 * (high - low) + 0.005
     return max(low - air, -0.02), min(high + air, 1.02)
 

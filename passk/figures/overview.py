@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from passk.figures.bars import BIN_TICKS
 from passk.figures.curves import BASE_STYLE, curve_limits, draw_curve
@@ -19,7 +20,7 @@ from passk.palette import INK, MUTED
 from passk.results import Cell, Study
 
 
-def flows_figure(flows: pd.DataFrame, tuned: str, base: str, color: str) -> Figure:
+def flows_figure(flows: pd.DataFrame, tuned: str, base: str, color: str, title: str) -> Figure:
     """Draw how many problems go from each accuracy bin of the base to each of the tuned model."""
     bins = len(BIN_TICKS)
     counts = np.zeros((bins, bins), dtype=int)
@@ -39,11 +40,12 @@ def flows_figure(flows: pd.DataFrame, tuned: str, base: str, color: str) -> Figu
     axes.grid(visible=False)
     axes.set_xlabel(f"accuracy of {fill(base, 28)}")
     axes.set_ylabel(f"accuracy of {fill(tuned, 28)}")
+    axes.set_title(title)
     return figure
 
 
 def efficiency_figure(
-    cells: list[Cell], summary: pd.DataFrame, colors: Mapping[str, str]
+    cells: list[Cell], summary: pd.DataFrame, colors: Mapping[str, str], title: str
 ) -> Figure:
     """Draw each cell from pass@1 (filled) to pass@k_max (hollow); dashed: the base's reach."""
     figure = canvas(height=0.85 + 0.3 * len(cells))
@@ -62,11 +64,11 @@ def efficiency_figure(
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(lambda rate, _: f"{100 * rate:g}")
     axes.set_xlabel("pass@1 (filled) to\npass@k_max (hollow), in %")
-    axes.set_title(cells[0].benchmark)
+    axes.set_title(title)
     return figure
 
 
-def steps_figure(summary: pd.DataFrame, color: str) -> Figure:
+def steps_figure(summary: pd.DataFrame, color: str, title: str) -> Figure:
     """Draw pass@1 and pass@k_max against the training step; `summary` is of one series."""
     figure = canvas()
     axes = figure.subplots()
@@ -79,8 +81,26 @@ def steps_figure(summary: pd.DataFrame, color: str) -> Figure:
     axes.set_xticks(sorted(set(table["step"])))
     axes.set_xlabel("training step")
     percent_axis(axes, "pass@k (%)")
-    axes.set_title(str(table["benchmark"].iloc[0]))
+    axes.set_title(title)
     figure.legend(loc="outside upper right", ncols=2, handlelength=2.6)
+    return figure
+
+
+def perplexity_steps_figure(table: pd.DataFrame, color: str, title: str) -> Figure:
+    """Draw each problem's median perplexity against the training step, and the median problem's."""
+    figure = canvas()
+    axes = figure.subplots()
+    wide = table.pivot_table(index="step", columns="problem_id", values="median").sort_index()
+    axes.plot(wide.index, wide.to_numpy(), color=color, lw=0.5, alpha=0.35)
+    axes.plot(wide.index, wide.median(axis=1), "o-", color=color, lw=2.0)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xticks(list(wide.index))
+    axes.set_xlabel("training step")
+    axes.set_ylabel(f"perplexity under\n{fill(str(table['scorer_label'].iloc[0]), 24)}")
+    axes.set_title(title)
     return figure
 
 
@@ -114,7 +134,7 @@ def _panel(
     tries_axis(axes, sorted(k for k in study.k if k <= max(cell.n for cell in cells)), room=6)
     percent_axis(axes, "pass@k (%)")
     axes.set_ylim(*curve_limits(table[table["benchmark"] == name]))
-    axes.set_title(name)
+    axes.set_title(study.title_of(name))
 
 
 def _handle(cell: Cell, colors: Mapping[str, str]) -> Line2D:
