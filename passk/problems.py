@@ -14,9 +14,6 @@ from passk.recipes import environment
 from passk.records import Problem, Sample, read_rows, write_rows
 from passk.spec_files import load_benchmark
 
-NO_GOLD = "null"
-"""Gold of a question without its answer: what a sampling job is given."""
-
 
 def write_problems(
     benchmark: Path,
@@ -50,9 +47,10 @@ def write_problems(
             where=str(benchmark),
             fix="start the run again",
         )
-    problems = load_problems(described, limit, only, images=output.parent / "images")
+    stored = output.parent / "images"
+    problems = load_problems(described, limit, only, images=stored, with_golds=not questions_only)
     if questions_only:
-        problems = [dataclasses.replace(row, gold=NO_GOLD, gold_digest="") for row in problems]
+        problems = [dataclasses.replace(row, gold_digest="") for row in problems]
     recipe = {
         "stage": "problems",
         "benchmark": described.name,

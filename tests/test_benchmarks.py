@@ -297,6 +297,13 @@ def test_none_of_several_sources_at_hand_says_why_of_each(tmp_path: Path) -> Non
     assert "'no_such_pack' is not installed" in str(caught.value)
 
 
+def test_a_sha256_pins_one_file(tmp_path: Path) -> None:
+    for name in ("1.jsonl", "2.jsonl"):
+        write_jsonl(tmp_path / "parts" / name, ROWS)
+    with pytest.raises(DataError, match="pins one file, and these are 2"):
+        load_problems(described(tmp_path, source={"file": "parts", "sha256": "0" * 64}))
+
+
 @pytest.mark.parametrize("changed", ["question", "gold"])
 def test_a_drifted_question_or_gold_answer_is_an_error_that_names_both(
     tmp_path: Path, changed: str
@@ -749,6 +756,8 @@ def test_catalogue_of_the_paper_has_the_papers_sizes() -> None:
         "minerva": (272, 128),
         "olympiadbench": (675, 128),
         "omni-math-rule": (2821, 256),
+        "omni-math-test": (821, 256),
+        "omni-math-train": (2000, 256),
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from passk.errors import DataError, did_you_mean
 from passk.recipes import digest
 from passk.records import Problem
 from passk.spec import Benchmark
+
+NO_GOLD = "null"
+"""Gold of a question without its answer: what a sampling job is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ def load_problems(
     *,
     images: Path | None = None,
     text_only: bool = False,
+    with_golds: bool = True,
 ) -> list[Problem]:
     """Return the first `limit` problems of a benchmark, or those with ids `only`.
 
@@ -144,7 +148,8 @@ def load_problems(
         limit: take only the first so many.
         only: take only those with these ids, in the benchmark's order.
         images: folder to store images in, under the digests of their contents.
-        text_only: leave images out (and do not check `digests`, which they are part of).
+        text_only: leave images out (and do not check the digest of questions with them).
+        with_golds: keep the gold answers, which may be gigabytes of tests.
 
     Raises:
         DataError: no source is at hand, or the one that is has drifted, has no rows, or lacks a
@@ -153,9 +158,15 @@ def load_problems(
     source, files = find_source(benchmark, fetch=True)
     reading = Reading(benchmark, source, images, text_only)
     rows = enumerate(_rows(benchmark, source, files))
-    problems = [problem_of(reading, row, number) for number, row in rows]
-    _check(benchmark, source, problems, with_digests=not text_only)
+    read = (problem_of(reading, row, number) for number, row in rows)
+    problems = list(read if with_golds else map(_without_gold, read))
+    _check(benchmark, source, problems, digests=("golds",) if text_only else ("golds", "questions"))
     return _chosen(benchmark, problems, only)[:limit]
+
+
+def _without_gold(problem: Problem) -> Problem:
+    """Return a problem whose gold answer is known by its digest alone."""
+    return dataclasses.replace(problem, gold=NO_GOLD)
 
 
 def find_source(benchmark: Benchmark, *, fetch: bool) -> tuple[Source, list[Path]]:
@@ -189,8 +200,13 @@ def _located(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]
         benchmark, source, fetch=fetch
     )
     if "sha256" in source:
-        for path in files:
-            check_hash(path, source["sha256"])
+        if len(files) != 1:
+            raise DataError(
+                f"`sha256` pins one file, and these are {len(files)}",
+                where=f"{benchmark.file}: {name_of(benchmark, source)}",
+                fix="name one file, or pin by `revision` or `digests`",
+            )
+        check_hash(files[0], source["sha256"])
     return files
 
 
@@ -232,7 +248,7 @@ def _chosen(
 
 
 def _check(
-    benchmark: Benchmark, source: Source, problems: Sequence[Problem], *, with_digests: bool
+    benchmark: Benchmark, source: Source, problems: Sequence[Problem], *, digests: Sequence[str]
 ) -> None:
     """Raise where problems are not what is pinned, are none, or repeat an id."""
     where = f"{benchmark.file}: {name_of(benchmark, source)}"
@@ -247,17 +263,18 @@ def _check(
     repeated = _first_repeated(problem.id for problem in problems)
     if repeated is not None:
         raise DataError(f"two problems have the id '{repeated}'", where=where)
-    if benchmark.digests and with_digests:
-        _check_digests(benchmark, where, dataclasses.asdict(identity_of(problems)))
+    if benchmark.digests:
+        found = dataclasses.asdict(identity_of(problems))
+        _check_digests(benchmark, where, {name: found[name] for name in digests})
 
 
-def _check_digests(benchmark: Benchmark, where: str, found: dict[str, Any]) -> None:
+def _check_digests(benchmark: Benchmark, where: str, digests: Mapping[str, str]) -> None:
     """Raise where questions or gold answers are others than those that are pinned."""
-    for name, pinned in benchmark.digests.items():
-        if found[name] != pinned:
+    for name, found in digests.items():
+        pinned = benchmark.digests[name]
+        if found != pinned:
             raise DataError(
-                f"the source has drifted: the digest of its {name} is {found[name]}, "
-                f"pinned is {pinned}",
+                f"the source has drifted: the digest of its {name} is {found}, pinned is {pinned}",
                 where=where,
                 fix="take the pinned source, or change `digests`",
             )
