@@ -9,7 +9,7 @@ from typing import Any
 
 from passk import registry
 from passk.errors import did_you_mean
-from passk.spec import Experiment, Model, PerplexityRun
+from passk.spec import Experiment, Model, PerplexityRun, Sampler
 from passk.yamls import KeyPath
 
 NAME_CHARACTERS = frozenset(string.ascii_letters + string.digits + "._@+-")
@@ -26,6 +26,9 @@ SERVED = "openai"
 NOT_IMPORTED = ("weights", "engine", "revision", "endpoint", "key", "adapters", "execution")
 """What decides how responses are drawn: nothing of it belongs to an imported model."""
 
+REACH = 4
+"""Multiple of n up to which extrapolating was seen to be sound."""
+
 Fault = tuple[KeyPath, str]
 
 
@@ -37,6 +40,8 @@ def meaning_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[
     for name, sampler in experiment.samplers.items():
         known = experiment.samplers.keys() - {name}
         yield from _unknown(("samplers", name, "base"), sampler.base, known)
+        yield from _matching_faults(experiment, ("samplers", name), sampler)
+    yield from _extrapolation_faults(experiment)
     for index, run in enumerate(experiment.perplexity):
         yield from _perplexity_faults(experiment, ("perplexity", index), run)
     yield from _review_faults(experiment)
@@ -157,6 +162,59 @@ def _number_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[
             yield (*path, "n"), message
         for index, sampler in enumerate(use.samplers or ()):
             yield from _unknown((*path, "samplers", index), sampler, data["samplers"])
+
+
+def _extrapolation_faults(experiment: Experiment) -> Iterator[Fault]:
+    """Yield k to extrapolate to that are above n, and not far above it, of no benchmark."""
+    sizes = sorted({use.n for use in experiment.benchmarks.values()})
+    for index, k in enumerate(experiment.extrapolate):
+        if not any(n < k <= REACH * n for n in sizes):
+            found = ", ".join(map(str, sizes))
+            message = f"k = {k} is above n and up to {REACH}n of no benchmark (n = {found})"
+            yield ("extrapolate", index), message
+
+
+def _matching_faults(experiment: Experiment, path: KeyPath, sampler: Sampler) -> Iterator[Fault]:
+    """Yield what is wrong with a sampler's temperature, or with how it is matched."""
+    match = sampler.match_entropy
+    if (match is None) == (sampler.temperature is None):
+        yield path, "needs either `temperature` or `match_entropy`"
+        return
+    if match is None:
+        return
+    path = (*path, "match_entropy")
+    stated = {n: s for n, s in experiment.samplers.items() if s.match_entropy is None}
+    yield from _unknown((*path, "sampler"), match.sampler, stated)
+    if match.low >= match.high:
+        yield (*path, "high"), f"is not above low = {match.low:g}"
+    if match.sampler not in stated:
+        return
+    if not stated[match.sampler].temperature:
+        yield (*path, "sampler"), f"'{match.sampler}' is greedy: its tokens have no entropy"
+    models = [
+        model
+        for model in experiment.models.values()
+        if model.base in experiment.models and sampler.name in (model.samplers or [sampler.name])
+    ]
+    if not models:
+        yield path, "no model with a `base` is drawn with this sampler"
+    for model in models:
+        yield from _matched_pair_faults(experiment, path, model, match.sampler)
+
+
+def _matched_pair_faults(
+    experiment: Experiment, path: KeyPath, model: Model, wanted: str
+) -> Iterator[Fault]:
+    """Yield what keeps a model from being matched to its base."""
+    base = experiment.models[model.base or ""]
+    for one in (model, base):
+        if one.imported is not None:
+            yield path, f"'{one.name}' is imported: there are no weights to draw pilots with"
+    if wanted not in (base.samplers or [wanted]):
+        yield (*path, "sampler"), f"the base '{base.name}' is not drawn with '{wanted}'"
+    for name in model.benchmarks or experiment.benchmarks:
+        if name not in (base.benchmarks or [name]):
+            yield path, f"the base '{base.name}' is not drawn on '{name}', and '{model.name}' is"
 
 
 def _perplexity_faults(

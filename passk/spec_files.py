@@ -17,6 +17,7 @@ from passk.errors import SpecError, did_you_mean
 from passk.spec import (
     Benchmark,
     BenchmarkUse,
+    EntropyMatch,
     Experiment,
     Model,
     PerplexityRun,
@@ -170,9 +171,9 @@ def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment
         name: BenchmarkUse(name=name, **(inherited | _frozen(entry)))
         for name, entry in data["benchmarks"].items()
     }
-    samplers = {name: Sampler(name, **_frozen(entry)) for name, entry in data["samplers"].items()}
+    samplers = {name: _sampler(name, entry) for name, entry in data["samplers"].items()}
     runs = tuple(PerplexityRun(**_frozen(entry)) for entry in data["perplexity"])
-    plain = ("name", "title", "description", "seed", "shard", "outputs", "references")
+    plain = ("name", "title", "description", "seed", "shard", "outputs", "references", "interval")
     return Experiment(
         file=document.file,
         k=tuple(sorted(data["k"])),
@@ -181,11 +182,22 @@ def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment
         samplers=samplers,
         perplexity=runs,
         review=Review(**_frozen(data["review"])) if "review" in data else None,
+        jobs=Jobs(**data["jobs"]),
+        extrapolate=tuple(sorted(data["extrapolate"])),
+        figures=tuple(data["figures"]),
         **{key: data[key] for key in plain if key in data},
     )
 
 
 def _frozen(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _sampler(name: str, entry: Mapping[str, Any]) -> Sampler:
+    """Return a sampler; its temperature is stated, or says how it is matched."""
+    fields = _frozen(entry)
+    if "match_entropy" in fields:
+        fields["match_entropy"] = EntropyMatch(**fields["match_entropy"])
+    return Sampler(name, **fields)
+
+
     """Return a mapping's items with lists as tuples."""
     return {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
 

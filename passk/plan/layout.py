@@ -36,6 +36,14 @@ class Layout:
         """Return what decides a cell and how it is run."""
         return f"{self.store}/cells/{cell}/cell.json"
 
+    def temperature(self, cell: str) -> str:
+        """Return the temperature of a cell that is matched by entropy."""
+        return f"{self.store}/cells/{cell}/temperature.json"
+
+    def clusters(self, problems: str, clusters: str) -> str:
+        """Return a benchmark's problems with the clusters that its file declares."""
+        return f"{self.store}/problems/{problems}/clusters-{clusters}.parquet"
+
     def samples(self, cell: str, shard: str) -> str:
         """Return the responses of one shard."""
         return f"{self.store}/cells/{cell}/samples/{shard}.parquet"
