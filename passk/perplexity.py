@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +14,43 @@ from passk.engines.base import Engine, ScoreRequest
 from passk.errors import DataError, EngineError
 from passk.journal import Journal
 from passk.prompts import render
-from passk.recipes import digest, environment, read_recipe
+from passk.recipes import digest, environment, read_recipe, write_recipe
 from passk.records import Problem, Sample, Score, read_rows, write_rows
-from passk.registry import ENGINES, load
-from passk.tasks import Progress, read_task, source_of, template_of
+from passk.tasks import Loader, Progress, part_of, read_task, template_of
+
+OWN_TOKENS = "the sampler's own"
+RETOKENISED = "the text tokenised by the scorer"
 
 
-def perplexity(
-    task: Path,
-    problems: Path,
-    samples: Path,
-    output: Path,
-    *,
-    threads: int | None = None,
-    progress: Progress | None = None,
-) -> None:
-    """Score a file's first responses to each problem and write them as Score rows.
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One file of scores to make, and what it is made from.
 
-    A response is scored by its own tokens where the scorer drew it, and by its text otherwise.
-
-    Args:
+    Attributes:
         task: score.json, what scores, after which prompt, and how many responses per problem.
         problems: file of Problem rows (gold answers are not looked at).
         samples: file of Sample rows.
         output: file of Score rows to write, in the order of the samples.
+    """
+
+    task: Path
+    problems: Path
+    samples: Path
+    output: Path
+
+
+def perplexity(
+    files: Sequence[Scored], *, threads: int | None = None, progress: Progress | None = None
+) -> None:
+    """Score the first responses to each problem of several files, and write them as Score rows.
+
+    The scorer's weights load once for all of them. A response is scored by its own tokens where
+    the scorer has the sampler's vocabulary, and by its text otherwise; which of the two stands in
+    the recipe. An empty response has no perplexity (nan). Journals are kept until the last file
+    stands, as in sampling.
+
+    Args:
+        files: what to score; one task after the other.
         threads: CPU threads, where the model's execution names none.
         progress: called with (responses done, responses in all).
 
@@ -43,30 +59,52 @@ def perplexity(
         EngineError: the engine or its weights cannot be loaded, or failed while at work.
         OutputError: the output cannot be written, or another process is writing it.
     """
+    loader = Loader(threads)
+    with ExitStack() as stack:
+        journals = []
+        for number, one in enumerate(files):
+            document = read_task(one.task, "scorer", "target", "per_problem")
+            journal = _score_file(
+                document, one, stack, loader, part_of(progress, number, len(files))
+            )
+            journal.rows.clear()
+            journals.append(journal)
+        for journal in journals:
+            journal.discard()
+
+
+def _score_file(
+    document: Mapping[str, Any],
+    one: Scored,
+    stack: ExitStack,
+    loader: Loader,
+    progress: Progress | None,
+) -> Journal[Score]:
+    """Score what a file still lacks, and write it; return its journal."""
     began = time.perf_counter()
-    document = read_task(task, "scorer", "target", "per_problem")
-    by_id = {problem.id: problem for problem in read_rows(problems, Problem)}
-    rows = [row for row in read_rows(samples, Sample) if row.sample < document["per_problem"]]
-    exact = _same_tokens(document, samples)
+    rows = [row for row in read_rows(one.samples, Sample) if row.sample < document["per_problem"]]
     key = digest([document["fields"], _content(rows)])
-    with Journal(output, key, Score) as journal:
-        left = [row for row in rows if (row.problem_id, row.sample) not in journal.rows]
-        requests = [_request(document, by_id, row, samples, exact=exact) for row in left]
-        facts = _score(document, requests, journal, len(rows), threads, progress) if left else {}
-        scores = [journal.rows[row.problem_id, row.sample] for row in rows]
-        recipe = {
-            "stage": "perplexity",
-            "scorer": document["scorer"],
-            "target": document["target"],
-            "fields": document["fields"],
-            "tokens_are": "the sampler's own" if exact else "the text tokenised by the scorer",
-            "responses": len(scores),
-            "tokens": sum(score.n_tokens for score in scores),
-            "seconds": round(time.perf_counter() - began, 3),
-            **facts,
-        }
-        write_rows(output, scores, recipe)
-        journal.discard()
+    journal = stack.enter_context(Journal(one.output, key, Score))
+    earlier = read_recipe(one.output) or {}
+    known = {"engine", "vocabulary", "tokens_are"}
+    facts: dict[str, Any] = {name: v for name, v in earlier.items() if name in known}
+    left = [row for row in rows if (row.problem_id, row.sample) not in journal.rows]
+    if left:
+        facts = _score(document, one, left, journal, loader, len(rows), progress)
+    scores = [journal.rows[row.problem_id, row.sample] for row in rows]
+    recipe = {
+        "stage": "perplexity",
+        "scorer": document["scorer"],
+        "target": document["target"],
+        "fields": document["fields"],
+        "responses": len(scores),
+        "empty": sum(score.n_tokens == 0 for score in scores),
+        "tokens": sum(score.n_tokens for score in scores),
+        "seconds": round(time.perf_counter() - began, 3),
+        **facts,
+    }
+    write_rows(one.output, scores, recipe)
+    return journal
 
 
 def _content(rows: list[Sample]) -> list[list[Any]]:
@@ -74,44 +112,63 @@ def _content(rows: list[Sample]) -> list[list[Any]]:
     return [[row.problem_id, row.sample, row.seed, row.text] for row in rows]
 
 
-def _same_tokens(document: Mapping[str, Any], samples: Path) -> bool:
-    """Tell whether the samples' tokens are the scorer's: the same weights and engine drew them."""
-    fields = (read_recipe(samples) or {}).get("fields", {})
-    return bool(fields) and all(
-        fields.get(name) == document["fields"].get(name)
-        for name in ("weights", "revision", "engine")
-    )
+def tokens_of(
+    sampled: Mapping[str, Any] | None, document: Mapping[str, Any], vocabulary: str
+) -> str:
+    """Say by which tokens responses are scored.
+
+    These are the sampler's own where the vocabulary it recorded is the scorer's; files that are
+    older than that record count where the same weights and engine drew them.
+
+    Args:
+        sampled: the recipe of the responses.
+        document: the score.json.
+        vocabulary: digest of the scorer's vocabulary; empty where nobody knows it.
+    """
+    recipe = sampled or {}
+    if recipe.get("vocabulary"):
+        return OWN_TOKENS if recipe["vocabulary"] == vocabulary else RETOKENISED
+    fields = recipe.get("fields", {})
+    names = ("weights", "revision", "engine")
+    same = all(fields.get(name) == document["fields"].get(name) for name in names)
+    return OWN_TOKENS if fields and same else RETOKENISED
 
 
-def _request(
-    document: Mapping[str, Any],
-    problems: Mapping[str, Problem],
-    row: Sample,
-    samples: Path,
-    *,
-    exact: bool,
-) -> ScoreRequest:
-    """Return one response as the engine is asked to score it."""
-    if row.problem_id not in problems:
-        raise DataError(f"no problem '{row.problem_id}'", where=str(samples))
-    prompt = render(template_of(document), problems[row.problem_id])
-    tokens = tuple(row.token_ids) if exact else ()
-    return ScoreRequest(row.problem_id, row.sample, prompt, row.text, tokens)
+def _requests(
+    document: Mapping[str, Any], one: Scored, rows: Sequence[Sample], *, exact: bool
+) -> Iterator[ScoreRequest]:
+    """Yield responses as the engine is asked to score them."""
+    problems = {problem.id: problem for problem in read_rows(one.problems, Problem)}
+    template = template_of(document)
+    drawn = (read_recipe(one.samples) or {}).get("stage") == "sample"
+    whole = drawn and not template.stop
+    for row in rows:
+        if row.problem_id not in problems:
+            raise DataError(f"no problem '{row.problem_id}'", where=str(one.samples))
+        prompt = render(template, problems[row.problem_id])
+        tokens = tuple(row.token_ids) if exact else ()
+        ended = whole and row.finish_reason == "stop"
+        yield ScoreRequest(row.problem_id, row.sample, prompt, row.text, tokens, ended)
 
 
 def _score(
     document: Mapping[str, Any],
-    requests: list[ScoreRequest],
+    one: Scored,
+    rows: Sequence[Sample],
     journal: Journal[Score],
+    loader: Loader,
     total: int,
-    threads: int | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
     """Score and journal the responses; return the facts of the run for the recipe."""
+    engine, load_seconds = loader(document)
+    tokens_are = tokens_of(read_recipe(one.samples), document, engine.vocabulary)
+    facts = {"engine": document["engine"], "vocabulary": engine.vocabulary}
+    facts["tokens_are"] = tokens_are
+    write_recipe(one.output, {"stage": "perplexity", **facts})  # a run that only resumes reads it
     began = time.perf_counter()
-    engine: Engine = load("engine", document["engine"], ENGINES).load(source_of(document, threads))
-    loaded = time.perf_counter()
-    for score in engine.score(requests):
+    requests = list(_requests(document, one, rows, exact=tokens_are == OWN_TOKENS))
+    for score in _scores(engine, requests):
         journal.append(score)
         if progress is not None:
             progress(len(journal.rows), total)
@@ -120,10 +177,20 @@ def _score(
             f"{total - len(journal.rows)} of {total} scores never came", where=document["target"]
         )
     return {
-        "engine": document["engine"],
+        **facts,
         "device": engine.device,
-        "load_seconds": round(loaded - began, 3),
-        "draw_seconds": round(time.perf_counter() - loaded, 3),
+        "load_seconds": round(load_seconds, 3),
+        "draw_seconds": round(time.perf_counter() - began, 3),
         "drawn_responses": len(requests),
         "environment": environment(engine.packages),
     }
+
+
+def _scores(engine: Engine, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+    """Yield a score per request; one without any token has none (nan), and is not asked for."""
+    asked = [one for one in requests if one.token_ids or one.text or one.ended]
+    for one in requests:
+        if not (one.token_ids or one.text or one.ended):
+            yield Score(one.problem_id, one.sample, 0, 0.0, math.nan)
+    if asked:
+        yield from engine.score(asked)

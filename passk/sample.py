@@ -6,17 +6,18 @@ import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from passk.engines.base import Engine, Request, Sampling
+from passk.engines.base import Request, Sampling
 from passk.errors import EngineError
 from passk.journal import Journal
 from passk.prompts import render
-from passk.recipes import digest, environment
-from passk.records import Problem, Sample, read_rows, write_rows
-from passk.registry import ENGINES, load
-from passk.tasks import Progress, read_task, source_of, template_of
+from passk.recipes import digest, environment, read_recipe, write_recipe
+from passk.records import Problem, Sample, read_rows, to_table, write_rows
+from passk.repetition import alarming, fingerprints, tally
+from passk.tasks import Loader, Progress, part_of, read_task, shard_key, template_of
 
 log = logging.getLogger(__name__)
 
@@ -37,21 +38,22 @@ def response_seed(key: str, problem_id: str, sample: int) -> int:
 def sample(
     cell: Path,
     problems: Path,
-    output: Path,
-    samples: range,
+    shards: Sequence[tuple[Path, range]],
     *,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Draw the responses `samples` to every problem and write them as Sample rows.
+    """Draw the responses of one or several shards and write each as Sample rows.
 
-    What a killed job had finished is in a journal beside the output and is not drawn again.
+    Weights load once for all of them, and not at all where nothing is left to draw. What a killed
+    job had finished is in a journal beside each output and is not drawn again; the journals go
+    when the last shard stands, for Snakemake deletes every output of a job that fails.
 
     Args:
         cell: cell.json, what decides the responses and how they are drawn.
         problems: file of Problem rows (gold answers are not looked at).
-        output: file of Sample rows to write, in the order of problems, then of samples.
-        samples: indices of the responses to each problem.
+        shards: files of Sample rows to write, in the order of problems, then of samples; each
+            with the indices of the responses to each problem.
         threads: CPU threads, where the cell's execution names none.
         progress: called as responses are finished.
 
@@ -60,32 +62,63 @@ def sample(
         EngineError: the engine or its weights cannot be loaded, or failed while at work.
         OutputError: the output cannot be written, or another process is writing it.
     """
-    began = time.perf_counter()
     document = read_task(cell, "cell", "sampling")
     asked = read_rows(problems, Problem)
+    loader = Loader(threads)
+    with ExitStack() as stack:
+        journals = []
+        for number, (output, samples) in enumerate(shards):
+            key = shard_key(document["fields"], samples)
+            journal = stack.enter_context(Journal(output, key, Sample))
+            _shard(
+                document,
+                asked,
+                samples,
+                journal,
+                output,
+                loader,
+                part_of(progress, number, len(shards)),
+            )
+            journal.rows.clear()
+            journals.append(journal)
+        for journal in journals:
+            journal.discard()
+
+
+def _shard(
+    document: Mapping[str, Any],
+    problems: Sequence[Problem],
+    samples: range,
+    journal: Journal[Sample],
+    output: Path,
+    loader: Loader,
+    progress: Progress | None,
+) -> None:
+    """Draw what a shard still lacks, and write it."""
+    began = time.perf_counter()
     key = digest(document["fields"])
-    with Journal(output, digest([key, samples.start, samples.stop]), Sample) as journal:
-        requests = _requests(document, asked, samples, key, journal.rows)
-        total, resumed = len(asked) * len(samples), len(journal.rows)
-        facts: dict[str, Any] = {}
-        if requests:
-            facts = _draw(document, requests, journal, total, threads, progress)
-        rows = [journal.rows[problem.id, index] for problem in asked for index in samples]
-        _warn(document["cell"], rows)
-        tokens = sum(row.n_tokens for row in rows)
-        recipe = {
-            "stage": "sample",
-            "cell": document["cell"],
-            "fields": document["fields"],
-            "samples": [samples.start, samples.stop],
-            "responses": len(rows),
-            "tokens": tokens,
-            "resumed": resumed,
-            "seconds": round(time.perf_counter() - began, 3),
-            **facts,
-        }
-        write_rows(output, rows, recipe)
-        journal.discard()
+    requests = _requests(document, problems, samples, key, journal.rows)
+    total, resumed = len(problems) * len(samples), len(journal.rows)
+    earlier = read_recipe(output) or {}
+    facts: dict[str, Any] = {k: v for k, v in earlier.items() if k in {"engine", "vocabulary"}}
+    if requests:
+        facts = _draw(document, requests, journal, output, total, loader, progress)
+    rows = [journal.rows[problem.id, index] for problem in problems for index in samples]
+    recipe = {
+        "stage": "sample",
+        "cell": document["cell"],
+        "fields": document["fields"],
+        "samples": [samples.start, samples.stop],
+        "responses": len(rows),
+        "tokens": sum(row.n_tokens for row in rows),
+        "resumed": resumed,
+        "sampling": document["sampling"],
+        **conduct(rows, document["sampling"]),
+        "seconds": round(time.perf_counter() - began, 3),
+        **facts,
+    }
+    _warn(document["cell"], recipe)
+    write_rows(output, rows, recipe)
 
 
 def _requests(
@@ -109,16 +142,16 @@ def _draw(
     document: Mapping[str, Any],
     requests: Sequence[Request],
     journal: Journal[Sample],
+    output: Path,
     total: int,
-    threads: int | None,
+    loader: Loader,
     progress: Progress | None,
 ) -> dict[str, Any]:
     """Draw and journal the requested responses; return the facts of the run for the recipe."""
-    began = time.perf_counter()
-    engine: Engine = load("engine", document["engine"], ENGINES).load(source_of(document, threads))
-    loaded = time.perf_counter()
-    sampling = document["sampling"]
-    drawn = tokens = 0
+    engine, load_seconds = loader(document)
+    facts = {"engine": document["engine"], "vocabulary": engine.vocabulary}
+    write_recipe(output, {"stage": "sample", **facts})  # a run that only resumes reads it
+    began, drawn, tokens = time.perf_counter(), 0, 0
     for row in engine.sample(requests, _sampling(document)):
         if (row.problem_id, row.sample) in journal.rows:
             raise EngineError(
@@ -134,12 +167,11 @@ def _draw(
             f"{total - len(journal.rows)} of {total} responses never came", where=document["cell"]
         )
     return {
-        "engine": document["engine"],
+        **facts,
         "device": engine.device,
-        "sampling": sampling,
-        "execution": source_of(document, threads).execution,
-        "load_seconds": round(loaded - began, 3),
-        "draw_seconds": round(time.perf_counter() - loaded, 3),
+        "execution": loader.source(document).execution,
+        "load_seconds": round(load_seconds, 3),
+        "draw_seconds": round(time.perf_counter() - began, 3),
         "drawn_responses": drawn,
         "drawn_tokens": tokens,
         **({"usage": engine.usage} if hasattr(engine, "usage") else {}),
@@ -153,8 +185,29 @@ def _sampling(document: Mapping[str, Any]) -> Sampling:
     return Sampling(**{**document["sampling"], **lists})
 
 
-def _warn(cell: str, rows: Sequence[Sample]) -> None:
-    """Say where many responses were cut at max_tokens: their verdicts say little."""
-    share = sum(row.finish_reason == "length" for row in rows) / len(rows)
+def conduct(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a plan should warn of: responses cut short, repeats, and which prompts."""
+    table = to_table(Sample, rows)
+    counted = tally((row.problem_id for row in rows), *fingerprints(table, sampling)).values()
+    prompts = sorted({(row.problem_id, row.prompt_digest) for row in rows if row.prompt_digest})
+    return {
+        "truncated": sum(row.finish_reason == "length" for row in rows),
+        "repeats": sum(found for found, _ in counted),
+        "expected_repeats": round(sum(expected for _, expected in counted), 3),
+        "repeats_alarm": alarming(counted),
+        **({"prompts": digest(prompts)} if prompts else {}),
+    }
+
+
+def _warn(cell: str, recipe: Mapping[str, Any]) -> None:
+    """Say where many responses were cut at max_tokens (their verdicts say little), or repeat."""
+    share = recipe["truncated"] / recipe["responses"]
     if share > TRUNCATION_WARNING:
         log.warning("%s: %.1f %% of the responses were cut at max_tokens", cell, 100 * share)
+    if recipe["repeats_alarm"]:
+        log.warning(
+            "%s: %d of %d responses repeat another to the same problem, where their "
+            "log-probabilities allow about %.0f: the sampler is at fault (a seed used twice, or "
+            "one response given for several)",
+            *(cell, recipe["repeats"], recipe["responses"], recipe["expected_repeats"]),
+        )

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from passk.engines.base import ModelSource
+from passk.engines.base import Engine, ModelSource
 from passk.errors import DataError
-from passk.recipes import read_json
+from passk.recipes import canonical_json, digest, read_json
+from passk.registry import ENGINES, load
 from passk.spec import PromptTemplate
 
 Progress = Callable[[int, int], None]
 """Called with (responses done, responses in all)."""
+
+
+def part_of(progress: Progress | None, number: int, parts: int) -> Progress | None:
+    """Return the progress of one of several parts of about equal size, as that of all of them."""
+    if progress is None or parts == 1:
+        return progress
+    return lambda done, total: progress(number * total + done, parts * total)
 
 
 def read_task(path: Path, *needed: str) -> dict[str, Any]:
@@ -44,3 +53,36 @@ def source_of(document: Mapping[str, Any], threads: int | None) -> ModelSource:
     fields = document["model"]
     execution = ({"threads": threads} if threads else {}) | fields["execution"]
     return ModelSource(**{**fields, "adapters": tuple(fields["adapters"]), "execution": execution})
+
+
+def shard_key(fields: Mapping[str, Any], samples: range) -> str:
+    """Return what the journal of a shard of samples belongs to."""
+    return digest([digest(fields), samples.start, samples.stop])
+
+
+class Loader:
+    """Engines of one job, each loaded when it is first needed, and kept.
+
+    Args:
+        threads: CPU threads, where a task's execution names none.
+    """
+
+    def __init__(self, threads: int | None) -> None:
+        """Load nothing yet."""
+        self._threads = threads
+        self._loaded: dict[str, Engine] = {}
+
+    def source(self, document: Mapping[str, Any]) -> ModelSource:
+        """Return the model of a cell.json or score.json, with the job's threads."""
+        return source_of(document, self._threads)
+
+    def __call__(self, document: Mapping[str, Any]) -> tuple[Engine, float]:
+        """Return the engine of a task, and the seconds that loading it took just now."""
+        key = canonical_json([document["engine"], document["model"]])
+        if key in self._loaded:
+            return self._loaded[key], 0.0
+        began = time.perf_counter()
+        self._loaded.clear()  # one model at a time: memory is the other's
+        kind: type[Engine] = load("engine", document["engine"], ENGINES)
+        self._loaded[key] = kind.load(self.source(document))
+        return self._loaded[key], time.perf_counter() - began

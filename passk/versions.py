@@ -7,7 +7,7 @@ other stages stay. Rewording, renaming and speeding up raise nothing.
 SAMPLE = 1
 VERIFY = 2
 ENTROPY = 1
-SCORE = 1
-COUNT = 1
+SCORE = 2
+COUNT = 2
 AGGREGATE = 2
 REPORT = 2

@@ -46,3 +46,24 @@ rule score_responses:
     shell:
         "passk perplexity --task {input.task} --problems {input.questions}"
         " --samples {input.samples} --threads {threads} --log {log} -o {output}"
+
+
+# The same for the missing files of one scorer, whose weights load once.
+for run in R.scoring_runs:
+
+    rule:
+        name:
+            run.name
+        input:
+            tasks=ancient(run.tasks),
+            questions=ancient(run.questions),
+            weights=ancient(run.weights),
+            samples=run.samples,
+        output:
+            run.outputs,
+        log:
+            run.log,
+        threads: R.run_threads(run)
+        shell:
+            "passk perplexity --task {input.tasks} --problems {input.questions}"
+            " --samples {input.samples} --threads {threads} --log {log} -o {output}"

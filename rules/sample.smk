@@ -29,3 +29,27 @@ rule draw_samples:
     shell:
         "passk sample --cell {input.cell} --problems {input.questions}"
         " --samples {wildcards.shard} --threads {threads} --log {log} -o {output}"
+
+
+# The same for a run of missing shards, which Snakemake prefers since no wildcard is in it. Its
+# param follows from the output and so is none that is compared: what one rule draws is up to date
+# for the other.
+for run in R.sampling_runs:
+
+    rule:
+        name:
+            run.name
+        input:
+            cell=ancient(run.cell),
+            questions=ancient(run.questions),
+            weights=ancient(run.weights),
+        output:
+            run.outputs,
+        log:
+            run.log,
+        params:
+            samples=R.samples_of_run,
+        threads: R.run_threads(run)
+        shell:
+            "passk sample --cell {input.cell} --problems {input.questions}"
+            " --samples {params.samples} --threads {threads} --log {log} -o {output}"

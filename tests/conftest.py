@@ -56,7 +56,7 @@ class Study:
         if check:
             assert done.returncode == 0, output
         jobs = re.findall(r"^(?:local)?rule (\w+):", output, flags=re.MULTILINE)
-        return Counter(name for name in jobs if name != "all")
+        return Counter(name.split("__")[0] for name in jobs if name != "all")
 
     def passk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a passk command; it never ends in a traceback."""

@@ -21,6 +21,7 @@ LAYERS = (
         "estimate",
         "journal",
         "palette",
+        "repetition",
         "web",
     },
     {"registry", "yamls", "spec", "spec_checks", "spec_files", "reference_page"},

@@ -16,6 +16,7 @@ from passk.plan.build import Plan, build_plan
 from passk.plan.cells import Scoring
 from passk.plan.documents import cell_document, experiment_document, score_document
 from passk.plan.layout import Layout
+from passk.plan.runs import SamplingRun, ScoringRun, marker, sampling_runs, scoring_runs
 from passk.recipes import canonical_json, digest
 from passk.results import REVIEWED, TABLES
 from passk.spec import Model
@@ -125,7 +126,25 @@ class Rules:
 
     def weights(self, wildcards: Any) -> list[str]:
         """Return the marker of weights that are converted before a cell is sampled."""
-        return _marker(self.plan.cell(wildcards.cell).weights.convert)
+        return list(marker(self.plan.cell(wildcards.cell).weights))
+
+    @property
+    def sampling_runs(self) -> list[SamplingRun]:
+        """The jobs that draw several missing shards of a cell."""
+        return list(sampling_runs(self.plan))
+
+    @property
+    def scoring_runs(self) -> list[ScoringRun]:
+        """The jobs that make several missing files of a scorer."""
+        return list(scoring_runs(self.plan))
+
+    def samples_of_run(self, _wildcards: Any, output: Sequence[str]) -> str:
+        """Return the indices that a run of shards draws, as their names say."""
+        return " ".join(Path(path).stem for path in output)
+
+    def run_threads(self, run: SamplingRun | ScoringRun) -> int:
+        """Return the cores of a job that makes several files."""
+        return _threads(run.model)
 
     def sample_threads(self, wildcards: Any) -> int:
         """Return the cores of a sampling job."""
@@ -193,7 +212,7 @@ class Rules:
 
     def scorer_weights(self, wildcards: Any) -> list[str]:
         """Return the marker of weights that are converted before they score."""
-        return _marker(self.plan.scoring(wildcards.cell, wildcards.scorer).weights.convert)
+        return list(marker(self.plan.scoring(wildcards.cell, wildcards.scorer).weights))
 
     def score_questions(self, wildcards: Any) -> str:
         """Return the problems, without gold answers, that scored responses belong to."""
@@ -220,11 +239,6 @@ class Rules:
         """Return the scores of every scoring task."""
         scorings = self.plan.scorings.values()
         return [path for scoring in scorings for path in self.plan.scores_of(scoring)]
-
-
-def _marker(convert: tuple[str, str, str] | None) -> list[str]:
-    """Return the file that is written last when weights are converted."""
-    return [f"{convert[2]}/recipe.json"] if convert else []
 
 
 def _threads(model: Model) -> int:
