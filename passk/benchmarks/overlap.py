@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import itertools
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,26 +109,26 @@ def find_overlaps(
 def _search(wanted: frozenset[Gram], file: Path) -> Iterator[Gram]:
     """Yield the runs of words that stand in a file."""
     sizes = sorted({len(gram) for gram in wanted})
-    ends = {(gram[-1], len(gram)) for gram in wanted}  # spares building most runs
-    window: deque[str] = deque(maxlen=WORDS)
+    ends = {gram[-2:] for gram in wanted}  # spares building most runs
     for document in _documents(file):
-        window.clear()
-        for word in document:
-            window.append(word)
-            for size in sizes:
-                if (word, size) in ends and len(window) >= size:
-                    gram = tuple(window)[-size:]
-                    if gram in wanted:
-                        yield gram
+        words: list[str] = []
+        for more in document:
+            words = words[1 - WORDS :] + more if words else more
+            for last, pair in enumerate(itertools.pairwise(words), start=2):
+                if pair in ends:
+                    for size in sizes:
+                        gram = tuple(words[max(0, last - size) : last])
+                        if gram in wanted:
+                            yield gram
 
 
-def _documents(file: Path) -> Iterator[Iterator[str]]:
-    """Yield the words of each document: a row of a data file, or a text file as a whole."""
+def _documents(file: Path) -> Iterator[Iterable[list[str]]]:
+    """Yield the words of each document, in parts: a row of a data file, or a whole text file."""
     if ending_of(file) not in READERS:
         yield _stream(file)
         return
     for row in read_rows(file):
-        yield (word for text in _texts(row) for word in words_of(text))
+        yield [[word for text in _texts(row) for word in words_of(text)]]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -143,7 +143,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _stream(file: Path) -> Iterator[str]:
+def _stream(file: Path) -> Iterator[list[str]]:
     """Yield the words of a text file, one chunk at a time in memory."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
@@ -152,8 +152,8 @@ def _stream(file: Path) -> Iterator[str]:
             while chunk := stream.read(CHUNK):
                 text = rest + decoder.decode(chunk)
                 cut = max(text.rfind(" "), text.rfind("\n")) + 1 or len(text)
-                yield from words_of(text[:cut])
+                yield words_of(text[:cut])
                 rest = text[cut:]
     except (OSError, EOFError) as error:
         raise DataError(f"cannot be read: {error}", where=str(file)) from error
-    yield from words_of(rest)
+    yield words_of(rest)
