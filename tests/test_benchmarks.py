@@ -534,6 +534,21 @@ def test_a_row_that_is_not_livecodebenchs_is_refused() -> None:
         adapt({"question_content": "x"})
 
 
+def test_the_split_of_omni_math_is_a_partition_that_keeps_equal_texts_together(
+    tmp_path: Path,
+) -> None:
+    rows = [{"problem": f"What is {i // 2}?", "answer": str(i // 2)} for i in range(400)]
+    write_jsonl(tmp_path / "omni.jsonl", rows)
+    parts = {}
+    for part in ("train", "test"):
+        shipped = load_benchmark(CATALOGUE / f"omni-math-{part}.yaml")
+        mine = replace(with_source(shipped, tmp_path / "omni.jsonl"), count=None, digests={})
+        parts[part] = [problem.question for problem in load_problems(mine)]
+    assert len(parts["train"]) + len(parts["test"]) == 400
+    assert not set(parts["train"]) & set(parts["test"])
+    assert 0.6 < len(parts["train"]) / 400 < 0.8  # 2,000 of the real 2,821
+
+
 # The real files ---------------------------------------------------------------------------------
 
 REAL = {
