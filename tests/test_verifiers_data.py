@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,29 @@ def test_gold_answers_are_equal_only_where_they_say_the_same(
         outcome = verifier.quick(json.dumps(answer), other)
         if outcome is not None and outcome.verdict == "correct":
             assert verifier.canonical(answer) == verifier.canonical(other)
+
+
+def mutants(answer: str) -> list[str]:
+    """Answers that differ from a gold answer by one digit, by a sign, or by something around it."""
+    digits = [found.start() for found in re.finditer(r"[0-9]", answer)][:3]
+    changed = [f"{answer[:i]}{(int(answer[i]) + 3) % 10}{answer[i + 1 :]}" for i in digits]
+    around = [f"{answer}+1", f"2({answer})", f"-({answer})"]
+    return [*changed, answer.replace("+", "-", 1), answer.replace("-", "+", 1), *around]
+
+
+@pytest.mark.parametrize("benchmark", ["math500", "olympiadbench"])
+def test_an_answer_that_differs_a_little_is_wrong(shared_data: Path, benchmark: str) -> None:
+    pairs = [
+        (answer, mutant)
+        for _, answer in golds_of(shared_data, benchmark)
+        for mutant in mutants(answer)
+        if answer not in (mutant, "0") and mutant.count("{") == mutant.count("}")
+    ]
+    assert len(pairs) > 1000
+    responses = [(json.dumps(gold), f"\\boxed{{{mutant}}}") for gold, mutant in pairs]
+    found = grade(responses, Setup("math", {}, workers=2, deadline=1.0))
+    passed = {pair for pair, g in zip(pairs, found, strict=True) if g.verdict == "correct"}
+    assert passed <= {("15\\mbox{ cm}^2", "15\\mbox{ cm}^5")}  # units are dropped by default
 
 
 def disagreements(

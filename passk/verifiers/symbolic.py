@@ -73,7 +73,7 @@ def parse(answer: str) -> list[Any]:
 
 def symbolic_equal(gold: str, answer: str) -> bool:
     """Return whether Math-Verify finds two answers equal; it may hang, crash or eat memory."""
-    if _differ_in_case(gold, answer):
+    if _differ_in_case(gold, answer) or _says_more(gold, answer):
         return False
     expected, given = parse(gold), parse(answer)
     if not _math_verify().verify(expected, given, timeout_seconds=None, raise_on_error=True):
@@ -83,9 +83,24 @@ def symbolic_equal(gold: str, answer: str) -> bool:
 
 def _differ_in_case(gold: str, answer: str) -> bool:
     """Return whether the same letters stand in another case: Math-Verify lowers most of them."""
-    letters = [{found for found in LETTER.findall(text) if found} for text in (gold, answer)]
+    letters = [_letters(gold), _letters(answer)]
     lowered = [{letter.lower() for letter in side} for side in letters]
     return letters[0] != letters[1] and lowered[0] == lowered[1]
+
+
+def _says_more(gold: str, answer: str) -> bool:
+    """Return whether Math-Verify would look at a part alone: of equations, of `2(1,2)`.
+
+    It compares one side of an equation with one side, and takes a list for what stands around it.
+    """
+    if "=" in gold and "=" in answer and _letters(gold) != _letters(answer):
+        return True
+    return gold != answer and "," in gold and "," in answer and (gold in answer or answer in gold)
+
+
+def _letters(text: str) -> set[str]:
+    """Return the single letters of a text."""
+    return {found for found in LETTER.findall(text) if found}
 
 
 def _refuted(a: Any, b: Any) -> bool:
