@@ -18,8 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from passk.errors import DataError
+from passk.estimate.repeats import repeats
 from passk.floor import floor_columns, gold_classes, tally_classes
+from passk.recipes import read_recipe
 from passk.records import VERDICTS, Count, Problem, Sample, Verdict, read_table, schema, write_table
+from passk.repetition import COLUMNS, fingerprints
 
 Array = npt.NDArray[Any]
 CODES = {name: np.uint8(code) for code, name in enumerate(VERDICTS)}
@@ -73,6 +76,7 @@ def count(
             "n": there.sum(axis=1),
             **_verdict_columns(verdict, truncated == 1),
             "tokens": tokens,
+            **_repeat_columns(samples, ids, n),
             **floor_columns(groups, gold, classes),
         }
     )
@@ -99,6 +103,27 @@ def _read_lengths(paths: Sequence[Path], ids: pd.Index[str], n: int) -> tuple[Ar
         truncated[row, column] = pc.equal(table["finish_reason"], "length").to_numpy()
         np.add.at(tokens, row, table["n_tokens"].to_numpy())
     return truncated, tokens
+
+
+def _repeat_columns(paths: Sequence[Path], ids: pd.Index[str], n: int) -> dict[str, Array]:
+    """Return repeats per problem and how many are expected, over all files of a cell."""
+    keys = np.zeros((len(ids), n), dtype=np.uint64)
+    surprisal = np.full((len(ids), n), np.nan, dtype=np.float32)
+    for path in paths:
+        columns = ["problem_id", "sample", *COLUMNS]
+        table, row, column = _locate(path, Sample, columns, ids, n)
+        recipe = read_recipe(path) or {}
+        sampling = recipe.get("sampling") or recipe.get("fields") or {}
+        keys[row, column], surprisal[row, column] = fingerprints(table, sampling)
+    there = ~np.isnan(surprisal)
+    found = [
+        repeats(keys[row, seen], surprisal[row, seen].astype(float))
+        for row, seen in enumerate(there)
+    ]
+    return {
+        "repeats": np.array([count for count, _ in found]),
+        "expected_repeats": np.array([expected for _, expected in found]),
+    }
 
 
 def _read_verdicts(paths: Sequence[Path], ids: pd.Index[str], n: int) -> tuple[Array, pd.DataFrame]:

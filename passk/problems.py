@@ -75,7 +75,7 @@ def write_references(
         responses: JSONL file with `problem_id` and `text`, instead of the gold answers.
 
     Raises:
-        DataError: a line lacks a field, or names no problem.
+        DataError: a line lacks a field, names no problem, or says again what another says.
     """
     asked = read_rows(problems, Problem)
     texts: Sequence[tuple[str, str]]
@@ -119,7 +119,16 @@ def _read_responses(path: Path, known: set[str]) -> Sequence[tuple[str, str]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    return [_response(line, f"{path}:{number}", known) for number, line in enumerate(lines, 1)]
+    rows = [_response(line, f"{path}:{number}", known) for number, line in enumerate(lines, 1)]
+    first: dict[tuple[str, str], int] = {}
+    for number, row in enumerate(rows, 1):
+        if first.setdefault(row, number) != number:
+            raise DataError(
+                f"the response to '{row[0]}' stands in line {first[row]} already",
+                where=f"{path}:{number}",
+                fix="take one of the two out: a response counts once",
+            )
+    return rows
 
 
 def _response(line: str, where: str, known: set[str]) -> tuple[str, str]:

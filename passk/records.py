@@ -144,6 +144,8 @@ class Count:
         tokens: response tokens in all.
         floor_n: answers that the same cell gave to other problems of the group.
         floor_correct: those of them that would have been right here (the guess floor).
+        repeats: responses that repeat an earlier one, word for word.
+        expected_repeats: how many the responses' own log-probabilities allow for.
     """
 
     problem_id: str
@@ -158,6 +160,8 @@ class Count:
     tokens: int
     floor_n: int
     floor_correct: int
+    repeats: int = 0
+    expected_repeats: float = 0.0
 
 
 Row = TypeVar("Row", Problem, Sample, Verdict, Score, Count)

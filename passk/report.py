@@ -61,6 +61,7 @@ def report(plan: Path, tables: Path, figures: Path, output: Path) -> None:
         summary=frames["summary"].to_dict("records"),
         curves=list(curve_tables(study, frames)),
         perplexity=perplexity_rows(frames["perplexity"]),
+        perplexity_notes=perplexity_notes(frames["perplexity"]),
         matched=frames["summary"].dropna(subset="base_entropy").to_dict("records"),
         agreement=frames["agreement"].to_dict("records"),
         warnings=[*study.warnings, *warnings(study, frames)],
@@ -128,6 +129,20 @@ def perplexity_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in found.reset_index().to_dict("records")]
 
 
+def perplexity_notes(table: pd.DataFrame) -> list[str]:
+    """Return what stands below the perplexities: whose tokens they are of, and what is left out."""
+    whole = table[table["subset"] == "all"]
+    keys = ["scorer_label", "responses_of"]
+    notes = []
+    for (scorer, whose), rows in whole.groupby(keys, sort=False):
+        own = set(rows["tokens_are"]) == {"the sampler's own"}
+        if not own and any(rows["tokens_are"]):
+            notes.append(f"{whose} under {scorer}: scored by {'; '.join(set(rows['tokens_are']))}.")
+        if rows["empty"].sum():
+            notes.append(f"{whose} under {scorer}: {rows['empty'].sum()} empty responses left out.")
+    return notes
+
+
 def warnings(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     """Yield what a reader should know before believing a number."""
     for row in frames["summary"].to_dict("records"):
@@ -142,6 +157,12 @@ def warnings(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
             yield f"{who}: {share} of the responses were cut at the token limit."
         if row["no_answer_share"] > SHARE_LIMIT:
             yield f"{who}: {percent(row['no_answer_share'])} of the responses state no answer."
+        if row["repeats_alarm"]:
+            yield (
+                f"{who}: {_big(row['repeats'])} responses repeat another to the same problem, "
+                f"where their log-probabilities allow about {_big(row['expected_repeats'])}: the "
+                "sampler is at fault (a seed used twice, or one response given for several)."
+            )
         if row["timeouts"] or row["errors"]:
             yield (
                 f"{who}: grading failed on {row['timeouts'] + row['errors']} responses "

@@ -13,11 +13,12 @@ from typing import Any
 from passk.engines.base import Request, Sampling
 from passk.errors import EngineError
 from passk.journal import Journal
+from passk.matched import read_sampling_task
 from passk.prompts import render
 from passk.recipes import digest, environment, read_recipe, write_recipe
 from passk.records import Problem, Sample, read_rows, to_table, write_rows
 from passk.repetition import alarming, fingerprints, tally
-from passk.tasks import Loader, Progress, part_of, read_task, shard_key, template_of
+from passk.tasks import Loader, Progress, part_of, shard_key, template_of
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def sample(
         EngineError: the engine or its weights cannot be loaded, or failed while at work.
         OutputError: the output cannot be written, or another process is writing it.
     """
-    document = read_task(cell, "cell", "sampling")
+    document = read_sampling_task(cell)
     asked = read_rows(problems, Problem)
     loader = Loader(threads)
     with ExitStack() as stack:

@@ -19,6 +19,7 @@ from passk.spec import (
     BenchmarkUse,
     EntropyMatch,
     Experiment,
+    Jobs,
     Model,
     PerplexityRun,
     PromptTemplate,
@@ -181,15 +182,14 @@ def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment
         benchmarks=benchmarks,
         samplers=samplers,
         perplexity=runs,
-        review=Review(**_frozen(data["review"])) if "review" in data else None,
         jobs=Jobs(**data["jobs"]),
         extrapolate=tuple(sorted(data["extrapolate"])),
         figures=tuple(data["figures"]),
+        review=Review(**_frozen(data["review"])) if "review" in data else None,
         **{key: data[key] for key in plain if key in data},
     )
 
 
-def _frozen(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _sampler(name: str, entry: Mapping[str, Any]) -> Sampler:
     """Return a sampler; its temperature is stated, or says how it is matched."""
     fields = _frozen(entry)
@@ -198,6 +198,7 @@ def _sampler(name: str, entry: Mapping[str, Any]) -> Sampler:
     return Sampler(name, **fields)
 
 
+def _frozen(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return a mapping's items with lists as tuples."""
     return {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
 

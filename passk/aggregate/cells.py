@@ -25,6 +25,7 @@ from passk.estimate import (
 )
 from passk.recipes import read_json
 from passk.records import Count, read_table
+from passk.repetition import alarming
 from passk.results import Cell, Study
 
 Counts = Mapping[str, pd.DataFrame]
@@ -178,6 +179,9 @@ def _conduct(table: pd.DataFrame) -> dict[str, Any]:
         "timeouts": int(table["timeout"].sum()),
         "errors": int(table["error"].sum()),
         "tokens": int(table["tokens"].sum()),
+        "repeats": int(table["repeats"].sum()),
+        "expected_repeats": float(table["expected_repeats"].sum()),
+        "repeats_alarm": alarming(zip(table["repeats"], table["expected_repeats"], strict=True)),
     }
 
 

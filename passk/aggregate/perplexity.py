@@ -13,6 +13,7 @@ import pandas as pd
 
 from passk.aggregate.pairs import Pair
 from passk.estimate import coverage
+from passk.recipes import read_recipe
 from passk.records import Score, Verdict, read_table
 from passk.results import Scoring, Study
 
@@ -30,7 +31,9 @@ COLUMNS = [
     "subset",
     "against",
     "responses",
+    "empty",
     "tokens",
+    "tokens_are",
     "median",
     "pooled",
 ]
@@ -56,7 +59,8 @@ def perplexity_table(study: Study, pairs: Sequence[Pair]) -> pd.DataFrame:
 
     `median` is over responses; `pooled` is exp(-sum logprob / sum tokens) over all of them
     (tokens as the scorer counts them). In subsets by who solves a problem, `against` is the tuned
-    cell of the comparison.
+    cell of the comparison. `empty` responses have no perplexity and count in nothing else;
+    `tokens_are` says whether the sampler's own tokens were scored or the text tokenised again.
     """
     scorings = [scoring for scoring in study.scores if scoring.files]
     parts = [part for scoring in scorings for part in _parts(study, scoring, pairs)]
@@ -78,11 +82,18 @@ def _parts(study: Study, scoring: Scoring, pairs: Sequence[Pair]) -> Iterator[pd
                 cell=scoring.cell or "",
                 reference=scoring.reference or "",
                 benchmark=scoring.benchmark,
+                tokens_are=_tokens_are(scoring),
                 sampler=scoring.sampler,
                 step=np.nan if step is None else float(step),
                 subset=subset,
                 against=against,
             )
+
+
+def _tokens_are(scoring: Scoring) -> str:
+    """Return by which tokens the responses of a scoring were scored, as the recipes say."""
+    found = ((read_recipe(path) or {}).get("tokens_are", "") for path in scoring.files)
+    return "; ".join(sorted({str(words) for words in found if words}))
 
 
 def _subsets(
@@ -117,10 +128,11 @@ def _read(scoring: Scoring) -> pd.DataFrame:
 
 
 def _summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per problem, in order of first appearance."""
-    grouped = scores.groupby("problem_id", sort=False)
+    """Return one row per problem, in order of first appearance; empty responses are left out."""
+    grouped = scores.assign(empty=scores["n_tokens"] == 0).groupby("problem_id", sort=False)
     table = grouped.agg(
-        responses=("sample", "size"),
+        responses=("perplexity", "count"),
+        empty=("empty", "sum"),
         tokens=("n_tokens", "sum"),
         median=("perplexity", "median"),
         total=("sum_logprob", "sum"),

@@ -11,7 +11,15 @@ from typing import Any
 from passk import versions
 from passk.benchmarks.source import Identity, identify, unpinned
 from passk.errors import PasskError, SpecError, did_you_mean
-from passk.plan.cells import Cell, Scoring, Weights, base_of, expand_cells, expand_scorings
+from passk.plan.cells import (
+    Cell,
+    Scoring,
+    Weights,
+    base_of,
+    expand_cells,
+    expand_scorings,
+    prompt_fields,
+)
 from passk.plan.fingerprint import PACKAGE, is_local, local_digest, package_revision
 from passk.plan.imports import find_imports, import_warnings
 from passk.plan.layout import Layout
@@ -117,12 +125,17 @@ class Plan:
             base = base_of(cell, self.cells.values())
             if cell.imported is not None:
                 found.extend(import_warnings(cell.id, cell.use.n, cell.imported))
-            elif base is not None and base.imported is None and base.prompt != cell.prompt:
+            elif base is not None and base.imported is None and other_prompt(base, cell):
                 found.append(
                     f"'{cell.id}' and its base '{base.id}' have different prompts "
                     f"({cell.prompt.name}, {base.prompt.name}): the prompt is compared too"
                 )
         return found
+
+
+def other_prompt(one: Cell, other: Cell) -> bool:
+    """Tell whether two cells' prompts differ in anything that a model reads."""
+    return prompt_fields(one.prompt) != prompt_fields(other.prompt)
 
 
 def build_plan(file: Path) -> Plan:

@@ -10,6 +10,7 @@ from passk.errors import DataError
 from passk.journal import finished_rows
 from passk.plan.build import Plan
 from passk.plan.cells import Cell, Scoring, shard_range
+from passk.plan.conduct import drawn_warnings
 from passk.plan.cost import Rates, gpus, rates, scoring_rates
 from passk.plan.documents import experiment_document
 from passk.plan.nearest import known_cells, missing, why_cell, why_verdicts
@@ -42,7 +43,7 @@ def preview(plan: Plan) -> dict[str, Any]:
         "scores": scores,
         "analysis": _preview_analysis(plan, cells, scores),
         "total": {key: sum(part[key] for part in (*cells, *scores)) for key in keys},
-        "warnings": plan.warnings(),
+        "warnings": [*plan.warnings(), *drawn_warnings(plan)],
     }
 
 
