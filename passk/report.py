@@ -1,6 +1,7 @@
-"""The report: one HTML file that opens offline, with nothing to fetch and nothing to run.
+"""The report: what the page says, gathered from tables, figures and recipes.
 
-All text from specs and models goes through the template's autoescape; figures are our own SVG.
+`passk.page` makes the page of it. All text from specs and models goes through the template's
+autoescape; figures are our own SVG.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,30 @@ from passk import __version__, palette
 from passk.errors import DataError
 from passk.estimate import FEW_PROBLEMS
 from passk.findings import findings, interval, percent
-from passk.recipes import read_json, write_text
+from passk.page import write_page
+from passk.page.words import chart_words, read_reviewed, review_words
+from passk.recipes import read_json
 from passk.results import TABLES, Study, read_plan, read_result, recipes
 
 SHARE_LIMIT = 0.05
 """Share of truncated or unanswered responses from which on the page warns."""
 
 
-def report(plan: Path, tables: Path, figures: Path, output: Path) -> None:
-    """Write the report page.
+ALWAYS = ("summary", "pass_at_k", "deltas", "problems")
+"""Tables that the page has even where they are empty."""
+
+
+def report(
+    plan: Path, tables: Path, figures: Path, output: Path, reviewed: Sequence[Path] = ()
+) -> None:
+    """Write the report page, and `STEM-responses` beside it where responses are too many for it.
 
     Args:
         plan: `plan.json` of the study.
         tables: folder that aggregation wrote.
         figures: folder that `passk figures` wrote.
         output: the HTML file.
+        reviewed: files of tables that the reading room made, if any.
 
     Raises:
         DataError: a table or figure is missing.
@@ -52,26 +62,46 @@ def report(plan: Path, tables: Path, figures: Path, output: Path) -> None:
     environment.filters.update(
         percent=percent, big=_big, duration=_duration, title_of=study.title_of
     )
-    page = environment.get_template("report.html.j2").render(
+    sections = environment.get_template("report.html.j2").render(
         study=study,
-        title=study.title or study.name,
-        version=__version__,
-        findings=findings(frames["summary"], frames["deltas"]),
-        figures=list(read_figures(figures)),
         summary=frames["summary"].to_dict("records"),
         curves=list(curve_tables(study, frames)),
         perplexity=perplexity_rows(frames["perplexity"]),
         perplexity_notes=perplexity_notes(frames["perplexity"]),
         matched=frames["summary"].dropna(subset="base_entropy").to_dict("records"),
         agreement=frames["agreement"].to_dict("records"),
-        warnings=[*study.warnings, *warnings(study, frames)],
-        work=list(work(recipes(study))),
-        packages=packages(recipes(study)),
-        spec=json.dumps(study.spec, indent=2, ensure_ascii=False),
-        palette=palette,
         interval=interval,
     )
-    write_text(output, page)
+    shown = {name: table for name, table in frames.items() if name in ALWAYS or not table.empty}
+    shown |= read_reviewed(reviewed)
+    write_page(
+        output,
+        study,
+        shown,
+        filters=environment.filters,
+        sections=Markup(sections),  # noqa: S704 - autoescaped
+        figures=list(read_figures(figures)),
+        **_words(study, frames),
+        **review_words(shown),
+    )
+
+
+def _words(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return what the page says at its top and at its end."""
+    found, made = findings(frames["summary"], frames["deltas"]), recipes(study)
+    return {
+        "title": study.title or study.name,
+        "version": __version__,
+        "findings": found,
+        "alternative": chart_words(found, frames["summary"]),
+        "summary": frames["summary"].to_dict("records"),
+        "warnings": [*study.warnings, *warnings(study, frames)],
+        "work": list(work(made)),
+        "packages": packages(made),
+        "spec": json.dumps(study.spec, indent=2, ensure_ascii=False),
+        "recipes": len(made),
+        "recipes_text": json.dumps(made, indent=1, ensure_ascii=False),
+    }
 
 
 def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
@@ -90,11 +120,19 @@ def inline_svg(text: str, name: str) -> Markup:
     svg = text[text.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' style="([^"]*)"', _attributes, svg)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     for color, variable in theme().items():
         svg = svg.replace(color, f"var(--{variable})")
     head = '<svg aria-hidden="true" focusable="false"'
     return Markup(re.sub(r"<svg", head, svg, count=1))  # noqa: S704 - drawn by passk.figures
+
+
+def _attributes(style: re.Match[str]) -> str:
+    """Return a style as attributes: the page's policy lets no style attribute have an effect."""
+    pairs = (part.partition(":") for part in style[1].split(";") if part.strip())
+    return "".join(f' {name.strip()}="{value.strip()}"' for name, _, value in pairs)
 
 
 def theme() -> dict[str, str]:

@@ -63,10 +63,11 @@ rule write_report:
         others=R.other_tables,
         figures=R.figures,
         plan=R.plan_file,
+        reviewed=R.wanted_reviewed,
     output:
         R.report,
     log:
         R.paths.log("report", R.name),
     shell:
         "passk report --plan {input.plan} --tables $(dirname {input.curves})"
-        " --figures $(dirname {input.figures}) --log {log} -o {output}"
+        " --figures $(dirname {input.figures}) --reviewed {input.reviewed} --log {log} -o {output}"

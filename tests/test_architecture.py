@@ -39,7 +39,7 @@ LAYERS = (
             "exchange",
             "examine",
         ),
-        *("aggregate", "figures", "findings", "report", "review"),
+        *("aggregate", "figures", "findings", "report", "page", "review"),
     },
     {"cli", "__main__"},
 )

@@ -218,7 +218,7 @@ def run_report(options: argparse.Namespace) -> None:
     """Run `passk report`."""
     from passk.report import report
 
-    report(options.plan, options.tables, options.figures, options.output)
+    report(options.plan, options.tables, options.figures, options.output, options.reviewed)
 
 
 def run_reviewed(options: argparse.Namespace) -> None:

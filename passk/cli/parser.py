@@ -428,6 +428,9 @@ def _add_analysis(commands: Any) -> None:
     _path(command, "--plan", "plan.json")
     _path(command, "--tables", "folder of tables")
     _path(command, "--figures", "folder of figures")
+    command.add_argument(
+        "--reviewed", type=Path, nargs="*", default=[], metavar="FILE", help="tables of labels"
+    )
     _output(command, "HTML file")
 
 

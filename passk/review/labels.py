@@ -7,6 +7,7 @@ own, so that no other label is lost.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -119,12 +120,13 @@ class LabelFile:
         row = {**key._asdict(), "label": label, "note": note, "time": now}
         line = json.dumps(row).encode() + b"\n"
         try:
-            if self._file.write(line) != len(line):
-                self._end_torn_line()
-                raise OSError(28, os.strerror(28))
+            written = self._file.write(line)
             os.fsync(self._file.fileno())
         except OSError as error:
             raise output_error(error, self.path) from error
+        if written != len(line):
+            self._end_torn_line()
+            raise output_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), self.path)
         if label is None:
             self.said.pop(key, None)
         else:

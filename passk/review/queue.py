@@ -73,8 +73,12 @@ class Item:
 
 def wanted_of(review: Mapping[str, Any]) -> Wanted:
     """Return the `review` section of a plan as values; keys that are not known are left alone."""
-    known = {name: review[name] for name in Wanted.__dataclass_fields__ if name in review}
-    return Wanted(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
+    known: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in review.items()
+        if name in Wanted.__dataclass_fields__
+    }
+    return Wanted(**known)
 
 
 def inside(table: pd.DataFrame, ends: tuple[float, float]) -> pd.Series[bool]:

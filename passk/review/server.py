@@ -28,7 +28,8 @@ LARGEST_BODY = 100_000
 """Bytes that a label with its note may have."""
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
@@ -84,8 +85,10 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 60
 
     def __init__(self, room: Room, token: str, *arguments: Any) -> None:
-        """Keep the room and the token."""
+        """Keep the room and the token; the last argument is the server."""
         self.room, self.token = room, token
+        port = arguments[-1].server_port
+        self.hosts = {f"{LOOPBACK}:{port}", f"localhost:{port}"}
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
@@ -116,8 +119,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _check(self) -> None:
         """Refuse a wrong token, a name that is not this machine's, and any other origin."""
-        port = self.server.server_address[1]
-        hosts = {f"{LOOPBACK}:{port}", f"localhost:{port}"}
+        hosts = self.hosts
         if self.headers.get("Host") not in hosts:
             raise Refusal(HTTPStatus.FORBIDDEN, "not this host")
         origin = self.headers.get("Origin")

@@ -123,11 +123,12 @@ def problem_rows(
             tally = found.setdefault(key.problem_id, dict.fromkeys(COUNTED, 0))
             tally["queued"] += 1
             tally[agreed(said, key)] += 1
-        rows = counts[cell.id].set_index("problem_id")
-        for problem, tally in found.items():
-            n, correct = int(rows.at[problem, "n"]), int(rows.at[problem, "correct"])
-            about = {"problem_id": problem, "n": n, "correct": correct, "accuracy": correct / n}
-            yield {**_names(cell), **about, **tally}
+        table = counts[cell.id]
+        rows = zip(table["problem_id"], table["n"], table["correct"], strict=True)
+        for problem, n, correct in rows:
+            if problem in found:
+                about = {"problem_id": problem, "n": n, "correct": correct, "accuracy": correct / n}
+                yield {**_names(cell), **about, **found[problem]}
 
 
 def model_rows(

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 LIBRARIES = ("uplot.js", "katex.js", "highlight.js", "table-core.js")
-"""Kept libraries, unchanged; `vendor/NOTICE` says which versions, from where, under which licence."""
+"""Kept libraries, unchanged; `vendor/NOTICE` says which versions and under which licences."""
 
 _MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
 

@@ -1,0 +1,149 @@
+"use strict";
+/* Every table of the study: sorted, filtered, turned page by page, and saved as CSV. */
+const passkTables = (() => {
+  const at = (id) => document.getElementById(id);
+  const { element, plain } = passkText;
+  const PAGE = 100;
+  let table = null;
+  let state = null;
+  let names = [];
+  let only = {};
+  let current = "";
+
+  /* Where the rows behind a row stand. */
+  function source(row) {
+    const value = (name) => row[names.indexOf(name)];
+    const has = (name) => value(name) !== undefined;
+    const rows = (from, where) => "#rows?" + new URLSearchParams({ table: from, ...where });
+    if (has("cell") && has("problem_id")) {
+      const exact = has("sample") ? { sample: value("sample") } : {};
+      return "#responses?" + new URLSearchParams({ cell: value("cell"), problem: value("problem_id"), ...exact });
+    }
+    if (current === "deltas" || current === "flows" || current === "tests") return rows("coverage", { cell: value("cell") });
+    if (current === "reviewed_models" || current === "reviewed_curves") return rows("reviewed_problems", { cell: value("cell") });
+    if (current === "means") return rows("pass_at_k", { model: value("model"), sampler: value("sampler") });
+    if (has("cell") && current !== "problems") return rows("problems", { cell: value("cell") });
+    return null;
+  }
+
+  const VERDICT = { correct: "correct", no_answer: "no_answer", timeout: "timeout", error: "error", base_correct: "correct" };
+
+  function shown(value) {
+    if (typeof value !== "number" || Number.isInteger(value)) return String(value);
+    return Math.abs(value) >= 0.001 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
+  }
+
+  function cellOf(row, place) {
+    const value = row[place];
+    if (value === undefined) return element("td", {});
+    const number = typeof value === "number";
+    const cell = element("td", number ? {} : { class: "text" });
+    const address = number ? source(row) : null;
+    if (!address) { plain(cell, shown(value).slice(0, 300)); return cell; }
+    const verdict = address.startsWith("#responses") && VERDICT[names[place]];
+    const ended = address.startsWith("#responses") && names[place] === "truncated" ? "&finish=length" : "";
+    cell.append(element("a", { href: address + (verdict ? "&verdict=" + verdict : "") + ended }, shown(value)));
+    return cell;
+  }
+
+  function head() {
+    const sorting = state.sorting[0];
+    return element("tr", {}, ...names.map((name, place) => {
+      const sorted = sorting && sorting.id === "c" + place;
+      const button = element("button", { type: "button", onclick: () => table.getColumn("c" + place).toggleSorting() },
+        name + (sorted ? (sorting.desc ? " ↓" : " ↑") : ""));
+      return element("th", { scope: "col", "aria-sort": sorted ? (sorting.desc ? "descending" : "ascending") : "none" }, button);
+    }));
+  }
+
+  function draw() {
+    const rows = table.getRowModel().rows;
+    const body = element("tbody", {}, ...rows.map((row) =>
+      element("tr", {}, ...names.map((_, place) => cellOf(row.original, place)))));
+    const drawn = element("table", {}, element("thead", {}, head()), body);
+    at("table-place").replaceChildren(drawn);
+    const total = table.getFilteredRowModel().rows.length;
+    const first = state.pagination.pageIndex * PAGE;
+    const filters = Object.entries(only).map(([name, value]) => `${name} = ${value}`).join(", ");
+    at("page-of").textContent = total === 0 ? "No such row."
+      : `${first + 1}–${first + rows.length} of ${total.toLocaleString("en")} rows` + (filters ? `, ${filters}` : "");
+    at("earlier").disabled = !table.getCanPreviousPage();
+    at("later").disabled = !table.getCanNextPage();
+    at("every").classList.toggle("hidden", !filters);
+  }
+
+  function build(rows) {
+    table = TableCore.createTable({
+      data: rows,
+      columns: names.map((name, place) => ({
+        id: "c" + place, accessorFn: (row) => row[place], sortUndefined: "last", sortDescFirst: false,
+        sortingFn: rows.some((row) => typeof row[place] === "number") ? "basic" : "alphanumeric",
+      })),
+      state: {}, onStateChange: () => {}, renderFallbackValue: null, autoResetAll: false,
+      globalFilterFn: "includesString", getColumnCanGlobalFilter: () => true,
+      getCoreRowModel: TableCore.getCoreRowModel(), getSortedRowModel: TableCore.getSortedRowModel(),
+      getFilteredRowModel: TableCore.getFilteredRowModel(), getPaginationRowModel: TableCore.getPaginationRowModel(),
+    });
+    state = { ...table.initialState, pagination: { pageIndex: 0, pageSize: PAGE } };
+    const onStateChange = (change) => {
+      state = typeof change === "function" ? change(state) : change;
+      table.setOptions((options) => ({ ...options, state, onStateChange }));
+      draw();
+    };
+    table.setOptions((options) => ({ ...options, state, onStateChange }));
+  }
+
+  async function open(name, where = {}) {
+    current = name;
+    at("table").value = name;
+    at("find").value = "";
+    const entry = passkData.tables.find(([known]) => known === name);
+    if (!entry) return;
+    at("table-about").textContent = entry[2];
+    try {
+      const columns = await passkBlocks.get("table-" + name);
+      names = columns.map((column) => column[0]);
+      only = Object.fromEntries(Object.entries(where).filter(([key]) => names.includes(key)));
+      const tests = Object.entries(only).map(([key, value]) => [names.indexOf(key), value]);
+      const rows = [];
+      for (let line = 1; line <= entry[3]; line += 1) {
+        const row = columns.map((column) => (column[line] === null ? undefined : column[line]));
+        if (tests.every(([place, value]) => String(row[place]) === value)) rows.push(row);
+      }
+      build(rows);
+      draw();
+    } catch (error) {
+      at("table-place").replaceChildren(element("p", {}, "Cannot be shown: " + error.message));
+    }
+  }
+
+  function field(value) {
+    if (value === undefined) return "";
+    let text = String(value);
+    // A spreadsheet would run text that looks like a formula.
+    if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = "'" + text;
+    return /[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+  }
+
+  function csv() {
+    if (!table) return;
+    const rows = table.getSortedRowModel().rows.map((row) => row.original);
+    const text = [names, ...rows].map((row) => names.map((_, place) => field(row[place])).join(",")).join("\n") + "\n";
+    const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    element("a", { href: address, download: `${passkData.name}-${current}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 10000);
+  }
+
+  function start() {
+    at("table").append(...passkData.tables.map(([name, title, , rows]) =>
+      element("option", { value: name }, `${title} (${rows.toLocaleString("en")})`)));
+    at("table").addEventListener("change", () => open(at("table").value));
+    at("find").addEventListener("input", () => table && table.setGlobalFilter(at("find").value));
+    at("every").addEventListener("click", () => open(current));
+    at("earlier").addEventListener("click", () => table.previousPage());
+    at("later").addEventListener("click", () => table.nextPage());
+    at("csv").addEventListener("click", csv);
+    open("summary");
+  }
+  return { open, start };
+})();

@@ -1,0 +1,72 @@
+"""What each table of the study is called on the page, and what a row of it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+ABOUT: Mapping[str, tuple[str, str]] = {
+    "summary": ("Summary", "One row per curve: its ends, gaps, crossover, coverage and conduct."),
+    "pass_at_k": ("pass@k", "One row per curve and k, with both intervals and the guess floor."),
+    "deltas": ("Differences to the base", "Tuned minus base at each k, paired over problems."),
+    "coverage": ("Problems lost and gained", "One row per comparison and problem, with p and q."),
+    "problems": ("Problems", "One row per curve and problem: verdicts counted."),
+    "histogram": ("Accuracy histogram", "Problems per accuracy bin."),
+    "flows": (
+        "From bin to bin",
+        "Problems that move from one accuracy bin of the base to another.",
+    ),
+    "perplexity": ("Perplexity", "Perplexities of responses under a scorer, per problem."),
+    "estimates": ("All estimates", "The long table: every metric with its interval and its kind."),
+    "means": ("Means over benchmarks", "Benchmarks count alike."),
+    "tests": ("Tests", "Paired sign-flip tests with Holm's correction over benchmarks."),
+    "agreement": ("Agreement with imported verdicts", "Our verdicts beside those imported."),
+    "disagreements": ("Disagreements", "Responses on which ours and imported verdicts differ."),
+    "reviewed_models": ("Valid solutions per model", "Problems whose rare solutions were read."),
+    "reviewed_curves": (
+        "Curves by what was read",
+        "pass@k as graded and by the labels, with all problems and without guessable ones.",
+    ),
+    "reviewed_problems": ("Problems that were read", "Responses by their label, per problem."),
+    "reviewed_agreement": ("Agreement of reviewers", "Cohen's kappa of every two reviewers."),
+    "guessable": ("Guessable problems", "What the prompt without reasoning solves, and how often."),
+}
+"""Table -> title, and what a row is; others are shown under their own name."""
+
+
+def about(name: str) -> tuple[str, str]:
+    """Return title and explanation of a table."""
+    return ABOUT.get(name, (name.replace("_", " ").capitalize(), ""))
+
+
+def plain(value: Any) -> Any:
+    """Return one value as JSON takes it; what is undefined is None, infinity is a word."""
+    if value is None or value is pd.NA:
+        return None
+    if isinstance(value, np.bool_ | bool):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return _number(float(value))
+    if isinstance(value, np.ndarray | list | tuple):
+        return ", ".join(str(item) for item in value)
+    return value if isinstance(value, int) else str(value)
+
+
+def _number(value: float) -> Any:
+    """Return a float with 9 significant digits, None for nan, a word for infinity."""
+    if np.isnan(value):
+        return None
+    if np.isinf(value):
+        return "none" if value > 0 else "-inf"
+    return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.9g}")  # noqa: PLR2004 - exact in a double
+
+
+def columns_of(table: pd.DataFrame) -> Iterator[list[Any]]:
+    """Yield a line per column: its name, then its values from top to bottom."""
+    for name in table.columns:
+        yield [str(name), *(plain(value) for value in table[name].tolist())]
