@@ -86,20 +86,23 @@ def bca(means: Floats, units: Units, columns: slice, level: float) -> Floats:
     for `percentiles`.
     """
     value = units.mean()[columns]
+    known = ~np.isnan(value)
     below = (means < value).mean(axis=0) + (means == value).mean(axis=0) / 2
     edge = 0.5 / len(means)
     bias = np.array([NORMAL.inv_cdf(share) for share in np.clip(below, edge, 1 - edge)])
     pull = units.sums[:, columns] - np.outer(units.sizes, value)
-    square = np.maximum(units.times @ pull**2, np.finfo(float).tiny)
-    skew = (units.times @ pull**3) / (6 * square**1.5)
-    reach = expanded_z(level, units.number)
+    square, cube = units.times @ pull**2, units.times @ pull**3
+    spread = known & (square > np.finfo(float).eps)
+    skew = np.where(spread, cube / np.where(spread, 6 * square**1.5, 1.0), 0.0)
     ordered = np.sort(means, axis=0)
+    reach = expanded_z(level, units.number)
     ends = []
     for side in (-reach, reach):
-        moved = bias + (bias + side) / (1 - skew * (bias + side))
-        shares = np.array([NORMAL.cdf(z) for z in moved])
+        room = np.maximum(1 - skew * (bias + side), np.finfo(float).eps)
+        shares = np.array([NORMAL.cdf(z) for z in bias + (bias + side) / room])
         places = np.rint(shares * (len(means) - 1)).astype(np.int64)
-        ends.append(np.take_along_axis(ordered, places[None], axis=0)[0])
+        end = np.take_along_axis(ordered, places[None], axis=0)[0]
+        ends.append(np.where(known, end, np.nan))
     return np.stack(ends)
 
 

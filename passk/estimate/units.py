@@ -1,9 +1,9 @@
 """What a bootstrap draws: whole problems, or clusters of them, never responses.
 
 Resampling responses within a problem covers 2 % where 95 % is claimed at k = n, since a problem
-that was never solved can then never be solved. Problems that share all their counts are one kind
-and are drawn together through a multinomial, so that thousands of replicates are one matrix
-product.
+that was never solved can then never be solved. Problems that share all their counts are one kind,
+so that thousands of replicates are one matrix product, and where kinds are few they are drawn
+together through a multinomial.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from passk.estimate.curves import Floats, IntsLike, Tries, pass_at_k
 
 UNSEEN = 1 / 5
 """Weight, in problems, of a loss and of a gain that no problem of the study happened to show."""
+
+MANY_ALIKE = 8
+"""Problems per kind from which on kinds are drawn, not problems."""
 
 HELD = 1 << 22
 """Weights held at a time (32 MB), however many problems and replicates there are."""
@@ -48,11 +51,30 @@ class Units:
     def draws(self, replicates: int, seed: int) -> Iterator[Floats]:
         """Yield how often each unit was drawn in each replicate, in blocks of shape (b, U)."""
         rng = np.random.default_rng(seed)
-        shares = self.times / self.times.sum()
-        block = max(1, HELD // len(shares))
+        many = self.number > MANY_ALIKE * len(self.times)
+        draw = self._draw_kinds if many else self._draw_problems
+        block = max(1, HELD // max(len(self.times), self.number))
         for start in range(0, replicates, block):
-            size = min(block, replicates - start)
-            yield rng.multinomial(self.number, shares, size=size).astype(np.float64)
+            yield draw(rng, min(block, replicates - start))
+
+    def _draw_kinds(self, rng: np.random.Generator, size: int) -> Floats:
+        """Draw how often each unit occurs: quick where many problems are of few kinds."""
+        shares = self.times / self.times.sum()
+        return rng.multinomial(self.number, shares, size=size).astype(np.float64)
+
+    def _draw_problems(self, rng: np.random.Generator, size: int) -> Floats:
+        """Draw problem by problem and count units, the fractions of times behind the whole ones."""
+        whole = np.floor(self.times)
+        unit = np.repeat(np.arange(len(whole)), whole.astype(np.int64))
+        place = rng.random((size, self.number)) * self.times.sum()
+        chosen = unit[np.minimum(place.astype(np.int64), len(unit) - 1)]
+        beyond = place >= len(unit)
+        rest = np.cumsum(self.times - whole)
+        last = len(rest) - 1
+        chosen[beyond] = np.minimum(np.searchsorted(rest, place[beyond] - len(unit)), last)
+        chosen += np.arange(size)[:, None] * len(whole)
+        counts = np.bincount(chosen.ravel(), minlength=size * len(whole))
+        return counts.reshape(size, -1).astype(np.float64)
 
     def means(self, weights: Floats, columns: slice = slice(None)) -> Floats:
         """Return the mean over problems of each replicate, shape (b, K)."""
