@@ -29,6 +29,7 @@ rule all:
 
 include: "rules/problems.smk"
 include: "rules/weights.smk"
+include: "rules/entropy.smk"
 include: "rules/sample.smk"
 include: "rules/import.smk"
 include: "rules/verify.smk"

@@ -19,6 +19,7 @@ rule aggregate_tables:
         counts=R.counts,
         scores=R.scores,
         foreign=R.foreign,
+        analysed=ancient(R.analysed),
         plan=R.plan_file,
     output:
         curves=R.curves,

@@ -13,7 +13,7 @@ from typing import Any
 from passk import versions
 from passk.errors import SpecError
 from passk.plan.build import Plan, build_plan
-from passk.plan.cells import Scoring
+from passk.plan.cells import Scoring, base_of
 from passk.plan.documents import cell_document, experiment_document, score_document
 from passk.plan.layout import Layout
 from passk.plan.runs import SamplingRun, ScoringRun, marker, sampling_runs, scoring_runs
@@ -125,8 +125,28 @@ class Rules:
         return self.plan.problems_of(self.plan.cell(wildcards.cell))
 
     def weights(self, wildcards: Any) -> list[str]:
-        """Return the marker of weights that are converted before a cell is sampled."""
-        return list(marker(self.plan.cell(wildcards.cell).weights))
+        """Return what is made before a cell is sampled: converted weights, its temperature."""
+        return self.plan.before_sampling(self.plan.cell(wildcards.cell))
+
+    def base_cell(self, wildcards: Any) -> str:
+        """Return the cell.json of the base whose entropy a cell is matched to."""
+        base = base_of(self.plan.cell(wildcards.cell), self.plan.cells.values())
+        return self.paths.cell(base.id if base else "none")
+
+    def matching_weights(self, wildcards: Any) -> list[str]:
+        """Return the markers of weights that are converted before a temperature is matched."""
+        cell = self.plan.cell(wildcards.cell)
+        base = base_of(cell, self.plan.cells.values())
+        found = [mark for one in (cell, base) if one for mark in marker(one.weights)]
+        return list(dict.fromkeys(found))
+
+    def analysed(self, _wildcards: Any) -> list[str]:
+        """Return what tables read besides counts and scores: clusters, matched temperatures."""
+        cells = self.plan.cells.values()
+        found = [
+            path for c in cells for path in (self.plan.clusters_of(c), self.plan.temperature_of(c))
+        ]
+        return list(dict.fromkeys(path for path in found if path is not None))
 
     @property
     def sampling_runs(self) -> list[SamplingRun]:
