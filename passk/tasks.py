@@ -9,7 +9,7 @@ from typing import Any
 
 from passk.engines.base import Engine, ModelSource
 from passk.errors import DataError
-from passk.recipes import canonical_json, digest, read_json
+from passk.recipes import canonical_json, digest, read_json, read_recipe
 from passk.registry import ENGINES, load
 from passk.spec import PromptTemplate
 
@@ -58,6 +58,14 @@ def source_of(document: Mapping[str, Any], threads: int | None) -> ModelSource:
 def shard_key(fields: Mapping[str, Any], samples: range) -> str:
     """Return what the journal of a shard of samples belongs to."""
     return digest([digest(fields), samples.start, samples.stop])
+
+
+def is_made(output: Path, fields: Mapping[str, Any]) -> bool:
+    """Tell whether an output stands, whole, and what decides it is `fields`.
+
+    Under a workflow, which removes what a job is to make, another process has made it meanwhile.
+    """
+    return output.is_file() and (read_recipe(output) or {}).get("fields") == fields
 
 
 class Loader:

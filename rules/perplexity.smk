@@ -43,9 +43,14 @@ rule score_responses:
     wildcard_constraints:
         shard=r"\d+-\d+|all",
     threads: R.score_threads
+    resources:
+        gpu=R.jobs.score_gpus,
+        mem_mb=R.jobs.score_memory,
+        runtime=R.jobs.score_minutes,
     shell:
         "passk perplexity --task {input.task} --problems {input.questions}"
-        " --samples {input.samples} --threads {threads} --log {log} -o {output}"
+        " --samples {input.samples} --threads {threads}"
+        " --gpus {resources.gpu} --wait --log {log} -o {output}"
 
 
 # The same for the missing files of one scorer, whose weights load once.
@@ -64,6 +69,11 @@ for run in R.scoring_runs:
         log:
             run.log,
         threads: R.run_threads(run)
+        resources:
+            gpu=R.jobs.run_gpus(run),
+            mem_mb=R.jobs.run_memory(run),
+            runtime=R.jobs.run_minutes(run),
         shell:
             "passk perplexity --task {input.tasks} --problems {input.questions}"
-            " --samples {input.samples} --threads {threads} --log {log} -o {output}"
+            " --samples {input.samples} --threads {threads}"
+            " --gpus {resources.gpu} --wait --log {log} -o {output}"

@@ -26,9 +26,14 @@ rule draw_samples:
     log:
         R.paths.log("sample", "{cell}.{shard}"),
     threads: R.sample_threads
+    resources:
+        gpu=R.jobs.sample_gpus,
+        mem_mb=R.jobs.sample_memory,
+        runtime=R.jobs.sample_minutes,
     shell:
         "passk sample --cell {input.cell} --problems {input.questions}"
-        " --samples {wildcards.shard} --threads {threads} --log {log} -o {output}"
+        " --samples {wildcards.shard} --threads {threads}"
+        " --gpus {resources.gpu} --wait --log {log} -o {output}"
 
 
 # The same for a run of missing shards, which Snakemake prefers since no wildcard is in it. Its
@@ -50,6 +55,11 @@ for run in R.sampling_runs:
         params:
             samples=R.samples_of_run,
         threads: R.run_threads(run)
+        resources:
+            gpu=R.jobs.run_gpus(run),
+            mem_mb=R.jobs.run_memory(run),
+            runtime=R.jobs.run_minutes(run),
         shell:
             "passk sample --cell {input.cell} --problems {input.questions}"
-            " --samples {params.samples} --threads {threads} --log {log} -o {output}"
+            " --samples {params.samples} --threads {threads}"
+            " --gpus {resources.gpu} --wait --log {log} -o {output}"

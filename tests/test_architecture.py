@@ -20,6 +20,8 @@ LAYERS = (
         "records",
         "estimate",
         "journal",
+        "gpus",
+        "slurm",
         "palette",
         "repetition",
         "web",
@@ -40,6 +42,7 @@ LAYERS = (
             "examine",
         ),
         *("aggregate", "figures", "findings", "report", "page", "review"),
+        *("status", "fetch"),
     },
     {"cli", "__main__"},
 )

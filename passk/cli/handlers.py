@@ -30,9 +30,14 @@ def run_validate(options: argparse.Namespace) -> None:
 def run_plan(options: argparse.Namespace) -> None:
     """Say what a run would do and what it would cost."""
     from passk.plan import build_plan
+    from passk.plan.jobs import Jobs
+    from passk.plan.partitions import read_partitions
     from passk.plan.preview import preview, to_text
 
-    found = preview(build_plan(options.spec))
+    plan = build_plan(options.spec)
+    if options.partitions:
+        Jobs(plan).limit(read_partitions(options.partitions))
+    found = preview(plan)
     print(json.dumps(found, indent=1, ensure_ascii=False) if options.json else to_text(found))
 
 
@@ -119,15 +124,18 @@ def _parallel(**lists: list[Any]) -> list[dict[str, Any]]:
 
 def run_sample(options: argparse.Namespace) -> None:
     """Run `passk sample`."""
+    from passk.gpus import claim_gpus
     from passk.sample import sample
 
     shards = _parallel(output=options.output, samples=options.samples)
-    with Progress(f"sample {_short(options.output[0])}", "responses") as progress:
+    name = f"sample {_short(options.output[0])}"
+    with claim_gpus(options.gpus), Progress(name, "responses") as progress:
         sample(
             options.cell,
             options.problems,
             [(one["output"], one["samples"]) for one in shards],
             threads=options.threads,
+            wait=options.wait,
             progress=progress,
         )
 
@@ -142,8 +150,10 @@ def run_adopt(options: argparse.Namespace) -> None:
 def run_entropy(options: argparse.Namespace) -> None:
     """Run `passk entropy`."""
     from passk.entropy import match
+    from passk.gpus import claim_gpus
 
-    with Progress(f"entropy {_short(options.output)}", "responses") as progress:
+    name = f"entropy {_short(options.output)}"
+    with claim_gpus(options.gpus), Progress(name, "responses") as progress:
         match(
             options.cell,
             options.base,
@@ -172,12 +182,19 @@ def run_verify(options: argparse.Namespace) -> None:
 
 def run_perplexity(options: argparse.Namespace) -> None:
     """Run `passk perplexity`."""
+    from passk.gpus import claim_gpus
     from passk.perplexity import Scored, perplexity
 
     names = ("task", "problems", "samples", "output")
     files = _parallel(**{name: getattr(options, name) for name in names})
-    with Progress(f"perplexity {_short(options.output[0])}", "responses") as progress:
-        perplexity([Scored(**one) for one in files], threads=options.threads, progress=progress)
+    name = f"perplexity {_short(options.output[0])}"
+    with claim_gpus(options.gpus), Progress(name, "responses") as progress:
+        perplexity(
+            [Scored(**one) for one in files],
+            threads=options.threads,
+            wait=options.wait,
+            progress=progress,
+        )
 
 
 def run_count(options: argparse.Namespace) -> None:

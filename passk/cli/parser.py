@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from passk import __version__
-from passk.cli import benchmarks, exchange, handlers
+from passk.cli import benchmarks, exchange, handlers, running
 from passk.registry import FORMATS
 
 Handler = Callable[[argparse.Namespace], None]
@@ -25,6 +25,9 @@ def parser() -> argparse.ArgumentParser:
         _add_benchmarks,
         _add_plan,
         _add_where,
+        _add_status,
+        _add_cancel,
+        _add_fetch,
         _add_resolve,
         _add_clean,
         _add_schema,
@@ -127,6 +130,12 @@ def _add_plan(commands: Any) -> None:
         "passk plan specs/quickstart.yaml --json",
     )
     command.add_argument("spec", type=Path)
+    command.add_argument(
+        "--partitions",
+        type=Path,
+        metavar="FILE",
+        help="refuse jobs that fit into none, such as profiles/slurm/partitions.yaml",
+    )
     command.add_argument("--json", action="store_true", help="for programs")
 
 
@@ -140,6 +149,45 @@ def _add_where(commands: Any) -> None:
         "passk where specs/quickstart.yaml",
     )
     command.add_argument("spec", type=Path)
+
+
+def _add_status(commands: Any) -> None:
+    """Add `passk status`."""
+    command = _command(
+        commands,
+        "status",
+        running.run_status,
+        "say how far a run is: done, running, failed and waiting per cell, rate, time left",
+        "passk status specs/quickstart.yaml --watch",
+    )
+    command.add_argument("spec", type=Path)
+    command.add_argument("--json", action="store_true", help="for programs")
+    command.add_argument("--watch", action="store_true", help="again every few seconds")
+
+
+def _add_cancel(commands: Any) -> None:
+    """Add `passk cancel`."""
+    command = _command(
+        commands,
+        "cancel",
+        running.run_cancel,
+        "cancel a spec's jobs that are in Slurm's queue, such as those of a run that was killed",
+        "passk cancel specs/quickstart.yaml",
+    )
+    command.add_argument("spec", type=Path)
+
+
+def _add_fetch(commands: Any) -> None:
+    """Add `passk fetch`."""
+    command = _command(
+        commands,
+        "fetch",
+        running.run_fetch,
+        "bring weights, tokenizers and benchmarks here, before nodes without a network need them",
+        "passk fetch specs/paper-math.yaml --dry-run",
+    )
+    command.add_argument("spec", type=Path)
+    command.add_argument("--dry-run", action="store_true", help="only say what and how much")
 
 
 def _add_resolve(commands: Any) -> None:
@@ -260,6 +308,12 @@ def _add_sample(commands: Any) -> None:
         help="indices, LAST is not drawn; one range per output",
     )
     command.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
+    command.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs to claim")
+    command.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for a process that writes the same output, and make nothing that it has made",
+    )
     _output(command, "Parquet file of Sample rows; one load draws several", nargs="+")
 
 
@@ -336,6 +390,7 @@ def _add_entropy(commands: Any) -> None:
     _path(command, "--base", "cell.json of its base")
     _path(command, "--problems", "Parquet file of Problem rows")
     command.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
+    command.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs to claim")
     _output(command, "JSON file: the temperature, its interval and every trial")
 
 
@@ -367,6 +422,12 @@ def _add_perplexity(commands: Any) -> None:
     _path(command, "--problems", "Parquet file of Problem rows", nargs="+")
     _path(command, "--samples", "Parquet file of Sample rows", nargs="+")
     command.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
+    command.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs to claim")
+    command.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for a process that writes the same output, and make nothing that it has made",
+    )
     _output(
         command,
         "Parquet file of Score rows; of several, each has its --task, --problems and --samples",

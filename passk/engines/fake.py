@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequ
 from passk.engines.tokens import prompt_digest
 from passk.errors import EngineError
 from passk.records import Sample, Score
+
+SECONDS = "PASSK_FAKE_SECONDS"
+"""Environment variable: seconds per response in place of the declared ones. What is drawn depends
+on the declaration, and so a slow run and a quick one draw the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class FakeEngine:
             asked = prompt_digest(_shown(request.prompt).encode("utf-8", "replace"))
             for sample, seed in zip(request.samples, request.seeds, strict=True):
                 text = Random(seed).choices(problem.texts, chances)[0]  # noqa: S311 - a draw, not a secret
-                time.sleep(problem.seconds)
+                time.sleep(float(os.environ.get(SECONDS, problem.seconds)))
                 row = _response(request.problem_id, sample, seed, text, problem, sampling)
                 yield dataclasses.replace(row, prompt_digest=asked)
 

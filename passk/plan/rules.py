@@ -6,15 +6,18 @@ A rule's `input:` and `params:` name methods of `Rules`, so that no .smk file ho
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from passk import versions
 from passk.errors import SpecError
+from passk.plan.begin import begin
 from passk.plan.build import Plan, build_plan
 from passk.plan.cells import Scoring, base_of
 from passk.plan.documents import cell_document, experiment_document, score_document
+from passk.plan.jobs import Jobs
 from passk.plan.layout import Layout
 from passk.plan.runs import SamplingRun, ScoringRun, marker, sampling_runs, scoring_runs
 from passk.recipes import canonical_json, digest
@@ -36,8 +39,20 @@ class Rules:
         """Keep the plan and the paths that rules use as patterns."""
         self.plan = plan
         self.paths: Layout = plan.layout
+        self.jobs = Jobs(plan)
         self.spec = str(plan.experiment.file)
         self.name = plan.experiment.name
+        self._looked = time.time()
+
+    def begin(self, workflow: Any) -> None:
+        """Hold what the run will write, and refuse what cannot end well; for `onstart:`.
+
+        Raises:
+            PasskError: another run is at work on the same files, jobs of a run that was killed
+                are still in the queue, or a job fits into no partition.
+        """
+        outputs = [str(file) for job in workflow.dag.needrun_jobs() for file in job.output]
+        self._held = begin(self.jobs, workflow.executor_settings, outputs, self._looked)
 
     @property
     def report(self) -> str:
@@ -164,11 +179,16 @@ class Rules:
 
     def run_threads(self, run: SamplingRun | ScoringRun) -> int:
         """Return the cores of a job that makes several files."""
-        return _threads(run.model)
+        return self._threads(run.model)
+
+    def _threads(self, model: Model) -> int:
+        """Return the cores of a job that runs a model."""
+        default = self.jobs.threads(model) or DEFAULT_THREADS.get(model.engine, ALL_CORES)
+        return int(model.execution.get("threads", default))
 
     def sample_threads(self, wildcards: Any) -> int:
         """Return the cores of a sampling job."""
-        return _threads(self.plan.cell(wildcards.cell).model)
+        return self._threads(self.plan.cell(wildcards.cell).model)
 
     @property
     def imported_cells(self) -> str:
@@ -241,7 +261,7 @@ class Rules:
 
     def score_threads(self, wildcards: Any) -> int:
         """Return the cores of a scoring job."""
-        return _threads(self.plan.scoring(wildcards.cell, wildcards.scorer).model)
+        return self._threads(self.plan.scoring(wildcards.cell, wildcards.scorer).model)
 
     def package_weights(self, wildcards: Any) -> Sequence[str]:
         """Return the package and revision that a folder of weights is converted from."""
@@ -259,12 +279,6 @@ class Rules:
         """Return the scores of every scoring task."""
         scorings = self.plan.scorings.values()
         return [path for scoring in scorings for path in self.plan.scores_of(scoring)]
-
-
-def _threads(model: Model) -> int:
-    """Return the cores of a job that runs a model."""
-    default = DEFAULT_THREADS.get(model.engine, ALL_CORES)
-    return int(model.execution.get("threads", default))
 
 
 def for_snakemake(files: Sequence[str | Path], config: Mapping[str, Any]) -> Rules:

@@ -65,7 +65,7 @@ def _sampling_run(
 ) -> SamplingRun:
     """Return the run of some shards of a cell."""
     return SamplingRun(
-        name=_rule_name("draw_samples", cell.id, number),
+        name=rule_name("draw_samples", cell.id, number),
         model=cell.model,
         cell=plan.layout.cell(cell.id),
         questions=plan.layout.questions(cell.problems),
@@ -94,7 +94,7 @@ def _scoring_run(
     parts = [part for part, _ in block]
     scorings = [scoring for scoring, _ in parts]
     return ScoringRun(
-        name=_rule_name("score_responses", scorer, number),
+        name=rule_name("score_responses", scorer, number),
         model=scorings[0].model,
         tasks=tuple(plan.layout.score_task(s.target, s.scorer) for s in scorings),
         questions=tuple(
@@ -123,6 +123,6 @@ def _blocks(
             yield first // size, absent
 
 
-def _rule_name(rule: str, what: str, number: int) -> str:
+def rule_name(rule: str, what: str, number: int) -> str:
     """Return a rule's name of letters, digits and _; what comes before __ is the kind of work."""
     return f"{rule}__{re.sub(r'[^A-Za-z0-9]+', '_', what)}_{digest(what)}_{number}"

@@ -1,0 +1,211 @@
+"""What a job with an engine asks of a cluster: GPUs, memory and time, from the plan alone.
+
+Rules name methods of `Jobs` as their `resources:`. A machine without a scheduler ignores them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from passk.errors import SpecError
+from passk.gpus import visible_gpus
+from passk.plan.build import Plan
+from passk.plan.cells import Cell, Scoring, Weights, shard_range
+from passk.plan.cost import gpus, rates, scoring_rates
+from passk.plan.partitions import Need, Partition, longest, misfit
+from passk.plan.runs import SamplingRun, ScoringRun
+from passk.spec import Model
+
+Run = SamplingRun | ScoringRun
+"""A job that makes several files."""
+
+CPU_ENGINES = {"fake", "openai"}
+"""Engines whose jobs need no GPU of their own."""
+
+START_MINUTES = 15
+"""Time for queues of a file system and for loading weights, before the first response."""
+
+MARGIN = 2.0
+"""A job may take so many times longer than was estimated."""
+
+BASE_MB = {"fake": 1_000, "openai": 2_000}
+"""Engine -> memory of a job besides weights; any other takes `LIBRARIES_MB`."""
+
+LIBRARIES_MB = 4_000
+"""Memory of torch and its kin."""
+
+UNKNOWN_MB = 32_000
+"""Memory where nothing tells how large weights are."""
+
+
+def job_gpus(model: Model) -> int:
+    """Return the GPUs of one job of a model; `execution.gpus` says it outright."""
+    default = 0 if model.engine in CPU_ENGINES else gpus(model)
+    return int(model.execution.get("gpus", default))
+
+
+def job_memory(model: Model, weights: Weights) -> int:
+    """Return the main memory, in MB, of one job; `execution.memory` (GB) says it outright."""
+    if "memory" in model.execution:
+        return math.ceil(1000 * float(model.execution["memory"]))
+    base = BASE_MB.get(model.engine, LIBRARIES_MB)
+    if model.engine in CPU_ENGINES:
+        return base
+    size = weights_bytes(weights)
+    return base + (math.ceil(1.25 * size / 1e6) if size else UNKNOWN_MB)
+
+
+def weights_bytes(weights: Weights) -> int:
+    """Return the size of weights: of a folder's files, or by the `7B` of a hub id; 0 if unknown."""
+    path = Path(weights.load)
+    if path.is_file():
+        return path.stat().st_size
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+    match = re.search(r"(\d+(?:\.\d+)?)[bB]\b", weights.load.replace("_", " "))
+    return int(2e9 * float(match[1])) if match else 0
+
+
+class Jobs:
+    """Resources of the jobs of a plan; every method takes Snakemake's wildcards."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Keep the plan; partitions are those of `limit`, or none."""
+        self.plan = plan
+        self.partitions: Sequence[Partition] = ()
+        self._seconds: dict[str, float] = {}
+
+    def limit(self, partitions: Sequence[Partition]) -> None:
+        """Take note of the partitions, so that no job asks for more time than they give.
+
+        Raises:
+            SpecError: a job fits into none of them.
+        """
+        self.partitions = partitions
+        drawn = (cell for cell in self.plan.cells.values() if cell.imported is None)
+        items: list[Cell | Scoring] = [*drawn, *self.plan.scorings.values()]
+        for item in items:
+            reason = misfit(self._need(item), partitions)
+            if reason:
+                raise SpecError(
+                    f"a job of model '{item.model.name}' needs {reason}",
+                    where=str(self.plan.experiment.file),
+                    fix="change its `execution` or the shard, or name a partition that has it",
+                )
+
+    def _need(self, item: Cell | Scoring) -> Need:
+        """Return what a job of one shard needs, without any margin."""
+        shards = item.shards() if isinstance(item, Cell) else item.shards
+        seconds = max((self._job_seconds(item, shard) for shard in shards[:1]), default=0.0)
+        memory = job_memory(item.model, item.weights)
+        return Need(job_gpus(item.model), memory, math.ceil(seconds / 60))
+
+    @cached_property
+    def local_gpus(self) -> int:
+        """The GPUs that this process may use."""
+        return len(visible_gpus())
+
+    def threads(self, model: Model) -> int | None:
+        """Return a GPU job's share of this machine's cores; None where it has no GPU.
+
+        One core a GPU is left to jobs without an engine, where there are many.
+        """
+        wanted = min(job_gpus(model), self.local_gpus)
+        if wanted == 0:
+            return None
+        share = len(os.sched_getaffinity(0)) // self.local_gpus
+        return max(1, share - 1 if share > 2 else share) * wanted  # noqa: PLR2004
+
+    def sample_gpus(self, wildcards: Any) -> int:
+        """Return the GPUs of a sampling job."""
+        return job_gpus(self.plan.cell(wildcards.cell).model)
+
+    def sample_memory(self, wildcards: Any, attempt: int) -> int:
+        """Return the memory of a sampling job in MB, doubled with each attempt."""
+        return self._memory(self.plan.cell(wildcards.cell), attempt)
+
+    def sample_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Return the time limit of a sampling job, longer with each attempt."""
+        return self._minutes([(self.plan.cell(wildcards.cell), wildcards.shard)], attempt)
+
+    def score_gpus(self, wildcards: Any) -> int:
+        """Return the GPUs of a perplexity job."""
+        return job_gpus(self._scoring(wildcards).model)
+
+    def score_memory(self, wildcards: Any, attempt: int) -> int:
+        """Return the memory of a perplexity job in MB, doubled with each attempt."""
+        return self._memory(self._scoring(wildcards), attempt)
+
+    def score_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Return the time limit of a perplexity job, longer with each attempt."""
+        return self._minutes([(self._scoring(wildcards), wildcards.shard)], attempt)
+
+    def run_gpus(self, run: Run) -> int:
+        """Return the GPUs of a job that makes several files."""
+        return job_gpus(run.model)
+
+    def run_memory(self, run: Run) -> Callable[[Any, int], int]:
+        """Return what Snakemake asks for that job's memory in MB, doubled with each attempt."""
+
+        def memory(_wildcards: Any, attempt: int) -> int:
+            return self._memory(self._part(run.outputs[0])[0], attempt)
+
+        return memory
+
+    def run_minutes(self, run: Run) -> Callable[[Any, int], int]:
+        """Return what Snakemake asks for that job's time limit, longer with each attempt."""
+
+        def minutes(_wildcards: Any, attempt: int) -> int:
+            return self._minutes([self._part(path) for path in run.outputs], attempt)
+
+        return minutes
+
+    def _scoring(self, wildcards: Any) -> Scoring:
+        """Return the scoring task of a job."""
+        return self.plan.scoring(wildcards.cell, wildcards.scorer)
+
+    def _part(self, output: str) -> tuple[Cell | Scoring, str]:
+        """Return what a file of samples or scores belongs to, and its shard."""
+        path = Path(output)
+        if path.parent.name == "samples":
+            return self.plan.cell(path.parts[-3]), path.stem
+        return self.plan.scoring(path.parts[-4], path.parts[-2]), path.stem
+
+    def _memory(self, item: Cell | Scoring, attempt: int) -> int:
+        """Return the memory of a job in MB, doubled with each attempt."""
+        return job_memory(item.model, item.weights) << (attempt - 1)
+
+    def _minutes(self, parts: Sequence[tuple[Cell | Scoring, str]], attempt: int) -> int:
+        """Return a time limit: with a margin, longer with each attempt, within the partition's.
+
+        A job that its partition ends is no loss: the journal keeps what it had finished.
+        """
+        seconds = sum(self._job_seconds(item, shard) for item, shard in parts)
+        asked = (START_MINUTES + MARGIN * seconds / 60) * attempt
+        return math.ceil(min(asked, longest(job_gpus(parts[0][0].model), self.partitions)))
+
+    def _job_seconds(self, item: Cell | Scoring, shard: str) -> float:
+        """Return the estimated seconds of one job's work."""
+        problems = item.identity.problems or 0
+        each = len(shard_range(shard)) if shard != "all" else 1
+        if isinstance(item, Scoring):
+            each = min(each, item.per_problem)
+        return problems * each * self._seconds_each(item)
+
+    def _seconds_each(self, item: Cell | Scoring) -> float:
+        """Return the estimated seconds of one response, looked up once per cell."""
+        key = item.id if isinstance(item, Cell) else f"{item.target}/{item.scorer}"
+        if key not in self._seconds:
+            if isinstance(item, Cell):
+                cells = Path(self.plan.layout.store) / "cells"
+                near = cells.glob(f"{item.model.name}.{item.use.name}.*")
+                self._seconds[key] = rates(self.plan, item, [path.name for path in near]).seconds
+            else:
+                self._seconds[key] = scoring_rates(self.plan, item).seconds
+        return self._seconds[key]

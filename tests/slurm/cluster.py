@@ -1,0 +1,256 @@
+"""A throw-away Slurm on this machine: one controller, nodes of our own making, GPUs that are not.
+
+Everything lives in one folder and is stopped by pid file. A fake GPU is a link to /dev/null: Slurm
+hands it out and sets CUDA_VISIBLE_DEVICES as it does for a real one. Also a command:
+    python tests/slurm/cluster.py up FOLDER        python tests/slurm/cluster.py down FOLDER
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+INSTALL = "apt-get install -y --no-install-recommends slurm-wlm munge"
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
+SYSTEM_CONF = Path("/etc/slurm/slurm.conf")
+"""Where Slurm's commands look without SLURM_CONF, which jobs of the plugin's do not inherit."""
+
+CONF = """\
+ClusterName=passk
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={port}
+SlurmUser={user}
+SlurmdUser={user}
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool.%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.%n.log
+# No cgroups: processes are followed and memory is measured through /proc.
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=1
+JobAcctGatherParams=OverMemoryKill
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SchedulerParameters=sched_interval=1,bf_interval=2
+SlurmdParameters=config_overrides
+GresTypes=gpu
+MpiDefault=none
+ReturnToService=2
+# A dead node is noticed, and a job over its time ended, within seconds instead of minutes.
+SlurmdTimeout=10
+SlurmctldTimeout=10
+KillWait=2
+MinJobAge=300
+AccountingStorageType=accounting_storage/none
+{nodes}
+PartitionName=gpu Nodes={gpu_nodes} MaxTime=1-00:00:00 State=UP
+PartitionName=cpu Nodes={all_nodes} MaxTime=1-00:00:00 Default=YES State=UP
+"""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Slurm of `nodes` nodes, each with `cpus` CPUs and `gpus` fake GPUs.
+
+    Attributes:
+        folder: configuration, state, logs and pid files.
+    """
+
+    folder: Path
+    nodes: tuple[str, ...] = ("n1", "n2")
+    cpus: int = 8
+    gpus: int = 2
+    memory: int = 16_000
+    port: int = 36817
+
+    def missing(self) -> str:
+        """Say what keeps a Slurm from being started here; empty where nothing does."""
+        absent = [name for name in PROGRAMS if _program(name) is None]
+        if absent:
+            return f"no {', '.join(absent)} ({INSTALL})"
+        if os.geteuid() != 0:
+            return "not root"
+        link = SYSTEM_CONF.is_symlink() or not SYSTEM_CONF.exists()
+        return "" if link else f"{SYSTEM_CONF} belongs to a Slurm of this machine"
+
+    def up(self) -> None:
+        """Start everything and wait until all nodes are idle."""
+        self._configure()
+        self._start_munge()
+        self.start_controller()
+        for node in self.nodes:
+            self.start_node(node)
+        self.wait_for_nodes()
+
+    def down(self) -> None:
+        """Cancel all jobs and stop everything."""
+        with contextlib.suppress(subprocess.SubprocessError):
+            self.run("scancel", "--user=root")
+            time.sleep(1)
+        for name in (*(f"slurmd.{node}" for node in self.nodes), "slurmctld", "munged"):
+            self.stop(name)
+        if SYSTEM_CONF.is_symlink() and SYSTEM_CONF.readlink() == self.conf:
+            SYSTEM_CONF.unlink()
+
+    @property
+    def conf(self) -> Path:
+        """The configuration file."""
+        return self.folder / "slurm.conf"
+
+    def run(self, *command: str) -> str:
+        """Run one of Slurm's commands and return what it prints; it never blocks for long."""
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=20, check=True, env=self.environment()
+        )
+        return done.stdout
+
+    def environment(self) -> dict[str, str]:
+        """The environment in which Slurm's commands find this cluster."""
+        return os.environ | {"SLURM_CONF": str(self.conf)}
+
+    def start_controller(self) -> None:
+        """Start slurmctld."""
+        self._daemon("slurmctld", "-f", str(self.conf))
+
+    def start_node(self, node: str) -> None:
+        """Start the slurmd of a node."""
+        (self.folder / f"spool.{node}").mkdir(exist_ok=True)
+        self._daemon("slurmd", "-f", str(self.conf), "-N", node)
+
+    def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
+        """Stop a daemon by its pid file and wait until it is gone."""
+        file = self.folder / f"{name}.pid"
+        try:
+            pid = int(file.read_text())
+            os.kill(pid, how)
+        except (OSError, ValueError):
+            return
+        end = time.monotonic() + 10
+        while _alive(pid) and time.monotonic() < end:
+            time.sleep(0.05)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        file.unlink(missing_ok=True)
+
+    def wait_for_nodes(self, seconds: float = 40) -> None:
+        """Wait until every node takes jobs; bring back those that are down or drained."""
+        end = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(subprocess.SubprocessError):
+                states = dict(
+                    line.split() for line in self.run("sinfo", "-hNo", "%N %T").splitlines()
+                )
+                bad = [n for n in self.nodes if states.get(n) not in {"idle", "mixed", "allocated"}]
+                if not bad:
+                    return
+                for node in bad:
+                    if states.get(node, "").rstrip("*") in {"down", "drained", "draining"}:
+                        self.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+            logs = [path.read_text()[-2000:] for path in self.folder.glob("*.log")]
+            assert time.monotonic() < end, "\n".join(["the nodes did not come up", *logs])
+            time.sleep(0.2)
+
+    def hurry(self) -> None:
+        """Start jobs of a lost node now: Slurm lets them wait two minutes after it queued them."""
+        for line in self.run("squeue", "-ht", "PD", "-o", "%i %r").splitlines():
+            job, reason = line.split(maxsplit=1)
+            if reason == "BeginTime":
+                self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+    def _configure(self) -> None:
+        """Write keys and configuration, and link the latter to where Slurm looks."""
+        (self.folder / "state").mkdir(parents=True, exist_ok=True)
+        host = socket.gethostname().split(".")[0]
+        lines = [
+            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={self.port + 1 + index} "
+            f"CPUs={self.cpus} RealMemory={self.memory} Gres=gpu:fake:{self.gpus} State=UNKNOWN"
+            for index, node in enumerate(self.nodes)
+        ]
+        nodes = ",".join(self.nodes)
+        self.conf.write_text(
+            CONF.format(
+                host=host,
+                port=self.port,
+                user="root",
+                folder=self.folder,
+                nodes="\n".join(lines),
+                gpu_nodes=nodes,
+                all_nodes=nodes,
+            )
+        )
+        devices = [self.folder / f"gpu{index}" for index in range(self.gpus)]
+        for device in devices:
+            device.unlink(missing_ok=True)
+            device.symlink_to("/dev/null")
+        (self.folder / "gres.conf").write_text(
+            f"Name=gpu Type=fake File={self.folder}/gpu[0-{self.gpus - 1}]\n"
+        )
+        (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
+        SYSTEM_CONF.parent.mkdir(exist_ok=True)
+        if SYSTEM_CONF.is_symlink():
+            SYSTEM_CONF.unlink()
+        SYSTEM_CONF.symlink_to(self.conf)
+
+    def _start_munge(self) -> None:
+        """Start munge with a key and a socket of its own."""
+        key = self.folder / "munge.key"
+        if not key.exists():
+            key.touch(mode=0o600)
+            key.write_bytes(secrets.token_bytes(1024))
+        names = ("socket", "pid-file", "log-file", "seed-file")
+        files = ("munge.socket", "munged.pid", "munged.log", "munge.seed")
+        paths = [f"--{n}={self.folder / f}" for n, f in zip(names, files, strict=True)]
+        self._daemon("munged", "--force", f"--key-file={key}", *paths)
+
+    def _daemon(self, name: str, *arguments: str) -> None:
+        """Start a program that goes to the background by itself."""
+        program = _program(name)
+        assert program, name
+        done = subprocess.run(
+            [program, *arguments],
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{name}: {done.stderr}"
+
+
+def _program(name: str) -> str | None:
+    """Find a program, daemons included."""
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def _alive(pid: int) -> bool:
+    """Tell whether a process runs (one that only awaits its parent does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def main() -> None:
+    """Start or stop a cluster by hand."""
+    command, folder = sys.argv[1:]
+    cluster = Cluster(Path(folder).resolve())
+    sys.exit(cluster.missing()) if cluster.missing() else None
+    getattr(cluster, {"up": "up", "down": "down"}[command])()
+
+
+if __name__ == "__main__":
+    main()
