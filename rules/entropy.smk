@@ -13,6 +13,9 @@ rule match_entropy:
     log:
         R.paths.log("entropy", "{cell}"),
     threads: R.sample_threads
+    resources:
+        gpu=R.jobs.sample_gpus,
+        mem_mb=R.jobs.sample_memory,
     shell:
         "passk entropy --cell {input.cell} --base {input.base} --problems {input.questions}"
-        " --threads {threads} --log {log} -o {output}"
+        " --threads {threads} --gpus {resources.gpu} --log {log} -o {output}"

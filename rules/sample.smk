@@ -52,13 +52,13 @@ for run in R.sampling_runs:
             run.outputs,
         log:
             run.log,
-        params:
-            samples=R.samples_of_run,
         threads: R.run_threads(run)
         resources:
             gpu=R.jobs.run_gpus(run),
             mem_mb=R.jobs.run_memory(run),
             runtime=R.jobs.run_minutes(run),
+        params:
+            samples=R.samples_of_run,
         shell:
             "passk sample --cell {input.cell} --problems {input.questions}"
             " --samples {params.samples} --threads {threads}"
