@@ -15,6 +15,7 @@ rule match_entropy:
     threads: R.sample_threads
     resources:
         gpu=R.jobs.sample_gpus,
+        gpu_model=R.jobs.sample_gpu_model,
         mem_mb=R.jobs.sample_memory,
     shell:
         "passk entropy --cell {input.cell} --base {input.base} --problems {input.questions}"

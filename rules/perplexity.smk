@@ -45,6 +45,7 @@ rule score_responses:
     threads: R.score_threads
     resources:
         gpu=R.jobs.score_gpus,
+        gpu_model=R.jobs.score_gpu_model,
         mem_mb=R.jobs.score_memory,
         runtime=R.jobs.score_minutes,
     shell:
@@ -71,6 +72,7 @@ for run in R.scoring_runs:
         threads: R.run_threads(run)
         resources:
             gpu=R.jobs.run_gpus(run),
+            gpu_model=R.jobs.run_gpu_model(run),
             mem_mb=R.jobs.run_memory(run),
             runtime=R.jobs.run_minutes(run),
         shell:

@@ -28,6 +28,7 @@ rule draw_samples:
     threads: R.sample_threads
     resources:
         gpu=R.jobs.sample_gpus,
+        gpu_model=R.jobs.sample_gpu_model,
         mem_mb=R.jobs.sample_memory,
         runtime=R.jobs.sample_minutes,
     shell:
@@ -55,6 +56,7 @@ for run in R.sampling_runs:
         threads: R.run_threads(run)
         resources:
             gpu=R.jobs.run_gpus(run),
+            gpu_model=R.jobs.run_gpu_model(run),
             mem_mb=R.jobs.run_memory(run),
             runtime=R.jobs.run_minutes(run),
         params:

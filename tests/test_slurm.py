@@ -100,7 +100,8 @@ def start(study: Study, *arguments: str, seconds: float = 0) -> Run:
 def one_model(folder: Path) -> Study:
     """A model of one GPU a job, four problems, n = 16 in shards of 4."""
     made = make_study(folder)
-    made.spec["models"] = {"base": made.spec["models"]["base"] | {"execution": {"gpus": 1}}}
+    execution = {"gpus": 1, "gpu_model": "fake"}
+    made.spec["models"] = {"base": made.spec["models"]["base"] | {"execution": execution}}
     made.spec["benchmarks"]["sums"]["n"] = 16
     made.spec["perplexity"] = []
     made.save()

@@ -142,7 +142,10 @@ def live_runs(layout: Layout) -> list[dict[str, Any]]:
 
 
 def _held(lock: Path, parts: list[str]) -> bool:
-    """Tell whether some process holds one of the parts."""
+    """Tell whether another process holds the first of the parts, as a run that lives does.
+
+    Not for the process that holds them: closing the file here would let go of its locks.
+    """
     with FileIO(lock, "a") as file:
         for part in parts[:1]:
             try:

@@ -126,6 +126,10 @@ class Jobs:
         """Return the GPUs of a sampling job."""
         return job_gpus(self.plan.cell(wildcards.cell).model)
 
+    def sample_gpu_model(self, wildcards: Any) -> str | None:
+        """Return the kind of GPU of a sampling job, if it matters."""
+        return self.run_gpu_model(self.plan.cell(wildcards.cell))
+
     def sample_memory(self, wildcards: Any, attempt: int) -> int:
         """Return the memory of a sampling job in MB, doubled with each attempt."""
         return self._memory(self.plan.cell(wildcards.cell), attempt)
@@ -138,6 +142,10 @@ class Jobs:
         """Return the GPUs of a perplexity job."""
         return job_gpus(self._scoring(wildcards).model)
 
+    def score_gpu_model(self, wildcards: Any) -> str | None:
+        """Return the kind of GPU of a perplexity job, if it matters."""
+        return self.run_gpu_model(self._scoring(wildcards))
+
     def score_memory(self, wildcards: Any, attempt: int) -> int:
         """Return the memory of a perplexity job in MB, doubled with each attempt."""
         return self._memory(self._scoring(wildcards), attempt)
@@ -149,6 +157,11 @@ class Jobs:
     def run_gpus(self, run: Run) -> int:
         """Return the GPUs of a job that makes several files."""
         return job_gpus(run.model)
+
+    def run_gpu_model(self, job: Run | Cell | Scoring) -> str | None:
+        """Return the kind of GPU that a job of a model asks for; None takes any."""
+        model = job.model.execution.get("gpu_model")
+        return str(model) if model and job_gpus(job.model) else None
 
     def run_memory(self, run: Run) -> Callable[[Any, int], int]:
         """Return what Snakemake asks for that job's memory in MB, doubled with each attempt."""
