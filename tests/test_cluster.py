@@ -230,6 +230,23 @@ def test_a_journal_removed_by_its_last_holder_is_not_written_to(tmp_path: Path) 
     second.__exit__(None, None, None)
 
 
+def test_what_jobs_finish_after_their_snakemake_was_killed_counts(study: Study) -> None:
+    study.set_rates("base.jsonl", [0.5] * 4, seconds=0.1)
+    study.save()
+    snakefile = str(Path(__file__).resolve().parent.parent / "Snakefile")
+    run = study.start("snakemake", "-c2", "-s", snakefile, "--configfile", study.file)
+    study.wait_for("outputs/store/cells/base*/samples/*.journal.jsonl")
+    run.kill()
+    run.wait()
+    pattern = "outputs/store/cells/base*/samples/*.parquet"
+    study.wait_for(pattern)
+    while any(study.folder.glob("outputs/store/cells/base*/samples/*.journal.jsonl")):
+        time.sleep(0.05)
+    made = {path: path.stat().st_mtime_ns for path in study.folder.glob(pattern)}
+    assert study.snakemake()["draw_samples"] <= 4 - len(made)
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
 def test_status_counts_what_is_done_running_failed_and_waiting(study: Study) -> None:
     study.set_rates("base.jsonl", [0.5] * 4, seconds=0.3)
     study.set_rates("tuned.jsonl", [0.5] * 3)
