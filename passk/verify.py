@@ -6,17 +6,16 @@ Three doors lead in: `verify` (the stage, Parquet), `grade_file` (JSON lines of 
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from passk import versions
-from passk.errors import DataError, did_you_mean
+from passk.errors import DataError
 from passk.recipes import atomic, environment
 from passk.records import VERDICTS, Problem, Sample, Verdict, read_table, write_rows
 from passk.registry import VERIFIERS, load
@@ -24,18 +23,20 @@ from passk.verifiers.base import OwnGold, OwnPool, Verifier
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.grading import Graded, Grades, Progress, forget, grade
 from passk.verifiers.pool import Setup
+from passk.verifiers.rows import (
+    KEYS,
+    count_lines,
+    gold_of,
+    gold_text,
+    json_line,
+    response_of,
+    rows_of,
+)
 
 __all__ = ["VERSION", "Graded", "Progress", "Setup", "grade", "grade_file", "verify"]
 
 VERSION = versions.VERIFY
 """Version of this stage: raised whenever a verdict file could come out differently."""
-
-
-KEYS = ("problem_id", "gold", "response")
-"""What each row to grade has."""
-
-MOST_LISTED = 5
-"""Problems that a message lists."""
 
 
 def verify(
@@ -123,18 +124,18 @@ def grade_file(
     needed = ("problem_id", "response") if golds is not None else KEYS
     responses = (
         (
-            _gold_text(row, where, check) if golds is None else _gold_of(row, where, golds),
-            _response(row, where),
+            gold_text(row, where, check) if golds is None else gold_of(row, where, golds),
+            response_of(row, where),
         )
-        for row, where in _lines(source, needed)
+        for row, where in rows_of(source, needed)
     )
-    total = _count_lines(source)
+    total = count_lines(source)
     graded = grade(responses, setup, total=total, progress=progress, store=_cache(), output=output)
     if not graded:
         raise DataError("has no rows", where=str(source))
     with atomic(output) as temporary, temporary.open("wb") as file:
-        for (row, _), found in zip(_lines(source, needed), graded, strict=True):
-            file.write(_json_line(row, found))
+        for (row, _), found in zip(rows_of(source, needed), graded, strict=True):
+            file.write(json_line(row, found))
     forget(output)
     return Counter(graded.verdicts())
 
@@ -147,88 +148,9 @@ def _cache() -> Path | None:
     return None
 
 
-def _lines(path: Path, needed: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield each row of a JSON-lines file with its `file:line`; blank lines are passed over."""
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield _row(line, f"{path}:{number}", needed), f"{path}:{number}"
-    except OSError as error:
-        raise DataError(f"cannot read: {error.strerror}", where=str(path)) from error
-
-
-def _count_lines(path: Path) -> int:
-    """Return how many lines a file has; 0 where it cannot be read, which is told when it is."""
-    try:
-        with path.open("rb") as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    except OSError:
-        return 0
-
-
-def _row(line: bytes, where: str, needed: Sequence[str]) -> dict[str, Any]:
-    """Return one line as a JSON object that has the keys that grading needs."""
-    fix = f"each line is a JSON object with {', '.join(map(repr, needed))}"
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not a line of JSON: {error}", where=where) from error
-    if not isinstance(row, dict):
-        raise DataError("not a JSON object", where=where, fix=fix)
-    missing = [key for key in needed if key not in row]
-    if missing:
-        raise DataError(
-            f"missing key {', '.join(map(repr, missing))}; present: {', '.join(row)}",
-            where=where,
-            fix=fix,
-        )
-    return row
-
-
-def _gold_of(row: dict[str, Any], where: str, golds: Mapping[str, str]) -> str:
-    """Return the gold answer of a row's problem as JSON."""
-    problem_id = str(row["problem_id"])
-    if problem_id not in golds:
-        raise DataError(
-            f"the benchmark has no problem '{problem_id}'",
-            where=where,
-            fix=did_you_mean(problem_id, list(golds)[:MOST_LISTED]),
-        )
-    return golds[problem_id]
-
-
 def _gold_check(verifier: Verifier) -> Callable[[str], object]:
     """Return what raises ValueError where a gold answer is not one that the verifier takes."""
     return verifier.check_gold if isinstance(verifier, OwnGold) else gold_answers
-
-
-def _gold_text(row: dict[str, Any], where: str, check: Callable[[str], object]) -> str:
-    """Return the gold answer of a row as JSON."""
-    gold = json.dumps(row["gold"])
-    try:
-        check(gold)
-    except ValueError as error:
-        raise DataError(f"key 'gold': {error}", where=where) from error
-    return gold
-
-
-def _response(row: dict[str, Any], where: str) -> str:
-    """Return the response of a row."""
-    response = row["response"]
-    if not isinstance(response, str):
-        raise DataError(f"key 'response': text is needed, not {response!r:.60}", where=where)
-    return response
-
-
-def _json_line(row: dict[str, Any], found: Graded) -> bytes:
-    """Return a row with its verdict as one line; lone surrogates go back as escapes."""
-    row |= {"verdict": found.verdict, "answer": found.answer}
-    row |= {"answer_class": found.answer_class, "detail": found.detail}
-    try:
-        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(row).encode() + b"\n"
 
 
 def _golds(problems: Path, check: Callable[[str], object]) -> dict[str, str]:
