@@ -1,7 +1,7 @@
 """Entropy matching: the temperature at which a tuned model is as undecided as its base.
 
 RL sharpens: at equal temperature the tuned model's tokens have less entropy, and so its responses
-less variety. Yue et al. 2025 (arXiv 2504.13837, section 4.6) therefore raise its temperature until
+less variety. Yue et al. 2025 (arXiv 2504.13837, section 4.5) therefore raise its temperature until
 its output entropy equals the base's, and look whether the base still covers more problems. Entropy
 here is the mean over tokens, not over responses: sum of all tokens' entropies (of the distribution
 at the sampling temperature, before top_p and the like, in nats) over the number of all tokens.

@@ -1,4 +1,4 @@
-"""Counts that have the paper's numbers: models of Yue et al. 2025 (table 2), MATH500."""
+"""Counts that have the paper's numbers: models of Yue et al. 2025, MATH500."""
 
 from __future__ import annotations
 

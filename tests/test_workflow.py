@@ -253,3 +253,23 @@ def samples(study: Study) -> dict[str, bytes]:
     """Every sample file of the store and its content."""
     files = (study.folder / "outputs/store/cells").glob("*/samples/*.parquet")
     return {str(path): path.read_bytes() for path in files}
+
+
+def test_declaring_clusters_remakes_tables_alone(finished: Study) -> None:
+    before = pd.read_csv(finished.folder / "outputs/study/tables/pass_at_k.csv")
+    source = finished.folder / "benchmarks/sums.jsonl"
+    rows = [json.loads(line) for line in source.read_text().splitlines()]
+    for number, row in enumerate(rows):
+        row["exam"] = f"e{number // 2}"
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    source.write_text(text)
+    assert finished.snakemake() == NOTHING
+    file = finished.folder / "benchmarks/sums.yaml"
+    file.write_text(file.read_text() + "columns: {cluster: exam}\n")
+    assert finished.snakemake() == Counter(load_clusters=1) + ANALYSIS
+    after = pd.read_csv(finished.folder / "outputs/study/tables/pass_at_k.csv")
+    assert after["pass_at_k"].tolist() == before["pass_at_k"].tolist()
+    assert after["ci_low"].tolist() != before["ci_low"].tolist()
+    problems = pd.read_csv(finished.folder / "outputs/study/tables/problems.csv")
+    assert set(problems["cluster"]) == {"e0", "e1"}
+    assert finished.snakemake() == NOTHING

@@ -1,4 +1,4 @@
-"""Algorithms side by side: the table of Yue et al. 2025 (table 2 and figure 8), with intervals.
+"""Algorithms side by side: the table of Yue et al. 2025 (arXiv 2504.13837), with intervals.
 
 Every model of a benchmark and sampler at pass@1 and at the largest k that all of them define, its
 own efficiency gap and the gap to its base; models trained by RL beside distilled and SFT ones.
