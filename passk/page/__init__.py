@@ -30,8 +30,14 @@ from passk.results import Study
 SCRIPTS = ("blocks.js", "tables.js", "chart.js", "browser.js", "page.js")
 
 DARK = {
-    **{"#0072b2": "#5cb3ec", "#d55e00": "#ff8a4c", "#009e73": "#3fc9a0", "#b1579a": "#e39bcf"},
-    **{"#56a0d3": "#9bd0f5", "#c68a00": "#f0bf4d", "#7a5c3e": "#c8a480", "#4d5566": "#aab4c8"},
+    "#0072b2": "#5cb3ec",
+    "#d55e00": "#ff8a4c",
+    "#009e73": "#3fc9a0",
+    "#b1579a": "#e39bcf",
+    "#56a0d3": "#9bd0f5",
+    "#c68a00": "#f0bf4d",
+    "#7a5c3e": "#c8a480",
+    "#4d5566": "#aab4c8",
 }
 """Colour of a series -> its variant on dark paper."""
 

@@ -1,4 +1,4 @@
-"""What the page's script reads at once: curves, differences, cells, and what else can be asked for."""
+"""What the page's script reads at once: curves, differences, cells, and what else there is."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def _size(cell: Cell) -> int:
 
 
 def questions(study: Study) -> Iterator[tuple[str, list[list[Any]]]]:
-    """Yield, per benchmark, [id, question, gold answer as text, number of images] of each problem."""
+    """Yield, per benchmark, [id, question, gold answer as text, images] of each problem."""
     cells = {cell.benchmark: cell for cell in study.cells if cell.problems is not None}
     for benchmark, cell in cells.items():
         if cell.problems is not None:
