@@ -36,12 +36,18 @@ rule draw_figures:
         others=R.other_tables,
         plan=R.plan_file,
     output:
-        index=R.figures,
+        report(
+            directory(R.figures),
+            patterns=["{figure}.svg"],
+            caption="captions/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
     log:
         R.paths.log("figures", R.name),
     shell:
         "passk figures --plan {input.plan} --tables $(dirname {input.curves})"
-        " --log {log} -o $(dirname {output.index})"
+        " --log {log} -o {output}"
 
 
 rule tabulate_labels:
@@ -66,9 +72,14 @@ rule write_report:
         plan=R.plan_file,
         reviewed=R.wanted_reviewed,
     output:
-        R.report,
+        report(
+            R.report,
+            caption="captions/page.rst",
+            category="Page",
+            labels={"study": R.name},
+        ),
     log:
         R.paths.log("report", R.name),
     shell:
         "passk report --plan {input.plan} --tables $(dirname {input.curves})"
-        " --figures $(dirname {input.figures}) --reviewed {input.reviewed} --log {log} -o {output}"
+        " --figures {input.figures} --reviewed {input.reviewed} --log {log} -o {output}"

@@ -6,6 +6,7 @@ Matplotlib's object interface only: no pyplot, so no state is shared and nothing
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from passk.errors import PasskError
@@ -21,8 +22,8 @@ def draw(tables: Path, plan: Path, output: Path) -> list[str]:
     Args:
         tables: folder that aggregation wrote.
         plan: `plan.json` of the study.
-        output: folder for `NAME.svg`, `NAME.pdf`, `NAME.png` and `figures.json`, which lists for
-            each figure its name, title, caption (the finding in words) and files.
+        output: folder for `NAME.svg`, `NAME.pdf`, `NAME.png`, `NAME.txt` (its caption) and
+            `figures.json`, which lists for each figure its name, title, caption (the finding in words) and files.
 
     Returns:
         The names of the figures.
@@ -43,6 +44,8 @@ def draw(tables: Path, plan: Path, output: Path) -> list[str]:
         with style.styled():
             for drawing in gallery.drawings(study, frames):
                 files = style.save(drawing.figure, output / drawing.name)
+                words = fill(f"{drawing.title}. {drawing.caption}", 90) + "\n"
+                (output / f"{drawing.name}.txt").write_text(words, encoding="utf-8")
                 index.append({**drawing.words(), "files": [path.name for path in files]})
     except OSError as error:
         raise output_error(error, output) from error

@@ -78,8 +78,8 @@ class Rules:
 
     @property
     def figures(self) -> str:
-        """The index of the figures, written last."""
-        return self.paths.experiment(self.name, "figures/figures.json")
+        """The folder of the figures."""
+        return self.paths.experiment(self.name, "figures")
 
     @property
     def reviewed(self) -> list[str]:
