@@ -46,7 +46,12 @@ def main() -> None:
             g.verdict == "no_answer" and not ended
             for g, (_, ended) in zip(found, texts, strict=True)
         ]
-        print(f"{kind}: {len(rows)} responses", dict(verdicts), f"no_answer and cut: {sum(cut)}")
+        print(
+            f"{kind}: {len(rows)} responses",
+            dict(verdicts),
+            f"no_answer and cut: {sum(cut)}",
+            flush=True,
+        )
         if options.show:
             for graded, (gold, text) in zip(found, pairs, strict=True):
                 if graded.verdict == "no_answer":
