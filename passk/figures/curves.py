@@ -18,6 +18,8 @@ from passk.results import Cell
 
 BASE_STYLE = (0, (5, 1.6))
 HEIGHT = 2.45
+ROOM = 0.28
+"""Share of a panel's height below the zero line from which on words fit there."""
 BEYOND_STYLE = (0, (4, 1.2, 1, 1.2))
 FLOOR_STYLE = (0, (1, 1.8))
 
@@ -93,8 +95,12 @@ def deltas_figure(
     deltas: pd.DataFrame,
     summary: pd.DataFrame,
     colors: Mapping[str, str],
+    title: str,
 ) -> Figure:
     """Draw tuned minus base against k, a panel per comparison of one benchmark."""
+    shown = deltas[deltas["cell"].isin([cell.id for cell, _ in pairs])]
+    low, high = min(shown["band_low"].min(), 0.0), max(shown["band_high"].max(), 0.0)
+    room = -low / max(high - low, 1e-9) > ROOM
     columns = min(len(pairs), 2)
     rows = -(-len(pairs) // columns)
     figure = canvas(COLUMN * columns, 2.3 * rows)
@@ -102,16 +108,23 @@ def deltas_figure(
     for axes, (cell, base) in zip(grid, pairs, strict=False):
         curve = deltas[(deltas["cell"] == cell.id)].dropna(subset="delta").sort_values("k")
         row = summary[summary["cell"] == cell.id].iloc[0]
-        draw_delta(axes, curve, row, base.label or base.id, colors[cell.label or cell.id])
-        axes.set_title(fill(f"{cell.label or cell.id} minus {base.label or base.id}", 44))
+        color = colors[cell.label or cell.id]
+        draw_delta(axes, curve, row, base.label or base.id, color, room=room)
+        compared = f"{cell.label or cell.id} minus {base.label or base.id}"
+        axes.set_title(fill(f"{title}: {compared}", 38))
         percent_axis(axes, "difference in pass@k\n(percentage points)")
     for axes in grid[len(pairs) :]:
         axes.remove()
     return figure
 
 
-def draw_delta(axes: Axes, curve: pd.DataFrame, row: pd.Series, base: str, color: str) -> None:
-    """Draw one delta curve: interval at each k (dark), simultaneous band (light), crossover."""
+def draw_delta(
+    axes: Axes, curve: pd.DataFrame, row: pd.Series, base: str, color: str, *, room: bool
+) -> None:
+    """Draw one delta curve: interval at each k (dark), simultaneous band (light), crossover.
+
+    `room` tells whether there is some below the zero line for words.
+    """
     k = curve["k"]
     axes.fill_between(k, curve["band_low"], curve["band_high"], color=color, alpha=0.12, lw=0)
     axes.fill_between(k, curve["ci_low"], curve["ci_high"], color=color, alpha=0.22, lw=0)
@@ -119,10 +132,12 @@ def draw_delta(axes: Axes, curve: pd.DataFrame, row: pd.Series, base: str, color
     axes.plot(k, curve["delta"], "o-", color=color)
     tries_axis(axes, sorted(int(value) for value in k))
     falls = curve["delta"].iloc[0] >= curve["delta"].iloc[-1]
-    _mark_crossover(axes, row, base, float(k.max()), falls=falls)
+    _mark_crossover(axes, row, base, float(k.max()), falls=falls, room=room)
 
 
-def _mark_crossover(axes: Axes, row: pd.Series, base: str, k_max: float, *, falls: bool) -> None:
+def _mark_crossover(
+    axes: Axes, row: pd.Series, base: str, k_max: float, *, falls: bool, room: bool
+) -> None:
     """Mark the crossover and its interval on the zero line, or say that there is none."""
     point, low, high = (row[f"crossover_{end}"] for end in ("k", "low", "high"))
     if math.isinf(point):
@@ -132,7 +147,7 @@ def _mark_crossover(axes: Axes, row: pd.Series, base: str, k_max: float, *, fall
         axes.plot([low, min(high, k_max)], [0, 0], color=INK, lw=2.4, solid_capstyle="butt")
         axes.plot(point, 0, "D", color=INK, ms=4.2)
         text = f"{fill(base, 30)} overtakes\nat k ≈ {point:g} [{low:g}, {reach}]"
-    _write_in_free_corner(axes, text, falls=falls, crosses=not math.isinf(point))
+    _write_in_free_corner(axes, text, falls=falls, crosses=room and not math.isinf(point))
 
 
 def _write_in_free_corner(axes: Axes, text: str, *, falls: bool, crosses: bool) -> None:

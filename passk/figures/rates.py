@@ -55,7 +55,8 @@ def delta(view: View) -> Iterator[Drawing]:
         "Dark shade: paired 95 % interval at each k. Light shade: 95 % band for all k at once. "
         "Diamond and bar: where the base overtakes, with its 95 % interval."
     )
-    figure = deltas_figure(view.pairs, view.frames["deltas"], view.frames["summary"], view.colors)
+    tables = view.frames["deltas"], view.frames["summary"]
+    figure = deltas_figure(view.pairs, *tables, view.colors, view.title)
     title = f"Difference to the base on {view.title}"
     yield Drawing(f"{view.part}-delta", title, f"{says} {how}", figure)
 
