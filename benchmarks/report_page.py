@@ -30,7 +30,7 @@ from passk.figures import draw  # noqa: E402
 from passk.report import report  # noqa: E402
 
 PROBLEMS, N, TIMES = 250, 200, 5
-WORDS = "we let x be the sum of all $n^2$ terms so that therefore it follows by symmetry".split()
+WORDS = ("we", "let x be", "the sum", "of all", "$n^2$", "terms", "so that", "it follows by")
 
 
 def long_texts() -> None:
@@ -41,7 +41,7 @@ def long_texts() -> None:
     def longer(drawn: object, samples: range) -> list:
         rows = plain(drawn, samples)
         return [
-            dataclasses.replace(row, text=" ".join(draw_from.choices(WORDS, k=420)) + row.text)
+            dataclasses.replace(row, text=" ".join(draw_from.choices(WORDS, k=400)) + row.text)
             for row in rows
         ]
 
