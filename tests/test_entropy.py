@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pandas as pd
 import pytest
 from conftest import Study
 
+from passk.engines.base import Request, Sampling
 from passk.engines.fake import FakeEngine
 from passk.entropy import match
 from passk.errors import DataError, EngineError, SpecError
 from passk.recipes import read_json, write_json
+from passk.records import Sample
 from passk.spec_files import load_experiment
 
 MATCHED = {"max_tokens": 8, "match_entropy": {"sampler": "plain", "problems": 4, "responses": 2}}
@@ -73,9 +76,11 @@ def test_a_killed_search_goes_on_where_it_was(
     monkeypatch.chdir(matched.folder)
     whole, cut = matched.folder / "whole.json", matched.folder / "cut.json"
     match(cell, base, asked, whole)
-    draw, drawn = FakeEngine.sample, []
+    draw, drawn = FakeEngine.sample, list[Sample]()
 
-    def counting(self, requests, sampling):  # type: ignore[no-untyped-def]
+    def counting(
+        self: FakeEngine, requests: Sequence[Request], sampling: Sampling
+    ) -> Iterator[Sample]:
         for row in draw(self, requests, sampling):
             drawn.append(row)
             if len(drawn) == 21:
@@ -101,7 +106,9 @@ def test_what_cannot_be_matched_is_told(matched: Study, monkeypatch: pytest.Monk
         match(cell, base, asked, matched.folder / "x.json")
     draw = FakeEngine.sample
 
-    def silent(self, requests, sampling):  # type: ignore[no-untyped-def]
+    def silent(
+        self: FakeEngine, requests: Sequence[Request], sampling: Sampling
+    ) -> Iterator[Sample]:
         for row in draw(self, requests, sampling):
             yield dataclasses.replace(row, mean_entropy=float("nan"))
 
@@ -158,3 +165,38 @@ def test_a_sampler_without_a_way_to_a_temperature_is_refused(
     with pytest.raises(SpecError) as caught:
         load_experiment(matched.folder / matched.file)
     assert words in str(caught.value)
+
+
+@pytest.fixture
+def sharpened(study: Study) -> Study:
+    """A real engine on a tiny model, and the same with logits 1.6 times as far apart."""
+    pytest.importorskip("transformers")
+    from tiny_models import WIDE, byte_tokenizer, tiny_model
+
+    for name, factor in (("base", 1.0), ("tuned", 1.6)):
+        model = tiny_model(**WIDE, tie_word_embeddings=False)
+        model.lm_head.weight.mul_(factor)
+        model.save_pretrained(study.folder / name)
+        byte_tokenizer().save_pretrained(study.folder / name)
+        entry = study.spec["models"][name]
+        entry |= {"weights": f"./{name}", "engine": "transformers", "execution": {"threads": 1}}
+    match = {"sampler": "plain", "problems": 4, "responses": 8, "tolerance": 0.005}
+    study.spec["samplers"] = {
+        "plain": {"temperature": 0.5, "max_tokens": 6},
+        "matched": {"max_tokens": 6, "match_entropy": match},
+    }
+    study.spec["perplexity"] = []
+    study.save()
+    return study
+
+
+def test_a_sharpened_model_is_matched_by_as_much_more_temperature(
+    sharpened: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell, base, asked = tasks(sharpened)
+    monkeypatch.chdir(sharpened.folder)
+    match(cell, base, asked, sharpened.folder / "t.json", threads=1)
+    found = read_json(sharpened.folder / "t.json")
+    assert found["temperature"] == pytest.approx(1.6 * 0.5, rel=0.03)
+    assert found["entropy"] == pytest.approx(found["target"], rel=0.005)
+    assert found["tuned"]["engine"] == "transformers"
