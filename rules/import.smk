@@ -24,11 +24,11 @@ rule adopt_responses:
 rule adopt_counts:
     input:
         cell=ancient(R.paths.cell("{imported}")),
-        questions=ancient(R.imported_questions),
+        problems=ancient(R.imported_problems),
         folder=ancient(R.import_recipe),
     output:
         R.paths.imported_counts("{imported}"),
     log:
         R.paths.log("adopt", "{imported}.counts"),
     shell:
-        "passk adopt --cell {input.cell} --problems {input.questions} --log {log} -o {output}"
+        "passk adopt --cell {input.cell} --problems {input.problems} --log {log} -o {output}"

@@ -205,6 +205,10 @@ class Rules:
         """Return the problems, without gold answers, of an imported cell."""
         return self.paths.questions(self.plan.cell(wildcards.imported).problems)
 
+    def imported_problems(self, wildcards: Any) -> str:
+        """Return the problems, with gold answers, of an imported cell."""
+        return self.plan.problems_of(self.plan.cell(wildcards.imported))
+
     def foreign(self, _wildcards: Any) -> list[str]:
         """Return the files of verdicts that imported responses came with."""
         found = [cell.imported.foreign for cell in self.plan.cells.values() if cell.imported]
