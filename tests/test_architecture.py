@@ -27,11 +27,15 @@ LAYERS = (
         "web",
     },
     {"registry", "yamls", "spec", "spec_checks", "spec_files", "reference_page"},
-    {"engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights", "imported"},
+    {
+        *("engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights"),
+        *("imported", "matched"),
+    },
     {"plan"},
     {
         *(
             "problems",
+            "entropy",
             "sample",
             "verify",
             "perplexity",
@@ -49,7 +53,7 @@ LAYERS = (
 """Parts of passk from the lowest to the highest; a part imports from its own layer or below."""
 
 STAGES = {
-    *("problems", "sample", "verify", "perplexity", "count"),
+    *("problems", "entropy", "sample", "verify", "perplexity", "count"),
     *("aggregate", "figures", "report", "review"),
 }
 BLIND_TO_EACH_OTHER = ({"engines"}, {"benchmarks"}, {"verifiers"})
