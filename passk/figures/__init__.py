@@ -23,7 +23,8 @@ def draw(tables: Path, plan: Path, output: Path) -> list[str]:
         tables: folder that aggregation wrote.
         plan: `plan.json` of the study.
         output: folder for `NAME.svg`, `NAME.pdf`, `NAME.png`, `NAME.txt` (its caption) and
-            `figures.json`, which lists for each figure its name, title, caption (the finding in words) and files.
+            `figures.json`, which lists for each figure its name, title, caption (the finding in
+            words) and files.
 
     Returns:
         The names of the figures.
