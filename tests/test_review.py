@@ -362,3 +362,18 @@ def test_a_kill_after_any_keystroke_loses_no_label(plan: Path, tmp_path: Path) -
         items = build_queue(read_plan(asked))
         kept = read_labels(labels / "ada.jsonl")
         assert [kept[items[index].key][0] for index, _ in said] == [label for _, label in said]
+
+
+def test_a_report_can_be_made_after_the_responses_were_archived(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from passk.page.responses import response_blocks
+
+    plan = make_study(tmp_path, problems=6, n=32)
+    study = read_plan(plan)
+    counts = pd.concat(pd.read_parquet(c.counts).assign(cell=c.id) for c in study.cells)
+    assert len(list(response_blocks(study, counts, None))) == 2
+    study.cells[0].samples[0].unlink()
+    with caplog.at_level(logging.WARNING, "passk"):
+        assert len(list(response_blocks(study, counts, None))) == 1
+    assert "not there" in caplog.text

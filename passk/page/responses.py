@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,6 +13,8 @@ import pandas as pd
 from passk.page.blocks import Block
 from passk.records import VERDICTS, Problem, Sample, Verdict, read_table
 from passk.results import Cell, Study
+
+log = logging.getLogger(__name__)
 
 GROUP_CHARACTERS = 2_000_000
 """Characters of text that one block of responses has, more or less."""
@@ -35,20 +39,29 @@ def shown_per_problem(study: Study) -> int | None:
 
 def _size(cell: Cell) -> int:
     """Return how many problems a cell has."""
-    return 0 if cell.problems is None else read_table(cell.problems, Problem, ["id"]).num_rows
+    paths = _present([cell.problems] if cell.problems else [])
+    return sum(read_table(path, Problem, ["id"]).num_rows for path in paths)
+
+
+def _present(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that are there: a report can be made after responses were archived."""
+    for path in paths:
+        if not path.exists():
+            log.warning("%s: not there; the page shows nothing of it", path)
+    return [path for path in paths if path.exists()]
 
 
 def questions(study: Study) -> Iterator[tuple[str, list[list[Any]]]]:
     """Yield, per benchmark, [id, question, gold answer as text, images] of each problem."""
-    cells = {cell.benchmark: cell for cell in study.cells if cell.problems is not None}
-    for benchmark, cell in cells.items():
-        if cell.problems is not None:
-            columns = ["id", "question", "gold", "images"]
-            rows = read_table(cell.problems, Problem, columns).to_pylist()
-            yield (
-                benchmark,
-                [[r["id"], r["question"], _gold(r["gold"]), len(r["images"])] for r in rows],
-            )
+    files = {cell.benchmark: cell.problems for cell in study.cells if cell.problems is not None}
+    for benchmark, path in files.items():
+        rows = []
+        for present in _present([path]):
+            rows = read_table(present, Problem, ["id", "question", "gold", "images"]).to_pylist()
+        yield (
+            benchmark,
+            [[r["id"], r["question"], _gold(r["gold"]), len(r["images"])] for r in rows],
+        )
 
 
 def _gold(text: str) -> str:
@@ -92,7 +105,7 @@ def response_blocks(
 def _rows(cell: Cell, most: int) -> Iterator[list[Any]]:
     """Yield one row per response of a cell, a file at a time."""
     said = _verdicts(cell)
-    for path in cell.samples:
+    for path in _present(cell.samples):
         columns = ["problem_id", "sample", "text", "n_tokens", "finish_reason"]
         table = read_table(path, Sample, columns)
         for batch in table.to_batches(max_chunksize=2000):
@@ -107,7 +120,7 @@ def _rows(cell: Cell, most: int) -> Iterator[list[Any]]:
 def _verdicts(cell: Cell) -> dict[tuple[str, int], tuple[int, str, str, str]]:
     """Return (problem, sample) -> verdict's place, answer, class, detail of a cell."""
     found = {}
-    for path in cell.verdicts:
+    for path in _present(cell.verdicts):
         columns = ["problem_id", "sample", "verdict", "answer", "answer_class", "detail"]
         table = read_table(path, Verdict, columns)
         for row in table.to_pylist():

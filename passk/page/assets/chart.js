@@ -98,7 +98,7 @@ const passkChart = (() => {
       width: at("chart").clientWidth || 300, height: at("chart").clientHeight || 300,
       scales: { x: { time: false, distr: log ? 3 : 1, log: 2, range: () => [ks[0], Math.max(ks[ks.length - 1], ks[0] + 1)] }, y: { range: limits } },
       axes: [
-        axis({ label: "k (tries)", splits: () => ticks(log), values: (u, splits) => splits.map((k) => String(k)), filter: (u, splits) => splits }),
+        axis({ label: "k (tries)", size: 30, labelSize: 22, splits: () => ticks(log), values: (u, splits) => splits.map((k) => String(k)), filter: (u, splits) => splits }),
         axis({ label: signed ? "difference in pass@k (points)" : "pass@k (%)", size: 52 }),
       ],
       series: described, bands, legend: { show: false },
