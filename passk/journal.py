@@ -58,7 +58,7 @@ class Journal(Generic[Row]):
         self.path = journal_path(output)
         self.rows: dict[tuple[str, int], Row] = {}
         self._row_type: type[Row] = row_type
-        self._header = canonical_json({"journal": key})
+        self._header = _header(key)
         self._synced = time.monotonic()
         self.waited = False
         try:
@@ -187,10 +187,23 @@ def _names(row_type: type) -> list[str]:
     return [field.name for field in dataclasses.fields(row_type)]
 
 
-def finished_rows(output: Path) -> int:
-    """Return how many rows the journal of an output holds; 0 where there is none."""
+def finished_rows(output: Path, key: str | None = None) -> int:
+    """Return how many whole rows the journal of an output holds; 0 where there is none.
+
+    Args:
+        output: the file that the rows will go into.
+        key: what the rows must belong to; a journal of anything else will be set aside.
+    """
     try:
         with journal_path(output).open("rb") as file:
-            return max(0, sum(1 for line in file if line.endswith(b"\n")) - 1)
+            header = file.readline()
+            if key is not None and header != _header(key).encode() + b"\n":
+                return 0
+            return sum(1 for line in file if line.endswith(b"\n"))
     except OSError:
         return 0
+
+
+def _header(key: str) -> str:
+    """Return the first line of a journal."""
+    return canonical_json({"journal": key})

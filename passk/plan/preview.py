@@ -17,6 +17,7 @@ from passk.plan.nearest import known_cells, missing, why_cell, why_verdicts
 from passk.progress import duration
 from passk.recipes import read_json
 from passk.spec import Model
+from passk.tasks import shard_key
 
 NOTHING_LEFT: dict[str, Any] = {
     "responses_left": 0,
@@ -53,7 +54,7 @@ def _preview_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]
     ungraded = missing(plan.verdicts_of(cell))
     if cell.counts_alone:
         absent = missing([plan.counts_of(cell)])
-    journaled = sum(finished_rows(Path(path)) for path in absent)
+    journaled = sum(_journaled(cell, path) for path in absent)
     problems = cell.identity.problems
     left = max(0, len(absent) * cell.use.shard * (problems or 0) - journaled)
     cost = rates(plan, cell, [name for name in known if name.startswith(_near(cell))])
@@ -71,6 +72,13 @@ def _preview_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]
         "imported": str(cell.imported.folder) if cell.imported else None,
         **(_left(left, cost, cell.model) if cell.imported is None else NOTHING_LEFT),
     }
+
+
+def _journaled(cell: Cell, path: str) -> int:
+    """Return how many responses of a missing shard a killed job has left in its journal."""
+    if cell.counts_alone:
+        return 0
+    return finished_rows(Path(path), shard_key(cell.fields, shard_range(Path(path).stem)))
 
 
 def _left(responses: int, cost: Rates, model: Model) -> dict[str, Any]:
