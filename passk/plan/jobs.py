@@ -122,13 +122,29 @@ class Jobs:
         share = len(os.sched_getaffinity(0)) // self.local_gpus
         return max(1, share - 1 if share > 2 else share) * wanted  # noqa: PLR2004
 
-    def sample_gpus(self, wildcards: Any) -> int:
+    @property
+    def sample_gpus(self) -> int | Callable[[Any], int]:
+        """The GPUs of a sampling job; a number where all jobs ask for the same."""
+        counts = {job_gpus(cell.model) for cell in self.plan.cells.values()}
+        return self._gpus_of_cell if len(counts) > 1 else sum(counts)
+
+    @property
+    def sample_gpu_model(self) -> Callable[[Any], str | None] | None:
+        """The kind of GPU of a sampling job, where it matters to any."""
+        return self._gpu_model_of_cell if self._models_differ else None
+
+    def _gpus_of_cell(self, wildcards: Any) -> int:
         """Return the GPUs of a sampling job."""
         return job_gpus(self.plan.cell(wildcards.cell).model)
 
-    def sample_gpu_model(self, wildcards: Any) -> str | None:
-        """Return the kind of GPU of a sampling job, if it matters."""
+    def _gpu_model_of_cell(self, wildcards: Any) -> str | None:
+        """Return the kind of GPU of a sampling job."""
         return self.run_gpu_model(self.plan.cell(wildcards.cell))
+
+    @property
+    def _models_differ(self) -> bool:
+        """Whether any model names a kind of GPU. Snakemake calls a function once per job."""
+        return any("gpu_model" in m.execution for m in self.plan.experiment.models.values())
 
     def sample_memory(self, wildcards: Any, attempt: int) -> int:
         """Return the memory of a sampling job in MB, doubled with each attempt."""
@@ -142,8 +158,13 @@ class Jobs:
         """Return the GPUs of a perplexity job."""
         return job_gpus(self._scoring(wildcards).model)
 
-    def score_gpu_model(self, wildcards: Any) -> str | None:
-        """Return the kind of GPU of a perplexity job, if it matters."""
+    @property
+    def score_gpu_model(self) -> Callable[[Any], str | None] | None:
+        """The kind of GPU of a perplexity job, where it matters to any."""
+        return self._gpu_model_of_scoring if self._models_differ else None
+
+    def _gpu_model_of_scoring(self, wildcards: Any) -> str | None:
+        """Return the kind of GPU of a perplexity job."""
         return self.run_gpu_model(self._scoring(wildcards))
 
     def score_memory(self, wildcards: Any, attempt: int) -> int:
