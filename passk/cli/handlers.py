@@ -258,6 +258,13 @@ def run_review(options: argparse.Namespace) -> None:
 
     plan = build_plan(options.spec)
     study = study_of(experiment_document(plan), str(options.spec))
+    missing = [cell for cell in study.cells if not cell.counts.is_file()]
+    if missing:
+        raise PasskError(
+            "not all responses are drawn and graded yet",
+            where=str(missing[0].counts),
+            fix=f"snakemake --cores all --configfile {options.spec}",
+        )
     items = build_queue(study)
     folder = Path(plan.layout.experiment(study.name, "labels"))
     with open_labels(folder, options.reviewer or getpass.getuser()) as labels:
