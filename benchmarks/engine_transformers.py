@@ -23,6 +23,8 @@ import statistics
 import time
 from dataclasses import dataclass
 
+from matrix_peak import head_flops, layer_flops, matrix_peak
+
 from passk.engines.base import ModelSource, Prompt, Request, Sampling
 from passk.engines.transformers import TransformersEngine
 
@@ -99,7 +101,12 @@ def generate(model, tokenizer, ids, work: Workload):  # noqa: ANN001, ANN201
 
 
 def compare(
-    plain: TransformersEngine, engine: TransformersEngine, work: Workload, rounds: int, part: int
+    plain: TransformersEngine,
+    engine: TransformersEngine,
+    work: Workload,
+    rounds: int,
+    part: int,
+    peak: float,
 ) -> None:
     ours, theirs = [], []
     for turn in range(rounds):
@@ -109,17 +116,9 @@ def compare(
         print(f"{work.name} round {turn}: {ours[-1]:.1f} against {theirs[-1]:.1f} {work.unit}/s")
     a, b = statistics.median(ours), statistics.median(theirs)
     print(f"{work.name}: engine {a:.1f}, generate {b:.1f} {work.unit}/s, ratio {a / b:.2f}")
-
-
-def matrix_peak() -> float:
-    """Multiply-adds per second, doubled, of a large bfloat16 product."""
-    a = torch.randn(2048, 2048).bfloat16()
-    times = []
-    for _ in range(10):
-        start = time.perf_counter()
-        a @ a
-        times.append(time.perf_counter() - start)
-    return 2 * 2048**3 / statistics.median(times)
+    if work.unit == "tokens":
+        flops = layer_flops(engine.model) + head_flops(engine.model)
+        print(f"{work.name}: shares of the peak {a * flops / peak:.2f} and {b * flops / peak:.2f}")
 
 
 def main() -> None:
@@ -134,14 +133,14 @@ def main() -> None:
     engine = TransformersEngine.load(source)
     plain = TransformersEngine.load(source)
     plain.model.set_attn_implementation("sdpa")
-    per_token = 2 * sum(p.numel() for p in engine.model.parameters())
+    per_token = layer_flops(engine.model) + head_flops(engine.model)
     peak = matrix_peak()
     print(f"bfloat16 peak {peak / 1e9:.0f} GFLOP/s: {peak / per_token:.0f} tokens/s at the most")
     torch.set_grad_enabled(False)
     for make in (long_answers, short_answers):
         work = make(options.problems)
         if options.only in {None, work.name}:
-            compare(plain, engine, work, options.rounds, options.slice)
+            compare(plain, engine, work, options.rounds, options.slice, peak)
 
 
 if __name__ == "__main__":

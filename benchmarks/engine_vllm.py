@@ -18,6 +18,8 @@ import argparse
 import statistics
 import time
 
+from matrix_peak import matrix_peak
+
 from passk.engines.base import ModelSource, Prompt, Request, Sampling
 from passk.engines.vllm import VllmEngine
 
@@ -69,19 +71,6 @@ def generate_run(
     outputs = llm.generate(prompts, params, use_tqdm=False)
     count = sum(len(o.token_ids) for output in outputs for o in output.outputs)
     return count, time.perf_counter() - start
-
-
-def matrix_peak() -> float:
-    """Multiply-adds per second, doubled, of a large bfloat16 product."""
-    import torch
-
-    a = torch.randn(2048, 2048).bfloat16()
-    times = []
-    for _ in range(10):
-        start = time.perf_counter()
-        a @ a
-        times.append(time.perf_counter() - start)
-    return 2 * 2048**3 / statistics.median(times)
 
 
 def main() -> None:

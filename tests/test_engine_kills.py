@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import Study
+from kills import PRELOADED
 from test_resume import finished_lines
 
 pytest.importorskip("passk.engines.transformers")
@@ -20,6 +21,7 @@ pytest.importorskip("torch")
 from tiny_models import save_tiny
 
 from passk.journal import journal_path
+from passk.plan.cells import shard_name
 from passk.records import Sample, read_rows
 from passk.sample import sample
 
@@ -39,7 +41,7 @@ def shard_of(study: Study, **model: Any) -> list[Path]:
     assert found is not None, known
     folder = study.folder / "outputs" / "store" / "cells" / found.group()
     study.passk("resolve", study.file, "--cell", found.group(), "-o", str(folder / "cell.json"))
-    return [folder / "cell.json", problems, folder / "samples" / "0-40.parquet"]
+    return [folder / "cell.json", problems, folder / "samples" / f"{shard_name(0, 40)}.parquet"]
 
 
 def missing(study: Study) -> int:
@@ -61,14 +63,16 @@ def check_finished(output: Path, kept: list[Sample]) -> None:
 def test_twenty_kills_lose_no_finished_row(study: Study) -> None:
     save_tiny(study.folder / "tiny")
     execution = {"batch_size": 4}
-    model = {"weights": "./tiny", "engine": "transformers", "execution": execution}
+    weights = str(study.folder / "tiny")
+    model = {"weights": weights, "engine": "transformers", "execution": execution}
     files = shard_of(study, **model, dtype="float32")
     moments, kept, moved = random.Random(0), list[Sample](), 0
     processes = multiprocessing.get_context("forkserver")  # imports torch once, not twenty times
-    processes.set_forkserver_preload(["passk.sample", "passk.engines.transformers"])
+    processes.set_forkserver_preload(PRELOADED)
+    shards = [(files[2], range(40))]
     assert missing(study) == RESPONSES
     for kill in range(KILLS):
-        process = processes.Process(target=sample, args=(*files, range(40)), kwargs={"threads": 1})
+        process = processes.Process(target=sample, args=(*files[:2], shards), kwargs={"threads": 1})
         process.start()
         wait_for_rows(files[2], len(kept) + moments.randrange(1, 6))
         time.sleep(moments.uniform(0, 0.01))
@@ -83,7 +87,7 @@ def test_twenty_kills_lose_no_finished_row(study: Study) -> None:
             assert missing(study) == RESPONSES - len(kept)
     assert moved >= KILLS // 2
     assert len(kept) < RESPONSES
-    last = processes.Process(target=sample, args=(*files, range(40)))
+    last = processes.Process(target=sample, args=(*files[:2], shards))
     last.start()
     last.join()
     assert last.exitcode == 0

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from conftest import Study
 from faulty_server import FAULTS, FaultyServer, serving, text_of
+from kills import PRELOADED
 from test_resume import finished_lines
 
 openai = pytest.importorskip("openai", reason="pip install 'passk[openai]'")
@@ -395,15 +396,15 @@ def test_what_was_finished_before_a_refusal_is_kept_and_the_key_stands_in_no_fil
 def test_twenty_kills_lose_no_finished_row(study: Study) -> None:
     output, moments, kept = study.folder / "s.parquet", random.Random(0), list[Sample]()
     processes = multiprocessing.get_context("forkserver")  # imports once, not twenty times
-    processes.set_forkserver_preload(["passk.sample", "passk.engines.openai"])
-    files = [study.folder / name for name in ("c.json", "p.parquet", "s.parquet")]
+    processes.set_forkserver_preload(PRELOADED)
+    files = [study.folder / name for name in ("c.json", "p.parquet")]
     faults = [dealt for fault in FAULTS for dealt in (fault, *[""] * 5)]
     with serving(*faults * 3) as server:
         openai_study(study, server.url, execution={"batch_size": 2, "timeout": 0.5})
         server.seconds = 0.02
         for _ in range(KILLS):
             wanted = len(server.asked) + 1 + moments.randrange(8)
-            process = processes.Process(target=sample, args=(*files, range(40)))
+            process = processes.Process(target=sample, args=(*files, [(output, range(40))]))
             process.start()
             wait_until(lambda wanted=wanted: len(server.asked) >= wanted)
             time.sleep(moments.uniform(0, 0.02))

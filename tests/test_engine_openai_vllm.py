@@ -10,13 +10,17 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("vllm", reason="vLLM has an environment of its own: make test-vllm")
 pytest.importorskip("openai", reason="pip install 'passk[openai]'")
+
+from exact_draws import DRAWS, check_draws, exact_distribution, settings_of_draws
+from tiny_models import VOCABULARY, WIDE, byte_tokenizer, save_tiny, tiny_model
 
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
 from passk.engines.openai import OpenAIEngine
@@ -36,17 +40,17 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAIEngine]:
+@contextmanager
+def serving(weights: str, folder: Path) -> Iterator[OpenAIEngine]:
     """The engine on a server of its own, which ends with all its processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     os.environ["PASSK_TEST_KEY"] = "sk-test"
     settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "0-1"}
-    model = ("--model", WEIGHTS, "--served-model-name", "m", "--max-model-len", "512")
+    model = ("--model", weights, "--served-model-name", "m", "--max-model-len", "512")
     where = ("--host", "127.0.0.1", "--port", port, "--api-key", "sk-test", "--dtype", "float32")
-    log = Path(tmp_path_factory.mktemp("server")) / "log"
+    log = folder / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, *SERVER, *model, *where],
@@ -64,6 +68,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAIEngine]:
         with suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)
         server.wait()
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAIEngine]:
+    with serving(WEIGHTS, tmp_path_factory.mktemp("server")) as found:
+        yield found
 
 
 def started(server: subprocess.Popen[bytes], url: str, log: Path) -> OpenAIEngine:
@@ -112,21 +122,23 @@ def test_a_begun_turn_is_continued(engine: OpenAIEngine) -> None:
     assert not row.text.startswith("The sum of the two is")
 
 
-def test_filters_reach_the_server(engine: OpenAIEngine) -> None:
-    """First tokens under temperature and top_k follow the softmax of the likeliest three."""
-    n, sampling = 300, Sampling(temperature=0.7, top_k=3, max_tokens=1)
-    rows = list(engine.sample([request(Prompt(text="The capital of"), n)], sampling))
-    found = Counter(row.text for row in rows)
-    weights = {row.text: math.exp(row.sum_logprob / 0.7) for row in rows}
-    assert len(weights) == 3
-    chi2 = sum(
-        (found[text] - expected) ** 2 / expected
-        for text, weight in weights.items()
-        for expected in [n * weight / sum(weights.values())]
-    )
-    assert chi2 < 13.8  # 2 degrees of freedom, p = 0.001, and the seeds are fixed
-
-
 def test_what_does_not_fit_is_refused(engine: OpenAIEngine) -> None:
     with pytest.raises(EngineError, match=r"refuses the request \(400\)"):
         list(engine.sample([request(SUM, 1)], Sampling(max_tokens=600)))
+
+
+def test_next_tokens_follow_the_exact_filtered_softmax(tmp_path: Path) -> None:
+    """20,000 draws through the server with all filters at once, told apart by their text."""
+    torch = pytest.importorskip("torch")
+    save_tiny(tmp_path / "tiny")
+    prompt, sampling = Prompt(text="The answer is"), settings_of_draws()[-1]
+    model, tokenizer = tiny_model(**WIDE), byte_tokenizer()
+    ids = tokenizer(prompt.text)["input_ids"]
+    logits = model(torch.tensor([ids])).logits[0, -1].double().numpy()
+    labels = [tokenizer.decode([i], skip_special_tokens=True) for i in range(VOCABULARY)]
+    kinds = sorted(set(labels))
+    exact = np.zeros(len(kinds))
+    np.add.at(exact, [kinds.index(label) for label in labels], exact_distribution(logits, sampling))
+    with serving(str(tmp_path / "tiny"), tmp_path) as engine:
+        rows = engine.sample([request(prompt, DRAWS)], sampling)
+        check_draws(Counter(kinds.index(row.text) for row in rows), exact)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 VOCABULARY = 300
+WIDE = {"hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
 TEMPLATE = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -66,9 +68,45 @@ def tiny_model(seed: int = 0, **changes: Any) -> Any:
 
 def save_tiny(folder: Path, **changes: Any) -> Path:
     """Save that Llama, with heads as wide as every kernel takes, and its tokenizer."""
-    wide = {"hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
-    tiny_model(**(wide | changes)).save_pretrained(folder)
+    tiny_model(**(WIDE | changes)).save_pretrained(folder)
     byte_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def save_adapter(base: Path, folder: Path, merged: Path) -> Path:
+    """Save a random LoRA adapter of a saved model's queries; and the model with it merged in.
+
+    The files are as peft writes them.
+    """
+    import torch
+    import transformers
+    from safetensors.torch import save_file
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(base)
+    made, rank, scale = torch.Generator().manual_seed(3), 4, 2.0
+    tensors = {}
+    for at, layer in enumerate(model.model.layers):
+        weight = layer.self_attn.q_proj.weight
+        down = torch.randn(rank, weight.shape[1], generator=made)
+        up = torch.randn(weight.shape[0], rank, generator=made) / 4
+        name = f"base_model.model.model.layers.{at}.self_attn.q_proj"
+        tensors |= {f"{name}.lora_A.weight": down, f"{name}.lora_B.weight": up}
+        with torch.no_grad():
+            weight += scale * up @ down
+    folder.mkdir(parents=True)
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": str(base),
+        "r": rank,
+        "lora_alpha": int(scale * rank),
+        "target_modules": ["q_proj"],
+        "bias": "none",
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    model.save_pretrained(merged)
+    byte_tokenizer().save_pretrained(merged)
     return folder
 
 

@@ -78,7 +78,9 @@ def _ending(where: Mapping[str, Any], tokenizer: Any) -> frozenset[int]:
     listed: Any = None
     if "gguf_file" not in where:
         try:
-            listed = GenerationConfig.from_pretrained(**where).eos_token_id
+            name = where["pretrained_model_name_or_path"]
+            more = {key: where[key] for key in where if key != "pretrained_model_name_or_path"}
+            listed = GenerationConfig.from_pretrained(name, **more).eos_token_id
         except OSError:  # not every model has one
             listed = None
     ids = set(listed) if isinstance(listed, list) else {listed}
