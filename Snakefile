@@ -11,7 +11,7 @@ if not workflow.configfiles:
     configfile: "specs/quickstart.yaml"
 
 
-R = for_snakemake(workflow.configfiles, config)
+R = for_snakemake(workflow.configfiles, config, workflow)
 
 
 wildcard_constraints:

@@ -35,7 +35,7 @@ partitions:
 
 QUICK = (
     *("--slurm-init-seconds-before-status-checks", "2", "--max-status-checks-per-second", "1"),
-    *("--set-threads", "draw_samples=1", "score_responses=1", "verify_responses=1"),
+    *("--set-threads", "verify_responses=1"),
 )
 """What a test asks of the profile beyond partitions of its own: look often, take few cores."""
 

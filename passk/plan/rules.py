@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,10 @@ ALL_CORES = 1024
 class Rules:
     """Lookups for the rules of one experiment; every method takes Snakemake's wildcards."""
 
-    def __init__(self, plan: Plan) -> None:
-        """Keep the plan and the paths that rules use as patterns."""
+    def __init__(self, plan: Plan, workflow: Any = None) -> None:
+        """Keep the plan, the paths that rules use as patterns, and Snakemake's workflow."""
         self.plan = plan
+        self._workflow = workflow
         self.paths: Layout = plan.layout
         self.jobs = Jobs(plan)
         self.spec = str(plan.experiment.file)
@@ -177,14 +178,30 @@ class Rules:
         """Return the indices that a run of shards draws, as their names say."""
         return " ".join(Path(path).stem for path in output)
 
-    def run_threads(self, run: SamplingRun | ScoringRun) -> int:
-        """Return the cores of a job that makes several files."""
-        return self._threads(run.model)
+    def run_threads(self, run: SamplingRun | ScoringRun) -> Callable[[Any], int]:
+        """Return what Snakemake asks for the cores of a job that makes several files."""
+
+        def threads(_wildcards: Any) -> int:
+            return self._threads(run.model)
+
+        return threads
 
     def _threads(self, model: Model) -> int:
-        """Return the cores of a job that runs a model."""
-        default = self.jobs.threads(model) or DEFAULT_THREADS.get(model.engine, ALL_CORES)
+        """Return the cores of a job that runs a model.
+
+        Jobs of one machine share its cores out by its GPUs. A cluster's job has as many where it
+        is submitted as where it runs, whatever GPUs either machine shows.
+        """
+        share = None if self._on_cluster() else self.jobs.threads(model)
+        default = share or DEFAULT_THREADS.get(model.engine, ALL_CORES)
         return int(model.execution.get("threads", default))
+
+    def _on_cluster(self) -> bool:
+        """Tell whether jobs run elsewhere, or this is one of these jobs."""
+        flow = self._workflow
+        executor = getattr(flow, "executor_plugin", None)
+        away = executor is not None and executor.common_settings.non_local_exec
+        return bool(away or getattr(flow, "remote_exec", False))
 
     def sample_threads(self, wildcards: Any) -> int:
         """Return the cores of a sampling job."""
@@ -285,7 +302,9 @@ class Rules:
         return [path for scoring in scorings for path in self.plan.scores_of(scoring)]
 
 
-def for_snakemake(files: Sequence[str | Path], config: Mapping[str, Any]) -> Rules:
+def for_snakemake(
+    files: Sequence[str | Path], config: Mapping[str, Any], workflow: Any = None
+) -> Rules:
     """Return the lookups for the spec that Snakemake was given with --configfile.
 
     Raises:
@@ -303,7 +322,7 @@ def for_snakemake(files: Sequence[str | Path], config: Mapping[str, Any]) -> Rul
             where=str(file),
             fix="edit the spec, or copy it under another name",
         )
-    return Rules(build_plan(file))
+    return Rules(build_plan(file), workflow)
 
 
 def _relative(file: Path) -> Path:
