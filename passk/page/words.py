@@ -60,7 +60,7 @@ def _guessed(table: pd.DataFrame | None) -> dict[str, Any] | None:
 def chart_words(findings: Sequence[Finding], summary: pd.DataFrame) -> str:
     """Return the chart's finding in words, for a caption and for those who do not see it."""
     if findings:
-        said = [f"{found.headline}. {found.sentences[1]}" for found in findings[:3]]
+        said = [f"{found.headline}. {found.sentences[1]}" for found in findings[:2]]
         more = len(findings) - len(said)
         return " ".join(["pass@k against k.", *said, *([f"{more} more above."] if more else [])])
     ends = [

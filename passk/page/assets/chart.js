@@ -91,7 +91,7 @@ const passkChart = (() => {
       data.push(value, none ? nothing : column(curve, curve.low), none ? nothing : column(curve, curve.high),
         floors && !curve.thin ? column(curve, curve.floor) : nothing, value);
       described.push(...series(curve));
-      if (!curve.thin) bands.push({ series: [place + 2, place + 1], fill: faint(colour(curve.cell), dark.matches ? 0.24 : 0.15) });
+      if (!curve.thin) bands.push({ series: [place + 2, place + 1], fill: faint(colour(curve.cell), (dark.matches ? 0.7 : 0.45) / (shown.length + 1)) });
     }
     if (plot) plot.destroy();
     plot = new uPlot({
