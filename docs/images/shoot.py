@@ -17,18 +17,16 @@ from passk.review.server import Server
 HERE = Path(__file__).resolve().parent
 SIZES = {"": (1280, 800), "-narrow": (400, 800)}
 
-QUESTION = "How many positive integers $n \\le 100$ make $n^2 + n$ divisible by $6$?"
-RESPONSE = """Write $n^2 + n = n(n+1)$. Two numbers in a row: one of them is even, so \
-$2 \\mid n(n+1)$ for every $n$.
+QUESTION = r"How many positive integers $n \le 100$ make $n^2 + n$ divisible by $6$?"
+RESPONSE = r"""Write $n^2 + n = n(n+1)$. Two numbers in a row: one is even, so $2 \mid n(n+1)$.
 
-For the factor $3$ we need $n \\equiv 0$ or $n \\equiv 2 \\pmod 3$.
-$$\\left\\lfloor \\tfrac{100}{3} \\right\\rfloor + \\left\\lfloor \\tfrac{100 + 1}{3} \\right\\rfloor
-= 33 + 33 = 66$$
+For the factor $3$ we need $n \equiv 0$ or $n \equiv 2 \pmod 3$.
+$$\left\lfloor \tfrac{100}{3} \right\rfloor + \left\lfloor \tfrac{101}{3} \right\rfloor = 66$$
 A check by counting:
 ```python
 print(sum((n * n + n) % 6 == 0 for n in range(1, 101)))
 ```
-So the answer is \\(\\boxed{66}\\)."""
+So the answer is \(\boxed{66}\)."""
 
 
 def shoot(browser: Browser, address: str, name: str, wait: str) -> None:

@@ -14,6 +14,12 @@ const passkChart = (() => {
   const colour = (cell) => (cell.color.startsWith("--") ? style(cell.color) : cell.color);
   const faint = (hex, share) => hex + Math.round(255 * share).toString(16).padStart(2, "0");
 
+  /* "without guessable, graded" as people say it. */
+  function words(kept) {
+    const [problems, responses] = kept.split(", ");
+    return (problems === "all" ? "all problems" : problems + " problems") + ", " + (responses === "graded" ? "as graded" : responses);
+  }
+
   /* The curves wanted now: {cell, name, k, value, low, high, floor, thin}. */
   function curves() {
     const benchmark = at("benchmark").value;
@@ -34,7 +40,7 @@ const passkChart = (() => {
     const kept = at("kept").value;
     const changed = passkData.reviewed.filter((curve) => here(curve) && `${curve.problems}, ${curve.responses}` === kept);
     const plain = passkData.curves.filter(here).map((curve) => one(curve, "", changed.length > 0));
-    return plain.concat(changed.map((curve) => one(curve, `, ${kept}`, false)));
+    return plain.concat(changed.map((curve) => one(curve, `: ${words(kept)}`, false)));
   }
 
   function column(curve, values) {
@@ -198,7 +204,7 @@ const passkChart = (() => {
     const benchmarks = new Map(passkData.cells.map((cell) => [cell.benchmark, cell.title]));
     at("benchmark").append(...[...benchmarks].map(([name, title]) => element("option", { value: name }, title)));
     const kept = [...new Set(passkData.reviewed.map((curve) => `${curve.problems}, ${curve.responses}`))];
-    at("kept").append(...["all, graded", ...kept].map((name) => element("option", { value: name }, name)));
+    at("kept").append(...["all, graded", ...kept].map((name) => element("option", { value: name }, words(name))));
     at("kept-label").classList.toggle("hidden", kept.length === 0);
     for (const id of ["benchmark", "measure", "interval", "kept"]) {
       at(id).addEventListener("change", () => { labels(); draw(); });
