@@ -42,7 +42,8 @@ SCHEMES = ("light", "dark")
 
 MATHS = (
     "We have $x^2 = 4$ so \\(x = \\pm 2\\).\n$$\\frac{1}{2} + \\sum_{i=1}^n i$$\n"
-    "It cost $5 and $6.\n```python\ndef f(x):\n    return x + 1  # <b>\n```\nDone."
+    "It cost $5 and $6.\n```python\ndef f(x):\n    return x + 1  # <b>\n```\n"
+    "So \\boxed{\\frac{1}{2}}."
 )
 
 
@@ -251,7 +252,7 @@ def test_responses_are_filtered_by_verdict_answer_and_end(opened: Any) -> None:
 def test_maths_and_code_are_drawn_and_money_is_not_maths(opened: Any) -> None:
     opened.evaluate("location.hash = '#responses?cell=hot&problem=p000&sample=0'")
     opened.wait_for_selector("#b-text math")
-    assert opened.locator("#b-text math").count() == 3
+    assert opened.locator("#b-text math").count() == 4
     assert "It cost $5 and $6." in opened.locator("#b-text").inner_text()
     assert opened.locator("#b-text pre .hljs-keyword").first.inner_text() == "def"
     assert "# <b>" in opened.locator("#b-text pre").inner_text()

@@ -10,7 +10,8 @@ const passkText = (() => {
   // Controls, bidirectional marks and other characters that show nothing or move what is shown.
   const UNSEEN =
     /[\u0000-\u0008\u000b-\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
-  const OPENER = /```|\$\$|\\\[|\\\(|\$|\\begin\{(equation|align|gather|multline)\*?\}/g;
+  const BOX = "\\boxed{";
+  const OPENER = /```|\\boxed\{|\$\$|\\\[|\\\(|\$|\\begin\{(equation|align|gather|multline)\*?\}/g;
   const CLOSER = { "$$": "$$", "\\[": "\\]", "\\(": "\\)", $: "$", "```": "```" };
 
   function element(name, attributes, ...children) {
@@ -81,6 +82,17 @@ const passkText = (() => {
     target.append(element("pre", { class: "code", tabindex: "0" }, inner));
   }
 
+  /* Where the brace closes that was opened before `from`; -1 where it does not. */
+  function closing(text, from) {
+    const end = Math.min(text.length, from + LONGEST_FORMULA);
+    for (let at = from, depth = 1; at < end; at += 1) {
+      if (text[at] === "\\") at += 1;
+      else if (text[at] === "{") depth += 1;
+      else if (text[at] === "}" && (depth -= 1) === 0) return at;
+    }
+    return -1;
+  }
+
   /* Yield [kind, source, inside] for text, formulas and code; linear in the text's length. */
   function* pieces(text) {
     const next = {}; // closer -> [searched from, where it is]
@@ -95,6 +107,15 @@ const passkText = (() => {
     OPENER.lastIndex = 0;
     for (let found; (found = OPENER.exec(text)); ) {
       const opener = found[0];
+      if (opener === BOX) {
+        const last = closing(text, found.index + BOX.length);
+        if (last < 0) continue;
+        if (found.index > from) yield ["text", text.slice(from, found.index)];
+        from = last + 1;
+        yield ["inline", text.slice(found.index, from), text.slice(found.index, from)];
+        OPENER.lastIndex = from;
+        continue;
+      }
       const start = found.index + opener.length;
       const closer = CLOSER[opener] || opener.replace("begin", "end");
       let end = find(closer, start);
