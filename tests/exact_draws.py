@@ -23,9 +23,16 @@ def settings_of_draws() -> list[Sampling]:
     ]
 
 
-def exact_distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
-    """The filtered softmax, written as its definition says, in float64."""
+def exact_distribution(
+    logits: np.ndarray, sampling: Sampling, *, min_p_first: bool = False
+) -> np.ndarray:
+    """The filtered softmax, written as its definition says, in float64.
+
+    vLLM applies min_p before top_k and top_p, transformers after them.
+    """
     p = np.exp(logits / sampling.temperature - np.max(logits / sampling.temperature))
+    if min_p_first:
+        p[p < sampling.min_p * p.max()] = 0
     order = np.argsort(-p, kind="stable")
     if sampling.top_k:
         p[order[sampling.top_k :]] = 0
