@@ -1,6 +1,6 @@
 """Time and peak memory of counting and aggregating many verdict rows.
 
-    python benchmarks/count_memory.py --problems 1000 --n 10240
+    python benchmarks/count_memory.py --problems 10000 --n 1024
 
 Writes samples and verdicts of one cell (ten million rows as given above) in shards to a temporary
 folder, counts them and makes all tables, each in a process of its own, and prints seconds and the
@@ -88,8 +88,8 @@ def run(name: str, work: Callable[[], None]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--problems", type=int, default=1000)
-    parser.add_argument("--n", type=int, default=10240)
+    parser.add_argument("--problems", type=int, default=10_000)
+    parser.add_argument("--n", type=int, default=1024)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
