@@ -98,6 +98,23 @@ def test_a_hub_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "network" in raised.value.fix
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("a\nb", "a"),
+        ("\n\nlater", "later"),
+        ("", "ValueError"),
+        (
+            "1 validation error for M\n  Value error, \nIt needs x. [type=value_error]\n",
+            "It needs x.",
+        ),
+        ("1 validation error for M\n  Value error, It needs x. [type=v, y=3]", "It needs x."),
+    ],
+)
+def test_one_line_tells_what_went_wrong(message: str, told: str) -> None:
+    assert first_line(ValueError(message)) == told
+
+
 SMALL_MEMORY = """
 import resource, sys
 from passk.engines.base import ModelSource, Prompt, Request, Sampling

@@ -24,6 +24,7 @@ PHRASES = {
     "is not a valid model identifier": HELP["RepositoryNotFoundError"],
     "offline mode": HELP["OfflineModeIsEnabled"],
     "couldn't connect to": HELP["ConnectionError"],
+    "requires the Torchvision library": "install the torchvision that belongs to this torch",
 }
 """The same in the words of transformers, for libraries that pass on these alone."""
 
@@ -76,5 +77,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an exception's message, or its type."""
-    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    """Return the first line of an exception's message that tells something, or its type.
+
+    Pydantic's first line only counts faults ("1 validation error for ModelConfig").
+    """
+    lines = [line.strip().removeprefix("Value error,") for line in str(error).splitlines()]
+    telling = (
+        line.partition(" [type=")[0].strip() for line in lines if "validation err" not in line
+    )
+    return next((line for line in telling if line), "") or type(error).__name__
