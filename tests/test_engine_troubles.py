@@ -21,6 +21,7 @@ from tiny_models import save_adapter, save_tiny
 
 from passk.engines.base import ModelSource, Prompt, Request, Sampling
 from passk.engines.transformers import TransformersEngine
+from passk.engines.troubles import first_line
 from passk.errors import EngineError
 
 ANSWERS = {
