@@ -22,7 +22,6 @@ GROUP_CHARACTERS = 2_000_000
 MOST_RESPONSES = 200_000
 """Responses that the page shows at the most; above, the first ones of every problem."""
 
-CHARACTERS_PER_TOKEN = 4
 ROW_CHARACTERS = 100
 
 FINISHES = ("stop", "length", "unknown")
@@ -78,9 +77,23 @@ def _gold(text: str) -> str:
 def groups(cell: Cell, problems: pd.DataFrame) -> dict[str, int]:
     """Return problem -> number of its block; `problems` is the table of that name."""
     own = problems[problems["cell"] == cell.id]
-    size = own["tokens"] * CHARACTERS_PER_TOKEN + own["n"] * ROW_CHARACTERS
+    size = own["n"] * (_text_bytes(cell) / max(own["n"].sum(), 1) + ROW_CHARACTERS)
     number = (size.cumsum() // GROUP_CHARACTERS).astype(int)
     return dict(zip(own["problem_id"], number, strict=True))
+
+
+def _text_bytes(cell: Cell) -> int:
+    """Return how long a cell's texts are together, as their files say without being read."""
+    import pyarrow.parquet as pq
+
+    found = 0
+    for path in cell.samples:
+        if path.exists():
+            meta = pq.read_metadata(path)
+            place = meta.schema.names.index("text")
+            groups = range(meta.num_row_groups)
+            found += sum(meta.row_group(i).column(place).total_uncompressed_size for i in groups)
+    return found
 
 
 def response_blocks(
