@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_snakemakes_own_report_carries_figures_and_page_with_captions(finished: 
         index = next(
             name for name in names if name.endswith("report.html") and "/data/" not in name
         )
-        text = archive.read(index).decode()
+        text = html.unescape(archive.read(index).decode())
         pages = [name for name in names if "/data/" in name and name.endswith(".html")]
         figures = [name for name in names if name.endswith(".svg")]
         page = archive.read(pages[0]).decode()
