@@ -218,7 +218,14 @@ def test_counts_alone_reach_a_report(study: Study) -> None:
     columns = ("--map", "position=place", "--map", "c=right")
     assert imported(study, "counts", table_of(study, rows), *columns)["correct"] == 13
     study.spec |= {"models": {"them": {"imported": "brought"}}, "perplexity": []}
+    study.save()
+    before = study.passk("plan", study.file).stdout
+    assert "missing  them.sums" in before
+    assert "to be adopted at no cost" in before
     jobs = study.snakemake()
+    after = study.passk("plan", study.file).stdout
+    assert "present  them.sums" in after
+    assert "why:" not in after
     assert (jobs["adopt_counts"], jobs["verify_responses"], jobs["draw_samples"]) == (1, 0, 0)
     curve = pd.read_csv(study.folder / "outputs/study/tables/pass_at_k.csv").set_index("k")
     assert curve["pass_at_k"].tolist() == pytest.approx(

@@ -60,7 +60,7 @@ def _preview_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]
     cost = rates(plan, cell, [name for name in known if name.startswith(_near(cell))])
     return {
         "id": cell.id,
-        "state": "present" if not (absent or ungraded) else _state(len(absent), len(shards)),
+        "state": "present" if not (absent or ungraded) else _state(len(absent), len(shards) or 1),
         "why": _why(plan, cell, absent, ungraded, known),
         "problems": problems,
         "n": cell.use.n,
@@ -116,7 +116,7 @@ def _why(
     shards = cell.shards()
     if cell.imported is not None and absent:
         reasons.append(f"imported from {cell.imported.folder}, to be adopted at no cost")
-    elif len(absent) == len(shards):
+    elif absent and len(absent) == len(shards):
         reasons.append(why_cell(cell, known))
     elif absent:
         there = [
