@@ -59,9 +59,11 @@ rule tabulate_labels:
         R.reviewed,
     log:
         R.paths.log("reviewed", R.name),
+    params:
+        folder=R.reviewed_folder,
     shell:
         "passk reviewed --plan {input.plan} --labels {input.labels}"
-        " --log {log} -o $(dirname {output[0]})"
+        " --log {log} -o {params.folder}"
 
 
 rule write_report:
