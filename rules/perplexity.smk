@@ -19,15 +19,16 @@ rule write_references:
 
 
 rule resolve_score:
+    input:
+        spec=ancient(R.spec),
     output:
         R.paths.score_task("{cell}", "{scorer}"),
     log:
         R.paths.log("resolve", "{cell}.{scorer}"),
     params:
         digest=R.score_digest,
-        spec=R.spec,
     shell:
-        "passk resolve {params.spec:q} --score {wildcards.cell} {wildcards.scorer} --log {log} -o {output}"
+        "passk resolve {input.spec:q} --score {wildcards.cell} {wildcards.scorer} --log {log} -o {output}"
 
 
 rule score_responses:

@@ -3,15 +3,16 @@
 
 
 rule resolve_experiment:
+    input:
+        spec=ancient(R.spec),
     output:
         R.plan_file,
     log:
         R.paths.log("resolve", R.name),
     params:
         digest=R.experiment_digest,
-        spec=R.spec,
     shell:
-        "passk resolve {params.spec:q} --experiment --log {log} -o {output}"
+        "passk resolve {input.spec:q} --experiment --log {log} -o {output}"
 
 
 rule aggregate_tables:

@@ -5,15 +5,16 @@
 
 
 rule resolve_cell:
+    input:
+        spec=ancient(R.spec),
     output:
         R.paths.cell("{cell}"),
     log:
         R.paths.log("resolve", "{cell}"),
     params:
         digest=R.cell_digest,
-        spec=R.spec,
     shell:
-        "passk resolve {params.spec:q} --cell {wildcards.cell} --log {log} -o {output}"
+        "passk resolve {input.spec:q} --cell {wildcards.cell} --log {log} -o {output}"
 
 
 rule draw_samples:

@@ -277,6 +277,17 @@ def test_status_counts_what_is_done_running_failed_and_waiting(study: Study) -> 
     assert "report: not made yet" in text
 
 
+def test_a_second_spec_takes_shared_cells_and_makes_its_own(finished: Study) -> None:
+    finished.file = "other.yaml"
+    finished.spec["name"] = "other"
+    finished.spec["models"].pop("tuned")
+    finished.spec["perplexity"] = []
+    finished.spec["samplers"]["cold"] = {"temperature": 0.5, "max_tokens": 8}
+    jobs = finished.snakemake()
+    assert (jobs["draw_samples"], jobs["verify_responses"], jobs["write_report"]) == (2, 2, 1)
+    assert (finished.folder / "outputs/other/report.html").is_file()
+
+
 def test_status_of_a_finished_study_says_done(finished: Study) -> None:
     found = json.loads(finished.passk("status", finished.file, "--json").stdout)
     assert found["done"]
