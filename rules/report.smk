@@ -57,14 +57,13 @@ rule tabulate_labels:
         labels=R.labels,
         plan=R.plan_file,
     output:
-        R.reviewed,
+        first=R.reviewed[0],
+        others=R.reviewed[1:],
     log:
         R.paths.log("reviewed", R.name),
-    params:
-        folder=R.reviewed_folder,
     shell:
         "passk reviewed --plan {input.plan} --labels {input.labels}"
-        " --log {log} -o {params.folder}"
+        " --log {log} -o $(dirname {output.first})"
 
 
 rule write_report:

@@ -23,7 +23,7 @@ def main() -> int:
     text = done.stdout + done.stderr
     found = [line for line in re.findall(r"^    \* (.*)$", text, re.MULTILINE) if UNFIT not in line]
     if found or ("Lints for" not in text and done.returncode):
-        print(text)
+        print("\n".join(found) or text)
         return 1
     return 0
 

@@ -88,11 +88,6 @@ class Rules:
         files = [f"reviewed/{name}.{ending}" for name in REVIEWED for ending in ("csv", "parquet")]
         return [self.paths.experiment(self.name, file) for file in files]
 
-    @property
-    def reviewed_folder(self) -> str:
-        """The folder of these tables."""
-        return self.paths.experiment(self.name, "reviewed")
-
     def labels(self, _wildcards: Any) -> list[str]:
         """Return the label files that there are, one per reviewer."""
         folder = Path(self.paths.experiment(self.name, "labels"))
