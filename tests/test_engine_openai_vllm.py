@@ -135,7 +135,9 @@ def test_next_tokens_follow_the_exact_filtered_softmax(tmp_path: Path) -> None:
     model, tokenizer = tiny_model(**WIDE), byte_tokenizer()
     ids = tokenizer(prompt.text)["input_ids"]
     logits = model(torch.tensor([ids])).logits[0, -1].double().numpy()
-    labels = [tokenizer.decode([i], skip_special_tokens=True) for i in range(VOCABULARY)]
+    decoded = [tokenizer.decode([i], skip_special_tokens=True) for i in range(VOCABULARY)]
+    # The server holds back bytes that are no whole character, and so sends none of them.
+    labels = ["" if "\ufffd" in text else text for text in decoded]
     kinds = sorted(set(labels))
     exact = np.zeros(len(kinds))
     chances = exact_distribution(logits, sampling, min_p_first=True)
