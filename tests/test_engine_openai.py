@@ -393,6 +393,12 @@ def test_what_was_finished_before_a_refusal_is_kept_and_the_key_stands_in_no_fil
         assert path.is_dir() or KEY.encode() not in path.read_bytes(), path
 
 
+def sample_with_key(*arguments: Any) -> None:
+    """Sample in a process whose server of forks was started before the key was set."""
+    os.environ["TEST_KEY"] = KEY
+    sample(*arguments)
+
+
 def test_twenty_kills_lose_no_finished_row(study: Study) -> None:
     output, moments, kept = study.folder / "s.parquet", random.Random(0), list[Sample]()
     processes = multiprocessing.get_context("forkserver")  # imports once, not twenty times
@@ -404,7 +410,9 @@ def test_twenty_kills_lose_no_finished_row(study: Study) -> None:
         server.seconds = 0.02
         for _ in range(KILLS):
             wanted = len(server.asked) + 1 + moments.randrange(8)
-            process = processes.Process(target=sample, args=(*files, [(output, range(40))]))
+            process = processes.Process(
+                target=sample_with_key, args=(*files, [(output, range(40))])
+            )
             process.start()
             wait_until(lambda wanted=wanted: len(server.asked) >= wanted)
             time.sleep(moments.uniform(0, 0.02))
