@@ -26,7 +26,10 @@ LAYERS = (
         "repetition",
         "web",
     },
-    {"registry", "yamls", "spec", "spec_checks", "spec_files", "reference_page"},
+    {
+        *("registry", "yamls", "methods", "spec", "spec_checks", "spec_training", "spec_files"),
+        "reference_page",
+    },
     {
         *("engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights"),
         *("imported", "matched"),

@@ -1,0 +1,150 @@
+"""The training methods that a spec can name: what each reads, and what it takes where silent.
+
+One table for the spec's checks, the plan and the trainers (`passk/train/`). Nothing heavy is
+imported: planning reads it, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+OPTIMISER: Mapping[str, Any] = {
+    "prompts": 8,
+    "learning_rate": 1e-6,
+    "warmup": 0,
+    "weight_decay": 0.0,
+    "max_grad_norm": 1.0,
+    "seed": 0,
+}
+"""What every method reads. The rate is constant after `warmup` steps, so that the checkpoints of a
+longer training are those of a shorter one."""
+
+DRAWING: Mapping[str, Any] = {"group": 8, "temperature": 1.0, "top_p": 1.0, "max_tokens": 1024}
+"""How responses are drawn: read wherever any are."""
+
+CLIPPED: Mapping[str, Any] = {"kl": 0.0, "clip": 0.2, "clip_high": None, "passes": 1}
+"""Of methods with a clipped ratio; `clip_high` is `clip` where neither says otherwise."""
+
+IMITATION: Mapping[str, Any] = {**OPTIMISER, "learning_rate": 1e-5, **DRAWING}
+"""Of training on texts. Responses are drawn where a model writes them."""
+
+SELF = "self"
+SOLUTIONS = "solutions"
+REFERENCE = "reference:"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A training method.
+
+    Attributes:
+        name: as a spec writes it.
+        role: what its models are in a study where the spec does not say: rl, sft or distilled.
+        defaults: every setting that it reads, with its default.
+        smallest_group: responses per problem below which it learns nothing.
+        teacher: whose texts it imitates where the spec does not say; None for methods that learn
+            from rewards.
+        paper: where it is described.
+    """
+
+    name: str
+    role: str
+    defaults: Mapping[str, Any]
+    smallest_group: int = 1
+    teacher: str | None = None
+    paper: str = ""
+
+
+_ALL = (
+    Method(
+        "GRPO",
+        "rl",
+        {**OPTIMISER, **DRAWING, **CLIPPED},
+        smallest_group=2,
+        paper="Shao et al. 2024, arXiv 2402.03300",
+    ),
+    Method(
+        "DAPO",
+        "rl",
+        {**OPTIMISER, **DRAWING, **CLIPPED, "clip_high": 0.28, "refills": 3, "overlong": 0},
+        smallest_group=2,
+        paper="Yu et al. 2025, arXiv 2503.14476",
+    ),
+    Method(
+        "RLOO",
+        "rl",
+        {**OPTIMISER, **DRAWING, **CLIPPED},
+        smallest_group=2,
+        paper="Ahmadian et al. 2024, arXiv 2402.14740",
+    ),
+    Method(
+        "Reinforce++",
+        "rl",
+        {**OPTIMISER, **DRAWING, **CLIPPED},
+        paper="Hu 2025, arXiv 2501.03262",
+    ),
+    Method(
+        "ReMax",
+        "rl",
+        {**OPTIMISER, **DRAWING, "kl": 0.0},
+        paper="Li et al. 2024, arXiv 2310.10505",
+    ),
+    Method(
+        "PPO",
+        "rl",
+        {
+            **OPTIMISER,
+            **DRAWING,
+            **CLIPPED,
+            "value_learning_rate": 1e-5,
+            "value_clip": 0.2,
+            "gamma": 1.0,
+            "lambda": 1.0,
+        },
+        paper="Schulman et al. 2017, arXiv 1707.06347",
+    ),
+    Method(
+        "SFT",
+        "sft",
+        IMITATION,
+        teacher=SELF,
+        paper="rejection sampling as in Yuan et al. 2023, arXiv 2308.01825",
+    ),
+    Method(
+        "distillation",
+        "distilled",
+        IMITATION,
+        teacher=SOLUTIONS,
+        paper="Kim & Rush 2016, arXiv 1606.07947",
+    ),
+)
+
+METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}
+"""Method name -> what it reads."""
+
+
+def draws(method: Method, teacher: str | None) -> bool:
+    """Tell whether a training draws responses: its own, or those of a model that teaches."""
+    texts = teacher == SOLUTIONS or (teacher or "").startswith(REFERENCE)
+    return method.teacher is None or not texts
+
+
+def settings(method: Method, given: Mapping[str, Any], teacher: str | None) -> dict[str, Any]:
+    """Return every setting that a training reads, defaults filled in, in the table's order.
+
+    Args:
+        method: the method.
+        given: what the spec says.
+        teacher: whose texts are imitated, for methods that imitate.
+    """
+    unread = frozenset() if draws(method, teacher) else DRAWING.keys()
+    filled = {
+        name: given.get(name, default)
+        for name, default in method.defaults.items()
+        if name not in unread
+    }
+    if filled.get("clip_high", 0.0) is None:
+        filled["clip_high"] = filled["clip"]
+    return filled
