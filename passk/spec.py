@@ -12,12 +12,35 @@ from passk.estimate import Method
 
 
 @dataclass(frozen=True, slots=True)
+class Train:
+    """How a model is trained; `start` is the spec's `from`, `settings` what it says of the rest."""
+
+    start: str
+    method: str
+    benchmark: str
+    problems: int | None = None
+    only: tuple[str, ...] | None = None
+    prompt: str | None = None
+    teacher: str | None = None
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def use(self) -> BenchmarkUse:
+        """Return how the benchmark is used; nothing of its problems is measured by it."""
+        return BenchmarkUse(self.benchmark, 1, 1, (1,), problems=self.problems, only=self.only)
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
-    """One model (a checkpoint series is expanded into one Model per step); see docs/spec.md."""
+    """One model (a checkpoint series is expanded into one Model per step); see docs/spec.md.
+
+    `entry` is the key that it stands under in the spec, `{step}` and `{seed}` included.
+    """
 
     name: str
     weights: str = ""
     engine: str = ""
+    entry: str = ""
+    train: Train | None = None
     imported: str | None = None
     endpoint: str | None = None
     key: str | None = None
@@ -29,6 +52,7 @@ class Model:
     algorithm: str | None = None
     base: str | None = None
     step: int | None = None
+    seed: int | None = None
     samplers: tuple[str, ...] | None = None
     benchmarks: tuple[str, ...] | None = None
     label: str | None = None
@@ -182,4 +206,9 @@ class Experiment:
     def prompt_of(self, model: Model, use: BenchmarkUse) -> PromptTemplate:
         """Return the prompt of one cell: the benchmark entry's, the model's, the catalogue's."""
         name = use.prompt or model.prompt or self.catalogue[use.name].prompt
+        return self.prompts[name or ""]
+
+    def training_prompt(self, model: Model, train: Train) -> PromptTemplate:
+        """Return the prompt of a training: its own, the model's, the benchmark's."""
+        name = train.prompt or model.prompt or self.catalogue[train.benchmark].prompt
         return self.prompts[name or ""]

@@ -10,6 +10,8 @@ from typing import Any
 from passk import registry
 from passk.errors import did_you_mean
 from passk.spec import Experiment, Model, PerplexityRun, Sampler
+from passk.spec_series import SEED, STEP, names_of
+from passk.spec_training import training_faults
 from passk.yamls import KeyPath
 
 NAME_CHARACTERS = frozenset(string.ascii_letters + string.digits + "._@+-")
@@ -36,6 +38,7 @@ def meaning_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[
     """Yield what a schema cannot see: names that do not exist, k > n, shards that do not fit."""
     yield from _name_faults(experiment, data)
     yield from _model_faults(experiment, data)
+    yield from training_faults(experiment, data)
     yield from _number_faults(experiment, data)
     for name, sampler in experiment.samplers.items():
         known = experiment.samplers.keys() - {name}
@@ -67,7 +70,8 @@ def _name_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[Fa
         yield ("name",), f"'{experiment.name}' is a folder that all experiments share; rename it"
     for kind in ("models", "samplers", "benchmarks", "references"):
         for name in data[kind]:
-            plain = name.replace("{step}", "0") if kind == "models" else name
+            series = kind == "models"
+            plain = name.replace(STEP, "0").replace(SEED, "0") if series else name
             if not plain or set(plain) - NAME_CHARACTERS or not plain[0].isalnum():
                 yield (
                     (kind, name),
@@ -77,13 +81,14 @@ def _name_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[Fa
 
 def _model_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what is wrong with models: engine, base, and the parts that they are limited to."""
-    named = [model for name, entry in data["models"].items() for model in _names_of(name, entry)]
+    named = [model for name, entry in data["models"].items() for model in names_of(name, entry)]
     for name in {name for name in named if named.count(name) > 1}:
         yield ("models",), f"the name '{name}' stands for two models"
     for model in experiment.models.values():
-        path = ("models", _entry_name(model, data))
+        path: KeyPath = ("models", model.entry)
         if model.imported is not None:
-            yield from _imported_faults(experiment, model, path)
+            if model.train is None:
+                yield from _imported_faults(experiment, model, path)
         else:
             yield from _unknown((*path, "engine"), model.engine, registry.ENGINES)
             yield from _endpoint_faults(model, path)
@@ -129,17 +134,6 @@ def _endpoint_faults(model: Model, path: KeyPath) -> Iterator[Fault]:
         yield path, "needs `endpoint`: the server's base URL, such as http://127.0.0.1:8000/v1"
     if model.adapters or model.dtype != "auto":
         yield path, "adapters and dtype are the server's own: start it with them"
-
-
-def _names_of(name: str, entry: Mapping[str, Any]) -> list[str]:
-    """Return the names of the models that an entry stands for."""
-    return [name.replace("{step}", str(step)) for step in entry.get("steps", [""])]
-
-
-def _entry_name(model: Model, data: Mapping[str, Any]) -> str:
-    """Return the key that a model stands under in the spec."""
-    models: Mapping[str, Any] = data["models"]
-    return next(name for name, entry in models.items() if model.name in _names_of(name, entry))
 
 
 def _number_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[Fault]:

@@ -20,13 +20,14 @@ from passk.spec import (
     EntropyMatch,
     Experiment,
     Jobs,
-    Model,
     PerplexityRun,
     PromptTemplate,
     Review,
     Sampler,
 )
 from passk.spec_checks import meaning_faults
+from passk.spec_series import expand_model, names_of
+from passk.spec_training import solution_faults
 from passk.yamls import Document, KeyPath, load_checked
 
 
@@ -165,7 +166,7 @@ def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment
     models = {
         model.name: model
         for name, entry in data["models"].items()
-        for model in _expand_model(document, name, entry)
+        for model in expand_model(document, name, entry)
     }
     inherited = {"shard": data["shard"], "k": tuple(data["k"])}
     benchmarks = {
@@ -173,6 +174,8 @@ def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment
         for name, entry in data["benchmarks"].items()
     }
     samplers = {name: _sampler(name, entry) for name, entry in data["samplers"].items()}
+    for entry in data["perplexity"]:
+        entry["responses_of"] = _whole_series(entry["responses_of"], data["models"])
     runs = tuple(PerplexityRun(**_frozen(entry)) for entry in data["perplexity"])
     plain = ("name", "title", "description", "seed", "shard", "outputs", "references", "interval")
     return Experiment(
@@ -190,6 +193,11 @@ def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment
     )
 
 
+def _whole_series(names: Sequence[str], entries: Mapping[str, Any]) -> list[str]:
+    """Return names with each series, written as its entry, replaced by its models."""
+    return [one for name in names for one in names_of(name, entries.get(name, {}))]
+
+
 def _sampler(name: str, entry: Mapping[str, Any]) -> Sampler:
     """Return a sampler; its temperature is stated, or says how it is matched."""
     fields = _frozen(entry)
@@ -203,42 +211,16 @@ def _frozen(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
 
 
-def _expand_model(document: Document, name: str, entry: Mapping[str, Any]) -> Iterator[Model]:
-    """Yield the model, or one per step of a checkpoint series.
-
-    Raises:
-        SpecError: a series without `{step}` in its name and its weights (or import), or `{step}`
-            without steps.
-    """
-    fields = _frozen(entry)
-    steps = fields.pop("steps", None)
-    source = str(fields.get("weights") or fields.get("imported"))
-    holds = "{step}" in name, "{step}" in source
-    if steps is None and not any(holds):
-        yield Model(name, **fields)
-        return
-    if steps is None or not all(holds):
-        raise SpecError(
-            "a checkpoint series needs `steps`, and {step} in both its name and its weights",
-            where=document.where(("models", name)),
-        )
-    for step in steps:
-        at_step: dict[str, Any] = {
-            key: value.replace("{step}", str(step)) if isinstance(value, str) else value
-            for key, value in fields.items()
-        }
-        yield Model(name.replace("{step}", str(step)), step=step, **at_step)
-
-
 def _load_catalogue(
     experiment: Experiment, document: Document, faults: list[str]
 ) -> tuple[dict[str, Benchmark], dict[str, PromptTemplate]]:
     """Load the benchmarks and prompts that the experiment names; note faults as they come."""
     catalogue: dict[str, Benchmark] = {}
-    for name in experiment.benchmarks:
-        path: KeyPath = ("benchmarks", name)
+    for name, path in _benchmark_names(experiment):
         with _noting(faults, document, path):
             catalogue[name] = load_benchmark(catalogue_file("benchmarks", name, document.file))
+    for path, message in solution_faults(experiment, catalogue):
+        faults.append(f"{document.where(path)}: {message}")
     prompts: dict[str, PromptTemplate] = {}
     for path, prompt in dict.fromkeys(_prompt_names(experiment, catalogue)):
         with _noting(faults, document, path):
@@ -247,6 +229,16 @@ def _load_catalogue(
             if prompt not in prompts:
                 prompts[prompt] = load_prompt(catalogue_file("prompts", prompt, document.file))
     return catalogue, prompts
+
+
+def _benchmark_names(experiment: Experiment) -> Iterator[tuple[str, KeyPath]]:
+    """Yield each benchmark that is measured or trained on, and where it is named first."""
+    named: dict[str, KeyPath] = {name: ("benchmarks", name) for name in experiment.benchmarks}
+    for model in experiment.models.values():
+        if model.train is not None:
+            path = ("models", model.entry, "train", "benchmark")
+            named.setdefault(model.train.benchmark, path)
+    yield from named.items()
 
 
 @contextmanager
@@ -270,5 +262,13 @@ def _prompt_names(
         default = catalogue[use.name].prompt if use.name in catalogue else None
         for model in experiment.models.values():
             if use.name in catalogue and (model.benchmarks is None or use.name in model.benchmarks):
-                where = ("models", model.name) if model.prompt else ("benchmarks", use.name)
+                where = ("models", model.entry) if model.prompt else ("benchmarks", use.name)
                 yield (*where, "prompt"), model.prompt or default
+    for model in experiment.models.values():
+        train = model.train
+        if train is not None and train.benchmark in catalogue:
+            at = (
+                ("train", "prompt") if train.prompt else ("prompt",) if model.prompt else ("train",)
+            )
+            named = train.prompt or model.prompt or catalogue[train.benchmark].prompt
+            yield ("models", model.entry, *at), named

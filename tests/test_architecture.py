@@ -27,8 +27,8 @@ LAYERS = (
         "web",
     },
     {
-        *("registry", "yamls", "methods", "spec", "spec_checks", "spec_training", "spec_files"),
-        "reference_page",
+        *("registry", "yamls", "methods", "spec", "spec_checks", "spec_series", "spec_training"),
+        *("spec_files", "reference_page"),
     },
     {
         *("engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights"),
