@@ -17,12 +17,15 @@ R = for_snakemake(workflow.configfiles, config, workflow)
 wildcard_constraints:
     cell=r"[^/]+",
     shard=r"\d+-\d+",
+    step=r"\d+",
+    training=r"[^/]+",
     n=r"\d+",
     imported=R.imported_cells,
 
 
 # Seconds of work: not worth a job of their own on a cluster.
 localrules:
+    resolve_training,
     resolve_cell,
     resolve_score,
     resolve_experiment,
@@ -43,6 +46,7 @@ rule all:
 
 include: "rules/problems.smk"
 include: "rules/weights.smk"
+include: "rules/train.smk"
 include: "rules/entropy.smk"
 include: "rules/sample.smk"
 include: "rules/import.smk"

@@ -4,6 +4,7 @@ It is part of what makes that stage's outputs stale, and so of all that is downs
 other stages stay. Rewording, renaming and speeding up raise nothing.
 """
 
+TRAIN = 1
 SAMPLE = 1
 VERIFY = 2
 ENTROPY = 1

@@ -1,4 +1,4 @@
-# INPUT   counts of every cell, scores of every scoring task
+# INPUT   counts of every cell, scores of every scoring task, what trainings measured
 # OUTPUT  {name}/plan.json, {name}/tables/*.csv and *.parquet, {name}/figures/*, {name}/report.html
 
 
@@ -21,6 +21,7 @@ rule aggregate_tables:
         scores=R.scores,
         foreign=R.foreign,
         analysed=ancient(R.analysed),
+        trained=ancient(R.training.steps),
         plan=R.plan_file,
     output:
         curves=R.curves,

@@ -20,6 +20,7 @@ from passk.errors import EngineError, OutputError
 from passk.gpus import VISIBLE, claim_gpus, visible_gpus
 from passk.journal import Journal
 from passk.plan import build_plan
+from passk.plan.cells import Weights
 from passk.plan.holding import hold, live_runs
 from passk.plan.jobs import Jobs, job_gpus, job_memory, weights_bytes
 from passk.plan.layout import Layout
@@ -76,8 +77,8 @@ def test_parallelism_becomes_gpus(engine: str, execution: dict[str, Any], gpus: 
 
 
 def test_memory_follows_the_size_of_weights(tmp_path: Path) -> None:
-    def weights(load: str) -> Any:
-        return SimpleNamespace(load=load)
+    def weights(load: str) -> Weights:
+        return Weights({}, load)
 
     (tmp_path / "model.safetensors").write_bytes(b"0" * 4_000_000)
     assert weights_bytes(weights(str(tmp_path))) == 4_000_000

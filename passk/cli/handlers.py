@@ -46,6 +46,9 @@ def run_where(options: argparse.Namespace) -> None:
     from passk.plan.layout import Layout
     from passk.spec_files import load_experiment
 
+    if options.model:
+        print(_weights_of(options.spec, options.model))
+        return
     experiment = load_experiment(options.spec)
     report = Path(Layout(experiment.outputs).experiment(experiment.name, "report.html"))
     if not report.is_file():
@@ -57,19 +60,40 @@ def run_where(options: argparse.Namespace) -> None:
     print(f"\nreport: open {report.resolve()}")
 
 
+def _weights_of(spec: Path, name: str) -> str:
+    """Return where a model's weights stand, or fail where they have not been made."""
+    from passk.errors import did_you_mean
+    from passk.plan import build_plan
+
+    weights = build_plan(spec).weights
+    if name not in weights:
+        hint = did_you_mean(name, weights)
+        raise PasskError(f"no model '{name}' in this spec; {hint}", where=str(spec))
+    found = weights[name]
+    missing = [marker for marker in found.markers if not Path(marker).is_file()]
+    if missing:
+        raise PasskError(
+            f"the weights of '{name}' are not made yet",
+            where=missing[0],
+            fix=f"snakemake --cores all --configfile {spec}",
+        )
+    return found.load
+
+
 def run_resolve(options: argparse.Namespace) -> None:
     """Write a task file of the workflow."""
-    from passk.plan import build_plan
-    from passk.plan.documents import cell_document, experiment_document, score_document
+    from passk.plan import build_plan, documents
     from passk.recipes import write_json
 
     plan = build_plan(options.spec)
-    if options.cell:
-        document = cell_document(plan.cell(options.cell))
+    if options.training:
+        document = documents.training_document(plan.training(options.training))
+    elif options.cell:
+        document = documents.cell_document(plan.cell(options.cell))
     elif options.score:
-        document = score_document(plan.scoring(*options.score))
+        document = documents.score_document(plan.scoring(*options.score))
     else:
-        document = experiment_document(plan)
+        document = documents.experiment_document(plan)
     write_json(options.output, document)
 
 
@@ -102,6 +126,23 @@ def run_weights(options: argparse.Namespace) -> None:
     from passk.weights import convert_package
 
     convert_package(options.package, options.revision, options.output)
+
+
+def run_train(options: argparse.Namespace) -> None:
+    """Run `passk train`."""
+    from passk.gpus import claim_gpus
+    from passk.training import train  # type: ignore[import-untyped, unused-ignore]
+
+    name = f"train {options.output.parent.parent.name} {options.output.parent.name}"
+    with claim_gpus(options.gpus), Progress(name, "steps") as progress:
+        train(
+            options.task,
+            options.problems,
+            options.step,
+            options.output,
+            threads=options.threads,
+            progress=progress,
+        )
 
 
 def _short(output: Path) -> str:

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
         _add_problems,
         _add_reference,
         _add_weights,
+        _add_train,
         _add_entropy,
         _add_sample,
         _add_adopt,
@@ -145,10 +146,13 @@ def _add_where(commands: Any) -> None:
         commands,
         "where",
         handlers.run_where,
-        "name the report to open",
+        "name the report to open, or the folder of a trained model",
         "passk where specs/quickstart.yaml",
     )
     command.add_argument("spec", type=Path)
+    command.add_argument(
+        "--model", metavar="NAME", help="the folder of this model's weights instead"
+    )
 
 
 def _add_status(commands: Any) -> None:
@@ -196,11 +200,12 @@ def _add_resolve(commands: Any) -> None:
         commands,
         "resolve",
         handlers.run_resolve,
-        "write a task file: what decides a cell, its scores, or the analysis",
+        "write a task file: what decides a training, a cell, its scores, or the analysis",
         "passk resolve specs/quickstart.yaml --experiment -o plan.json",
     )
     command.add_argument("spec", type=Path)
     what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--training", metavar="ID", help="a training's training.json")
     what.add_argument("--cell", metavar="ID", help="a cell's cell.json")
     what.add_argument("--score", nargs=2, metavar=("CELL", "SCORER"), help="a score.json")
     what.add_argument("--experiment", action="store_true", help="the experiment's plan.json")
@@ -286,6 +291,23 @@ def _add_weights(commands: Any) -> None:
     command.add_argument("package")
     command.add_argument("--revision", metavar="VERSION", help="version the package must have")
     _output(command, "folder to write")
+
+
+def _add_train(commands: Any) -> None:
+    """Add `passk train`."""
+    command = _command(
+        commands,
+        "train",
+        handlers.run_train,
+        "train a model up to a checkpoint, from where an earlier or killed training left off",
+        "passk train --task training.json --problems p.parquet --step 9 -o step-000009/recipe.json",
+    )
+    _path(command, "--task", "training.json, as `passk resolve` writes it")
+    _path(command, "--problems", "Parquet file of Problem rows")
+    command.add_argument("--step", type=_positive, required=True, metavar="N", help="the last step")
+    command.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
+    command.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs to claim")
+    _output(command, "the checkpoint's recipe.json, written last; weights stand beside it")
 
 
 def _add_sample(commands: Any) -> None:

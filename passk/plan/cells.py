@@ -39,12 +39,22 @@ class Weights:
         load: hub id or path for the engine.
         convert: (package, revision, folder) where they must be converted first.
         missing: why they cannot be used as things stand, if they cannot.
+        trained: folder of a checkpoint that is trained first.
+        start: what that is as large as: the weights, not trained here, that training starts from.
     """
 
     fields: Mapping[str, Any]
     load: str
     convert: tuple[str, str, str] | None = None
     missing: str | None = None
+    trained: str | None = None
+    start: Weights | None = None
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """The file that is written last where weights are converted or trained first."""
+        folder = self.convert[2] if self.convert else self.trained
+        return (f"{folder}/recipe.json",) if folder else ()
 
 
 @dataclass(frozen=True, slots=True)

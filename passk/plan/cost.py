@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from passk.errors import DataError
 from passk.plan.build import Plan
 from passk.plan.cells import Cell, Scoring
-from passk.recipes import read_recipe
+from passk.plan.trainings import Training
+from passk.recipes import read_json, read_recipe
 from passk.spec import Model, Sampler
 
 ASSUMED_TOKENS_PER_SECOND = {"fake": 100_000.0, "transformers": 100.0, "vllm": 2_500.0}
@@ -21,6 +23,9 @@ ASSUMED_TOKEN_SHARE = 0.1
 
 ASSUMED_SCORED_PER_SECOND = {"fake": 100_000.0, "transformers": 500.0, "vllm": 10_000.0}
 """Engine -> response tokens that one job scores per second, assumed likewise."""
+
+ASSUMED_TRAINED_PER_SECOND = {"transformers": 100.0, "vllm": 1_000.0}
+"""Engine -> response tokens that one job draws and learns from per second, assumed likewise."""
 
 DEFAULT_TOKENS = 1024
 """Response tokens assumed of a reference, which no sampler limits."""
@@ -69,6 +74,54 @@ def scoring_rates(plan: Plan, scoring: Scoring) -> Rates:
     recorded = _recorded(plan, near, "shards scored by this model")
     sampler = scoring.cell.sampler if scoring.cell else None
     return recorded or _assumed(scoring, sampler, ASSUMED_SCORED_PER_SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRate:
+    """What a step of training costs: seconds of one job, and where the number comes from."""
+
+    seconds: float
+    basis: str
+
+
+def step_rate(plan: Plan, training: Training) -> StepRate:
+    """Return what a step costs: as recorded of this training, else of its like, else assumed."""
+    folder = Path(plan.layout.store) / "trainings"
+    near = {
+        "this training's checkpoints": [folder / training.id],
+        f"other trainings of '{training.series}'": folder.glob(f"{training.series}*"),
+        f"other trainings by {training.method}": folder.glob("*"),
+    }
+    for basis, folders in near.items():
+        found = [r for one in folders for r in _checkpoint_recipes(one, training.method)]
+        steps = sum(int(recipe["trained_steps"]) for recipe in found)
+        if steps:
+            seconds = sum(float(recipe["seconds"]) for recipe in found)
+            return StepRate(seconds / steps, f"recorded: {steps} steps of {basis}")
+    tokens = _step_tokens(training)
+    speed = ASSUMED_TRAINED_PER_SECOND.get(training.model.engine, 100.0)
+    basis = f"assumed: {tokens:,.0f} tokens a step, {speed:,.0f} tokens/s"
+    return StepRate(tokens / speed, basis)
+
+
+def _checkpoint_recipes(folder: Path, method: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the recipes of checkpoints that say how long they took, of trainings by a method."""
+    for path in sorted(folder.glob("step-*/recipe.json"))[:SHARDS_READ]:
+        try:
+            recipe = read_json(path)
+        except DataError:
+            continue
+        known = isinstance(recipe, dict) and recipe.get("seconds") and recipe.get("trained_steps")
+        if known and recipe.get("fields", {}).get("method") == method:
+            yield recipe
+
+
+def _step_tokens(training: Training) -> float:
+    """Return the response tokens to expect of a step."""
+    most = float(training.settings.get("max_tokens", DEFAULT_TOKENS))
+    expected = training.benchmark.expected_tokens or ASSUMED_TOKEN_SHARE * most
+    each = 1 if training.teacher else int(training.settings["group"])
+    return float(training.settings["prompts"]) * each * min(most, expected)
 
 
 def _recorded(plan: Plan, folders: Iterable[str], basis: str) -> Rates | None:

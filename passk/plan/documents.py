@@ -1,4 +1,7 @@
-"""The plain JSON files that hand a plan to the stages: cell.json, score.json and plan.json."""
+"""The plain JSON files that hand a plan to the stages.
+
+They are training.json, cell.json, score.json and plan.json.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from typing import Any
 from passk import versions
 from passk.plan.build import Plan
 from passk.plan.cells import Cell, Scoring, Weights, base_of
+from passk.plan.trainings import Teacher, Training
 from passk.spec import Experiment, Model
+from passk.spec_series import series_name, training_name
 
 
 def cell_document(cell: Cell) -> dict[str, Any]:
@@ -50,12 +55,43 @@ def score_document(scoring: Scoring) -> dict[str, Any]:
     }
 
 
+def training_document(training: Training) -> dict[str, Any]:
+    """Return what a training job reads: what decides the weights, and how it is run."""
+    start = _model_source(training.start, training.weights)
+    return {
+        "training": training.id,
+        "fields": dict(training.fields),
+        "method": training.method,
+        "engine": training.model.engine,
+        "model": {**start, "dtype": training.dtype, "execution": dict(training.model.execution)},
+        "prompt": dataclasses.asdict(training.prompt),
+        "verifier": training.benchmark.verifier,
+        "options": dict(training.benchmark.options),
+        "settings": dict(training.settings),
+        "teacher": _teacher(training.teacher),
+        "steps": list(training.steps),
+    }
+
+
+def _teacher(teacher: Teacher | None) -> dict[str, Any] | None:
+    """Return whose texts are imitated, and how they are had."""
+    if teacher is None:
+        return None
+    found: dict[str, Any] = {"kind": teacher.kind}
+    if teacher.file is not None:
+        found["file"] = teacher.file
+    if teacher.model is not None and teacher.weights is not None:
+        found["engine"] = teacher.model.engine
+        found["model"] = _model_source(teacher.model, teacher.weights)
+    return found
+
+
 def _model_source(model: Model, weights: Weights) -> dict[str, Any]:
     """Return a model as an engine loads it."""
     served = {"endpoint": model.endpoint, "key": model.key} if model.endpoint else {}
     return {
         "weights": weights.load,
-        "revision": None if weights.convert else model.revision,
+        "revision": None if weights.markers else model.revision,
         "dtype": model.dtype,
         "adapters": list(model.adapters),
         "execution": dict(model.execution),
@@ -75,6 +111,7 @@ def experiment_document(plan: Plan) -> dict[str, Any]:
         "spec_path": str(experiment.file),
         "cells": [_cell_entry(plan, cell) for cell in plan.cells.values()],
         "scores": [_score_entry(plan, scoring) for scoring in plan.scorings.values()],
+        **_trainings(plan),
         "warnings": plan.warnings(),
         "spec": _plain_spec(experiment),
         **({"review": _plain(experiment.review)} if experiment.review else {}),
@@ -82,6 +119,46 @@ def experiment_document(plan: Plan) -> dict[str, Any]:
         "extrapolate": list(experiment.extrapolate),
         "figures": list(experiment.figures),
     }
+
+
+def _trainings(plan: Plan) -> dict[str, Any]:
+    """Return the trainings as the analysis sees them; nothing where there are none."""
+    found = [_training_entry(plan, training) for training in plan.trainings.values()]
+    return {"trainings": found} if found else {}
+
+
+def _training_entry(plan: Plan, training: Training) -> dict[str, Any]:
+    """Return one training as the analysis sees it."""
+    return {
+        "training": training.id,
+        "model": training.name,
+        "series": training.series,
+        "label": _training_label(training.model),
+        "method": training.method,
+        "role": training.model.role,
+        "base": training.model.base,
+        "start": training.start.name,
+        "benchmark": training.use.name,
+        "seed": training.settings["seed"],
+        "steps": plan.steps_of(training),
+    }
+
+
+def _training_label(model: Model) -> str:
+    """Return what figures call a training: its label where that names no step, else its name."""
+    entry = model.label if model.label and str(model.step) not in model.label else None
+    return entry or training_name(model)
+
+
+def _series_entry(plan: Plan, cell: Cell) -> dict[str, Any]:
+    """Return what a cell of a trained model, or of a repeat, belongs to."""
+    model = cell.model
+    if model.train is None and model.seed is None:
+        return {}
+    training = plan.training_of(cell.weights)
+    seed = training.settings["seed"] if training else model.seed
+    trained = {"training": training.id} if training else {}
+    return {"series": series_name(model), "seed": seed, **trained}
 
 
 def _cell_entry(plan: Plan, cell: Cell) -> dict[str, Any]:
@@ -115,6 +192,7 @@ def _cell_entry(plan: Plan, cell: Cell) -> dict[str, Any]:
         "temperature": cell.sampler.temperature,
         "matched": plan.temperature_of(cell),
         **_import_entry(cell),
+        **_series_entry(plan, cell),
     }
 
 
@@ -155,6 +233,7 @@ def _plain_spec(experiment: Experiment) -> dict[str, Any]:
     )
     for model in spec["models"].values():
         model.pop("execution")
+        model.pop("entry")
     for use in spec["benchmarks"].values():
         use.pop("expected_tokens", None)
     return spec

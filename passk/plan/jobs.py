@@ -17,9 +17,10 @@ from passk.errors import SpecError
 from passk.gpus import visible_gpus
 from passk.plan.build import Plan
 from passk.plan.cells import Cell, Scoring, Weights, shard_range
-from passk.plan.cost import gpus, rates, scoring_rates
+from passk.plan.cost import gpus, rates, scoring_rates, step_rate
 from passk.plan.partitions import Need, Partition, longest, misfit
 from passk.plan.runs import SamplingRun, ScoringRun
+from passk.plan.trainings import Training
 from passk.spec import Model
 
 Run = SamplingRun | ScoringRun
@@ -39,6 +40,9 @@ BASE_MB = {"fake": 1_000, "openai": 2_000}
 
 LIBRARIES_MB = 4_000
 """Memory of torch and its kin."""
+
+ADAM_COPIES = 4
+"""Copies of the weights that training holds: themselves, gradients and AdamW's two moments."""
 
 UNKNOWN_MB = 32_000
 """Memory where nothing tells how large weights are."""
@@ -61,8 +65,32 @@ def job_memory(model: Model, weights: Weights) -> int:
     return base + (math.ceil(1.25 * size / 1e6) if size else UNKNOWN_MB)
 
 
+def training_memory(training: Training) -> int:
+    """Return the main memory, in MB, of a training job; `execution.memory` (GB) says it outright.
+
+    Weights, gradients and AdamW's two moments; the start model stays beside them where the
+    divergence from it counts, and a model that teaches is loaded before.
+    """
+    execution = training.model.execution
+    if "memory" in execution:
+        return math.ceil(1000 * float(execution["memory"]))
+    size = weights_bytes(training.weights)
+    wide = 2 if training.dtype == "float32" and training.weights.convert else 1
+    copies = ADAM_COPIES + (1 if training.settings.get("kl") else 0)
+    taught = training.teacher.weights if training.teacher else None
+    teacher = weights_bytes(taught) if taught else 0
+    if not size:
+        return LIBRARIES_MB + copies * UNKNOWN_MB
+    return LIBRARIES_MB + math.ceil(1.25 * max(copies * wide * size, teacher) / 1e6)
+
+
 def weights_bytes(weights: Weights) -> int:
-    """Return the size of weights: of a folder's files, or by the `7B` of a hub id; 0 if unknown."""
+    """Return the size of weights: of a folder's files, or by the `7B` of a hub id; 0 if unknown.
+
+    A checkpoint that is not there yet is as large as what its training starts from.
+    """
+    if weights.start is not None:
+        return weights_bytes(weights.start)
     path = Path(weights.load)
     if path.is_file():
         return path.stat().st_size
@@ -89,8 +117,8 @@ class Jobs:
         """
         self.partitions = partitions
         drawn = (cell for cell in self.plan.cells.values() if cell.imported is None)
-        items: list[Cell | Scoring] = [*drawn, *self.plan.scorings.values()]
-        for item in items:
+        items: list[Cell | Scoring | Training] = [*drawn, *self.plan.scorings.values()]
+        for item in [*items, *self.plan.trainings.values()]:
             reason = misfit(self._need(item), partitions)
             if reason:
                 raise SpecError(
@@ -99,8 +127,10 @@ class Jobs:
                     fix="change its `execution` or the shard, or name a partition that has it",
                 )
 
-    def _need(self, item: Cell | Scoring) -> Need:
-        """Return what a job of one shard needs, without any margin."""
+    def _need(self, item: Cell | Scoring | Training) -> Need:
+        """Return what a job of one shard, or a training of one step, needs, without any margin."""
+        if isinstance(item, Training):  # whatever time it is given, a killed one goes on
+            return Need(job_gpus(item.model), training_memory(item), START_MINUTES)
         shards = item.shards() if isinstance(item, Cell) else item.shards
         seconds = max((self._job_seconds(item, shard) for shard in shards[:1]), default=0.0)
         memory = job_memory(item.model, item.weights)
@@ -179,7 +209,7 @@ class Jobs:
         """Return the GPUs of a job that makes several files."""
         return job_gpus(run.model)
 
-    def run_gpu_model(self, job: Run | Cell | Scoring) -> str | None:
+    def run_gpu_model(self, job: Run | Cell | Scoring | Training) -> str | None:
         """Return the kind of GPU that a job of a model asks for; None takes any."""
         model = job.model.execution.get("gpu_model")
         return str(model) if model and job_gpus(job.model) else None
@@ -199,6 +229,30 @@ class Jobs:
             return self._minutes([self._part(path) for path in run.outputs], attempt)
 
         return minutes
+
+    def train_gpus(self, wildcards: Any) -> int:
+        """Return the GPUs of a training job."""
+        return job_gpus(self.plan.training(wildcards.training).model)
+
+    @property
+    def train_gpu_model(self) -> Callable[[Any], str | None] | None:
+        """The kind of GPU of a training job, where it matters to any."""
+        return self._gpu_model_of_training if self._models_differ else None
+
+    def _gpu_model_of_training(self, wildcards: Any) -> str | None:
+        """Return the kind of GPU of a training job."""
+        return self.run_gpu_model(self.plan.training(wildcards.training))
+
+    def train_memory(self, wildcards: Any, attempt: int) -> int:
+        """Return the memory of a training job in MB, doubled with each attempt."""
+        return training_memory(self.plan.training(wildcards.training)) << (attempt - 1)
+
+    def train_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Return the time limit of a training job, longer with each attempt."""
+        training = self.plan.training(wildcards.training)
+        steps = int(wildcards.step) - int(training.before(wildcards.step) or 0)
+        seconds = steps * step_rate(self.plan, training).seconds
+        return self._limited(seconds, training.model, attempt)
 
     def _scoring(self, wildcards: Any) -> Scoring:
         """Return the scoring task of a job."""
@@ -221,8 +275,12 @@ class Jobs:
         A job that its partition ends is no loss: the journal keeps what it had finished.
         """
         seconds = sum(self._job_seconds(item, shard) for item, shard in parts)
+        return self._limited(seconds, parts[0][0].model, attempt)
+
+    def _limited(self, seconds: float, model: Model, attempt: int) -> int:
+        """Return the minutes that a job of so many seconds asks for."""
         asked = (START_MINUTES + MARGIN * seconds / 60) * attempt
-        return math.ceil(min(asked, longest(job_gpus(parts[0][0].model), self.partitions)))
+        return math.ceil(min(asked, longest(job_gpus(model), self.partitions)))
 
     def _job_seconds(self, item: Cell | Scoring, shard: str) -> float:
         """Return the estimated seconds of one job's work."""

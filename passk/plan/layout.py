@@ -24,6 +24,26 @@ class Layout:
         """Return the folder of weights converted from a package; its recipe is written last."""
         return f"{self.store}/weights/{package}"
 
+    def training(self, training: str) -> str:
+        """Return what decides a training and how it is run."""
+        return f"{self.store}/trainings/{training}/training.json"
+
+    def checkpoint(self, training: str, step: str) -> str:
+        """Return the folder of a trained checkpoint; its recipe is written last."""
+        return f"{self.store}/trainings/{training}/step-{step}"
+
+    def trained(self, training: str, step: str) -> str:
+        """Return what says that a checkpoint is whole."""
+        return f"{self.checkpoint(training, step)}/recipe.json"
+
+    def training_steps(self, training: str, step: str) -> str:
+        """Return what was measured at each step up to a checkpoint."""
+        return f"{self.checkpoint(training, step)}/steps.parquet"
+
+    def training_lock(self, training: str) -> str:
+        """Return the file that is locked while a training is at work."""
+        return f"{self.store}/trainings/{training}/lock"
+
     def questions(self, problems: str) -> str:
         """Return a benchmark's problems without gold answers, for models."""
         return f"{self.store}/problems/{problems}/questions.parquet"

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from passk.errors import DataError
-from passk.plan.build import Plan, verdict_fields
+from passk.plan.build import Plan
 from passk.plan.cells import Cell
+from passk.plan.identities import verdict_fields
+from passk.plan.trainings import Training
 from passk.recipes import read_json, read_recipe
 
 MOST_DIFFERENCES = 4
@@ -19,6 +21,10 @@ DIGESTS = {
     "questions": "the questions",
     "worked examples": "the worked examples",
     "golds": "the gold answers",
+    "solutions": "the worked solutions",
+    "responses": "the teacher's responses",
+    "trained": "the training",
+    "start trained": "the training of the start model",
 }
 """Fields whose values say nothing to people -> what has changed."""
 
@@ -33,7 +39,9 @@ def _difference(name: str, old: Any, new: Any) -> str:
     """Return one field's change in words."""
     if name in DIGESTS:
         return f"{DIGESTS[name]} changed"
-    if name == "weights" and all(str(value).startswith("local:") for value in (old, new)):
+    if name in {"weights", "start weights"} and all(
+        str(value).startswith("local:") for value in (old, new)
+    ):
         return "the content of the weights changed"
     return f"{name} {_shown(old)} → {_shown(new)}"
 
@@ -52,9 +60,21 @@ def why_cell(cell: Cell, known: Mapping[str, Mapping[str, Any]]) -> str:
     """
     prefix = cell.id.rpartition("-")[0]
     namesakes = {name: fields for name, fields in known.items() if name.startswith(prefix)}
-    found = _nearest(namesakes or known, cell.fields)
+    return _why(namesakes or known, cell.fields) or "never drawn"
+
+
+def why_training(training: Training, known: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say why a training has no checkpoint: what differs from the nearest training on disk."""
+    prefix = training.id.rpartition("-")[0]
+    namesakes = {name: fields for name, fields in known.items() if name.startswith(f"{prefix}-")}
+    return _why(namesakes or known, training.fields) or "never trained"
+
+
+def _why(known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]) -> str:
+    """Return what differs from the nearest of what is known, in words; empty where none is near."""
+    found = _nearest(known, wanted)
     if found is None:
-        return "never drawn"
+        return ""
     name, changes = found
     return f"{', '.join(changes)} (nearest: {name})"
 
@@ -73,15 +93,25 @@ def _nearest(
 
 def known_cells(plan: Plan) -> dict[str, Mapping[str, Any]]:
     """Return the fields of every cell on disk that has samples, by id."""
-    cells = {}
-    for path in sorted(Path(plan.layout.store).glob("cells/*/cell.json")):
-        if not any(path.parent.glob("samples/*.parquet")):
+    return _known(Path(plan.layout.store), "cells/*/cell.json", "samples/*.parquet")
+
+
+def known_trainings(plan: Plan) -> dict[str, Mapping[str, Any]]:
+    """Return the fields of every training on disk that has a checkpoint, by id."""
+    return _known(Path(plan.layout.store), "trainings/*/training.json", "step-*/recipe.json")
+
+
+def _known(store: Path, tasks: str, made: str) -> dict[str, Mapping[str, Any]]:
+    """Return the fields of the task files in folders where something was made, by folder."""
+    found = {}
+    for path in sorted(store.glob(tasks)):
+        if not any(path.parent.glob(made)):
             continue
         try:
-            cells[path.parent.name] = read_json(path)["fields"]
+            found[path.parent.name] = read_json(path)["fields"]
         except (DataError, KeyError, TypeError):
             continue
-    return cells
+    return found
 
 
 def why_verdicts(plan: Plan, cell: Cell) -> str:

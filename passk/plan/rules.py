@@ -19,7 +19,8 @@ from passk.plan.cells import Scoring, base_of
 from passk.plan.documents import cell_document, experiment_document, score_document
 from passk.plan.jobs import Jobs
 from passk.plan.layout import Layout
-from passk.plan.runs import SamplingRun, ScoringRun, marker, sampling_runs, scoring_runs
+from passk.plan.runs import SamplingRun, ScoringRun, sampling_runs, scoring_runs
+from passk.plan.training_rules import TrainingRules
 from passk.recipes import canonical_json, digest
 from passk.results import REVIEWED, TABLES
 from passk.spec import Model
@@ -41,6 +42,7 @@ class Rules:
         self._workflow = workflow
         self.paths: Layout = plan.layout
         self.jobs = Jobs(plan)
+        self.training = TrainingRules(plan)
         self.spec = str(plan.experiment.file)
         self.name = plan.experiment.name
         self._looked = time.time()
@@ -109,8 +111,8 @@ class Rules:
 
     def questions_digest(self, wildcards: Any) -> str:
         """Return the digest that a set of questions must have."""
-        cells = self.plan.cells.values()
-        return next(c.identity.questions for c in cells if c.problems == wildcards.problems)
+        benchmark, _ = self.plan.problems[wildcards.problems]
+        return str(wildcards.problems).removeprefix(f"{benchmark.name}-")
 
     def problem_limit(self, wildcards: Any) -> int:
         """Return how many of a benchmark's problems are taken; 0 is all."""
@@ -153,7 +155,7 @@ class Rules:
         """Return the markers of weights that are converted before a temperature is matched."""
         cell = self.plan.cell(wildcards.cell)
         base = base_of(cell, self.plan.cells.values())
-        found = [mark for one in (cell, base) if one for mark in marker(one.weights)]
+        found = [mark for one in (cell, base) if one for mark in one.weights.markers]
         return list(dict.fromkeys(found))
 
     def analysed(self, _wildcards: Any) -> list[str]:
@@ -202,6 +204,10 @@ class Rules:
         executor = getattr(flow, "executor_plugin", None)
         away = executor is not None and executor.common_settings.non_local_exec
         return bool(away or getattr(flow, "remote_exec", False))
+
+    def train_threads(self, wildcards: Any) -> int:
+        """Return the cores of a training job."""
+        return self._threads(self.plan.training(wildcards.training).model)
 
     def sample_threads(self, wildcards: Any) -> int:
         """Return the cores of a sampling job."""
@@ -273,7 +279,7 @@ class Rules:
 
     def scorer_weights(self, wildcards: Any) -> list[str]:
         """Return the marker of weights that are converted before they score."""
-        return list(marker(self.plan.scoring(wildcards.cell, wildcards.scorer).weights))
+        return list(self.plan.scoring(wildcards.cell, wildcards.scorer).weights.markers)
 
     def score_questions(self, wildcards: Any) -> str:
         """Return the problems, without gold answers, that scored responses belong to."""
@@ -286,8 +292,7 @@ class Rules:
 
     def package_weights(self, wildcards: Any) -> Sequence[str]:
         """Return the package and revision that a folder of weights is converted from."""
-        cells, scorings = self.plan.cells.values(), self.plan.scorings.values()
-        found = [*(cell.weights for cell in cells), *(scoring.weights for scoring in scorings)]
+        found = self.plan.weights.values()
         folder = self.paths.weights(wildcards.package)
         conversions = [weights.convert for weights in found if weights.convert is not None]
         return next(convert[:2] for convert in conversions if convert[2] == folder)

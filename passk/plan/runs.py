@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from passk.plan.build import Plan
-from passk.plan.cells import Cell, Scoring, Weights
+from passk.plan.cells import Cell, Scoring
 from passk.recipes import digest
 from passk.spec import Model
 
@@ -100,16 +100,11 @@ def _scoring_run(
         questions=tuple(
             plan.layout.questions(f"{s.use.name}-{s.identity.questions}") for s in scorings
         ),
-        weights=marker(scorings[0].weights),
+        weights=scorings[0].weights.markers,
         samples=tuple(plan.layout.samples(s.target, shard) for s, shard in parts),
         outputs=tuple(path for _, path in block),
         log=plan.layout.log("perplexity", f"{scorer}.run{number}"),
     )
-
-
-def marker(weights: Weights) -> tuple[str, ...]:
-    """Return the file that is written last when weights are converted."""
-    return (f"{weights.convert[2]}/recipe.json",) if weights.convert else ()
 
 
 def _blocks(

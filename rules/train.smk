@@ -1,0 +1,40 @@
+# INPUT   store/problems/{problems}/problems-{golds}.parquet, the weights that training starts from
+# OUTPUT  store/trainings/{training}/training.json                 what decides the weights
+#         store/trainings/{training}/step-{step}/recipe.json       a checkpoint, written last
+#         store/trainings/{training}/step-{step}/steps.parquet     what was measured at its steps
+# A job makes one checkpoint and goes on from the one before, whose state stands beside it.
+
+
+rule resolve_training:
+    input:
+        spec=ancient(R.spec),
+    output:
+        R.paths.training("{training}"),
+    log:
+        R.paths.log("resolve", "{training}"),
+    params:
+        digest=R.training.digest,
+    shell:
+        "passk resolve {input.spec:q} --training {wildcards.training} --log {log} -o {output}"
+
+
+rule train_model:
+    input:
+        task=ancient(R.paths.training("{training}")),
+        problems=ancient(R.training.problems),
+        weights=ancient(R.training.weights),
+        previous=ancient(R.training.previous),
+    output:
+        recipe=R.paths.trained("{training}", "{step}"),
+        steps=R.paths.training_steps("{training}", "{step}"),
+    log:
+        R.paths.log("train", "{training}.{step}"),
+    threads: R.train_threads
+    resources:
+        gpu=R.jobs.train_gpus,
+        gpu_model=R.jobs.train_gpu_model,
+        mem_mb=R.jobs.train_memory,
+        runtime=R.jobs.train_minutes,
+    shell:
+        "passk train --task {input.task} --problems {input.problems} --step {wildcards.step}"
+        " --threads {threads} --gpus {resources.gpu} --log {log} -o {output.recipe}"
