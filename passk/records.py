@@ -164,7 +164,43 @@ class Count:
     expected_repeats: float = 0.0
 
 
-Row = TypeVar("Row", Problem, Sample, Verdict, Score, Count)
+@dataclass(frozen=True, slots=True)
+class TrainingStep:
+    """What one optimiser step of a training saw and did; what does not apply to a method is null.
+
+    Attributes:
+        step: its number, from 1.
+        reward: mean reward of its responses (those that could be graded).
+        reward_std: their standard deviation.
+        zero_groups: share of problems whose responses all have the same reward.
+        kl: mean over tokens of the estimated divergence from the start model, in nats.
+        entropy: mean over response tokens of the entropy that they were drawn with, in nats.
+        clipped: share of tokens (RLOO: of responses) whose ratio was clipped.
+        loss: the loss, mean over the passes of the step.
+        response_tokens: mean length of a response.
+        truncated: share of responses cut at max_tokens.
+        generation_seconds, reward_seconds, update_seconds: wall-clock time of drawing, of grading,
+            and of all the rest.
+        learning_rate: the rate of the step.
+    """
+
+    step: int
+    reward: float | None
+    reward_std: float | None
+    zero_groups: float | None
+    kl: float | None
+    entropy: float | None
+    clipped: float | None
+    loss: float
+    response_tokens: float | None
+    truncated: float | None
+    generation_seconds: float
+    reward_seconds: float
+    update_seconds: float
+    learning_rate: float
+
+
+Row = TypeVar("Row", Problem, Sample, Verdict, Score, Count, TrainingStep)
 
 
 @functools.cache

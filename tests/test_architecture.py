@@ -32,7 +32,7 @@ LAYERS = (
     },
     {
         *("engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights"),
-        *("imported", "matched"),
+        *("imported", "matched", "train"),
     },
     {"plan"},
     {
@@ -40,6 +40,7 @@ LAYERS = (
             "problems",
             "entropy",
             "sample",
+            "training",
             "verify",
             "perplexity",
             "floor",
@@ -56,7 +57,7 @@ LAYERS = (
 """Parts of passk from the lowest to the highest; a part imports from its own layer or below."""
 
 STAGES = {
-    *("problems", "entropy", "sample", "verify", "perplexity", "count"),
+    *("problems", "entropy", "sample", "training", "verify", "perplexity", "count"),
     *("aggregate", "figures", "report", "review"),
 }
 BLIND_TO_EACH_OTHER = ({"engines"}, {"benchmarks"}, {"verifiers"})
