@@ -154,7 +154,7 @@ def _benchmarks(plan: Plan, *, dry_run: bool) -> Iterator[Item]:
                 expect=cell.identity.questions,
                 **about,
             )
-            write_problems(cell.benchmark.file, golds, expect=cell.identity.golds, **about)
+            write_problems(cell.benchmark.file, golds, expect=cell.identity.answers, **about)
             state = "fetched"
         size = golds.stat().st_size if golds.is_file() else None
         yield Item(f"benchmark {cell.use.name}", size, state, str(golds))

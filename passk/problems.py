@@ -32,7 +32,7 @@ def write_problems(
         limit: only the first so many.
         only: only those with these ids.
         questions_only: leave the gold answers out, for jobs that must not see them.
-        expect: digest that the questions, or the gold answers, must have.
+        expect: digest that the questions, or the answers (`Identity.answers`), must have.
 
     Raises:
         SpecError: the benchmark file is at fault.
@@ -40,7 +40,7 @@ def write_problems(
     """
     described = load_benchmark(benchmark)
     identity = identify(described, limit, only)
-    found = identity.questions if questions_only else identity.golds
+    found = identity.questions if questions_only else identity.answers
     if expect is not None and expect != found:
         raise DataError(
             f"the source changed after the plan was made: digest {found}, planned {expect}",
@@ -58,6 +58,7 @@ def write_problems(
         "problems": len(problems),
         "questions": identity.questions,
         "golds": identity.golds,
+        **({"solutions": identity.solutions} if identity.solutions else {}),
         "environment": environment(),
     }
     write_rows(output, problems, recipe)

@@ -41,7 +41,8 @@ class Problem:
         gold: the gold answer as JSON (a string, or a list where several answers are right).
         images: paths of images that belong to the question, in order.
         meta: anything else as a JSON object; `group` (problems whose answers look alike, for
-            the guess floor) and `shots` (worked examples as [question, answer]) are read.
+            the guess floor), `shots` (worked examples as [question, answer]), `cluster` and, where
+            golds are, `solution` (the worked solution) are read.
         question_digest: digest of what a model can see of this problem.
         gold_digest: digest of what a verifier can see of it.
     """

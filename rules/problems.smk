@@ -1,6 +1,6 @@
 # INPUT   a benchmark's YAML file (and the source it names)
 # OUTPUT  store/problems/{problems}/questions.parquet          for models
-#         store/problems/{problems}/problems-{golds}.parquet   for verifiers
+#         store/problems/{problems}/problems-{answers}.parquet   for verifiers
 #         store/problems/{problems}/clusters-{clusters}.parquet   for intervals, where declared
 
 
@@ -21,16 +21,16 @@ rule load_questions:
 
 rule load_problems:
     output:
-        R.paths.problems("{problems}", "{golds}"),
+        R.paths.problems("{problems}", "{answers}"),
     log:
-        R.paths.log("problems", "{problems}.{golds}"),
+        R.paths.log("problems", "{problems}.{answers}"),
     params:
         benchmark=R.benchmark_file,
         limit=R.problem_limit,
         only=R.problem_ids,
     shell:
         "passk problems {params.benchmark} --limit {params.limit} --only {params.only:q}"
-        " --expect {wildcards.golds} --log {log} -o {output}"
+        " --expect {wildcards.answers} --log {log} -o {output}"
 
 
 rule load_clusters:

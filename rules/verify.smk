@@ -1,4 +1,4 @@
-# INPUT   store/cells/{cell}/samples/{shard}.parquet, store/problems/{problems}/problems-{golds}.parquet
+# INPUT   store/cells/{cell}/samples/{shard}.parquet, store/problems/{problems}/problems-{answers}.parquet
 # OUTPUT  store/cells/{cell}/verdicts/{verdicts}/{shard}.parquet    one verdict per response
 #         store/cells/{cell}/counts/{verdicts}-n{n}.parquet         one row per problem
 

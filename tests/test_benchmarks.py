@@ -410,6 +410,75 @@ def test_images_are_stored_by_content_beside_the_problems(study: Study) -> None:
     assert len({p.question_digest for p in (first, second, third)}) == 3
 
 
+WORKED = [row | {"work": f"{row['question']} {row['gold']}"} for row in ROWS[:2]] + [
+    ROWS[2] | {"work": ""}
+]
+
+
+def test_worked_solutions_stand_beside_golds_and_never_beside_questions(study: Study) -> None:
+    folder = study.folder / "benchmarks"
+    write_jsonl(folder / "sums.jsonl", WORKED)
+    file = folder / "sums.yaml"
+    without = identify(load_benchmark(file))
+    file.write_text(file.read_text() + "columns: {solution: work}\n")
+    declared = identify(load_benchmark(file))
+    assert replace(declared, solutions="") == without
+    assert declared.solutions
+    assert without.answers == without.golds != declared.answers
+    for name, options in (
+        ("golds", ["--expect", declared.answers]),
+        ("seen", ["--questions-only"]),
+    ):
+        done = study.passk("problems", "benchmarks/sums.yaml", *options, "-o", f"{name}.parquet")
+        assert done.returncode == 0, done.stderr
+    golds, seen = (
+        [json.loads(row.meta) for row in read_rows(study.folder / f"{name}.parquet", Problem)]
+        for name in ("golds", "seen")
+    )
+    assert [meta.get("solution") for meta in golds] == ["0 + 1 = 1", "1 + 1 = 2", None]
+    assert all("solution" not in meta for meta in seen)
+    assert "0 + 1 = 1" not in (study.folder / "seen.parquet").read_bytes().decode("latin-1")
+
+
+def test_another_solution_is_another_file_of_golds_and_changes_nothing_else(tmp_path: Path) -> None:
+    found = []
+    for work in ("work", "more work"):
+        write_jsonl(tmp_path / "a.jsonl", [row | {"work": f"{work} {row['gold']}"} for row in ROWS])
+        found.append(
+            identify(described(tmp_path, source={"file": "a.jsonl"}, columns={"solution": "work"}))
+        )
+    assert found[0].answers != found[1].answers
+    assert replace(found[0], solutions="") == replace(found[1], solutions="")
+
+
+def test_solutions_of_a_source_that_is_not_read_are_known_by_its_pin(tmp_path: Path) -> None:
+    source = {"hub": "someone/sums", "revision": "0" * 40, "path": "a.jsonl"}
+    plain = identify(described(tmp_path, source=source))
+    worked = identify(described(tmp_path, source=source, columns={"solution": "work"}))
+    assert worked.solutions
+    assert replace(worked, solutions="") == plain
+
+
+def test_a_column_of_solutions_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "a.jsonl", WORKED)
+    benchmark = described(tmp_path, source={"file": "a.jsonl"}, columns={"solution": "wrok"})
+    with pytest.raises(
+        DataError, match="no column 'wrok' of worked solutions; did you mean 'work'"
+    ):
+        load_problems(benchmark)
+
+
+def test_gsm8ks_worked_answers_are_right_by_its_verifier(shared_data: Path) -> None:
+    gsm8k = load_benchmark(CATALOGUE / "gsm8k.yaml")
+    problems = load_problems(
+        with_source(gsm8k, shared_data / "benchmarks/gsm8k/test.jsonl"), limit=100
+    )
+    worked = [(row.gold, json.loads(row.meta)["solution"]) for row in problems]
+    assert {found.verdict for found in grade(worked, Setup(gsm8k.verifier, gsm8k.options))} == {
+        "correct"
+    }
+
+
 def test_another_image_is_another_question(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "a.jsonl", [ROWS[0] | {"image": "1.png"}])
     benchmark = described(tmp_path, source={"file": "a.jsonl"}, columns={"images": "image"})

@@ -80,13 +80,32 @@ def problem_of(reading: Reading, row: Row, number: int) -> Problem:
 
 
 def _meta(reading: Reading, row: Row) -> dict[str, Any]:
-    """Return the group, the cluster and the worked examples of a row, where it has any."""
+    """Return the group, cluster, worked examples and worked solution of a row, if it has any."""
     group = row.get(reading.columns.get("group", "group"))
     cluster = row.get(reading.columns["cluster"]) if "cluster" in reading.columns else None
     shots = row.get("shots") or [list(shot) for shot in reading.benchmark.shots]
-    named = {"group": group, "cluster": cluster}
+    named = {"group": group, "cluster": cluster, "solution": _solution(reading, row)}
     known = {name: str(value) for name, value in named.items() if value is not None}
     return known | ({"shots": shots} if shots else {})
+
+
+def _solution(reading: Reading, row: Row) -> str | None:
+    """Return a row's worked solution, if the benchmark declares their column and this one has one.
+
+    Raises:
+        DataError: the rows have no such column.
+    """
+    column = reading.columns.get("solution")
+    if column is None:
+        return None
+    if column not in row:
+        raise DataError(
+            f"{name_of(reading.benchmark, reading.source)} has no column '{column}' of worked "
+            f"solutions; {did_you_mean(column, row)}",
+            where=f"{reading.benchmark.file}: columns.solution",
+            fix="name the source's own column, or leave `solution` out",
+        )
+    return str(row[column]) if row[column] else None
 
 
 def _column(reading: Reading, row: Mapping[str, Any], number: int, column: str) -> Any:

@@ -28,6 +28,9 @@ from passk.spec import Benchmark
 NO_GOLD = "null"
 """Gold of a question without its answer: what a sampling job is given."""
 
+BESIDE = {"clusters": "cluster", "solutions": "solution"}
+"""Parts of an identity that decide neither questions nor golds -> the columns that declare them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -40,6 +43,8 @@ class Identity:
         problems: how many there are, or None where that is not known before loading.
         clusters: which problems belong together; part of what makes tables stale. Empty where the
             benchmark's file declares no such column.
+        solutions: the worked solutions; part of a training's id where it learns from them. Empty
+            where the benchmark's file declares no such column.
     """
 
     questions: str
@@ -47,6 +52,12 @@ class Identity:
     shots: str
     problems: int | None
     clusters: str = ""
+    solutions: str = ""
+
+    @property
+    def answers(self) -> str:
+        """What a file of problems with golds holds besides the questions: golds and solutions."""
+        return digest([self.golds, self.solutions]) if self.solutions else self.golds
 
 
 def identify(
@@ -59,22 +70,18 @@ def identify(
     no revision pins, by its name alone.
     """
     found = _identify(benchmark, limit, only)
-    column = _cluster_column(benchmark)
-    if column is None or found.clusters:
-        return found
-    return dataclasses.replace(found, clusters=digest([found.questions, column]))
-
-
-def _cluster_column(benchmark: Benchmark) -> str | None:
-    """Return the column that says which problems belong together, if one is declared."""
-    column: str | None = benchmark.columns.get("cluster")
-    return column
+    declared: dict[str, Any] = {
+        name: digest([found.questions, benchmark.columns[column]])
+        for name, column in BESIDE.items()
+        if column in benchmark.columns and not getattr(found, name)
+    }
+    return dataclasses.replace(found, **declared)
 
 
 def _identify(
     benchmark: Benchmark, limit: int | None = None, only: Sequence[str] | None = None
 ) -> Identity:
-    """Return the identity of a benchmark's problems; clusters are known where they are read."""
+    """Return the identity of a benchmark's problems; `BESIDE` are known where they are read."""
     part = [limit, list(only)] if only else [limit] if limit else []
     if benchmark.digests:
         questions, golds = benchmark.digests["questions"], benchmark.digests["golds"]
@@ -84,7 +91,10 @@ def _identify(
     pin = _pin(benchmark)
     if pin is None:
         return identity_of(load_problems(benchmark, limit, only))
-    columns = {key: name for key, name in benchmark.columns.items() if key != "cluster"}
+    beside = BESIDE.values()
+    columns = {key: name for key, name in benchmark.columns.items() if key not in beside}
+    if columns == {"question": "question", "gold": "gold"}:
+        columns = {}  # as where no columns are declared at all
     decided = [pin, columns, dict(benchmark.where), benchmark.adapter, *part]
     pinned = digest(decided)
     return Identity(pinned, pinned, digest(benchmark.shots), _size(benchmark, limit, only))
@@ -122,14 +132,14 @@ def identity_of(problems: Sequence[Problem]) -> Identity:
         golds=digest([[problem.id, problem.gold_digest] for problem in problems]),
         shots=digest([json.loads(problem.meta).get("shots") for problem in problems]),
         problems=len(problems),
-        clusters=_clusters(problems),
+        **{name: _digest_of(key, problems) for name, key in BESIDE.items()},
     )
 
 
-def _clusters(problems: Sequence[Problem]) -> str:
-    """Return the digest of which problems belong together, empty where no problem says."""
-    found = [[problem.id, json.loads(problem.meta).get("cluster")] for problem in problems]
-    return digest(found) if any(name is not None for _, name in found) else ""
+def _digest_of(key: str, problems: Sequence[Problem]) -> str:
+    """Return the digest of what problems say under a key of `meta`; empty where none says any."""
+    found = [[problem.id, json.loads(problem.meta).get(key)] for problem in problems]
+    return digest(found) if any(value is not None for _, value in found) else ""
 
 
 def load_problems(
@@ -165,8 +175,12 @@ def load_problems(
 
 
 def _without_gold(problem: Problem) -> Problem:
-    """Return a problem whose gold answer is known by its digest alone."""
-    return dataclasses.replace(problem, gold=NO_GOLD)
+    """Return a problem whose gold answer is known by its digest alone, without its solution."""
+    if '"solution"' not in problem.meta:
+        return dataclasses.replace(problem, gold=NO_GOLD)
+    shown = {key: value for key, value in json.loads(problem.meta).items() if key != "solution"}
+    meta = json.dumps(shown, ensure_ascii=False, sort_keys=True)
+    return dataclasses.replace(problem, gold=NO_GOLD, meta=meta)
 
 
 def find_source(benchmark: Benchmark, *, fetch: bool) -> tuple[Source, list[Path]]:

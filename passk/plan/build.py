@@ -133,7 +133,7 @@ class Plan:
     def problems_of(self, item: Cell | Scoring | Training) -> str:
         """Return the problems file, with gold answers, of a cell, scoring task or training."""
         folder = f"{item.use.name}-{item.identity.questions}"
-        return self.layout.problems(folder, item.identity.golds)
+        return self.layout.problems(folder, item.identity.answers)
 
     def warnings(self) -> list[str]:
         """Return what a user should know before anything runs."""

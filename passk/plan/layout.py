@@ -48,9 +48,9 @@ class Layout:
         """Return a benchmark's problems without gold answers, for models."""
         return f"{self.store}/problems/{problems}/questions.parquet"
 
-    def problems(self, problems: str, golds: str) -> str:
-        """Return a benchmark's problems with gold answers, for verifiers."""
-        return f"{self.store}/problems/{problems}/problems-{golds}.parquet"
+    def problems(self, problems: str, answers: str) -> str:
+        """Return a benchmark's problems with golds and worked solutions (`Identity.answers`)."""
+        return f"{self.store}/problems/{problems}/problems-{answers}.parquet"
 
     def cell(self, cell: str) -> str:
         """Return what decides a cell and how it is run."""
