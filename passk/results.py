@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from passk.errors import DataError
-from passk.estimate import Method
 from passk.recipes import read_json, read_recipe
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from passk.estimate import Method  # planning needs no numpy
 
 TABLES = (
     "pass_at_k",

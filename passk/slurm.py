@@ -23,6 +23,9 @@ PATIENCE = 20.0
 FORMAT = "%i|%T|%j|%M|%r|%N|%Z|%k"
 """squeue's columns: id, state, name, time used, reason, nodes, comment."""
 
+STUCK = {"launch_failed_requeued_held", "job_requeued_in_held_state", "JobHoldMaxRequeue"}
+"""Reasons of jobs that wait for an administrator: their start failed, once or too often."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -54,18 +57,54 @@ def present() -> bool:
     return shutil.which("squeue") is not None
 
 
-def queued(parts: Collection[str]) -> list[Job]:
+def queued(parts: Collection[str], *, ended: bool = False) -> list[Job]:
     """Return this user's jobs from this folder whose comment names one of `parts`.
+
+    Args:
+        parts: cells, scorers, problems.
+        ended: also those that are over, for as long as Slurm remembers them (MinJobAge).
 
     Raises:
         PasskError: the scheduler does not answer.
     """
-    lines = _ask("squeue", "--me", "--noheader", f"--format={FORMAT}").splitlines()
+    states = ("--states=all",) if ended else ()
+    lines = _ask("squeue", "--me", "--noheader", f"--format={FORMAT}", *states).splitlines()
     columns = FORMAT.count("|")
     jobs = [Job(*line.split("|", columns)) for line in lines if line.count("|") >= columns]
     here = str(Path.cwd())
     ours = [job for job in jobs if job.run.startswith(PREFIX) and job.folder == here]
     return [job for job in ours if any(part in job.comment for part in parts)]
+
+
+def is_stuck(job: Job) -> bool:
+    """Tell whether Slurm holds a job that it failed to start, and so will never start it.
+
+    Only an administrator may release it; its owner may cancel it.
+    """
+    return job.state == "PENDING" and job.reason.replace(" ", "_") in STUCK
+
+
+def is_evicted(job: Job) -> bool:
+    """Tell whether a job was pre-empted and is not queued again by Slurm itself."""
+    return job.state == "PREEMPTED"
+
+
+def end(job: Job) -> None:
+    """Cancel a job without waiting for its end.
+
+    Raises:
+        PasskError: the scheduler does not answer.
+    """
+    _ask("scancel", job.id)
+
+
+def requeue(job: Job) -> None:
+    """Queue a job again that has ended; it keeps its number.
+
+    Raises:
+        PasskError: the scheduler does not answer, or refuses.
+    """
+    _ask("scontrol", "requeue", job.id)
 
 
 def cancel(jobs: Sequence[Job], parts: Collection[str], patience: float = 120.0) -> None:

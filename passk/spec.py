@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from passk.estimate import Method
+if TYPE_CHECKING:  # planning needs no numpy
+    from passk.estimate import Method
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,17 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from conftest import REPO, Study, environment, make_study
-from slurm.cluster import Cluster
+from slurm.cluster import OUTER, Cluster
 
 pytestmark = [
     pytest.mark.slurm,
@@ -33,27 +36,67 @@ partitions:
   cpu: {max_mem_mb: 16000, max_threads: 8, max_runtime: 1d}
 """
 
+SHARDS = ("000000-000004", "000004-000008", "000008-000012", "000012-000016")
+"""Of the study that most tests run."""
+
+PATIENCE = 600.0
+"""Seconds within which anything comes that is waited for, on a busy machine."""
+
+TO_TABLES = ("--until", "aggregate_tables")
+"""Tables are what is compared; figures and the report take a minute of a busy machine."""
+
 QUICK = (
-    *("--slurm-init-seconds-before-status-checks", "2", "--max-status-checks-per-second", "1"),
+    *("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "1"),
     *("--set-threads", "verify_responses=1"),
 )
 """What a test asks of the profile beyond partitions of its own: look often, take few cores."""
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A Slurm of two nodes with two fake GPUs each."""
-    made = Cluster(tmp_path_factory.mktemp("slurm"))
-    assert not made.missing(), made.missing()
-    with contextlib.ExitStack() as stack:
+def cluster() -> Iterator[Cluster]:
+    """A Slurm of two nodes with two fake GPUs each; its sockets need a short path."""
+    with (
+        tempfile.TemporaryDirectory(prefix="passk-slurm-", dir="/tmp") as name,
+        pytest.MonkeyPatch.context() as outer,
+        contextlib.ExitStack() as stack,
+    ):
+        for variable in [name for name in os.environ if name.startswith(OUTER)]:
+            outer.delenv(variable)
+        made = Cluster(Path(name))
+        assert not made.missing(), made.missing()
         stack.callback(made.down)
         made.up()
         yield made
 
 
+@pytest.fixture(autouse=True)
+def evidence(cluster: Cluster, tmp_path: Path) -> Iterator[None]:
+    """Let each test begin with an empty queue; after a failed one pytest shows these logs."""
+    yield
+    while Run.started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(Run.started.pop().pid, signal.SIGKILL)
+    sys.stdout.write(last_words(cluster, tmp_path))
+    cluster.empty()
+
+
+def last_words(cluster: Cluster, folder: Path) -> str:
+    """What Snakemake, its newest jobs, the queue and Slurm's daemons said last."""
+    logs = [*folder.rglob("run*.log"), *folder.rglob(".snakemake/slurm_logs/**/*.log")]
+    found = []
+    for log in sorted(logs, key=lambda path: path.stat().st_mtime)[-8:]:
+        found += [f"--- {log}", *log.read_text(errors="replace").splitlines()[-60:]]
+    with contextlib.suppress(subprocess.SubprocessError):
+        found += [cluster.run("squeue", "--states=all", "-o", "%i %T %r %N %k")]
+        found += [cluster.run("sinfo")]
+    return "\n".join([*found, cluster.tails()])
+
+
 @dataclass
 class Run:
     """A Snakemake on Slurm, in the background."""
+
+    started: ClassVar[list[subprocess.Popen[str]]] = []
 
     study: Study
     process: subprocess.Popen[str]
@@ -65,16 +108,16 @@ class Run:
 
     def end(self, status: int = 0) -> str:
         """Wait until it is over, and return what it printed."""
-        code = self.process.wait(timeout=400)
+        code = self.process.wait(timeout=PATIENCE)
         assert code == status, self.said()
         assert "Traceback" not in self.said(), self.said()
         return self.said()
 
 
-def start(study: Study, *arguments: str, seconds: float = 0) -> Run:
+def start(study: Study, *arguments: str, seconds: float = 0, patience: float = 3600) -> Run:
     """Start the command that a user would, in a process group of its own.
 
-    Each response takes so many seconds.
+    Each response takes so many seconds; Slurm may be silent for so many.
     """
     profile = study.folder / "slurm-profile"
     if not profile.exists():
@@ -88,12 +131,15 @@ def start(study: Study, *arguments: str, seconds: float = 0) -> Run:
         process = subprocess.Popen(
             command,
             cwd=study.folder,
+            stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
             text=True,
-            env=environment() | {"PASSK_FAKE_SECONDS": str(seconds)},
+            env=environment()
+            | {"PASSK_FAKE_SECONDS": str(seconds), "PASSK_SLURM_PATIENCE": str(patience)},
             start_new_session=True,
         )
+    Run.started.append(process)
     return Run(study, process, log)
 
 
@@ -112,7 +158,7 @@ def one_model(folder: Path) -> Study:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The tables of a local run in which nothing goes wrong."""
     study = one_model(tmp_path_factory.mktemp("local"))
-    study.snakemake()
+    study.snakemake(*TO_TABLES)
     return tables(study)
 
 
@@ -145,21 +191,29 @@ def drawn_once(study: Study, before: dict[str, int]) -> None:
         assert found[shard]["resumed"] >= rows, (shard, rows)  # type: ignore[operator]
 
 
-def wait_until(done: Callable[[], object], what: str, seconds: float = 120) -> None:
+def wait_until(done: Callable[[], object], what: str) -> None:
     """Wait for something to become true."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not done():
         assert time.monotonic() < end, f"never: {what}"
         time.sleep(0.2)
 
 
-def job_of(cluster: Cluster, shard: str) -> tuple[str, str] | None:
-    """The number and node of the running job that draws a shard."""
+@dataclass(frozen=True)
+class Place:
+    """A job and where it runs."""
+
+    id: str
+    node: str
+
+
+def running(cluster: Cluster, shard: str) -> Place:
+    """The running job that draws a shard."""
     for line in cluster.run("squeue", "-ht", "R", "-o", "%i|%N|%k").splitlines():
         job, node, comment = line.split("|", 2)
         if "draw_samples" in comment and comment.endswith(shard):
-            return job, node
-    return None
+            return Place(job, node)
+    pytest.fail(f"no job draws {shard}")
 
 
 @pytest.mark.usefixtures("cluster")
@@ -181,7 +235,7 @@ def test_the_whole_workflow_and_a_second_spec_meanwhile(
     drawn_once(study, {})
     never_oversubscribed(study, shards=4)
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("outputs/store/cells/*/*/*.p*")}
-    said = start(other).end()
+    said = start(other, "--until", "count_verdicts").end()
     assert len(re.findall(r"^rule draw_samples:", said, re.MULTILINE)) == 4
     assert all(path.stat().st_mtime_ns == when for path, when in made.items())
 
@@ -207,35 +261,35 @@ def test_jobs_cancelled_out_of_memory_out_of_time_and_on_a_node_that_dies(
     cluster: Cluster, tmp_path: Path, undisturbed: dict[str, bytes]
 ) -> None:
     study = one_model(tmp_path)
+    cancelled, greedy, slow, _ = SHARDS
     first = "attempt == 1 and wildcards.shard"
     run = start(
         study,
+        *TO_TABLES,
         "--set-resources",
-        f"draw_samples:mem_mb=60 if {first} == '000004-000008' else 1000",
-        f"draw_samples:runtime=1 if {first} == '000008-000012' else 30",
+        f"draw_samples:mem_mb=60 if {first} == '{greedy}' else 1000",
+        f"draw_samples:runtime=1 if {first} == '{slow}' else 30",
         seconds=7,
     )
-    wait_until(lambda: journaled(study).get("000000-000004", 0) >= 2, "two responses")
-    cancelled = job_of(cluster, "000000-000004")
-    assert cancelled is not None
-    cluster.run("scancel", cancelled[0])
-    before = {"000000-000004": journaled(study)["000000-000004"]}
-    wait_until(lambda: journaled(study).get("000012-000016", 0) >= 2, "two responses")
-    unlucky = job_of(cluster, "000012-000016")
-    assert unlucky is not None
-    cluster.stop(f"slurmd.{unlucky[1]}", signal.SIGKILL)
+    wait_until(lambda: journaled(study).get(cancelled, 0) >= 2, "two responses")
+    cluster.run("scancel", running(cluster, cancelled).id)
+    before = {cancelled: journaled(study)[cancelled]}
+    wait_until(lambda: "TIMEOUT" in cluster.run("squeue", "-ht", "all", "-o", "%T"), "a time-out")
+    before[slow] = journaled(study)[slow]
+    wait_until(lambda: journaled(study).get(slow, 0) > before[slow], "its next try goes on")
+    unlucky = running(cluster, slow)
+    cluster.stop(f"slurmd.{unlucky.node}", signal.SIGKILL)
     wait_until(lambda: "down" in cluster.run("sinfo", "-hNo", "%N %T"), "a node down")
-    cluster.start_node(unlucky[1])
+    cluster.start_node(unlucky.node)
     cluster.wait_for_nodes()
     cluster.hurry()
     said = run.end()
     assert "'CANCELLED'" in said
     assert "'TIMEOUT'" in said
-    logs = tmp_path.glob(".snakemake/slurm_logs/rule_draw_samples/*000004-000008/*.log")
+    logs = tmp_path.glob(f".snakemake/slurm_logs/rule_draw_samples/*{greedy}/*.log")
     assert any("exceeded memory limit" in log.read_text() for log in logs)
     assert tables(study) == undisturbed
     drawn_once(study, before)
-    assert recipes(study)["000008-000012"]["resumed"]
 
 
 def test_snakemake_killed_while_its_jobs_run_on(
@@ -255,31 +309,60 @@ def test_snakemake_killed_while_its_jobs_run_on(
     assert status["total"]["shards"]["running"] >= 2
     done = study.passk("cancel", study.file)
     assert done.returncode == 0, done.stderr
-    assert not cluster.run("squeue", "-h").strip()
+    assert "draw_samples" not in cluster.run("squeue", "-h", "-o", "%k")
     before = journaled(study)
     assert sum(before.values()) > 0
-    start(study).end()
+    start(study, *TO_TABLES).end()
     assert tables(study) == undisturbed
     drawn_once(study, before)
 
 
-def test_a_controller_that_is_silent_for_a_minute_and_a_drained_node(
+def test_a_drained_node_preemption_and_a_controller_that_is_silent_for_a_minute(
     cluster: Cluster, tmp_path: Path, undisturbed: dict[str, bytes]
 ) -> None:
     study = one_model(tmp_path)
-    run = start(study, seconds=1)
-    wait_until(lambda: journaled(study), "a journal")
+    run = start(study, *TO_TABLES, seconds=2)
+    wait_until(lambda: all(journaled(study).get(shard) for shard in SHARDS), "four journals")
     cluster.run("scontrol", "update", "NodeName=n2", "State=DRAIN", "Reason=test")
+    evicted = [shard for shard in SHARDS if running(cluster, shard).node == "n1"]
+    cluster.run("sbatch", "-p", "urgent", "-w", "n1", "--gpus=2", "--wrap", "sleep 5")
+    wait_until(lambda: "was pre-empted: queued again" in run.said(), "a job queued again")
+    before = {shard: journaled(study)[shard] for shard in evicted}
+    assert len(before) == 2
     cluster.stop("slurmctld")
-    time.sleep(60)
+    silent = time.monotonic()
+    wait_until(lambda: "squeue" in run.said(), "the watcher notices")
+    found = json.loads(study.passk("status", study.file, "--json").stdout)
+    assert "squeue" in found["scheduler"]
+    time.sleep(max(0, silent + 60 - time.monotonic()))
     assert run.process.poll() is None
-    silent = json.loads(study.passk("status", study.file, "--json").stdout)
-    assert "squeue" in silent["scheduler"]
     cluster.start_controller()
-    run.end()
+    said = run.end()
+    assert "Slurm answers again" in said
+    assert "drain" in cluster.run("sinfo", "-hn", "n2", "-o", "%T")
     cluster.wait_for_nodes()
     assert tables(study) == undisturbed
-    drawn_once(study, {})
+    drawn_once(study, before)
+
+
+def test_a_controller_that_stays_silent_ends_the_run_with_one_message(
+    cluster: Cluster, tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    study = one_model(tmp_path)
+    run = start(study, *TO_TABLES, seconds=2, patience=8)
+    wait_until(lambda: sum(journaled(study).values()) >= 4, "four responses")
+    cluster.stop("slurmctld")
+    said = run.end(status=1)
+    assert len(re.findall(r"^passk: error: Slurm has not answered for", said, re.MULTILINE)) == 1
+    refused = start(study).end(status=1)
+    assert "squeue" in refused
+    cluster.start_controller()
+    cluster.wait_for_nodes()
+    assert study.passk("cancel", study.file).returncode == 0
+    before = journaled(study)
+    start(study, *TO_TABLES).end()
+    assert tables(study) == undisturbed
+    drawn_once(study, before)
 
 
 @pytest.mark.usefixtures("cluster")
@@ -313,8 +396,8 @@ def test_smollm2_through_jobs(tmp_path: Path) -> None:
     }
     local = Study(tmp_path / "local", json.loads(json.dumps(spec)), "small.yaml")
     local.folder.mkdir()
-    local.snakemake()
+    local.snakemake(*TO_TABLES)
     remote = Study(tmp_path / "remote", spec, "small.yaml")
     remote.folder.mkdir()
-    start(remote).end()
+    start(remote, *TO_TABLES).end()
     assert tables(remote) == tables(local)

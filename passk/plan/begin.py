@@ -13,15 +13,18 @@ from passk.plan.build import Plan
 from passk.plan.holding import hold
 from passk.plan.jobs import Jobs
 from passk.plan.partitions import Partition, ask_slurm, read_partitions
+from passk.plan.watch import start_watching
 from passk.recipes import digest
 
 
-def begin(jobs: Jobs, settings: Any, outputs: Sequence[str], since: float) -> FileIO:
+def begin(jobs: Jobs, workflow: Any, outputs: Sequence[str], since: float) -> FileIO:
     """Check that a run can begin and hold what it will write; the file must stay open.
+
+    A run on Slurm is watched over from here to its end.
 
     Args:
         jobs: what the plan's jobs ask for.
-        settings: of Snakemake's executor, if it has any; the Slurm plugin's name a partition file.
+        workflow: Snakemake's; the settings of its Slurm plugin name a partition file.
         outputs: files that the run will write.
         since: when the run looked at what there was.
 
@@ -29,12 +32,14 @@ def begin(jobs: Jobs, settings: Any, outputs: Sequence[str], since: float) -> Fi
         PasskError: a job fits into no partition, another run is at work on the same files, or
             jobs of a run that is gone are still in the queue.
     """
+    settings = workflow.executor_settings
     on_slurm = hasattr(settings, "partition_config")
     if on_slurm:
         jobs.limit(partitions_of(settings.partition_config))
     held = hold(jobs.plan.layout, outputs, str(jobs.plan.experiment.file), since)
     if on_slurm:
         refuse_left_over(jobs.plan)
+        start_watching(targets(jobs.plan), str(jobs.plan.experiment.file), workflow)
     return held
 
 

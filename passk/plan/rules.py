@@ -5,6 +5,7 @@ A rule's `input:` and `params:` name methods of `Rules`, so that no .smk file ho
 
 from __future__ import annotations
 
+import gc
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +56,7 @@ class Rules:
                 are still in the queue, or a job fits into no partition.
         """
         outputs = [str(file) for job in workflow.dag.needrun_jobs() for file in job.output]
-        self._held = begin(self.jobs, workflow.executor_settings, outputs, self._looked)
+        self._held = begin(self.jobs, workflow, outputs, self._looked)
 
     @property
     def report(self) -> str:
@@ -142,8 +143,17 @@ class Rules:
         """Return the problems, with gold answers, of a cell."""
         return self.plan.problems_of(self.plan.cell(wildcards.cell))
 
-    def weights(self, wildcards: Any) -> list[str]:
-        """Return what is made before a cell is sampled: converted weights, its temperature."""
+    @property
+    def weights(self) -> list[str] | Callable[[Any], list[str]]:
+        """What is made before a cell is sampled: converted weights, its temperature.
+
+        Snakemake calls a function once per job; nothing is nothing for all.
+        """
+        any_made = any(self.plan.before_sampling(cell) for cell in self.plan.cells.values())
+        return self._weights_of_cell if any_made else []
+
+    def _weights_of_cell(self, wildcards: Any) -> list[str]:
+        """Return what is made before a cell is sampled."""
         return self.plan.before_sampling(self.plan.cell(wildcards.cell))
 
     def base_cell(self, wildcards: Any) -> str:
@@ -320,6 +330,7 @@ def for_snakemake(
             f"one spec at a time: got {', '.join(map(str, files)) or 'none'}",
             fix="snakemake --configfile specs/quickstart.yaml",
         )
+    _collect_less()
     file = _relative(Path(files[0]))
     if read_yaml(file).data != dict(config):
         raise SpecError(
@@ -328,6 +339,15 @@ def for_snakemake(
             fix="edit the spec, or copy it under another name",
         )
     return Rules(build_plan(file), workflow)
+
+
+def _collect_less() -> None:
+    """Let Python look for garbage less often.
+
+    Snakemake keeps all that it makes of jobs and files, and there is next to nothing to collect: at
+    Python's settings a sixth of a dry run's time goes into looking (benchmarks/scale_plan.py).
+    """
+    gc.set_threshold(100_000, 20, 100)
 
 
 def _relative(file: Path) -> Path:

@@ -1,13 +1,16 @@
 """A throw-away Slurm on this machine: one controller, nodes of our own making, GPUs that are not.
 
 Everything lives in one folder and is stopped by pid file. A fake GPU is a link to /dev/null: Slurm
-hands it out and sets CUDA_VISIBLE_DEVICES as it does for a real one. Also a command:
-    python tests/slurm/cluster.py up FOLDER        python tests/slurm/cluster.py down FOLDER
+hands it out and sets CUDA_VISIBLE_DEVICES as it does for a real one. One cluster at a time, since
+Slurm looks for its configuration in one place: what a killed run left is stopped first. Also a
+command:
+    python tests/slurm/cluster.py up|down|check FOLDER        (check: up, a job, down)
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -16,13 +19,20 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 
 INSTALL = "apt-get install -y --no-install-recommends slurm-wlm munge"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
 SYSTEM_CONF = Path("/etc/slurm/slurm.conf")
 """Where Slurm's commands look without SLURM_CONF, which jobs of the plugin's do not inherit."""
+
+LOCK = Path("/tmp/passk-slurm.lock")
+"""The same for all clones."""
+
+OUTER = ("SLURM_", "SBATCH_", "SRUN_", "SALLOC_", "SQUEUE_", "SINFO_", "SCANCEL_")
+"""How variables of a Slurm begin, within whose job the tests may be run."""
 
 CONF = """\
 ClusterName=passk
@@ -55,10 +65,14 @@ SlurmdTimeout=10
 SlurmctldTimeout=10
 KillWait=2
 MinJobAge=300
+# Jobs of a partition are ended by those of a higher tier, and not queued again by Slurm.
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 AccountingStorageType=accounting_storage/none
 {nodes}
-PartitionName=gpu Nodes={gpu_nodes} MaxTime=1-00:00:00 State=UP
-PartitionName=cpu Nodes={all_nodes} MaxTime=1-00:00:00 Default=YES State=UP
+PartitionName=gpu Nodes=ALL MaxTime=1-00:00:00 PriorityTier=1 PreemptMode=CANCEL State=UP
+PartitionName=cpu Nodes=ALL MaxTime=1-00:00:00 PriorityTier=1 PreemptMode=OFF Default=YES State=UP
+PartitionName=urgent Nodes=ALL MaxTime=1-00:00:00 PriorityTier=9 PreemptMode=OFF State=UP
 """
 
 
@@ -75,7 +89,7 @@ class Cluster:
     cpus: int = 8
     gpus: int = 2
     memory: int = 16_000
-    port: int = 36817
+    _held: list[FileIO] = field(default_factory=list)
 
     def missing(self) -> str:
         """Say what keeps a Slurm from being started here; empty where nothing does."""
@@ -88,7 +102,10 @@ class Cluster:
         return "" if link else f"{SYSTEM_CONF} belongs to a Slurm of this machine"
 
     def up(self) -> None:
-        """Start everything and wait until all nodes are idle."""
+        """Start everything and wait until all nodes are idle; only one cluster at a time does."""
+        self._held.append(FileIO(LOCK, "a"))
+        fcntl.flock(self._held[0], fcntl.LOCK_EX)
+        stop_left_over()
         self._configure()
         self._start_munge()
         self.start_controller()
@@ -98,13 +115,30 @@ class Cluster:
 
     def down(self) -> None:
         """Cancel all jobs and stop everything."""
-        with contextlib.suppress(subprocess.SubprocessError):
-            self.run("scancel", "--user=root")
-            time.sleep(1)
-        for name in (*(f"slurmd.{node}" for node in self.nodes), "slurmctld", "munged"):
-            self.stop(name)
+        with contextlib.suppress(subprocess.SubprocessError, AssertionError):
+            self.empty()
+        for file in sorted(self.folder.glob("*.pid"), reverse=True):
+            self.stop(file.stem)
         if SYSTEM_CONF.is_symlink() and SYSTEM_CONF.readlink() == self.conf:
             SYSTEM_CONF.unlink()
+        while self._held:
+            self._held.pop().close()
+
+    def empty(self, seconds: float = 60) -> None:
+        """Cancel all jobs and wait until none is left."""
+        self.run("scancel", "--user=root")
+        end = time.monotonic() + seconds
+        while self.run("squeue", "-h").strip():
+            assert time.monotonic() < end, self.tails()
+            time.sleep(0.2)
+
+    def tails(self, lines: int = 40) -> str:
+        """Return the last lines of every daemon's log."""
+        found = []
+        for log in sorted(self.folder.glob("*.log")):
+            tail = log.read_text(errors="replace").splitlines()[-lines:]
+            found += [f"--- {log.name}", *tail]
+        return "\n".join(found)
 
     @property
     def conf(self) -> Path:
@@ -119,8 +153,9 @@ class Cluster:
         return done.stdout
 
     def environment(self) -> dict[str, str]:
-        """The environment in which Slurm's commands find this cluster."""
-        return os.environ | {"SLURM_CONF": str(self.conf)}
+        """The environment in which Slurm's commands find this cluster and no other."""
+        inner = {name: value for name, value in os.environ.items() if not name.startswith(OUTER)}
+        return inner | {"SLURM_CONF": str(self.conf)}
 
     def start_controller(self) -> None:
         """Start slurmctld."""
@@ -133,20 +168,9 @@ class Cluster:
 
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop a daemon by its pid file and wait until it is gone."""
-        file = self.folder / f"{name}.pid"
-        try:
-            pid = int(file.read_text())
-            os.kill(pid, how)
-        except (OSError, ValueError):
-            return
-        end = time.monotonic() + 10
-        while _alive(pid) and time.monotonic() < end:
-            time.sleep(0.05)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        file.unlink(missing_ok=True)
+        stop_by(self.folder / f"{name}.pid", name.partition(".")[0], how)
 
-    def wait_for_nodes(self, seconds: float = 40) -> None:
+    def wait_for_nodes(self, seconds: float = 120) -> None:
         """Wait until every node takes jobs; bring back those that are down or drained."""
         end = time.monotonic() + seconds
         while True:
@@ -160,8 +184,7 @@ class Cluster:
                 for node in bad:
                     if states.get(node, "").rstrip("*") in {"down", "drained", "draining"}:
                         self.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
-            logs = [path.read_text()[-2000:] for path in self.folder.glob("*.log")]
-            assert time.monotonic() < end, "\n".join(["the nodes did not come up", *logs])
+            assert time.monotonic() < end, f"the nodes did not come up\n{self.tails()}"
             time.sleep(0.2)
 
     def hurry(self) -> None:
@@ -169,27 +192,23 @@ class Cluster:
         for line in self.run("squeue", "-ht", "PD", "-o", "%i %r").splitlines():
             job, reason = line.split(maxsplit=1)
             if reason == "BeginTime":
-                self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+                with contextlib.suppress(subprocess.SubprocessError):
+                    self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def _configure(self) -> None:
         """Write keys and configuration, and link the latter to where Slurm looks."""
         (self.folder / "state").mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)
         host = socket.gethostname().split(".")[0]
+        port, *ports = free_ports(1 + len(self.nodes))
         lines = [
-            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={self.port + 1 + index} "
+            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={own} "
             f"CPUs={self.cpus} RealMemory={self.memory} Gres=gpu:fake:{self.gpus} State=UNKNOWN"
-            for index, node in enumerate(self.nodes)
+            for node, own in zip(self.nodes, ports, strict=True)
         ]
-        nodes = ",".join(self.nodes)
         self.conf.write_text(
             CONF.format(
-                host=host,
-                port=self.port,
-                user="root",
-                folder=self.folder,
-                nodes="\n".join(lines),
-                gpu_nodes=nodes,
-                all_nodes=nodes,
+                host=host, port=port, user="root", folder=self.folder, nodes="\n".join(lines)
             )
         )
         devices = [self.folder / f"gpu{index}" for index in range(self.gpus)]
@@ -220,15 +239,56 @@ class Cluster:
         """Start a program that goes to the background by itself."""
         program = _program(name)
         assert program, name
-        done = subprocess.run(
-            [program, *arguments],
-            env=self.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{name}: {done.stderr}"
+        said = self.folder / f"{name}.start.log"
+        with said.open("w") as file:
+            status = subprocess.run(
+                [program, *arguments],
+                env=self.environment(),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                check=False,
+                timeout=60,
+            ).returncode
+        assert status == 0, f"{name} ended with {status}: {said.read_text()}\n{self.tails()}"
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def stop_left_over() -> None:
+    """Stop the daemons of a cluster whose tests were killed: the link still names its folder."""
+    if not SYSTEM_CONF.is_symlink():
+        return
+    for file in SYSTEM_CONF.readlink().parent.glob("*.pid"):
+        stop_by(file, file.stem.partition(".")[0], signal.SIGKILL)
+
+
+def stop_by(file: Path, program: str, how: signal.Signals) -> None:
+    """Stop the program that a pid file names, and wait until it is gone.
+
+    A number that another program has by now is left alone.
+    """
+    try:
+        pid = int(file.read_text())
+        if program not in Path(f"/proc/{pid}/cmdline").read_text():
+            return
+        os.kill(pid, how)
+    except (OSError, ValueError):
+        return
+    end = time.monotonic() + 10
+    while _alive(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    file.unlink(missing_ok=True)
 
 
 def _program(name: str) -> str | None:
@@ -244,12 +304,30 @@ def _alive(pid: int) -> bool:
         return False
 
 
+def check(cluster: Cluster) -> None:
+    """Start a cluster, run one job to its end, and stop it.
+
+    Raises:
+        AssertionError: a daemon does not start, or the job does not end well; with their logs.
+        OSError: a file or program cannot be used.
+        subprocess.SubprocessError: one of Slurm's commands fails.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.callback(cluster.down)
+        cluster.up()
+        said = cluster.run(
+            *("srun", "--immediate=60", "--time=1", "-p", "gpu", "--gpus=1"),
+            *("bash", "-c", "echo GPU $CUDA_VISIBLE_DEVICES"),
+        )
+        assert said == "GPU 0\n", f"{said}\n{cluster.tails()}"
+
+
 def main() -> None:
-    """Start or stop a cluster by hand."""
+    """Start, stop or try a cluster by hand."""
     command, folder = sys.argv[1:]
     cluster = Cluster(Path(folder).resolve())
     sys.exit(cluster.missing()) if cluster.missing() else None
-    getattr(cluster, {"up": "up", "down": "down"}[command])()
+    {"up": cluster.up, "down": cluster.down, "check": lambda: check(cluster)}[command]()
 
 
 if __name__ == "__main__":
