@@ -49,14 +49,14 @@ def partitions_of(file: str | Path | None) -> Sequence[Partition]:
 
 
 def targets(plan: Plan) -> set[str]:
-    """Return what the comments of a plan's jobs name: cells, references, scorers, problems.
+    """Return what comments of a plan's jobs name: cells, references, scorers, problems, trainings.
 
     Jobs that make several files have a digest in place of the cell or scorer.
     """
     scorers = {scoring.model.name for scoring in plan.scorings.values()}
     runs = {f"_{digest(name)}_" for name in (*plan.cells, *scorers)}
     references = {target for target, _ in plan.scorings}
-    return {*plan.cells, *references, *plan.problems, *runs}
+    return {*plan.cells, *references, *plan.problems, *plan.trainings, *runs}
 
 
 def refuse_left_over(plan: Plan) -> None:
