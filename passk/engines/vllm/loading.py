@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from passk.engines.places import location
 from passk.engines.processors import load_processor, takes_images
 from passk.engines.tokens import PromptTokenizer
 from passk.engines.troubles import explained
+from passk.engines.vllm.adapters import adapter_options
 from passk.engines.vllm.watchdog import guard
 from passk.errors import EngineError
 
@@ -32,8 +34,8 @@ EXECUTION = {
 SCORED_AT_ONCE = 2048
 """Tokens of one pass when scoring: vLLM holds their logits over the whole vocabulary (16324)."""
 
-RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""Ranks of LoRA adapters that vLLM makes room for."""
+GGUF_READERS = ("vllm.model_executor.model_loader.gguf_loader", "vllm_gguf_plugin")
+"""Modules with which vLLM reads GGUF: its own until 0.24, and the plugin, which needs CUDA."""
 
 
 def on_cpu() -> bool:
@@ -50,13 +52,33 @@ def load(source: ModelSource, *, scoring: bool) -> Any:
         EngineError: vLLM cannot load it; the message is vLLM's own.
     """
     where = location(source)  # tells what is missing at once, not after the seconds of a start
+    _check_format(source, where)
     guard()
     if on_cpu():
-        _set_up_cpu(source.execution)
+        set_up_cpu(source.execution)
     import vllm
 
     with explained(source):
-        return vllm.LLM(**_options(source, where, scoring=scoring))
+        return vllm.LLM(**vllm_options(source, scoring=scoring))
+
+
+def _check_format(source: ModelSource, where: Mapping[str, Any]) -> None:
+    """Raise where the weights are a GGUF file and this vLLM reads none."""
+    if "gguf_file" in where and not any(_is_there(name) for name in GGUF_READERS):
+        raise EngineError(
+            "this vLLM does not read GGUF files",
+            where=source.weights,
+            fix="use `engine: transformers`, which does, or a folder of safetensors; "
+            "with CUDA, `pip install vllm-gguf-plugin`",
+        )
+
+
+def _is_there(module: str) -> bool:
+    """Tell whether a module could be imported."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package that it would be in
+        return False
 
 
 def load_tokenizer(source: ModelSource) -> PromptTokenizer:
@@ -87,16 +109,16 @@ def _ending(where: Mapping[str, Any], tokenizer: Any) -> frozenset[int]:
     return frozenset(ids | {tokenizer.eos_token_id}) - {None}
 
 
-def _options(source: ModelSource, where: Mapping[str, Any], *, scoring: bool) -> dict[str, Any]:
+def vllm_options(source: ModelSource, *, scoring: bool) -> dict[str, Any]:
     """Return the arguments of vLLM's `LLM`."""
+    local = Path(source.weights).expanduser()
     options: dict[str, Any] = {
-        "model": str(Path(source.weights).expanduser()) if where.get("local_files_only") else None,
+        "model": str(local) if local.exists() else source.weights,
         "revision": source.revision,
         "dtype": source.dtype,
         "enable_prefix_caching": not scoring,
         "disable_log_stats": True,
     }
-    options["model"] = options["model"] or source.weights
     if scoring:
         options["max_num_batched_tokens"] = SCORED_AT_ONCE
     if source.execution.get("entropy"):
@@ -104,36 +126,14 @@ def _options(source: ModelSource, where: Mapping[str, Any], *, scoring: bool) ->
     if on_cpu():
         options |= {"enforce_eager": True, "block_size": 32}
     named = {EXECUTION[key]: value for key, value in source.execution.items() if key in EXECUTION}
-    return options | _adapter_options(source) | named
+    return options | adapter_options(source, scoring=scoring) | named
 
 
-def _adapter_options(source: ModelSource) -> dict[str, Any]:
-    """Return what vLLM must be told to make room for an adapter.
-
-    Raises:
-        EngineError: there are several, or the folder of a local one is no adapter's.
-    """
-    if not source.adapters:
-        return {}
-    if len(source.adapters) > 1:
-        raise EngineError("the vllm engine applies one adapter", fix="merge the adapters first")
-    folder = Path(source.adapters[0]).expanduser()
-    if not folder.is_dir():  # one of a hub, which vLLM downloads
-        return {"enable_lora": True, "max_lora_rank": max(RANKS)}
-    try:
-        rank = int(json.loads((folder / "adapter_config.json").read_text())["r"])
-    except (OSError, ValueError, KeyError) as error:
-        raise EngineError(
-            f"not the folder of a LoRA adapter: {error!r}",
-            where=str(folder),
-            fix="it should hold adapter_config.json and adapter_model.safetensors",
-        ) from error
-    return {"enable_lora": True, "max_lora_rank": min(r for r in RANKS if r >= rank)}
-
-
-def _set_up_cpu(execution: Mapping[str, Any]) -> None:
-    """Have the CPU build use this job's cores."""
+def set_up_cpu(execution: Mapping[str, Any]) -> None:
+    """Have the CPU build use this job's cores, and compile nothing where no compiler is."""
     cores = sorted(os.sched_getaffinity(0))[: execution.get("threads") or None]
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores)))
     for name, value in CPU_SETTINGS.items():
         os.environ.setdefault(name, value)
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")

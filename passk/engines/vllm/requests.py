@@ -63,15 +63,6 @@ def scoring_params() -> Any:
     return SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False, output_kind=kind)
 
 
-def lora(adapters: Sequence[str]) -> Any:
-    """Return the adapter of each request, or None."""
-    if not adapters:
-        return None
-    from vllm.lora.request import LoRARequest
-
-    return LoRARequest("adapter", 1, adapters[0])
-
-
 def outputs(llm: Any, names: Collection[str]) -> Iterator[tuple[str, Any]]:
     """Step vLLM until nothing is left; yield what it says of each request.
 

@@ -47,7 +47,7 @@ def guard() -> str:
     os.close(theirs)
     os.close(null)
     os.environ[VARIABLE] = mark
-    os.environ["VLLM_WORKER_MULTIPROCESSING_METHOD"] = "spawn"
+    os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
     # `ours` stays open for as long as this process lives.
     return f"{mark}:{ours}"
 
