@@ -13,7 +13,9 @@ from typing import Any
 
 from passk.errors import PasskError
 from passk.plan import Plan
+from passk.plan.cells import Cell
 from passk.plan.fingerprint import PACKAGE, is_local
+from passk.plan.trainings import Training
 from passk.spec import Model
 
 PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.gguf")
@@ -50,7 +52,7 @@ def fetch(plan: Plan, *, dry_run: bool) -> Iterator[Item]:
     """
     models = {(model.weights, model.revision): model for model in plan.experiment.models.values()}
     for model in models.values():
-        if model.endpoint is None:
+        if model.endpoint is None and model.train is None:
             yield from _weights(plan, model, dry_run=dry_run)
     adapters = {name for model in models.values() for name in model.adapters}
     for name in sorted(adapters):
@@ -71,13 +73,7 @@ def _from_package(plan: Plan, model: Model, *, dry_run: bool) -> Item:
     """Convert the weights of a package where that has not been done."""
     from passk.weights import RECIPE, convert_package
 
-    found = next(
-        (c.weights.convert for c in plan.cells.values() if c.model.name == model.name),
-        next(
-            (c.weights.convert for c in plan.scorings.values() if c.model.name == model.name), None
-        ),
-    )
-    package, revision, folder = found or ("", "", "")
+    package, revision, folder = plan.weights[model.name].convert or ("", "", "")
     state = "present" if (Path(folder) / RECIPE).is_file() else "to fetch"
     if state == "to fetch" and not dry_run:
         convert_package(package, revision, Path(folder))
@@ -137,24 +133,21 @@ def _benchmarks(plan: Plan, *, dry_run: bool) -> Iterator[Item]:
     """Yield every set of problems, written to the store where it was not there."""
     from passk.problems import write_problems
 
-    seen: set[str] = set()
-    for cell in plan.cells.values():
-        if cell.problems in seen:
-            continue
-        seen.add(cell.problems)
-        questions = Path(plan.layout.questions(cell.problems))
-        golds = Path(plan.problems_of(cell))
+    parts: list[Cell | Training] = [*plan.trainings.values(), *plan.cells.values()]
+    for part in {part.problems: part for part in parts}.values():
+        questions = Path(plan.layout.questions(part.problems))
+        golds = Path(plan.problems_of(part))
         state = "present" if questions.is_file() and golds.is_file() else "to fetch"
         if state == "to fetch" and not dry_run:
-            about: Any = {"limit": cell.use.problems, "only": cell.use.only}
+            about: Any = {"limit": part.use.problems, "only": part.use.only}
             write_problems(
-                cell.benchmark.file,
+                part.benchmark.file,
                 questions,
                 questions_only=True,
-                expect=cell.identity.questions,
+                expect=part.identity.questions,
                 **about,
             )
-            write_problems(cell.benchmark.file, golds, expect=cell.identity.answers, **about)
+            write_problems(part.benchmark.file, golds, expect=part.identity.answers, **about)
             state = "fetched"
         size = golds.stat().st_size if golds.is_file() else None
-        yield Item(f"benchmark {cell.use.name}", size, state, str(golds))
+        yield Item(f"benchmark {part.use.name}", size, state, str(golds))

@@ -74,6 +74,8 @@ def _model_faults(
             yield (*path[:-1], key), f"weights come from training: leave `{key}` or `train`"
     if model.engine in FOREIGN_ENGINES:
         yield (*path[:-1], "engine"), f"'{model.engine}' holds no weights that are trained here"
+    if model.dtype == "float16":
+        yield (*path[:-1], "dtype"), "training computes in float32 or bfloat16"
     if 0 in written["steps"]:
         yield (*path[:-1], "steps"), "step 0 is the model that training starts from"
     if "seeds" in written and "seed" in written["train"]:

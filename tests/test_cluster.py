@@ -22,9 +22,10 @@ from passk.journal import Journal
 from passk.plan import build_plan
 from passk.plan.cells import Weights
 from passk.plan.holding import hold, live_runs
-from passk.plan.jobs import Jobs, job_gpus, job_memory, weights_bytes
+from passk.plan.jobs import Jobs
 from passk.plan.layout import Layout
 from passk.plan.partitions import Need, Partition, misfit, read_partitions
+from passk.plan.sizes import job_gpus, job_memory, weights_bytes
 from passk.records import Sample
 from passk.spec import Model
 

@@ -15,7 +15,7 @@ def contamination(cells: Iterable[Cell], trainings: Iterable[Training]) -> Itera
     """Yield a warning for each measured benchmark that shares questions with a trained one.
 
     Questions are compared as texts, whatever their case and spaces. Of problems that are not at
-    hand nothing is known, and nothing is said.
+    hand nothing is known, and nothing is said; `unseen_overlap` says that.
     """
     measured = {cell.problems: cell for cell in cells}
     trained: dict[str, list[Training]] = {}
@@ -54,3 +54,17 @@ def _questions(part: Cell | Training) -> frozenset[str]:
     except DataError:  # whoever loads them to draw or train says so
         return frozenset()
     return frozenset(" ".join(problem.question.split()).casefold() for problem in problems)
+
+
+def unseen_overlap(cells: Iterable[Cell], trainings: Iterable[Training]) -> Iterator[str]:
+    """Yield which benchmarks cannot be compared with those trained on: they are not at hand."""
+    trained = {one.problems: one for one in trainings}
+    measured = {cell.problems: cell for cell in cells} if trained else {}
+    parts: list[Cell | Training] = [*measured.values(), *trained.values()]
+    for part in {one.problems: one for one in parts}.values():
+        others = (measured if part.problems in trained else trained).keys() - {part.problems}
+        if others and not _questions(part):
+            yield (
+                f"benchmark '{part.use.name}' is not at hand: whether questions are both trained "
+                "on and measured is not known yet"
+            )

@@ -96,7 +96,7 @@ def step_rate(plan: Plan, training: Training) -> StepRate:
         found = [r for one in folders for r in _checkpoint_recipes(one, training.method)]
         steps = sum(int(recipe["trained_steps"]) for recipe in found)
         if steps:
-            seconds = sum(float(recipe["seconds"]) for recipe in found)
+            seconds = sum(float(recipe["step_seconds"]) for recipe in found)
             return StepRate(seconds / steps, f"recorded: {steps} steps of {basis}")
     tokens = _step_tokens(training)
     speed = ASSUMED_TRAINED_PER_SECOND.get(training.model.engine, 100.0)
@@ -111,7 +111,9 @@ def _checkpoint_recipes(folder: Path, method: str) -> Iterator[Mapping[str, Any]
             recipe = read_json(path)
         except DataError:
             continue
-        known = isinstance(recipe, dict) and recipe.get("seconds") and recipe.get("trained_steps")
+        known = (
+            isinstance(recipe, dict) and recipe.get("step_seconds") and recipe.get("trained_steps")
+        )
         if known and recipe.get("fields", {}).get("method") == method:
             yield recipe
 

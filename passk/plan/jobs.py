@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,88 +15,22 @@ from typing import Any
 from passk.errors import SpecError
 from passk.gpus import visible_gpus
 from passk.plan.build import Plan
-from passk.plan.cells import Cell, Scoring, Weights, shard_range
-from passk.plan.cost import gpus, rates, scoring_rates, step_rate
+from passk.plan.cells import Cell, Scoring, shard_range
+from passk.plan.cost import rates, scoring_rates, step_rate
 from passk.plan.partitions import Need, Partition, longest, misfit
 from passk.plan.runs import SamplingRun, ScoringRun
+from passk.plan.sizes import job_gpus, job_memory, training_memory
 from passk.plan.trainings import Training
 from passk.spec import Model
 
 Run = SamplingRun | ScoringRun
 """A job that makes several files."""
 
-CPU_ENGINES = {"fake", "openai"}
-"""Engines whose jobs need no GPU of their own."""
-
 START_MINUTES = 15
 """Time for queues of a file system and for loading weights, before the first response."""
 
 MARGIN = 2.0
 """A job may take so many times longer than was estimated."""
-
-BASE_MB = {"fake": 1_000, "openai": 2_000}
-"""Engine -> memory of a job besides weights; any other takes `LIBRARIES_MB`."""
-
-LIBRARIES_MB = 4_000
-"""Memory of torch and its kin."""
-
-ADAM_COPIES = 4
-"""Copies of the weights that training holds: themselves, gradients and AdamW's two moments."""
-
-UNKNOWN_MB = 32_000
-"""Memory where nothing tells how large weights are."""
-
-
-def job_gpus(model: Model) -> int:
-    """Return the GPUs of one job of a model; `execution.gpus` says it outright."""
-    default = 0 if model.engine in CPU_ENGINES else gpus(model)
-    return int(model.execution.get("gpus", default))
-
-
-def job_memory(model: Model, weights: Weights) -> int:
-    """Return the main memory, in MB, of one job; `execution.memory` (GB) says it outright."""
-    if "memory" in model.execution:
-        return math.ceil(1000 * float(model.execution["memory"]))
-    base = BASE_MB.get(model.engine, LIBRARIES_MB)
-    if model.engine in CPU_ENGINES:
-        return base
-    size = weights_bytes(weights)
-    return base + (math.ceil(1.25 * size / 1e6) if size else UNKNOWN_MB)
-
-
-def training_memory(training: Training) -> int:
-    """Return the main memory, in MB, of a training job; `execution.memory` (GB) says it outright.
-
-    Weights, gradients and AdamW's two moments; the start model stays beside them where the
-    divergence from it counts, and a model that teaches is loaded before.
-    """
-    execution = training.model.execution
-    if "memory" in execution:
-        return math.ceil(1000 * float(execution["memory"]))
-    size = weights_bytes(training.weights)
-    wide = 2 if training.dtype == "float32" and training.weights.convert else 1
-    copies = ADAM_COPIES + (1 if training.settings.get("kl") else 0)
-    taught = training.teacher.weights if training.teacher else None
-    teacher = weights_bytes(taught) if taught else 0
-    if not size:
-        return LIBRARIES_MB + copies * UNKNOWN_MB
-    return LIBRARIES_MB + math.ceil(1.25 * max(copies * wide * size, teacher) / 1e6)
-
-
-def weights_bytes(weights: Weights) -> int:
-    """Return the size of weights: of a folder's files, or by the `7B` of a hub id; 0 if unknown.
-
-    A checkpoint that is not there yet is as large as what its training starts from.
-    """
-    if weights.start is not None:
-        return weights_bytes(weights.start)
-    path = Path(weights.load)
-    if path.is_file():
-        return path.stat().st_size
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-    match = re.search(r"(\d+(?:\.\d+)?)[bB]\b", weights.load.replace("_", " "))
-    return int(2e9 * float(match[1])) if match else 0
 
 
 class Jobs:

@@ -40,10 +40,6 @@ class Layout:
         """Return what was measured at each step up to a checkpoint."""
         return f"{self.checkpoint(training, step)}/steps.parquet"
 
-    def training_lock(self, training: str) -> str:
-        """Return the file that is locked while a training is at work."""
-        return f"{self.store}/trainings/{training}/lock"
-
     def questions(self, problems: str) -> str:
         """Return a benchmark's problems without gold answers, for models."""
         return f"{self.store}/problems/{problems}/questions.parquet"

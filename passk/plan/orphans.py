@@ -8,8 +8,12 @@ from pathlib import Path
 
 from passk.errors import OutputError
 from passk.plan.build import Plan, build_plan
+from passk.plan.trainings import Training
 
-FOLDERS = ("cells/*", "cells/*/verdicts/*", "cells/*/scores/*", "problems/*", "weights/*")
+FOLDERS = (
+    *("cells/*", "cells/*/verdicts/*", "cells/*/scores/*", "problems/*", "weights/*"),
+    *("trainings/*", "trainings/*/step-*", "trainings/*/state"),
+)
 """Folders of the store that belong to something a spec names."""
 
 
@@ -27,13 +31,7 @@ def find_orphans(specs: Sequence[Path]) -> list[tuple[Path, int]]:
     found = [
         path
         for store in sorted(stores)
-        for pattern in (
-            "cells/*",
-            "cells/*/verdicts/*",
-            "cells/*/scores/*",
-            "problems/*",
-            "weights/*",
-        )
+        for pattern in FOLDERS
         for path in sorted(store.glob(pattern))
         if path.is_dir() and path.resolve() not in needed
     ]
@@ -47,13 +45,22 @@ def _needed(plan: Plan) -> Iterable[Path]:
         yield Path(plan.layout.cell(cell.id)).parent
         yield Path(plan.layout.verdicts(cell.id, cell.verdicts, "x")).parent
         yield Path(plan.layout.questions(cell.problems)).parent
-        if cell.weights.convert:
-            yield Path(cell.weights.convert[2])
+    for weights in plan.weights.values():
+        yield from (Path(marker).parent for marker in weights.markers)
+    for training in plan.trainings.values():
+        yield Path(plan.layout.training(training.id)).parent
+        yield Path(plan.layout.questions(training.problems)).parent
+        if _needs_state(plan, training):
+            yield Path(plan.layout.training(training.id)).parent / "state"
     for scoring in plan.scorings.values():
         yield Path(plan.layout.cell(scoring.target)).parent
         yield Path(plan.layout.score_task(scoring.target, scoring.scorer)).parent
-        if scoring.weights.convert:
-            yield Path(scoring.weights.convert[2])
+
+
+def _needs_state(plan: Plan, training: Training) -> bool:
+    """Tell whether a training has yet to go on, or its spec keeps what a longer one would need."""
+    unfinished = any(not Path(path).is_file() for path in plan.checkpoints_of(training))
+    return unfinished or bool(training.model.execution.get("keep_state", True))
 
 
 def _size(folder: Path) -> int:

@@ -11,9 +11,11 @@ from passk.journal import finished_rows
 from passk.plan.build import Plan
 from passk.plan.cells import Cell, Scoring, shard_range
 from passk.plan.conduct import drawn_warnings
+from passk.plan.contamination import unseen_overlap
 from passk.plan.cost import Rates, gpus, rates, scoring_rates
 from passk.plan.documents import experiment_document
-from passk.plan.nearest import known_cells, missing, why_cell, why_verdicts
+from passk.plan.nearest import known_cells, known_trainings, missing, why_cell, why_verdicts
+from passk.plan.training_preview import preview_training, training_lines
 from passk.progress import duration
 from passk.recipes import read_json
 from passk.spec import Model
@@ -32,7 +34,8 @@ NOTHING_LEFT: dict[str, Any] = {
 
 def preview(plan: Plan) -> dict[str, Any]:
     """Return the state of every part of a plan as plain JSON; nothing is written or run."""
-    known = known_cells(plan)
+    known, trained = known_cells(plan), known_trainings(plan)
+    trainings = [preview_training(plan, one, trained) for one in plan.trainings.values()]
     cells = [_preview_cell(plan, cell, known) for cell in plan.cells.values()]
     scores = [_preview_scores(plan, scoring) for scoring in plan.scorings.values()]
     keys = ("responses_left", "tokens_left", "hours_left", "gpu_hours_left", "bytes_left")
@@ -40,11 +43,19 @@ def preview(plan: Plan) -> dict[str, Any]:
         "name": plan.experiment.name,
         "spec": str(plan.experiment.file),
         "outputs": plan.layout.root,
+        "trainings": trainings,
         "cells": cells,
         "scores": scores,
-        "analysis": _preview_analysis(plan, cells, scores),
-        "total": {key: sum(part[key] for part in (*cells, *scores)) for key in keys},
-        "warnings": [*plan.warnings(), *drawn_warnings(plan)],
+        "analysis": _preview_analysis(plan, [*trainings, *cells], scores),
+        "total": {
+            "steps_left": sum(part["steps_left"] for part in trainings),
+            **{key: sum(part[key] for part in (*trainings, *cells, *scores)) for key in keys},
+        },
+        "warnings": [
+            *plan.warnings(),
+            *drawn_warnings(plan),
+            *unseen_overlap(plan.cells.values(), plan.trainings.values()),
+        ],
     }
 
 
@@ -161,15 +172,15 @@ def _scored(scoring: Scoring, shard: str) -> int:
 
 
 def _preview_analysis(
-    plan: Plan, cells: list[dict[str, Any]], scores: list[dict[str, Any]]
+    plan: Plan, parts: list[dict[str, Any]], scores: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the state of tables, figures and report."""
     report = Path(plan.layout.experiment(plan.experiment.name, "report.html"))
     if not report.is_file():
         return {"state": "missing", "why": ["never made"], "report": str(report)}
-    parts = [(cell["id"], cell["state"]) for cell in cells]
-    parts += [(f"perplexity of {score['target']}", score["state"]) for score in scores]
-    reasons = [f"{name} is {state}" for name, state in parts if state != "present"]
+    states = [(part["id"], part["state"]) for part in parts]
+    states += [(f"perplexity of {score['target']}", score["state"]) for score in scores]
+    reasons = [f"{name} is {state}" for name, state in states if state != "present"]
     try:
         made = read_json(Path(plan.layout.experiment(plan.experiment.name, "plan.json")))
     except DataError:
@@ -187,6 +198,7 @@ def _preview_analysis(
 def to_text(found: Mapping[str, Any]) -> str:
     """Return a preview for people."""
     lines = [f"{found['name']} ({found['spec']})", ""]
+    lines.extend(line for training in found["trainings"] for line in training_lines(training))
     for cell in found["cells"]:
         lines.append(f"  {cell['state']:8} {cell['id']}  n = {cell['n']}, {_size(cell)}")
         lines.extend(f"           why: {reason}" for reason in cell["why"])
@@ -221,8 +233,9 @@ def _size(cell: Mapping[str, Any]) -> str:
 def _spending(cost: Mapping[str, Any]) -> str:
     """Return what is still to be spent in words."""
     gpu = f", {cost['gpu_hours_left']:,.1f} GPU-hours" if cost["gpu_hours_left"] else ""
+    steps = f"{cost['steps_left']:,} steps of training, " if cost.get("steps_left") else ""
     return (
-        f"{cost['responses_left']:,} responses, {cost['tokens_left']:,} tokens, "
+        f"{steps}{cost['responses_left']:,} responses, {cost['tokens_left']:,} tokens, "
         f"{duration(cost['hours_left'] * 3600)} of one job at a time{gpu}, "
         f"{_megabytes(cost['bytes_left'])}"
     )

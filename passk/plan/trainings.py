@@ -52,6 +52,7 @@ class Training:
         model: the model that is trained, at its first kept step.
         start: the model that training starts from.
         weights: of the start model.
+        dtype: number format that is trained in: the model's own, or else its start's.
         method: name of the method.
         settings: every setting that the method reads.
         teacher: whose texts are imitated, if any.
@@ -67,6 +68,7 @@ class Training:
     model: Model
     start: Model
     weights: Weights
+    dtype: str
     method: str
     settings: Mapping[str, Any]
     teacher: Teacher | None
@@ -92,11 +94,6 @@ class Training:
         return series_name(self.model)
 
     @property
-    def dtype(self) -> str:
-        """Number format that is trained in: the model's own, or else its start's."""
-        return trained_dtype(self.model, self.start)
-
-    @property
     def markers(self) -> tuple[str, ...]:
         """The files that say that the weights it needs are there."""
         taught = self.teacher.weights if self.teacher else None
@@ -115,11 +112,6 @@ class Training:
 def step_name(step: int) -> str:
     """Return the name of a checkpoint; names are in order as text."""
     return f"{step:06d}"
-
-
-def trained_dtype(model: Model, start: Model) -> str:
-    """Return the number format that a model is trained in."""
-    return model.dtype if model.dtype != "auto" else start.dtype
 
 
 def expand_trainings(
@@ -189,11 +181,12 @@ class _Finder:
         filled = settings(method, train.settings, teacher_of(train))
         identity = self._identity(use)
         _check_size(self.experiment, model, int(filled["prompts"]), identity)
+        dtype = self._dtype(model, start)
         weights, teacher = self.weights_of(start.name), self._teacher(train)
         fields = {
             "method": method.name,
             **{f"start {name}": value for name, value in weights.fields.items()},
-            "dtype": trained_dtype(model, start),
+            "dtype": dtype,
             **prompt_fields(prompt),
             "questions": identity.questions,
             **({"worked examples": identity.shots} if prompt.shots else {}),
@@ -208,6 +201,7 @@ class _Finder:
             model=model,
             start=start,
             weights=weights,
+            dtype=dtype,
             method=method.name,
             settings=filled,
             teacher=teacher,
@@ -217,6 +211,12 @@ class _Finder:
             prompt=prompt,
             steps=self._steps(model),
         )
+
+    def _dtype(self, model: Model, start: Model) -> str:
+        """Return the number format that a model is trained in; its start may be trained itself."""
+        if model.dtype != "auto":
+            return model.dtype
+        return start.dtype if start.train is None else self._training_of(start).dtype
 
     def _steps(self, model: Model) -> tuple[int, ...]:
         """Return the steps that are kept of a model's training, ascending."""
@@ -252,7 +252,7 @@ class _Finder:
             return {}
         found: dict[str, Any] = {"teacher": teacher.kind}
         if teacher.kind == SOLUTIONS:
-            found["solutions"] = getattr(identity, "solutions", "")
+            found["solutions"] = identity.solutions
         elif teacher.file is not None:
             name = str(train.teacher).removeprefix(REFERENCE)
             found["responses"] = reference_digest(self.experiment, name, self.layout)

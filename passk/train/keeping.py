@@ -113,6 +113,7 @@ class Keeper:
             "step": step,
             "settings": dict(self.task.settings),
             "execution": dict(self.task.execution),
+            "trained_steps": len(rows),
             "step_seconds": round(sum(map(seconds, rows)), 3),
             "seconds": round(time.perf_counter() - self.began, 3),
             "environment": environment(PACKAGES),
