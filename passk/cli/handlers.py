@@ -131,7 +131,7 @@ def run_weights(options: argparse.Namespace) -> None:
 def run_train(options: argparse.Namespace) -> None:
     """Run `passk train`."""
     from passk.gpus import claim_gpus
-    from passk.training import train  # type: ignore[import-untyped, unused-ignore]
+    from passk.training import train
 
     name = f"train {options.output.parent.parent.name} {options.output.parent.name}"
     with claim_gpus(options.gpus), Progress(name, "steps") as progress:

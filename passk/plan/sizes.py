@@ -47,8 +47,8 @@ def job_memory(model: Model, weights: Weights) -> int:
 def training_memory(training: Training) -> int:
     """Return the main memory, in MB, of a training job; `execution.memory` (GB) says it outright.
 
-    Weights, gradients and AdamW's two moments, all in float32; the start model stays beside them where the
-    divergence from it counts, and a model that teaches is loaded before.
+    Weights, gradients and AdamW's two moments, all in float32; the start model stays beside them
+    where the divergence from it counts, and a model that teaches is loaded before.
     """
     execution = training.model.execution
     if "memory" in execution:
