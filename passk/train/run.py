@@ -31,15 +31,19 @@ def run(keeper: Keeper) -> None:
             training diverged.
         OutputError: something cannot be written.
     """
-    with _explained(keeper), quiet():
-        build = _builder(keeper)
-        with tempfile.TemporaryDirectory() as scratch, _grader(keeper) as grader:
-            trainer = build(keeper, *_loaded(keeper), grader, Path(scratch))
-            _settle(trainer)
-            state = keeper.resume()
-            _catch_up(keeper, trainer, state)
-            if keeper.due:
-                trainer.train(resume_from_checkpoint=str(state) if state else None)
+    build = _builder(keeper)
+    with (
+        _explained(keeper),
+        quiet(),
+        tempfile.TemporaryDirectory() as scratch,
+        _grader(keeper) as grader,
+    ):
+        trainer = build(keeper, *_loaded(keeper), grader, Path(scratch))
+        _settle(trainer)
+        state = keeper.resume()
+        _catch_up(keeper, trainer, state)
+        if keeper.due:
+            trainer.train(resume_from_checkpoint=str(state) if state else None)
 
 
 def _catch_up(keeper: Keeper, trainer: Any, state: Path | None) -> None:
@@ -56,6 +60,7 @@ def _builder(keeper: Keeper) -> Any:
     name = keeper.task.method.name
     module, _, attribute = locate("training method", name, TRAINERS).partition(":")
     try:
+        importlib.import_module("passk.engines.transformers")  # first: it sets how torch waits
         return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
         raise EngineError(
