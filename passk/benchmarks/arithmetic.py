@@ -1,21 +1,50 @@
-"""Arithmetic in graded steps of difficulty, from a seed: the benchmark that passk ships.
+r"""Arithmetic in graded steps of difficulty, from a seed: the benchmark that passk ships.
 
 Written for passk, so that a study runs on any laptop with a small model: 2-digit sums, 2x1-digit
 products, products of 1 to 2 digits, least common multiples and two-step word problems. One row:
-{"id": "sum2-000", "question": "37 + 58 =", "gold": "95", "group": "sum2", "shots": [...]}.
+{"id": "sum2-000", "question": "37 + 58 =", "gold": "95", "group": "sum2", "shots": [...],
+"solution": " 37 + 50 + 8 = 87 + 8 = 95\n"}. `solution` is written by an exact solver and can teach
+a model; `split` draws what is trained on, or what is held out.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from passk.errors import SpecError, did_you_mean
 
-Item = tuple[str, int]
-"""A question and its answer."""
+Split = Literal["train", "test"]
+"""Half of all items of a level: what is trained on, or what is held out."""
+
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One problem with the working of an exact solver.
+
+    Attributes:
+        question: what the model sees.
+        answer: its exact answer.
+        working: the solver's steps, each equal to the answer or on the way to it.
+    """
+
+    question: str
+    answer: int
+    working: str
+
+    @property
+    def solution(self) -> str:
+        """The worked solution as a response to `few-shot-direct`: one line, the answer last."""
+        return f" {self.working} = {self.answer}\n"
+
 
 THINGS = ("apples", "pens", "coins", "cards", "shells", "stamps")
 NAMES = ("Ada", "Ben", "Mia", "Leo", "Zoe", "Max")
@@ -23,29 +52,41 @@ NAMES = ("Ada", "Ben", "Mia", "Leo", "Zoe", "Max")
 
 def _sum2(random: Random) -> Item:
     a, b = random.randrange(10, 100), random.randrange(10, 100)
-    return f"{a} + {b} =", a + b
+    tens, ones = b - b % 10, b % 10
+    return Item(f"{a} + {b} =", a + b, f"{a} + {tens} + {ones} = {a + tens} + {ones}")
 
 
 def _product21(random: Random) -> Item:
     a, b = random.randrange(11, 100), random.randrange(2, 10)
-    return f"{a} * {b} =", a * b
+    return Item(f"{a} * {b} =", a * b, _by_tens(a, b))
 
 
 def _product(random: Random) -> Item:
     a, b = random.randrange(2, 100), random.randrange(2, 100)
-    return f"{a} * {b} =", a * b
+    return Item(f"{a} * {b} =", a * b, _by_tens(a, b))
+
+
+def _by_tens(a: int, b: int) -> str:
+    """Return the working of a product: the tens of `a` and its ones, each times `b`."""
+    tens, ones = a - a % 10, a % 10
+    return f"{tens} * {b} + {ones} * {b} = {tens * b} + {ones * b}"
 
 
 def _lcm(random: Random) -> Item:
     a, b = random.randrange(2, 13), random.randrange(2, 13)
-    return f"lcm({a}, {b}) =", math.lcm(a, b)
+    common = math.gcd(a, b)
+    return Item(f"lcm({a}, {b}) =", math.lcm(a, b), f"{a} * {b} / {common} = {a * b} / {common}")
 
 
 def _word2(random: Random) -> Item:
     name, thing = random.choice(NAMES), random.choice(THINGS)
     start, less, more = random.randrange(20, 60), random.randrange(3, 15), random.randrange(3, 30)
     story = f"{name} has {start} {thing}, gives away {less} and then finds {more}."
-    return f"{story} The number of {thing} that {name} has now is", start - less + more
+    return Item(
+        f"{story} The number of {thing} that {name} has now is",
+        start - less + more,
+        f"{start} - {less} + {more} = {start - less} + {more}",
+    )
 
 
 LEVELS: dict[str, Callable[[Random], Item]] = {
@@ -61,39 +102,73 @@ WORKED_EXAMPLES = 4
 
 
 def generate(
-    *, seed: int = 0, per_level: int = 20, levels: Sequence[str] = tuple(LEVELS)
+    *,
+    seed: int = 0,
+    per_level: int = 20,
+    levels: Sequence[str] = tuple(LEVELS),
+    split: Split | None = None,
 ) -> list[dict[str, Any]]:
     """Return `per_level` distinct problems of each level, with worked examples of its own.
 
+    Args:
+        seed: decides which items are drawn.
+        per_level: problems of each level.
+        levels: names of `LEVELS`.
+        split: draw from one half of all items alone. The halves have nothing in common, whatever
+            `per_level` is: an item belongs to one by a digest of its words and numbers, so that
+            `37 + 58` and `58 + 37` are in the same half (and only one of them is drawn). Worked
+            examples are the same in both, and are problems of neither.
+
     Raises:
-        SpecError: a level is unknown, or has fewer distinct items than asked for.
+        SpecError: a level or split is unknown, or a level has fewer distinct items than asked for.
     """
     for level in levels:
         if level not in LEVELS:
             raise SpecError(f"unknown level '{level}'; {did_you_mean(level, LEVELS)}")
-    return [row for level in levels for row in _rows(level, seed, per_level)]
+    if split is not None and split not in SPLITS:
+        raise SpecError(f"unknown split '{split}'; {did_you_mean(split, SPLITS)}")
+    return [row for level in levels for row in _rows(level, seed, per_level, split)]
 
 
-def _rows(level: str, seed: int, count: int) -> Iterator[dict[str, Any]]:
+def _rows(level: str, seed: int, count: int, split: Split | None) -> Iterator[dict[str, Any]]:
     """Yield the rows of one level; the first items drawn become its worked examples."""
-    items = _distinct(LEVELS[level], Random(f"{level}/{seed}"), WORKED_EXAMPLES + count, level)  # noqa: S311 - problems, not secrets
-    shots = [[question, str(answer)] for question, answer in items[:WORKED_EXAMPLES]]
-    for index, (question, answer) in enumerate(items[WORKED_EXAMPLES:]):
+    items = _distinct(level, Random(f"{level}/{seed}"), WORKED_EXAMPLES + count, split)  # noqa: S311 - problems, not secrets
+    shots = [[item.question, str(item.answer)] for item in items[:WORKED_EXAMPLES]]
+    for index, item in enumerate(items[WORKED_EXAMPLES:]):
         yield {
-            "id": f"{level}-{index:03d}",
-            "question": question,
-            "gold": str(answer),
+            "id": f"{level}-{f'{split}-' if split else ''}{index:03d}",
+            "question": item.question,
+            "gold": str(item.answer),
             "group": level,
             "shots": shots,
+            "solution": item.solution,
         }
 
 
-def _distinct(draw: Callable[[Random], Item], random: Random, count: int, level: str) -> list[Item]:
-    """Return `count` items with different questions, or raise where there are not so many."""
-    items: dict[str, int] = {}
-    for _ in range(100 * count):
+def _distinct(level: str, random: Random, count: int, split: Split | None) -> list[Item]:
+    """Return `count` different items, or raise where there are not so many.
+
+    The first ones, which are shown as worked examples, are of either half.
+    """
+    items: dict[str, Item] = {}
+    for item in itertools.islice(iter(lambda: LEVELS[level](random), None), 100 * count):
         if len(items) == count:
-            return list(items.items())
-        question, answer = draw(random)
-        items.setdefault(question, answer)
+            return list(items.values())
+        key = item.question if split is None else _key(item.question)
+        if split is None or len(items) < WORKED_EXAMPLES or half_of(item.question) == split:
+            items.setdefault(key, item)
     raise SpecError(f"level '{level}' has fewer than {count} distinct items; lower per_level")
+
+
+def _key(question: str) -> str:
+    """Return what two questions share that say the same in another order."""
+    return " ".join(sorted(re.findall(r"\w+|[+*]", question)))
+
+
+def half_of(question: str) -> Split:
+    """Return which half of all items a question belongs to.
+
+    >>> half_of("37 + 58 =") == half_of("58 + 37 =")
+    True
+    """
+    return SPLITS[hashlib.sha256(_key(question).encode()).digest()[0] % 2]

@@ -1,0 +1,73 @@
+"""The study in miniature: problems that can teach and be held out, and its specs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from conftest import REPO
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from passk.benchmarks.arithmetic import LEVELS, Split, generate, half_of
+from passk.benchmarks.source import load_problems
+from passk.errors import SpecError
+from passk.spec_files import load_benchmark, load_prompt
+from passk.verifiers.number import NumberVerifier
+
+SUMS, TRAIN = (load_benchmark(REPO / f"specs/benchmarks/{n}.yaml") for n in ("sums", "sums-train"))
+
+
+def summands(question: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\d+", question))
+
+
+def test_what_is_held_out_is_not_trained_on_in_either_order() -> None:
+    rows = [load_problems(benchmark) for benchmark in (SUMS, TRAIN)]
+    assert [len(part) for part in rows] == [100, 200]
+    held, trained = ({summands(row.question) for row in part} for part in rows)
+    assert not held & trained
+    found = (re.findall(r"\d+ \+ \d+", row.meta) for part in rows for row in part)
+    shots = {summands(shot) for shots in found for shot in shots}
+    assert len(shots) == 4
+    assert not shots & (held | trained)
+
+
+@settings(max_examples=20)
+@given(st.sampled_from(["sum2", "product21", "word2"]), st.integers(0, 2**32), st.integers(1, 60))
+def test_the_halves_have_nothing_in_common_whatever_is_drawn(
+    level: str, seed: int, count: int
+) -> None:
+    halves: dict[Split, list[str]] = {
+        split: [
+            row["question"]
+            for row in generate(seed=seed, per_level=count, levels=[level], split=split)
+        ]
+        for split in ("train", "test")
+    }
+    for split, questions in halves.items():
+        assert {half_of(question) for question in questions} == {split}
+        assert len(set(questions)) == count
+    assert not set(halves["train"]) & set(halves["test"])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_worked_solution_is_right_and_ends_as_the_prompt_stops(level: str) -> None:
+    verifier = NumberVerifier(take="last")
+    (stop,) = load_prompt(REPO / "specs/prompts/few-shot-direct.yaml").stop
+    for row in generate(seed=5, per_level=25, levels=[level]):
+        working, end = row["solution"][: -len(stop)], row["solution"][-len(stop) :]
+        assert end == stop
+        assert stop not in working
+        answer = verifier.extract(working)
+        assert answer is not None
+        assert verifier.compare(f'"{row["gold"]}"', answer).verdict == "correct"
+        for step in working.split("=")[:-1]:
+            assert eval(step) == int(row["gold"])
+
+
+def test_an_unknown_split_and_too_many_problems_are_told() -> None:
+    with pytest.raises(SpecError, match=r"unknown split 'tran'; did you mean 'train'"):
+        generate(split="tran")  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="level 'lcm' has fewer than 104 distinct items"):
+        generate(levels=["lcm"], per_level=100, split="test")
