@@ -58,6 +58,11 @@ def percent(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{100 * value:.1f} %"
 
 
+def big(number: float) -> str:
+    """Return a count with thin spaces between thousands."""
+    return f"{int(number):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
 def interval(low: float, high: float) -> str:
     """Return an interval of rates in percentage points."""
     return f"[{signed(low)}, {signed(high)}]"

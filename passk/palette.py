@@ -9,7 +9,10 @@ INK = "#1b1f24"
 MUTED = "#68707a"
 GRID = "#dfe3e8"
 
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#b1579a", "#56a0d3", "#c68a00", "#7a5c3e", "#4d5566")
+SERIES = (
+    *("#0072b2", "#d55e00", "#009e73", "#b1579a", "#56a0d3", "#c68a00"),
+    *("#7a5c3e", "#4d5566", "#6a48c9", "#748c00", "#b0123c", "#00818f"),
+)
 """Told apart by people with any of the usual colour visions (after Okabe and Ito 2008), each
 dark enough to be read as text on white."""
 

@@ -18,17 +18,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from passk import __version__, palette
+from passk.cautions import warnings
 from passk.errors import DataError
-from passk.estimate import FEW_PROBLEMS
-from passk.findings import findings, interval, percent
+from passk.findings import big, findings, interval, percent
+from passk.outcomes import opening, outcomes
 from passk.page import write_page
 from passk.page.words import chart_words, read_reviewed, review_words
 from passk.recipes import read_json
 from passk.results import TABLES, Study, read_plan, read_result, recipes
-
-SHARE_LIMIT = 0.05
-"""Share of truncated or unanswered responses from which on the page warns."""
-
+from passk.series import last_cells
 
 ALWAYS = ("summary", "pass_at_k", "deltas", "problems")
 """Tables that the page has even where they are empty."""
@@ -59,12 +57,14 @@ def report(
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    shown = {cell.id for cell in last_cells(study)}
     environment.filters.update(
-        percent=percent, big=_big, duration=_duration, title_of=study.title_of
+        percent=percent, big=big, duration=_duration, title_of=study.title_of
     )
     sections = environment.get_template("report.html.j2").render(
         study=study,
-        summary=frames["summary"].to_dict("records"),
+        summary=[row for row in frames["summary"].to_dict("records") if row["cell"] in shown],
+        left_out=len(study.cells) - len(shown),
         curves=list(curve_tables(study, frames)),
         perplexity=perplexity_rows(frames["perplexity"]),
         perplexity_notes=perplexity_notes(frames["perplexity"]),
@@ -72,28 +72,36 @@ def report(
         agreement=frames["agreement"].to_dict("records"),
         interval=interval,
     )
-    shown = {name: table for name, table in frames.items() if name in ALWAYS or not table.empty}
-    shown |= read_reviewed(reviewed)
+    kept = {name: table for name, table in frames.items() if name in ALWAYS or not table.empty}
+    kept |= read_reviewed(reviewed)
     write_page(
         output,
         study,
-        shown,
+        kept,
         filters=environment.filters,
         sections=Markup(sections),  # noqa: S704 - autoescaped
         figures=list(read_figures(figures)),
         **_words(study, frames),
-        **review_words(shown),
+        **review_words(kept),
     )
 
 
 def _words(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Return what the page says at its top and at its end."""
     found, made = findings(frames["summary"], frames["deltas"]), recipes(study)
+    trained = outcomes(study, frames["series"])
+    if trained:
+        single = {cell.id for cell in study.cells if cell.series is None}
+        found = [finding for finding in found if finding.cell in single]
     return {
         "title": study.title or study.name,
         "version": __version__,
         "findings": found,
-        "alternative": chart_words(found, frames["summary"]),
+        "outcomes": trained,
+        "compared": bool(found or trained),
+        "alternative": chart_words(
+            found, frames["summary"], list(opening(trained, study.title_of))
+        ),
         "summary": frames["summary"].to_dict("records"),
         "warnings": [*study.warnings, *warnings(study, frames)],
         "work": list(work(made)),
@@ -143,9 +151,9 @@ def theme() -> dict[str, str]:
 
 def curve_tables(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
     """Yield pass@k per benchmark: the k that are defined, and a row of cells per curve."""
-    labels = {cell.id: cell.label or cell.id for cell in study.cells}
+    labels = {cell.id: cell.label or cell.id for cell in last_cells(study)}
     for benchmark in study.benchmarks():
-        table = frames["pass_at_k"].query("benchmark == @benchmark")
+        table = frames["pass_at_k"].query("benchmark == @benchmark and cell in @labels.keys()")
         rows = [
             {"label": labels[str(cell)], "values": part.sort_values("k").to_dict("records")}
             for cell, part in table.groupby("cell", sort=False)
@@ -181,66 +189,6 @@ def perplexity_notes(table: pd.DataFrame) -> list[str]:
     return notes
 
 
-def warnings(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
-    """Yield what a reader should know before believing a number."""
-    for row in frames["summary"].to_dict("records"):
-        who = f"{row['label']} on {study.title_of(row['benchmark'])}"
-        if row["problems"] < FEW_PROBLEMS:
-            yield (
-                f"{who}: {row['problems']} problems; below {FEW_PROBLEMS} no interval over "
-                "problems is to be leaned on."
-            )
-        if row["truncated_share"] > SHARE_LIMIT:
-            share = percent(row["truncated_share"])
-            yield f"{who}: {share} of the responses were cut at the token limit."
-        if row["no_answer_share"] > SHARE_LIMIT:
-            yield f"{who}: {percent(row['no_answer_share'])} of the responses state no answer."
-        if row["repeats_alarm"]:
-            yield (
-                f"{who}: {_big(row['repeats'])} responses repeat another to the same problem, "
-                f"where their log-probabilities allow about {_big(row['expected_repeats'])}: the "
-                "sampler is at fault (a seed used twice, or one response given for several)."
-            )
-        if row["timeouts"] or row["errors"]:
-            yield (
-                f"{who}: grading failed on {row['timeouts'] + row['errors']} responses "
-                f"({row['timeouts']} timed out); they count as not correct."
-            )
-    yield from _estimate_warnings(study, frames["pass_at_k"])
-    labels = {cell.id: cell.label or cell.id for cell in study.cells}
-    beyond = frames["extrapolation"]
-    for row in beyond[~beyond["fits"].astype(bool)].drop_duplicates("cell").to_dict("records"):
-        who = f"{labels[row['cell']]} on {study.title_of(row['benchmark'])}"
-        yield (
-            f"{who}: nothing is extrapolated; the counts do not fit the model "
-            f"(p = {row['fit_p']:.2g})."
-        )
-
-
-def _estimate_warnings(study: Study, table: pd.DataFrame) -> Iterator[str]:
-    """Yield where k is too close to n, and where guessing explains much of a curve."""
-    labels = {cell.id: cell.label or cell.id for cell in study.cells}
-    defined = table.dropna(subset="pass_at_k")
-    last = defined.sort_values("k").groupby("cell", sort=False).tail(1)
-    last = last.assign(label=last["cell"].map(labels), place=last["cell"].map(list(labels).index))
-    close = last[2 * last["k"] > last["n"]].sort_values("place")
-    for _, rows in close.groupby(["benchmark", "k", "n"], sort=False):
-        benchmark = study.title_of(rows["benchmark"].iloc[0])
-        k, n = int(rows["k"].iloc[0]), int(rows["n"].iloc[0])
-        yield (
-            f"{', '.join(rows['label'])} on {benchmark}: k reaches {k} with n = {n}; above "
-            f"k = {n // 2} the sampling noise cannot be told from the data. n = {4 * k} would be "
-            "ample."
-        )
-    for row in last[last["floor"] > last["pass_at_k"] / 2].sort_values("place").to_dict("records"):
-        who = f"{row['label']} on {study.title_of(row['benchmark'])}"
-        yield (
-            f"{who}: at k = {row['k']} the guess floor is "
-            f"{percent(row['floor'])}, more than half of pass@k ({percent(row['pass_at_k'])}): "
-            "much of it may be guessing."
-        )
-
-
 def work(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield responses, tokens and seconds per engine and device, as the recipes tell."""
     totals: dict[tuple[str, str], Counter[str]] = {}
@@ -262,11 +210,6 @@ def packages(found: list[dict[str, Any]]) -> list[str]:
         for name, version in (recipe.get("packages") or {}).items()
     }
     return sorted(named)
-
-
-def _big(number: float) -> str:
-    """Return a count with thin spaces between thousands."""
-    return f"{int(number):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _duration(seconds: float) -> str:

@@ -36,6 +36,9 @@ TABLES = (
     "algorithms",
     "agreement",
     "disagreements",
+    "series",
+    "series_curves",
+    "training",
 )
 """Tables that aggregation writes, each as CSV and Parquet."""
 
@@ -75,6 +78,8 @@ class Cell:
         clusters: file of Problem rows whose `meta.cluster` says which belong together, if any.
         temperature: that the responses were drawn at, where the spec says it.
         matched: file with the temperature that entropy matching found, if that decides it.
+        series: name of the spec's entry, where it stands for several seeds or steps.
+        seed: seed of its training, if it was trained here.
     """
 
     id: str
@@ -98,6 +103,33 @@ class Cell:
     clusters: Path | None = None
     temperature: float | None = None
     matched: Path | None = None
+    series: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training of the study, and the files that tell what happened at each of its steps.
+
+    Attributes:
+        training: its id.
+        model: name of the model that came of it, without the step.
+        label: what figures call it.
+        method: GRPO, ..., SFT or distillation.
+        series: name of the spec's entry, with neither seed nor step.
+        role: rl, sft or distilled.
+        seed: what its draws follow from.
+        steps: files of TrainingStep rows, in order.
+    """
+
+    training: str
+    model: str
+    method: str
+    series: str
+    steps: tuple[Path, ...]
+    label: str = ""
+    role: str = ""
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +183,7 @@ class Study:
     spec_path: str = ""
     warnings: tuple[str, ...] = ()
     review: Mapping[str, Any] = field(default_factory=dict)
+    trainings: tuple[Training, ...] = ()
 
     def cell(self, name: str) -> Cell:
         """Return the cell with this id."""
@@ -173,7 +206,7 @@ class Study:
                 yield cell, known[cell.base]
 
 
-Part = TypeVar("Part", Cell, Scoring, Study)
+Part = TypeVar("Part", Cell, Scoring, Study, Training)
 
 
 def read_plan(path: Path) -> Study:
@@ -192,9 +225,12 @@ def study_of(raw: Mapping[str, Any], where: str) -> Study:
     """Return what a plan's JSON says; errors as for `read_plan`, told of `where`."""
     cells = tuple(_part(Cell, entry, f"{where}: cells") for entry in raw.get("cells", []))
     scores = tuple(_part(Scoring, entry, f"{where}: scores") for entry in raw.get("scores", []))
+    trained = (_part(Training, entry, f"{where}: trainings") for entry in raw.get("trainings", []))
     if not cells:
         raise DataError("the plan has no cells", where=where)
-    return _part(Study, {**raw, "cells": cells, "scores": scores}, where)
+    return _part(
+        Study, {**raw, "cells": cells, "scores": scores, "trainings": tuple(trained)}, where
+    )
 
 
 def _part(kind: type[Part], raw: Mapping[str, Any], where: str) -> Part:

@@ -32,7 +32,7 @@ LAYERS = (
     },
     {
         *("engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights"),
-        *("imported", "matched", "train"),
+        *("imported", "matched", "train", "series"),
     },
     {"plan"},
     {
@@ -50,6 +50,7 @@ LAYERS = (
             "examine",
         ),
         *("aggregate", "figures", "findings", "report", "page", "review"),
+        *("cautions", "outcomes"),
         *("status", "fetch"),
     },
     {"cli", "__main__"},

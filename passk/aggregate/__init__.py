@@ -34,6 +34,8 @@ from passk.aggregate.extrapolated import COLUMNS as EXTRAPOLATION_COLUMNS
 from passk.aggregate.extrapolated import extrapolation_rows
 from passk.aggregate.pairs import Pair, coverage_rows, delta_rows, flow_rows, make_pairs
 from passk.aggregate.perplexity import perplexity_table
+from passk.aggregate.series import series_tables
+from passk.aggregate.training import training_table
 from passk.recipes import output_error
 from passk.results import Study, read_plan
 
@@ -83,6 +85,8 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
         "disagreements": pd.DataFrame(
             disagreement_rows(study, compared), columns=DISAGREEMENT_COLUMNS
         ),
+        **series_tables(study, pairs),
+        "training": training_table(study),
     }
 
 

@@ -48,7 +48,7 @@ from passk.estimate.significance import (
     holm,
     sign_flip_p_values,
 )
-from passk.estimate.units import Units, curve_units, paired_units, with_unseen
+from passk.estimate.units import Units, curve_units, mean_units, paired_units, with_unseen
 from passk.estimate.votes import (
     majority_at_k,
 )
@@ -87,6 +87,7 @@ __all__ = [
     "majority_at_k",
     "mean_interval",
     "mean_pass_at_k",
+    "mean_units",
     "mg_pass_at_k",
     "miss_table",
     "noise_interval",

@@ -8,7 +8,7 @@ together through a multinomial.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,6 +164,26 @@ def with_unseen(units: Units, tuned: Counts, base: Counts, ks: Tries) -> Units:
     of problems it makes no visible difference. In the manner of Jeffreys' prior for proportions.
     """
     lost, gained = (np.sqrt((pass_at_k(n, c, ks) ** 2).mean(axis=0)) for n, c in (base, tuned))
+    return _add_unseen(units, lost, gained)
+
+
+def mean_units(
+    tuned: Sequence[Counts], base: Counts, ks: Tries, clusters: npt.ArrayLike | None = None
+) -> Units:
+    """Return the units of the mean of several tuned models minus their base, problem by problem.
+
+    The models are repeats of one training with other seeds; which seeds is not drawn again: the
+    interval speaks of other problems, and the spread between seeds stands beside it. What was never
+    seen is added as `with_unseen` does.
+    """
+    mean = np.mean([pass_at_k(n, c, ks) for n, c in tuned], axis=0)
+    basis = pass_at_k(*base, ks)
+    lost, gained = (np.sqrt((values**2).mean(axis=0)) for values in (basis, mean))
+    return _add_unseen(value_units(mean - basis, clusters), lost, gained)
+
+
+def _add_unseen(units: Units, lost: Floats, gained: Floats) -> Units:
+    """Return units with a small part of a lost problem and of a gained one added, shapes (K,)."""
     size = units.times @ units.sizes / units.times.sum()
     return Units(
         np.vstack([units.sums, -size * lost, size * gained]),

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from passk.figures.drawing import View
 from passk.figures.style import canvas
 from passk.palette import INK, MUTED
 from passk.results import Cell
@@ -83,44 +84,61 @@ def _outlined(color: str) -> dict[str, Any]:
     return {"facecolor": "none", "edgecolor": color, "hatch": "//////", "linewidth": 0.8}
 
 
-def coverage_figure(
-    pairs: list[tuple[Cell, Cell]], summary: pd.DataFrame, colors: Mapping[str, str], title: str
-) -> Figure:
-    """Draw problems that only the base solves to the left, only the tuned model to the right."""
-    figure = canvas(height=0.85 + 0.5 * len(pairs))
+def coverage_figure(view: View) -> Figure:
+    """Draw problems that only the base solves to the left, only the tuned model to the right.
+
+    A row per group; its seeds are thin bars beside each other, and the numbers their means.
+    """
+    cells = {cell.id: cell for cell in view.cells}
+    compared = [(g, cells[g.cells[0].base]) for g in view.groups if g.cells[0].base in cells]
+    summary = view.frames["summary"].set_index("cell")
+    figure = canvas(height=0.85 + 0.5 * len(compared))
     axes = figure.subplots()
-    rows = summary.set_index("cell").to_dict("index")
-    for place, (cell, base) in enumerate(pairs):
-        row = rows[cell.id]
-        lost, gained = int(row["base_only"]), int(row["tuned_only"])
-        names = (base.label or base.id, cell.label or cell.id)
-        axes.barh(place, -lost, 0.52, **_outlined(colors[names[0]]))
-        axes.barh(place, gained, 0.52, color=colors[names[1]])
-        _bar_ends(axes, place, lost, gained)
-        note = f"both {int(row['both'])}\nneither {int(row['neither'])}"
-        axes.text(1.02, place, note, transform=axes.get_yaxis_transform(), va="center", color=MUTED)
-    reach = max(
-        1, *(rows[cell.id][side] for cell, _ in pairs for side in ("base_only", "tuned_only"))
-    )
-    axes.set_xlim(-1.35 * reach, 1.35 * reach)
+    for place, (group, base) in enumerate(compared):
+        rows = summary.loc[[cell.id for cell in group.cells]]
+        _coverage_row(axes, place, rows, view.colors[base.label or base.id],
+                      view.colors[group.label])  # fmt: skip
+    sides = summary.loc[[c.id for g, _ in compared for c in g.cells], ["base_only", "tuned_only"]]
+    reach = max(1, sides.to_numpy().max())
+    axes.set_xlim(-1.6 * reach, 1.6 * reach)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(pairs) - 0.5, -0.5)
+    axes.set_ylim(len(compared) - 0.5, -0.5)
     axes.axvline(0, color=INK, lw=0.7)
-    axes.set_yticks(range(len(pairs)), [fill(f"{c.label} vs {b.label}", 18) for c, b in pairs])
+    names = [fill(f"{group.label} vs {base.label}", 18) for group, base in compared]
+    axes.set_yticks(range(len(compared)), names)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):g}"))
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("← problems only the base solves\nproblems only the tuned one solves →")
-    axes.set_title(title)
+    axes.set_title(view.title)
     return figure
 
 
-def _bar_ends(axes: Axes, place: int, lost: int, gained: int) -> None:
-    """Write the two numbers at the outer ends of a pair's bars."""
-    for value, shift, side in ((-lost, -3, "right"), (gained, 3, "left")):
+def _coverage_row(axes: Axes, place: int, rows: pd.DataFrame, base: str, color: str) -> None:
+    """Draw the bars of one group, a pair per seed, with what is left of the problems beside."""
+    height = 0.52 / len(rows)
+    for number, row in enumerate(rows.to_dict("records")):
+        at = place + (number - (len(rows) - 1) / 2) * height
+        axes.barh(at, -row["base_only"], height * 0.9, **_outlined(base))
+        axes.barh(at, row["tuned_only"], height * 0.9, color=color)
+    mean = rows[["base_only", "tuned_only", "both", "neither"]].mean()
+    _bar_ends(axes, place, rows["base_only"].max(), rows["tuned_only"].max(), mean)
+    note = f"both {_plain(mean['both'])}\nneither {_plain(mean['neither'])}"
+    axes.text(1.02, place, note, transform=axes.get_yaxis_transform(), va="center", color=MUTED)
+
+
+def _plain(number: float) -> str:
+    """Return a mean of whole numbers: whole where it is, else with one decimal."""
+    return f"{number:.0f}" if float(number).is_integer() else f"{number:.1f}"
+
+
+def _bar_ends(axes: Axes, place: int, left: float, right: float, mean: pd.Series[Any]) -> None:
+    """Write the numbers of problems lost and gained at the outer ends of a row's bars."""
+    ends = ((-left, -3, "right", "base_only"), (right, 3, "left", "tuned_only"))
+    for end, shift, side, name in ends:
         axes.annotate(
-            str(abs(value)), (value, place), (shift, 0), textcoords="offset points",
+            _plain(mean[name]), (end, place), (shift, 0), textcoords="offset points",
             ha=side, va="center", weight="bold",
         )  # fmt: skip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from operator import itemgetter
 from textwrap import fill
 
@@ -12,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from passk.figures.drawing import View
+from passk.figures.seeds import curve_of, delta_of, seed_deltas
 from passk.figures.style import COLUMN, canvas, end_labels, percent_axis, tries_axis
 from passk.palette import INK, MUTED
 from passk.results import Cell
+from passk.series import Series
 
 BASE_STYLE = (0, (5, 1.6))
 HEIGHT = 2.45
@@ -25,29 +26,31 @@ FLOOR_STYLE = (0, (1, 1.8))
 
 
 def curves_figure(view: View, beyond: pd.DataFrame) -> Figure:
-    """Draw pass@k against k for the cells of one benchmark, and `beyond` n what was fitted."""
+    """Draw pass@k against k for the groups of one benchmark, and `beyond` n what was fitted."""
     figure = canvas(height=HEIGHT)
     axes = figure.subplots()
-    cells, table, colors = view.cells, view.frames["pass_at_k"], view.colors
+    groups = view.groups
     ends, floors = [], []
-    for cell in cells:
-        curve = table[table["cell"] == cell.id].dropna(subset="pass_at_k").sort_values("k")
-        label = cell.label or cell.id
-        draw_curve(axes, cell, curve, colors[label], 0.52 / (2 + len(cells)))
+    for group in groups:
+        curve, color = curve_of(view, group), view.colors[group.label]
+        draw_curve(axes, group.cells[0], curve, color, 0.52 / (2 + len(groups)))
         last = curve.iloc[-1]
-        far = beyond[beyond["cell"] == cell.id].sort_values("k")
-        if far.empty:
-            ends.append((last["k"], last["pass_at_k"], fill(label, 16), colors[label]))
-        else:
-            draw_beyond(axes, last, far, colors[label])
-            end = far.iloc[-1]
-            ends.append((end["k"], end["value"], fill(label, 16), colors[label]))
+        far = beyond[beyond["cell"] == group.cells[0].id].sort_values("k")
+        if not far.empty:
+            draw_beyond(axes, last, far, color)
+        end = (
+            (last["k"], last["pass_at_k"])
+            if far.empty
+            else (far.iloc[-1]["k"], far.iloc[-1]["value"])
+        )
+        ends.append((*end, fill(group.label, 16), color))
         floors.append((last["k"], last["floor"]))
+    cells = [cell for group in groups for cell in group.cells]
     ks = {k for k in view.study.k if k <= max(cell.n for cell in cells)} | set(beyond["k"])
     tries_axis(axes, sorted(ks))
     percent_axis(axes, "pass@k (%)")
-    here = table[table["cell"].isin([cell.id for cell in cells])]
-    axes.set_ylim(*curve_limits(here, beyond))
+    table = view.frames["pass_at_k"]
+    axes.set_ylim(*curve_limits(table[table["cell"].isin([cell.id for cell in cells])], beyond))
     known = [end for end in floors if not math.isnan(end[1])]
     if known:
         ends.append((*max(known, key=itemgetter(1)), "guess floor", MUTED))
@@ -90,32 +93,49 @@ def curve_limits(table: pd.DataFrame, beyond: pd.DataFrame | None = None) -> tup
     return max(low - air, -0.02), min(high + air, 1.02)
 
 
-def deltas_figure(
-    pairs: list[tuple[Cell, Cell]],
-    deltas: pd.DataFrame,
-    summary: pd.DataFrame,
-    colors: Mapping[str, str],
-    title: str,
-) -> Figure:
-    """Draw tuned minus base against k, a panel per comparison of one benchmark."""
-    shown = deltas[deltas["cell"].isin([cell.id for cell, _ in pairs])]
-    low, high = min(shown["band_low"].min(), 0.0), max(shown["band_high"].max(), 0.0)
+def deltas_figure(view: View, groups: list[Series]) -> Figure:
+    """Draw tuned minus base against k, a panel per group that has a base."""
+    curves = [delta_of(view, group) for group in groups]
+    low = min(0.0, *(curve["band_low"].min() for curve in curves))
+    high = max(0.0, *(curve["band_high"].max() for curve in curves))
     room = -low / max(high - low, 1e-9) > ROOM
-    columns = min(len(pairs), 2)
-    rows = -(-len(pairs) // columns)
+    columns = min(len(groups), 2)
+    rows = -(-len(groups) // columns)
     figure = canvas(COLUMN * columns, 2.3 * rows)
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for axes, (cell, base) in zip(grid, pairs, strict=False):
-        curve = deltas[(deltas["cell"] == cell.id)].dropna(subset="delta").sort_values("k")
-        row = summary[summary["cell"] == cell.id].iloc[0]
-        color = colors[cell.label or cell.id]
-        draw_delta(axes, curve, row, base.label or base.id, color, room=room)
-        compared = f"{cell.label or cell.id} minus {base.label or base.id}"
-        axes.set_title(fill(f"{title}: {compared}", 38))
-        percent_axis(axes, "difference in pass@k\n(percentage points)")
-    for axes in grid[len(pairs) :]:
+    bases = {base.id: base.label or base.id for base in view.study.cells}
+    for axes, group, curve in zip(grid, groups, curves, strict=False):
+        base = bases[group.cells[0].base or ""]
+        _delta_panel(axes, view, group, curve, base, room=room)
+    for axes in grid[len(groups) :]:
         axes.remove()
     return figure
+
+
+def _delta_panel(
+    axes: Axes, view: View, group: Series, curve: pd.DataFrame, base: str, *, room: bool
+) -> None:
+    """Draw the panel of one group: one comparison, or the mean over seeds and each of them."""
+    color = view.colors[group.label]
+    seeds = seed_deltas(view, group)
+    if seeds:
+        draw_seeds(axes, curve, seeds, color)
+    else:
+        summary = view.frames["summary"]
+        row = summary[summary["cell"] == group.cells[0].id].iloc[0]
+        draw_delta(axes, curve, row, base, color, room=room)
+    axes.set_title(fill(f"{view.title}: {group.label} minus {base}", 38))
+    percent_axis(axes, "difference in pass@k\n(percentage points)")
+
+
+def draw_seeds(axes: Axes, mean: pd.DataFrame, seeds: list[pd.DataFrame], color: str) -> None:
+    """Draw the difference of each seed (thin), their mean (thick) and its paired interval."""
+    axes.fill_between(mean["k"], mean["ci_low"], mean["ci_high"], color=color, alpha=0.22, lw=0)
+    axes.axhline(0, color=INK, lw=0.7)
+    for seed in seeds:
+        axes.plot(seed["k"], seed["delta"], color=color, lw=0.6, alpha=0.8)
+    axes.plot(mean["k"], mean["delta"], "o-", color=color)
+    tries_axis(axes, sorted(int(value) for value in mean["k"]))
 
 
 def draw_delta(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from passk.findings import Finding
 from passk.results import Cell, Study
+from passk.series import Series, groups, series_of
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -67,9 +68,33 @@ class View:
         return [cell for cell in self.study.cells if cell.benchmark == self.benchmark]
 
     @property
+    def groups(self) -> list[Series]:
+        """What is one curve each: a series of several seeds at its last step, or a cell."""
+        return groups(self.study, self.benchmark)
+
+    @property
+    def single(self) -> list[Cell]:
+        """A cell for each group, the first seed's, for figures that show one cell at a time."""
+        return [group.cells[0] for group in self.groups]
+
+    @property
+    def series(self) -> list[Series]:
+        """The benchmark's series of checkpoints."""
+        return [s for s in series_of(self.study, self.benchmark) if s.cells[0].step is not None]
+
+    @property
     def pairs(self) -> list[tuple[Cell, Cell]]:
-        """The benchmark's comparisons: (cell, its base)."""
-        return [pair for pair in self.study.pairs() if pair[0].benchmark == self.benchmark]
+        """The comparisons of the cells that are shown one at a time: (cell, its base)."""
+        wanted = {cell.id for cell in self.single}
+        return [pair for pair in self.study.pairs() if pair[0].id in wanted]
+
+    def note(self) -> str:
+        """Say whose cells are shown, where it is not all of them; empty otherwise."""
+        shown = self.groups
+        seeds = any(len(group.cells) > 1 for group in shown)
+        left = len(self.cells) > sum(len(group.cells) for group in shown)
+        which = [*(["the last checkpoint"] if left else []), *(["the first seed"] if seeds else [])]
+        return f" Of each series: {' and '.join(which)}." if which else ""
 
 
 def slug(text: str) -> str:

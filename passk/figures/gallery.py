@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from passk import palette
-from passk.figures import rates, training
+from passk.figures import learning, rates, training
 from passk.figures.drawing import Drawing, Frames, View, slug
 from passk.findings import findings
 from passk.results import Study
+from passk.series import colors_of
 
 KINDS: Mapping[str, Callable[[View], Iterator[Drawing]]] = {
     "curves": rates.curves,
@@ -23,16 +23,18 @@ KINDS: Mapping[str, Callable[[View], Iterator[Drawing]]] = {
     "perplexity-classes": training.perplexity_classes,
     "perplexity-steps": training.perplexity_steps,
 }
-"""Kind, as a spec names it -> what draws it for one benchmark; `grid` is of the whole study."""
+"""Kind, as a spec names it -> what draws it for one benchmark; two are of the whole study."""
 
-GRID = "grid"
+GRID, TRAINING = "grid", "training"
 
 
 def drawings(study: Study, frames: Frames) -> Iterator[Drawing]:
     """Yield the figures of the study that are wanted, benchmark by benchmark."""
-    colors = palette.assign((cell.label or cell.id, cell.color) for cell in study.cells)
+    colors = colors_of(study)
     found = findings(frames["summary"], frames["deltas"])
-    wanted = study.figures or (GRID, *KINDS)
+    wanted = study.figures or (TRAINING, GRID, *KINDS)
+    if TRAINING in wanted:
+        yield from learning.drawings(study, frames, colors)
     if GRID in wanted and len(study.benchmarks()) > 1:
         yield rates.grid(study, frames, colors)
     for number, benchmark in enumerate(study.benchmarks()):

@@ -15,6 +15,8 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from passk.figures.bars import BIN_TICKS
 from passk.figures.curves import BASE_STYLE, curve_limits, draw_curve
+from passk.figures.drawing import Frames, View
+from passk.figures.seeds import curve_of
 from passk.figures.style import COLUMN, canvas, percent_axis, tries_axis
 from passk.palette import INK, MUTED
 from passk.results import Cell, Study
@@ -44,41 +46,48 @@ def flows_figure(flows: pd.DataFrame, tuned: str, base: str, color: str, title: 
     return figure
 
 
-def efficiency_figure(
-    cells: list[Cell], summary: pd.DataFrame, colors: Mapping[str, str], title: str
-) -> Figure:
-    """Draw each cell from pass@1 (filled) to pass@k_max (hollow); dashed: the base's reach."""
-    figure = canvas(height=0.85 + 0.3 * len(cells))
+def efficiency_figure(rows: pd.DataFrame, colors: Mapping[str, str], title: str) -> Figure:
+    """Draw each row from pass@1 (filled) to pass@k (hollow); dashed: the bases' reach."""
+    figure = canvas(height=0.85 + 0.3 * len(rows))
     axes = figure.subplots()
-    rows = summary.set_index("cell").to_dict("index")
-    for place, cell in enumerate(cells):
-        row, color = rows[cell.id], colors[cell.label or cell.id]
-        ends = [row["pass_at_1"], row["pass_at_k_max"]]
+    reaches = rows.set_index("cell")["pass_at_k"]
+    for place, row in enumerate(rows.to_dict("records")):
+        color = colors[row["label"]]
+        ends = [row["pass_at_1"], row["pass_at_k"]]
         axes.plot(ends, [place, place], color=color, lw=2.2, alpha=0.45)
         axes.plot(ends[0], place, "o", color=color, ms=4.5)
         axes.plot(ends[1], place, "o", mfc="none", mec=color, mew=1.2, ms=4.5)
-    for reach in {rows[cell.base]["pass_at_k_max"] for cell in cells if cell.base in rows}:
-        axes.axvline(reach, color=INK, lw=0.8, ls=BASE_STYLE)
-    axes.set_yticks(range(len(cells)), [fill(cell.label or cell.id, 24) for cell in cells])
-    axes.set_ylim(len(cells) - 0.5, -0.5)
+        if row["base"] in reaches:
+            axes.axvline(reaches[row["base"]], color=INK, lw=0.8, ls=BASE_STYLE)
+    axes.set_yticks(range(len(rows)), [fill(label, 24) for label in rows["label"]])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(lambda rate, _: f"{100 * rate:g}")
-    axes.set_xlabel("pass@1 (filled) to\npass@k_max (hollow), in %")
+    axes.set_xlabel(f"pass@1 (filled) to\npass@{int(rows['k'].iloc[0])} (hollow), in %")
     axes.set_title(title)
     return figure
 
 
 def steps_figure(summary: pd.DataFrame, color: str, title: str) -> Figure:
-    """Draw pass@1 and pass@k_max against the training step; `summary` is of one series."""
+    """Draw pass@1 and pass@k_max against the training step.
+
+    `summary` is of one series; of several seeds, each is a thin line and their mean a thick one.
+    """
     figure = canvas()
     axes = figure.subplots()
-    table = summary.sort_values("step")
+    seeds = [part.sort_values("step") for _, part in summary.groupby("seed", dropna=False)]
     for end, style in (("1", "-"), ("k_max", BASE_STYLE)):
-        low, high = table[f"pass_at_{end}_low"], table[f"pass_at_{end}_high"]
-        name = "pass@1" if end == "1" else f"pass@{int(table['k_max'].iloc[0])}"
-        axes.fill_between(table["step"], low, high, color=color, alpha=0.13, lw=0)
-        axes.plot(table["step"], table[f"pass_at_{end}"], "o", ls=style, color=color, label=name)
-    axes.set_xticks(sorted(set(table["step"])))
+        value = f"pass_at_{end}"
+        name = "pass@1" if end == "1" else f"pass@{int(summary['k_max'].iloc[0])}"
+        mean = summary.groupby("step")[value].mean()
+        axes.plot(mean.index, mean, "o", ls=style, color=color, label=name)
+        if len(seeds) == 1:
+            low, high = seeds[0][f"{value}_low"], seeds[0][f"{value}_high"]
+            axes.fill_between(seeds[0]["step"], low, high, color=color, alpha=0.13, lw=0)
+            continue
+        for part in seeds:
+            axes.plot(part["step"], part[value], ls=style, color=color, lw=0.6, alpha=0.7)
+    axes.set_xticks(sorted(set(summary["step"])))
     axes.set_xlabel("training step")
     percent_axis(axes, "pass@k (%)")
     axes.set_title(title)
@@ -104,18 +113,20 @@ def perplexity_steps_figure(table: pd.DataFrame, color: str, title: str) -> Figu
     return figure
 
 
-def grid_figure(study: Study, table: pd.DataFrame, colors: Mapping[str, str]) -> Figure:
+def grid_figure(study: Study, frames: Frames, colors: Mapping[str, str]) -> Figure:
     """Draw the curves of every benchmark as small panels with one legend."""
     names = study.benchmarks()
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     figure = canvas(2 * COLUMN + 0.2, 0.4 + 1.9 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    handles: dict[str, Line2D] = {}
     for axes, name in zip(panels, names, strict=False):
-        _panel(axes, study, name, table, colors)
+        view = View("", study, name, frames, colors, ())
+        _panel(axes, view)
+        handles |= {g.label: _handle(g.cells[0], colors[g.label]) for g in view.groups}
     for axes in panels[len(names) :]:
         axes.remove()
-    handles = {cell.label or cell.id: _handle(cell, colors) for cell in study.cells}
     figure.legend(
         list(handles.values()), [fill(name, 28) for name in handles], loc="outside upper left",
         ncols=min(4, len(handles)), handlelength=2.6,
@@ -123,20 +134,20 @@ def grid_figure(study: Study, table: pd.DataFrame, colors: Mapping[str, str]) ->
     return figure
 
 
-def _panel(
-    axes: Axes, study: Study, name: str, table: pd.DataFrame, colors: Mapping[str, str]
-) -> None:
+def _panel(axes: Axes, view: View) -> None:
     """Draw the curves of one benchmark."""
-    cells = [cell for cell in study.cells if cell.benchmark == name]
-    for cell in cells:
-        curve = table[table["cell"] == cell.id].dropna(subset="pass_at_k").sort_values("k")
-        draw_curve(axes, cell, curve, colors[cell.label or cell.id], 0.36 / (2 + len(cells)))
-    tries_axis(axes, sorted(k for k in study.k if k <= max(cell.n for cell in cells)), room=6)
+    groups, table = view.groups, view.frames["pass_at_k"]
+    for group in groups:
+        color = view.colors[group.label]
+        draw_curve(axes, group.cells[0], curve_of(view, group), color, 0.36 / (2 + len(groups)))
+    cells = [cell for group in groups for cell in group.cells]
+    most = max(cell.n for cell in cells)
+    tries_axis(axes, sorted(k for k in view.study.k if k <= most), room=6)
     percent_axis(axes, "pass@k (%)")
-    axes.set_ylim(*curve_limits(table[table["benchmark"] == name]))
-    axes.set_title(study.title_of(name))
+    axes.set_ylim(*curve_limits(table[table["cell"].isin([cell.id for cell in cells])]))
+    axes.set_title(view.title)
 
 
-def _handle(cell: Cell, colors: Mapping[str, str]) -> Line2D:
+def _handle(cell: Cell, color: str) -> Line2D:
     """Return a legend's line in the look of a cell's curve."""
-    return Line2D([], [], color=colors[cell.label or cell.id], ls="-" if cell.base else BASE_STYLE)
+    return Line2D([], [], color=color, ls="-" if cell.base else BASE_STYLE)

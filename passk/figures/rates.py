@@ -10,27 +10,42 @@ from passk.figures.bars import coverage_figure, histogram_figure
 from passk.figures.curves import curves_figure, deltas_figure
 from passk.figures.drawing import Drawing, Frames, View
 from passk.figures.overview import flows_figure, grid_figure
-from passk.findings import interval, percent, signed
+from passk.figures.seeds import curve_of
+from passk.findings import Finding, interval, percent, signed
 from passk.results import Study
+from passk.series import Series, groups
 
 
 def curves(view: View) -> Iterator[Drawing]:
     """Yield the pass@k curves, extrapolated where the study asks for it."""
-    summary, beyond = view.frames["summary"], view.frames["extrapolation"]
+    beyond = view.frames["extrapolation"]
     beyond = beyond[beyond["benchmark"] == view.benchmark]
-    says = "; ".join(
-        f"{row['label']} goes from {percent(row['pass_at_1'])} at k = 1 to "
-        f"{percent(row['pass_at_k_max'])} at k = {row['k_max']}"
-        for row in summary[summary["benchmark"] == view.benchmark].to_dict("records")
-    )
+    says = "; ".join(_way(view, group) for group in view.groups)
     how = (
-        "Shaded: 95 % interval over problems (bootstrap of whole problems). Dashed curve: a base. "
-        "Dotted: guess floor, what the answers to other problems would reach. Hollow marks: "
-        "k > n/2, where sampling noise cannot be told."
+        f"Shaded: 95 % interval over problems (bootstrap of whole problems).{_seeds(view)} Dashed "
+        "curve: a base. Dotted: guess floor, what the answers to other problems would reach. "
+        "Hollow marks: k > n/2, where sampling noise cannot be told."
     )
     figure = curves_figure(view, beyond.dropna(subset="value"))
     caption = f"{says}. {how}{_beyond(view, beyond)}"
     yield Drawing(f"{view.part}-pass-at-k", f"pass@k on {view.title}", caption, figure)
+
+
+def _way(view: View, group: Series) -> str:
+    """Say where a curve begins and ends."""
+    curve = curve_of(view, group)
+    first, last = curve.iloc[0], curve.iloc[-1]
+    return (
+        f"{group.label} goes from {percent(first['pass_at_k'])} at k = {int(first['k'])} to "
+        f"{percent(last['pass_at_k'])} at k = {int(last['k'])}"
+    )
+
+
+def _seeds(view: View) -> str:
+    """Say how several seeds are drawn, where there are any."""
+    if all(len(group.cells) == 1 for group in view.groups):
+        return ""
+    return " Of a series of several seeds: mean and range over seeds, at its last checkpoint."
 
 
 def _beyond(view: View, beyond: pd.DataFrame) -> str:
@@ -50,25 +65,38 @@ def delta(view: View) -> Iterator[Drawing]:
     """Yield the paired differences to the base."""
     if not view.pairs:
         return
-    says = " ".join(f"{finding.headline}. {finding.sentences[1]}" for finding in view.found)
+    says = " ".join(f"{finding.headline}. {finding.sentences[1]}" for finding in _shown(view))
     how = (
         "Dark shade: paired 95 % interval at each k. Light shade: 95 % band for all k at once. "
         "Diamond and bar: where the base overtakes, with its 95 % interval."
     )
-    tables = view.frames["deltas"], view.frames["summary"]
-    figure = deltas_figure(view.pairs, *tables, view.colors, view.title)
+    known = {base.id for base in view.cells}
+    groups = [group for group in view.groups if group.cells[0].base in known]
+    if any(len(group.cells) > 1 for group in groups):
+        how = (
+            "Thick: mean over seeds, with its paired 95 % interval over problems at each k. Thin: "
+            "a seed."
+        )
     title = f"Difference to the base on {view.title}"
-    yield Drawing(f"{view.part}-delta", title, f"{says} {how}", figure)
+    yield Drawing(f"{view.part}-delta", title, f"{says} {how}".strip(), deltas_figure(view, groups))
 
 
 def coverage(view: View) -> Iterator[Drawing]:
     """Yield the problems that were lost and gained."""
     if not view.pairs:
         return
-    figure = coverage_figure(view.pairs, view.frames["summary"], view.colors, view.title)
+    figure = coverage_figure(view)
     title = f"Problems lost and gained on {view.title}"
-    caption = " ".join(finding.sentences[-1] for finding in view.found)
+    caption = " ".join(finding.sentences[-1] for finding in _shown(view))
+    if any(len(group.cells) > 1 for group in view.groups):
+        caption += " Several bars of one name: its seeds, in order; numbers are their means."
     yield Drawing(f"{view.part}-coverage", title, caption, figure)
+
+
+def _shown(view: View) -> list[Finding]:
+    """Return the findings of the comparisons that are drawn one by one."""
+    alone = {group.cells[0].id for group in view.groups if len(group.cells) == 1}
+    return [finding for finding in view.found if finding.cell in alone]
 
 
 def accuracy(view: View) -> Iterator[Drawing]:
@@ -79,10 +107,13 @@ def accuracy(view: View) -> Iterator[Drawing]:
     says = "; ".join(
         f"{cell.label or cell.id}: {table[cell.id, 0]} never solved, "
         f"{table[cell.id, last]} always solved"
-        for cell in view.cells
+        for cell in view.single
     )
-    figure = histogram_figure(view.cells, histogram, view.colors, view.title)
-    caption = f"{says}. Problems by the share of their responses that are correct; hatched: a base."
+    figure = histogram_figure(view.single, histogram, view.colors, view.title)
+    caption = (
+        f"{says}. Problems by the share of their responses that are correct; hatched: a base."
+        f"{view.note()}"
+    )
     yield Drawing(
         f"{view.part}-accuracy", f"Accuracy of each problem on {view.title}", caption, figure
     )
@@ -99,6 +130,7 @@ def flows(view: View) -> Iterator[Drawing]:
         caption = (
             f"From {basis} to {tuned}, {up} problems move to a higher accuracy bin, {down} to a "
             f"lower one, {int(table['problems'].sum()) - up - down} stay. Numbers are problems."
+            f"{view.note()}"
         )
         title = f"Accuracy before and after on {view.title}: {tuned}"
         figure = flows_figure(table, tuned, basis, view.colors[tuned], view.title)
@@ -108,7 +140,12 @@ def flows(view: View) -> Iterator[Drawing]:
 def grid(study: Study, frames: Frames, colors: Mapping[str, str]) -> Drawing:
     """Return the curves of all benchmarks in one figure."""
     means = frames["means"]
-    rows = means[(means["metric"] == "delta pass@k")].to_dict("records")
+    shown = {
+        cell.model for name in study.benchmarks() for g in groups(study, name) for cell in g.cells
+    }
+    rows = means[(means["metric"] == "delta pass@k") & means["model"].isin(shown)].to_dict(
+        "records"
+    )
     says = " ".join(
         f"Mean over {row['benchmarks']} benchmarks at k = {row['k']}: {row['model']} "
         f"({row['sampler']}) minus {row['base_model']} ({row['base_sampler']}) "
@@ -116,5 +153,5 @@ def grid(study: Study, frames: Frames, colors: Mapping[str, str]) -> Drawing:
         for row in rows
         if row["k"] in (min(study.k), max(r["k"] for r in rows))
     )
-    figure = grid_figure(study, frames["pass_at_k"], colors)
+    figure = grid_figure(study, frames, colors)
     return Drawing("00-all-pass-at-k", "pass@k on every benchmark", says, figure)

@@ -10,44 +10,56 @@ from passk.figures.algorithms import ROLES, algorithms_figure
 from passk.figures.bars import perplexity_classes_figure, perplexity_figure
 from passk.figures.drawing import Drawing, View
 from passk.figures.overview import efficiency_figure, perplexity_steps_figure, steps_figure
+from passk.figures.seeds import end_rows
 from passk.findings import interval, percent, signed
-from passk.results import Cell
+from passk.series import Series
 
 SEVERAL = 2
 """Tuned models from which on they are set side by side, and cells from which on gaps are."""
 
 
 def efficiency(view: View) -> Iterator[Drawing]:
-    """Yield every cell's way from pass@1 to pass@k_max."""
-    if len(view.cells) < SEVERAL:
+    """Yield every group's way from pass@1 to pass@k."""
+    rows = end_rows(view)
+    if len(rows) < SEVERAL:
         return
-    rows = view.frames["summary"].set_index("cell").to_dict("index")
     says = "; ".join(
-        f"{cell.label or cell.id} {signed(rows[cell.id]['se_gap'])} points"
-        + (f" (to its base {signed(rows[cell.id]['se_gap_to_base'])})" if cell.base else "")
-        for cell in view.cells
+        f"{row['label']} {signed(row['se_gap'])} points"
+        + (f" (to its base {signed(row['se_gap_to_base'])})" if row["base"] else "")
+        for row in rows.to_dict("records")
     )
-    how = "Dashed: what a base reaches at k_max. The gap to the base is from a filled mark to it."
-    figure = efficiency_figure(view.cells, view.frames["summary"], view.colors, view.title)
+    k = int(rows["k"].iloc[0])
+    how = (
+        f"Dashed: what a base reaches at k = {k}. The gap to the base is from a filled mark to it."
+        f"{_over_seeds(rows)}"
+    )
+    figure = efficiency_figure(rows, view.colors, view.title)
     title = f"Sampling-efficiency gap on {view.title}"
     yield Drawing(f"{view.part}-efficiency", title, f"Own gap: {says}. {how}", figure)
 
 
+def _over_seeds(rows: pd.DataFrame) -> str:
+    """Say that values are means over seeds, where they are."""
+    return " Of several seeds: their mean." if (rows["seeds"] > 1).any() else ""
+
+
 def algorithms(view: View) -> Iterator[Drawing]:
     """Yield tuned models side by side: pass@1, pass@k and the gap to the base."""
-    table = view.frames["algorithms"]
-    table = table[table["benchmark"] == view.benchmark]
+    table = end_rows(view)
     tuned = table.dropna(subset="se_gap_to_base")
     if len(tuned) < SEVERAL:
         return
     best = tuned.sort_values("se_gap_to_base", kind="stable").iloc[0]
     k = int(best["k"])
     low, high = best["se_gap_to_base_low"], best["se_gap_to_base_high"]
+    seeds = (table["seeds"] > 1).any()
+    also = "; of several seeds: mean, and range over seeds" if seeds else ""
+    kind = "range over seeds " if best["seeds"] > 1 else ""
     caption = (
         f"The smallest gap to the base (its pass@{k} minus a model's pass@1) is that of "
-        f"{best['label']}: {signed(best['se_gap_to_base'])} points {interval(low, high)}. Left: "
-        f"pass@1 (filled) and pass@{k} (hollow). Right: the gap to the base; lower is better. Thin "
-        f"lines: 95 % intervals over problems, paired for the gap. "
+        f"{best['label']}: {signed(best['se_gap_to_base'])} points {kind}{interval(low, high)}. "
+        f"Left: pass@1 (filled) and pass@{k} (hollow). Right: the gap to the base; lower is "
+        f"better. Thin lines: 95 % intervals over problems, paired for the gap{also}. "
         f"Groups: {', '.join(role for role in ROLES if role in set(table['role']))}."
     )
     figure = algorithms_figure(table, view.colors, view.title)
@@ -56,30 +68,39 @@ def algorithms(view: View) -> Iterator[Drawing]:
     )
 
 
-def series_of(view: View) -> dict[tuple[str, str], list[Cell]]:
-    """Return the checkpoint series of a benchmark: (algorithm, sampler) -> cells."""
-    series: dict[tuple[str, str], list[Cell]] = {}
-    for cell in view.cells:
-        if cell.step is not None:
-            series.setdefault((cell.algorithm or "training", cell.sampler), []).append(cell)
-    return {name: cells for name, cells in series.items() if len(cells) > 1}
-
-
 def steps(view: View) -> Iterator[Drawing]:
     """Yield pass@1 and pass@k_max against the step of each series of checkpoints."""
-    for number, ((name, sampler), group) in enumerate(series_of(view).items()):
+    several = (series for series in view.series if len(series.steps) > 1)
+    for number, series in enumerate(several):
+        cells = {cell.id: cell.seed for cell in series.cells if cell.step in series.steps}
         table = view.frames["summary"]
-        table = table[table["cell"].isin([cell.id for cell in group])].sort_values("step")
-        first, last = table.iloc[0], table.iloc[-1]
+        table = table[table["cell"].isin(cells)].sort_values("step")
+        table = table.assign(seed=table["cell"].map(cells))
+        means = table.groupby("step")[["pass_at_1", "pass_at_k_max"]].mean()
+        first, last = means.iloc[0], means.iloc[-1]
+        seeds = series.seeds > 1
+        how = "Thick: mean over seeds; thin: a seed." if seeds else (
+            "Shaded: 95 % interval over problems."
+        )  # fmt: skip
         caption = (
-            f"From step {first['step']:g} to {last['step']:g} pass@1 goes from "
+            f"From step {means.index[0]:g} to {means.index[-1]:g} pass@1 goes from "
             f"{percent(first['pass_at_1'])} to {percent(last['pass_at_1'])}, "
-            f"pass@{last['k_max']} from {percent(first['pass_at_k_max'])} to "
-            f"{percent(last['pass_at_k_max'])}. Shaded: 95 % interval over problems."
+            f"pass@{table['k_max'].iloc[0]} from {percent(first['pass_at_k_max'])} to "
+            f"{percent(last['pass_at_k_max'])}. {how}"
         )
-        title = f"{name} by training step on {view.title} ({sampler})"
-        figure = steps_figure(table, view.colors[group[0].label or group[0].id], view.title)
+        title = f"{_name_of(series)} by training step on {view.title} ({series.cells[0].sampler})"
+        figure = steps_figure(table, _color_of(view, series), f"{series.label}, {view.title}")
         yield Drawing(f"{view.part}-steps-{number + 1}", title, caption, figure)
+
+
+def _name_of(series: Series) -> str:
+    """Return what the text calls a series: its algorithm where it names one."""
+    return series.cells[0].algorithm or series.label or "training"
+
+
+def _color_of(view: View, series: Series) -> str:
+    """Return the colour of a series: its own, or that of its first checkpoint."""
+    return view.colors[series.label]
 
 
 def _scored(view: View) -> pd.DataFrame:
@@ -130,8 +151,9 @@ def perplexity_steps(view: View) -> Iterator[Drawing]:
     table = _scored(view)
     table = table[table["subset"] == "all"]
     number = 0
-    for (name, sampler), group in series_of(view).items():
-        of_series = table[table["cell"].isin([cell.id for cell in group])]
+    for series in view.series:
+        name, sampler = _name_of(series), series.cells[0].sampler
+        of_series = table[table["cell"].isin([cell.id for cell in series.cells])]
         for scorer, part in of_series.groupby("scorer_label", sort=False):
             if part["step"].nunique() < SEVERAL:
                 continue
@@ -144,6 +166,5 @@ def perplexity_steps(view: View) -> Iterator[Drawing]:
                 "the median problem."
             )
             title = f"Perplexity by training step on {view.title}: {name} under {scorer}"
-            color = view.colors[group[0].label or group[0].id]
-            figure = perplexity_steps_figure(part, color, view.title)
+            figure = perplexity_steps_figure(part, _color_of(view, series), view.title)
             yield Drawing(f"{view.part}-perplexity-steps-{number}", title, caption, figure)

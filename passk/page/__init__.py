@@ -23,7 +23,7 @@ from passk.page.blocks import block_of, divide
 from passk.page.data import page_data
 from passk.page.responses import questions, response_blocks, shown_per_problem
 from passk.page.tables import columns_of
-from passk.page.traces import finding_links, warning_link
+from passk.page.traces import finding_links, outcome_link, warning_link
 from passk.recipes import output_error, write_text
 from passk.results import Study
 
@@ -38,6 +38,10 @@ DARK = {
     "#c68a00": "#f0bf4d",
     "#7a5c3e": "#c8a480",
     "#4d5566": "#aab4c8",
+    "#6a48c9": "#b39dff",
+    "#748c00": "#c3d94e",
+    "#b0123c": "#ff7f9d",
+    "#00818f": "#4fd5e0",
 }
 """Colour of a series -> its variant on dark paper."""
 
@@ -93,7 +97,9 @@ def render(study: Study, *, data: dict[str, Any], blocks: dict[str, str], **word
         undefined=StrictUndefined,
     )
     environment.filters.update(words.pop("filters", {}))
-    environment.globals.update(finding_links=finding_links, warning_link=warning_link)
+    environment.globals.update(
+        finding_links=finding_links, outcome_link=outcome_link, warning_link=warning_link
+    )
     style = "\n".join(sheets)
     return environment.get_template("page.html.j2").render(
         study=study,

@@ -12,6 +12,7 @@ from passk.page.responses import FINISHES, groups
 from passk.page.tables import about, plain
 from passk.records import VERDICTS
 from passk.results import Study
+from passk.series import Series, colors_of, every_group
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -30,9 +31,10 @@ def page_data(study: Study, frames: Frames, most: int | None) -> dict[str, Any]:
     return {
         "name": study.name,
         "cells": list(cells(study, frames)),
-        "curves": list(curves(frames["pass_at_k"])),
+        "series": list(series(study)),
+        "curves": [*curves(frames["pass_at_k"]), *series_curves(study, frames)],
         "reviewed": list(reviewed(frames.get("reviewed_curves"))),
-        "deltas": list(deltas(frames["deltas"])),
+        "deltas": [*deltas(frames["deltas"]), *series_deltas(study, frames)],
         "tables": [[name, *about(name), len(table)] for name, table in frames.items()],
         "verdicts": list(VERDICTS),
         "finishes": list(FINISHES),
@@ -42,10 +44,9 @@ def page_data(study: Study, frames: Frames, most: int | None) -> dict[str, Any]:
 
 def cells(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
     """Yield each cell with its colour and the blocks of its responses."""
-    colors = palette.assign((cell.label or cell.id, cell.color) for cell in study.cells)
+    colors = colors_of(study)
+    drawn = {group.cells[0].id for group in every_group(study) if len(group.cells) == 1}
     for cell in study.cells:
-        color = colors[cell.label or cell.id]
-        known = color in palette.SERIES
         yield {
             "id": cell.id,
             "label": cell.label or cell.id,
@@ -53,12 +54,70 @@ def cells(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
             "title": study.title_of(cell.benchmark),
             "base": cell.base,
             "n": cell.n,
-            "color": f"--series-{palette.SERIES.index(color)}" if known else color,
+            "last": cell.id in drawn,
+            "color": _color(colors[cell.label or cell.id]),
             "groups": groups(cell, frames["problems"]) if cell.samples else {},
         }
 
 
-def _series(part: pd.DataFrame, names: tuple[str, ...]) -> dict[str, list[Any]]:
+def _color(color: str) -> str:
+    """Return a colour as the page names it: that of a theme where it is one of ours."""
+    return f"--series-{palette.SERIES.index(color)}" if color in palette.SERIES else color
+
+
+def series(study: Study) -> Iterator[dict[str, Any]]:
+    """Yield each series of several seeds: one curve in place of its cells, the mean over seeds."""
+    colors = colors_of(study)
+    for group in every_group(study):
+        cell = group.cells[0]
+        if len(group.cells) > 1:
+            yield {
+                "id": _series_id(group),
+                "series": group.name,
+                "label": f"{group.label} ({len(group.cells)} seeds)",
+                "benchmark": cell.benchmark,
+                "base": cell.base,
+                "n": min(seed.n for seed in group.cells),
+                "last": True,
+                "color": _color(colors[group.label]),
+            }
+
+
+def _series_id(group: Series) -> str:
+    """Return the name under which the page knows the mean over the seeds of a series."""
+    return f"mean of {', '.join(cell.id for cell in group.cells)}"
+
+
+def series_curves(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
+    """Yield pass@k of each series: the mean over seeds, with their range as its ends."""
+    floors = frames["pass_at_k"]
+    for group, part in _means(study, frames):
+        own = floors[floors["cell"].isin([cell.id for cell in group.cells])]
+        ends = {"ci_low": part["pass_at_k_lowest"], "ci_high": part["pass_at_k_highest"]}
+        table = part.assign(**ends, floor=part["k"].map(own.groupby("k")["floor"].mean()))
+        yield {"cell": _series_id(group), **_columns(table, CURVE)}
+
+
+def series_deltas(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
+    """Yield the difference of each series to its base, with the paired interval of the mean."""
+    for group, part in _means(study, frames):
+        ends = {"ci_low": part["delta_low"], "ci_high": part["delta_high"]}
+        spread = {"band_low": part["delta_lowest"], "band_high": part["delta_highest"]}
+        table = part.assign(**ends, **spread)
+        yield {"cell": _series_id(group), "base": group.cells[0].base, **_columns(table, DELTA)}
+
+
+def _means(study: Study, frames: Frames) -> Iterator[tuple[Series, pd.DataFrame]]:
+    """Yield each series of several seeds with its rows by k at the step that is shown."""
+    for group in every_group(study):
+        cell = group.cells[0]
+        if len(group.cells) > 1:
+            table = frames["series_curves"]
+            here = (table["benchmark"] == cell.benchmark) & (table["sampler"] == cell.sampler)
+            yield group, table[here & (table["series"] == group.name) & table["last"].astype(bool)]
+
+
+def _columns(part: pd.DataFrame, names: tuple[str, ...]) -> dict[str, list[Any]]:
     """Return k and some columns of a curve as lists."""
     part = part.sort_values("k")
     known = [name for name in names if name in part]
@@ -69,7 +128,7 @@ def _series(part: pd.DataFrame, names: tuple[str, ...]) -> dict[str, list[Any]]:
 def curves(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield each cell's pass@k."""
     for cell, part in table.dropna(subset="pass_at_k").groupby("cell", sort=False):
-        yield {"cell": cell, **_series(part, CURVE)}
+        yield {"cell": cell, **_columns(part, CURVE)}
 
 
 def reviewed(table: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
@@ -80,10 +139,10 @@ def reviewed(table: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
     for (problems, responses, cell), part in table.groupby(keys, sort=False):
         if (problems, responses) != ("all", "graded"):
             kept = {"problems": problems, "responses": responses}
-            yield {"cell": cell, **kept, **_series(part, CURVE)}
+            yield {"cell": cell, **kept, **_columns(part, CURVE)}
 
 
 def deltas(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield each comparison's difference."""
     for cell, part in table.dropna(subset="delta").groupby("cell", sort=False):
-        yield {"cell": cell, "base": str(part["base"].iloc[0]), **_series(part, DELTA)}
+        yield {"cell": cell, "base": str(part["base"].iloc[0]), **_columns(part, DELTA)}

@@ -23,6 +23,12 @@ ABOUT: Mapping[str, tuple[str, str]] = {
     "estimates": ("All estimates", "The long table: every metric with its interval and its kind."),
     "means": ("Means over benchmarks", "Benchmarks count alike."),
     "tests": ("Tests", "Paired sign-flip tests with Holm's correction over benchmarks."),
+    "series": (
+        "Series over seeds",
+        "One row per series and checkpoint: means and ranges over seeds.",
+    ),
+    "series_curves": ("Curves over seeds", "Mean over seeds and its difference to the base, by k."),
+    "training": ("Training", "One row per training and step: reward, loss, cost."),
     "agreement": ("Agreement with imported verdicts", "Our verdicts beside those imported."),
     "disagreements": ("Disagreements", "Responses on which ours and imported verdicts differ."),
     "reviewed_models": ("Valid solutions per model", "Problems whose rare solutions were read."),

@@ -29,6 +29,11 @@ def finding_links(finding: Finding) -> Iterator[tuple[str, str]]:
     yield "responses", responses(cell=cell)
 
 
+def outcome_link(benchmark: str, series: str) -> str:
+    """Return the address of the rows that a series' row of an outcome is made of."""
+    return rows("series", benchmark=benchmark, series=series)
+
+
 def warning_link(warning: str, study: Study) -> str:
     """Return the address of what a warning speaks of; the summary where it names no cell."""
     named = [

@@ -57,8 +57,15 @@ def _guessed(table: pd.DataFrame | None) -> dict[str, Any] | None:
     return {"problems": len(problems), "dropped": int(problems.sum()), "address": address}
 
 
-def chart_words(findings: Sequence[Finding], summary: pd.DataFrame) -> str:
-    """Return the chart's finding in words, for a caption and for those who do not see it."""
+def chart_words(
+    findings: Sequence[Finding], summary: pd.DataFrame, trained: Sequence[str] = ()
+) -> str:
+    """Return the chart's finding in words, for a caption and for those who do not see it.
+
+    `trained` is what a study's own trainings changed, a sentence per benchmark.
+    """
+    if trained:
+        return " ".join(["pass@k against k.", *trained])
     if findings:
         said = [f"{found.headline}. {found.sentences[1]}" for found in findings[:2]]
         more = len(findings) - len(said)

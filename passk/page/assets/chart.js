@@ -4,7 +4,7 @@ const passkChart = (() => {
   const at = (id) => document.getElementById(id);
   const { element } = passkText;
   const hidden = new Set();
-  const cells = new Map(passkData.cells.map((cell) => [cell.id, cell]));
+  const cells = new Map([...passkData.cells, ...passkData.series].map((cell) => [cell.id, cell]));
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   let plot = null;
   let shown = [];
@@ -24,7 +24,11 @@ const passkChart = (() => {
   function curves() {
     const benchmark = at("benchmark").value;
     const second = at("interval").value === "second";
-    const here = (curve) => cells.get(curve.cell) && cells.get(curve.cell).benchmark === benchmark;
+    const every = at("every-step").getAttribute("aria-pressed") === "true";
+    const here = (curve) => {
+      const cell = cells.get(curve.cell);
+      return cell && cell.benchmark === benchmark && (every ? !cell.series : cell.last);
+    };
     if (at("measure").value === "deltas") {
       return passkData.deltas.filter(here).map((curve) => ({
         cell: cells.get(curve.cell), k: curve.k, value: curve.delta, floor: [],
@@ -35,7 +39,7 @@ const passkChart = (() => {
     const one = (curve, note, thin) => ({
       cell: cells.get(curve.cell), name: cells.get(curve.cell).label + note, thin, k: curve.k,
       value: curve.pass_at_k, floor: curve.floor || [],
-      low: second ? curve.noise_low : curve.ci_low, high: second ? curve.noise_high : curve.ci_high,
+      low: (second ? curve.noise_low : curve.ci_low) || [], high: (second ? curve.noise_high : curve.ci_high) || [],
     });
     const kept = at("kept").value;
     const changed = passkData.reviewed.filter((curve) => here(curve) && `${curve.problems}, ${curve.responses}` === kept);
@@ -176,6 +180,10 @@ const passkChart = (() => {
   }
 
   function trace(curve) {
+    if (curve.cell.series) {
+      location.hash = "#rows?" + new URLSearchParams({ table: "series_curves", benchmark: curve.cell.benchmark, series: curve.cell.series });
+      return;
+    }
     const table = at("measure").value === "deltas" ? "coverage" : "problems";
     location.hash = "#rows?" + new URLSearchParams({ table, cell: curve.cell.id });
   }
@@ -209,7 +217,8 @@ const passkChart = (() => {
     for (const id of ["benchmark", "measure", "interval", "kept"]) {
       at(id).addEventListener("change", () => { labels(); draw(); });
     }
-    for (const id of ["log", "floor"]) {
+    at("every-step").classList.toggle("hidden", passkData.cells.every((cell) => cell.last));
+    for (const id of ["log", "floor", "every-step"]) {
       at(id).addEventListener("click", () => {
         at(id).setAttribute("aria-pressed", String(at(id).getAttribute("aria-pressed") !== "true"));
         draw();
