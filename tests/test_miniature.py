@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from passk.benchmarks.arithmetic import LEVELS, Split, generate, half_of
 from passk.benchmarks.source import load_problems
 from passk.errors import SpecError
+from passk.spec import Benchmark
 from passk.spec_files import load_benchmark, load_prompt
 from passk.verifiers.number import NumberVerifier
 
@@ -27,8 +29,8 @@ def test_what_is_held_out_is_not_trained_on_in_either_order() -> None:
     assert [len(part) for part in rows] == [100, 200]
     held, trained = ({summands(row.question) for row in part} for part in rows)
     assert not held & trained
-    found = (re.findall(r"\d+ \+ \d+", row.meta) for part in rows for row in part)
-    shots = {summands(shot) for shots in found for shot in shots}
+    shown = (json.loads(row.meta)["shots"] for part in rows for row in part)
+    shots = {summands(question) for examples in shown for question, _ in examples}
     assert len(shots) == 4
     assert not shots & (held | trained)
 
@@ -71,3 +73,12 @@ def test_an_unknown_split_and_too_many_problems_are_told() -> None:
         generate(split="tran")  # type: ignore[arg-type]
     with pytest.raises(SpecError, match="level 'lcm' has fewer than 104 distinct items"):
         generate(levels=["lcm"], per_level=100, split="test")
+
+
+@pytest.mark.parametrize("benchmark", [SUMS, TRAIN], ids=lambda benchmark: benchmark.name)
+def test_the_worked_solutions_stand_with_the_problems(benchmark: Benchmark) -> None:
+    verifier = NumberVerifier(**benchmark.options)
+    for row in load_problems(benchmark):
+        answer = verifier.extract(json.loads(row.meta)["solution"])
+        assert answer is not None
+        assert verifier.compare(json.loads(row.gold), answer).verdict == "correct"
