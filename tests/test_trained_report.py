@@ -24,14 +24,14 @@ from passk.report import report
 from passk.results import Cell, load, read_plan
 from passk.series import FEW, colors_of, common_label, groups
 
-NINE = ("GRPO", "RLOO", "SFT", "distillation")
+METHODS = ("GRPO", "RLOO", "SFT")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four methods, two seeds and two steps each: tables, figures and the page."""
+    """Three methods, two seeds and two steps each: tables, figures and the page."""
     made = tmp_path_factory.mktemp("trained")
-    plan = make_trained_study(made, NINE, seeds=(1, 2))
+    plan = make_trained_study(made, METHODS, seeds=(1, 2))
     aggregate(plan, made / "tables")
     draw(made / "tables", plan, made / "figures")
     report(plan, made / "tables", made / "figures", made / "report.html")
@@ -44,10 +44,10 @@ def cell(label: str, **more: object) -> Cell:
 
 def test_the_training_table_holds_every_step_with_whose_it_is(folder: Path) -> None:
     table = load(folder)["training"]
-    assert len(table) == len(NINE) * 2 * 20
+    assert len(table) == len(METHODS) * 2 * 20
     for _, rows in table.groupby("training"):
         assert list(rows["step"]) == list(range(1, 21))
-    assert set(table.loc[table["reward"].isna(), "method"]) == {"SFT", "distillation"}
+    assert set(table.loc[table["reward"].isna(), "method"]) == {"SFT"}
     assert set(table["seed"]) == {1, 2}
 
 
@@ -111,8 +111,8 @@ def test_the_page_opens_with_a_row_per_series(folder: Path) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     first = page[: page.index('aria-labelledby="warnings-title"')]
     assert re.search(r"2 RL series against SmolLM2: with one try [^;<]+; with 16 tries ", first)
-    assert len(re.findall(r'<tr><th scope="row"', first)) == len(NINE)
-    for name in NINE:
+    assert len(re.findall(r'<tr><th scope="row"', first)) == len(METHODS)
+    for name in METHODS:
         assert f">{name}</a>" in first
     row = load(folder)["series"].query("series == 'grpo' and last").iloc[0]
     assert f"{100 * row['pass_at_1']:.1f} %" in first
@@ -123,14 +123,14 @@ def test_the_page_opens_with_a_row_per_series(folder: Path) -> None:
 def test_what_all_seeds_of_a_series_are_drawn_as_is_one_curve_of_one_colour(folder: Path) -> None:
     study = read_plan(folder / "plan.json")
     shown = groups(study, "sums")
-    assert [group.label for group in shown] == ["SmolLM2", *NINE]
+    assert [group.label for group in shown] == ["SmolLM2", *METHODS]
     colors = colors_of(study)
-    assert len({colors[group.label] for group in shown}) == 1 + len(NINE)
+    assert len({colors[group.label] for group in shown}) == 1 + len(METHODS)
     for group in shown[1:]:
         assert {cell.step for cell in group.cells} == {20}
         assert {colors[cell.label] for cell in group.cells} == {colors[group.label]}
     data = page_data(study, load(folder), None)
-    assert [one["label"] for one in data["series"]] == [f"{name} (2 seeds)" for name in NINE]
+    assert [one["label"] for one in data["series"]] == [f"{name} (2 seeds)" for name in METHODS]
     assert sum(entry["last"] for entry in data["cells"]) == 1
     known = {entry["id"] for entry in (*data["cells"], *data["series"])}
     assert {curve["cell"] for curve in data["curves"]} == known
@@ -151,7 +151,7 @@ def test_figures_of_training_and_one_of_each_series(folder: Path) -> None:
     assert f"GRPO from {100 * ends[:5].mean():.1f} % to {100 * ends[-5:].mean():.1f} %" in said
     assert "SFT" not in said
     assert "SFT from" in entries["00-training-loss"]["caption"]
-    assert sum("-flow-" in name for name in entries) == len(NINE)
+    assert sum("-flow-" in name for name in entries) == len(METHODS)
     assert "mean and range over seeds" in entries["01-sums-pass-at-k"]["caption"]
 
 
@@ -165,7 +165,7 @@ def test_without_trainings_nothing_is_said_of_them(tmp_path: Path) -> None:
 
 
 def test_many_curves_share_a_warning(tmp_path: Path) -> None:
-    plan = make_trained_study(tmp_path, NINE, seeds=(1,), steps=(20,), problems=6, n=16)
+    plan = make_trained_study(tmp_path, METHODS, seeds=(1,), steps=(20,), problems=6, n=16)
     without_series(plan)
     aggregate(plan, tmp_path / "tables")
     draw(tmp_path / "tables", plan, tmp_path / "figures")
@@ -173,8 +173,8 @@ def test_many_curves_share_a_warning(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     warned = page[page.index("warnings-title") : page.index('class="curves"')]
     assert len(re.findall("6 problems; below", warned)) == 1
-    assert "5 curves (SmolLM2, …) on Sums, held out: 6 problems; below" in warned
-    assert "5 curves (SmolLM2, …) on Sums, held out: k reaches 16 with n = 16" in warned
+    assert "4 curves (SmolLM2, …) on Sums, held out: 6 problems; below" in warned
+    assert "4 curves (SmolLM2, …) on Sums, held out: k reaches 16 with n = 16" in warned
 
 
 def test_a_few_curves_are_named_in_full() -> None:
@@ -211,5 +211,5 @@ def test_checkpoints_without_seeds_keep_a_colour_each_until_they_are_many(tmp_pa
 
 def test_a_table_of_series_is_plain_enough_for_a_notebook(folder: Path) -> None:
     table = pd.read_csv(folder / "tables/series.csv")
-    assert len(table) == len(NINE) * 2
+    assert len(table) == len(METHODS) * 2
     assert not table[["delta_1", "delta_k", "lost_by_all"]].isna().any().any()
