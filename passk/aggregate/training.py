@@ -25,10 +25,15 @@ def training_table(study: Study) -> pd.DataFrame:
 
 
 def _parts(study: Study) -> Iterator[pd.DataFrame]:
-    """Yield the steps of each training."""
+    """Yield the steps of each training.
+
+    A checkpoint that was asked for later, below another, gives the steps of both again.
+    """
     for training in study.trainings:
-        for path in training.steps:
-            yield _named(training, read_table(path, TrainingStep).to_pandas())
+        files = [read_table(path, TrainingStep).to_pandas() for path in training.steps]
+        if files:
+            steps = pd.concat(files).drop_duplicates("step").sort_values("step")
+            yield _named(training, steps.reset_index(drop=True))
 
 
 def _named(training: Training, steps: pd.DataFrame) -> pd.DataFrame:

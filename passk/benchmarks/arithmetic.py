@@ -1,9 +1,9 @@
-r"""Arithmetic in graded steps of difficulty, from a seed: the benchmark that passk ships.
+"""Arithmetic in graded steps of difficulty, from a seed: the benchmark that passk ships.
 
 Written for passk, so that a study runs on any laptop with a small model: 2-digit sums, 2x1-digit
 products, products of 1 to 2 digits, least common multiples and two-step word problems. One row:
 {"id": "sum2-000", "question": "37 + 58 =", "gold": "95", "group": "sum2", "shots": [...],
-"solution": " 37 + 50 + 8 = 87 + 8 = 95\n"}. `solution` is written by an exact solver and can teach
+"solution": "37 + 50 + 8 = 87 + 8 = 95"}. `solution` is written by an exact solver and can teach
 a model; `split` draws what is trained on, or what is held out.
 """
 
@@ -42,8 +42,8 @@ class Item:
 
     @property
     def solution(self) -> str:
-        """The worked solution as a response to `few-shot-direct`: one line, the answer last."""
-        return f" {self.working} = {self.answer}\n"
+        """The worked solution: one line, the answer last."""
+        return f"{self.working} = {self.answer}"
 
 
 THINGS = ("apples", "pens", "coins", "cards", "shells", "stamps")
