@@ -30,8 +30,10 @@ class FaultyServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, faults: tuple[str, ...] = (), key: str = "", owner: str = "") -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(
+        self, faults: tuple[str, ...] = (), key: str = "", owner: str = "", port: int = 0
+    ) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.faults, self.key, self.owner = list(faults), key, owner
         self.refuse: dict[str, tuple[int, str]] = {}
         """Argument of a request -> status and message that it is refused with."""
@@ -53,6 +55,12 @@ class FaultyServer(ThreadingHTTPServer):
     def seeds(self) -> Counter[int]:
         """How often each seed was asked for."""
         return Counter(entry["body"]["seed"] for entry in self.asked if "seed" in entry["body"])
+
+    def leave(self) -> None:
+        """Go away: no new connection is answered, and those that are open end."""
+        self.faults = ["drop"] * 1000
+        self.shutdown()
+        self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that gives up is what tests are about."""
@@ -202,9 +210,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(*faults: str, key: str = "", owner: str = "") -> Iterator[FaultyServer]:
+def serving(*faults: str, key: str = "", owner: str = "", port: int = 0) -> Iterator[FaultyServer]:
     """A server that runs in threads of its own until the block ends."""
-    with FaultyServer(faults, key, owner) as server:
+    with FaultyServer(faults, key, owner, port) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -28,11 +28,11 @@ from passk.sample import sample
 KILLS, RESPONSES = 20, 4 * 40
 
 
-def shard_of(study: Study, **model: Any) -> list[Path]:
-    """Prepare one shard of 40 responses to 4 problems; return its cell, problems and output."""
-    study.spec |= {"models": {"base": model}, "perplexity": [], "shard": 40, "k": [1]}
-    study.spec["benchmarks"] = {"sums": {"n": 40}}
-    study.spec["samplers"] = {"plain": {"temperature": 1.0, "max_tokens": 24}}
+def shard_of(study: Study, count: int = 40, tokens: int = 24, **model: Any) -> list[Path]:
+    """Prepare one shard of responses to 4 problems; return its cell, problems and output."""
+    study.spec |= {"models": {"base": model}, "perplexity": [], "shard": count, "k": [1]}
+    study.spec["benchmarks"] = {"sums": {"n": count}}
+    study.spec["samplers"] = {"plain": {"temperature": 1.0, "max_tokens": tokens}}
     study.save()
     problems = study.folder / "p.parquet"
     study.passk("problems", "benchmarks/sums.yaml", "-o", str(problems))
@@ -41,7 +41,7 @@ def shard_of(study: Study, **model: Any) -> list[Path]:
     assert found is not None, known
     folder = study.folder / "outputs" / "store" / "cells" / found.group()
     study.passk("resolve", study.file, "--cell", found.group(), "-o", str(folder / "cell.json"))
-    return [folder / "cell.json", problems, folder / "samples" / f"{shard_name(0, 40)}.parquet"]
+    return [folder / "cell.json", problems, folder / "samples" / f"{shard_name(0, count)}.parquet"]
 
 
 def missing(study: Study) -> int:
