@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from passk.benchmarks.source import identify, load_problems
 from passk.errors import DataError
 from passk.recipes import environment
 from passk.records import Problem, Sample, read_rows, write_rows
+from passk.references import read_references
 from passk.spec_files import load_benchmark
 
 
@@ -86,7 +87,7 @@ def write_references(
             for problem in asked
         ]
     else:
-        texts = _read_responses(responses, {problem.id for problem in asked})
+        texts = read_references(responses, {problem.id for problem in asked})
     seen: dict[str, int] = {}
     rows = []
     for problem_id, text in texts:
@@ -112,35 +113,3 @@ def _gold(problem: Problem) -> str:
     """Return a problem's gold answer as text; the first where several are right."""
     gold: Any = json.loads(problem.gold)
     return str(gold[0] if isinstance(gold, list) else gold)
-
-
-def _read_responses(path: Path, known: set[str]) -> Sequence[tuple[str, str]]:
-    """Return (problem id, text) of each line of a JSONL file."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    rows = [_response(line, f"{path}:{number}", known) for number, line in enumerate(lines, 1)]
-    first: dict[tuple[str, str], int] = {}
-    for number, row in enumerate(rows, 1):
-        if first.setdefault(row, number) != number:
-            raise DataError(
-                f"the response to '{row[0]}' stands in line {first[row]} already",
-                where=f"{path}:{number}",
-                fix="take one of the two out: a response counts once",
-            )
-    return rows
-
-
-def _response(line: str, where: str, known: set[str]) -> tuple[str, str]:
-    """Return one line's problem id and text."""
-    try:
-        row: Mapping[str, Any] = json.loads(line)
-        problem_id, text = str(row["problem_id"]), str(row["text"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            "a line needs `problem_id` and `text`", where=where, fix=f"found: {line[:80]}"
-        ) from error
-    if problem_id not in known:
-        raise DataError(f"the benchmark has no problem '{problem_id}'", where=where)
-    return problem_id, text

@@ -52,6 +52,8 @@ VERIFIERS = {
 
 TRAINERS = {
     "GRPO": "passk.train.rl:grpo",
+    "SFT": "passk.train.imitation:imitation",
+    "distillation": "passk.train.imitation:imitation",
 }
 """Training method -> a function that builds its trainer (`passk.train.run`)."""
 

@@ -32,7 +32,7 @@ LAYERS = (
     },
     {
         *("engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights"),
-        *("imported", "matched", "train", "series"),
+        *("imported", "matched", "references", "train", "series"),
     },
     {"plan"},
     {

@@ -82,12 +82,15 @@ class Training:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.weights is None:
             self.weights = save_tiny(self.folder.parent / "tiny")
-        asked = [
+        write_rows(self.asked, self.rows_of_problems())
+        write_json(self.task, self.document())
+
+    def rows_of_problems(self) -> list[Problem]:
+        """What is trained on."""
+        return [
             Problem(f"p{i}", f"{i} + {i} =", self.gold, [], "{}", str(i), "g")
             for i in range(self.problems)
         ]
-        write_rows(self.asked, asked)
-        write_json(self.task, self.document())
 
     def train(self, step: int) -> None:
         """Train up to a step, in this process."""

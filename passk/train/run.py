@@ -16,6 +16,7 @@ from typing import Any
 from passk.engines.troubles import is_out_of_memory
 from passk.errors import EngineError, PasskError
 from passk.registry import INSTALL, TRAINERS, locate
+from passk.train.drawn import draw_by_teacher
 from passk.train.keeping import Keeper
 from passk.train.reward import Grader
 
@@ -38,6 +39,7 @@ def run(keeper: Keeper) -> None:
         tempfile.TemporaryDirectory() as scratch,
         _grader(keeper) as grader,
     ):
+        draw_by_teacher(keeper)
         trainer = build(keeper, *_loaded(keeper), grader, Path(scratch))
         _settle(trainer)
         state = keeper.resume()
