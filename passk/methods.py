@@ -98,7 +98,7 @@ _ALL = (
             **OPTIMISER,
             **DRAWING,
             **CLIPPED,
-            "value_learning_rate": 1e-5,
+            "value_learning_rate": 3e-4,
             "value_clip": 0.2,
             "gamma": 1.0,
             "lambda": 1.0,

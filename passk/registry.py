@@ -52,6 +52,11 @@ VERIFIERS = {
 
 TRAINERS = {
     "GRPO": "passk.train.rl:grpo",
+    "DAPO": "passk.train.rl:dapo",
+    "RLOO": "passk.train.rl:rloo",
+    "Reinforce++": "passk.train.baselines:reinforce",
+    "ReMax": "passk.train.baselines:remax",
+    "PPO": "passk.train.baselines:ppo",
     "SFT": "passk.train.imitation:imitation",
     "distillation": "passk.train.imitation:imitation",
 }

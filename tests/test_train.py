@@ -12,7 +12,11 @@ pytest.importorskip("trl")
 import torch
 from trainings import Training
 
-from passk.train.packing import trees
+from passk.methods import METHODS
+from passk.train import states
+
+RL = [name for name, method in METHODS.items() if method.role == "rl"]
+KL = {"kl": 0.02}
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -20,19 +24,34 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
-def test_grpo_learns_what_is_rewarded(tmp_path: Path) -> None:
-    training = Training(tmp_path / "t", steps=[24], settings={"prompts": 4, "group": 8})
-    training.train(24)
-    rewards = [row.reward or 0.0 for row in training.rows(24)]
-    assert len(rewards) == 24
-    assert sum(rewards[-5:]) > 2 * sum(rewards[:5])
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model that all trainings start from."""
+    from tiny_models import save_tiny
+
+    return save_tiny(tmp_path_factory.mktemp("start") / "tiny")
 
 
-def test_a_longer_training_has_the_checkpoints_of_a_shorter_one(tmp_path: Path) -> None:
-    short = Training(tmp_path / "short", steps=[2, 4])
-    straight = Training(tmp_path / "straight", steps=[4])
+@pytest.mark.parametrize("method", RL)
+def test_every_method_learns_what_is_rewarded(method: str, weights: Path, tmp_path: Path) -> None:
+    settings = {"prompts": 4, "group": 8}
+    training = Training(tmp_path, method, steps=[20], settings=settings, weights=weights)
+    training.train(20)
+    rewards = [row.reward or 0.0 for row in training.rows(20)]
+    assert len(rewards) == 20
+    assert sum(rewards[-5:]) > 1.5 * sum(rewards[:5])
+
+
+@pytest.mark.parametrize("method", RL)
+def test_a_longer_training_has_the_checkpoints_of_a_shorter_one(
+    method: str, weights: Path, tmp_path: Path
+) -> None:
+    more: dict[str, Any] = {"settings": KL, "weights": weights}
+    short = Training(tmp_path / "short", method, steps=[2], **more)
     short.train(2)
+    short.steps = [2, 4]
     short.train(4)
+    straight = Training(tmp_path / "straight", method, steps=[4], **more)
     straight.train(4)
     assert same(short.weights_of(4), straight.weights_of(4))
     assert not same(short.weights_of(2), short.weights_of(4))
@@ -40,10 +59,35 @@ def test_a_longer_training_has_the_checkpoints_of_a_shorter_one(tmp_path: Path) 
     assert [row.reward for row in straight.rows(4)[2:]] == [row.reward for row in short.rows(4)]
 
 
-def test_a_tree_holds_what_sequences_share_once() -> None:
-    pairs = [([1, 2, 3], [7, 8]), ([1, 2, 3], [7, 9]), ([1, 2, 4], [7, 8])]
-    (tree,) = trees(pairs)
-    assert tree.tokens == [1, 2, 3, 7, 4, 7]
-    assert tree.positions == [0, 1, 2, 3, 2, 3]
-    assert [tree.keep[i] for i in tree.predictors] == [2, 3, 2, 3, 4, 5]
-    assert tree.targets == [7, 8, 7, 9, 7, 8]
+def test_several_passes_are_one_step(weights: Path, tmp_path: Path) -> None:
+    settings = {"passes": 3, "clip": 0.01, "clip_high": 0.01}
+    training = Training(tmp_path, steps=[2], settings=settings, weights=weights)
+    training.train(2)
+    assert [row.step for row in training.rows(2)] == [1, 2]
+    assert any((row.clipped or 0.0) > 0 for row in training.rows(2))
+    assert states.states(tmp_path).keys() == {2}
+
+
+def test_a_batch_in_parts_learns_the_same(weights: Path, tmp_path: Path) -> None:
+    execution = {"threads": 1, "accumulate": 2, "tokens_at_once": 40}
+    whole = Training(tmp_path / "whole", steps=[1], weights=weights)
+    parts = Training(tmp_path / "parts", steps=[1], weights=weights, execution=execution)
+    whole.train(1)
+    parts.train(1)
+    (one,), (other,) = whole.rows(1), parts.rows(1)
+    assert one.reward == other.reward
+    for name, tensor in whole.weights_of(1).items():
+        assert torch.allclose(tensor, parts.weights_of(1)[name], atol=2e-3)
+
+
+@pytest.mark.parametrize("method", ["GRPO", "RLOO", "PPO"])
+def test_the_start_model_is_where_kl_is_measured_from(
+    method: str, weights: Path, tmp_path: Path
+) -> None:
+    settings = KL | {"prompts": 4, "group": 8}
+    training = Training(tmp_path, method, steps=[2], settings=settings, weights=weights)
+    training.train(2)
+    first, second = (row.kl for row in training.rows(2))
+    assert first == pytest.approx(0.0, abs=1e-4)
+    assert second is not None
+    assert abs(second) > 1e-3

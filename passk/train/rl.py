@@ -1,20 +1,25 @@
-"""The methods that learn from rewards, on TRL's trainers.
+"""The methods that compare responses to one problem: GRPO, DAPO and RLOO, on TRL's trainers.
 
 Equations are those of the papers that `passk.methods` cites.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
+from passk.train import advantages, notices
 from passk.train.keeping import Keeper
+from passk.train.order import further
 from passk.train.reward import Grader
-from passk.train.rollout import Roller
-from passk.train.seams import Drawing
+from passk.train.rollout import Roller, Rollout
+from passk.train.seams import Drawing, without_idle
 
 
 class Grpo(Drawing, GRPOTrainer):  # type: ignore[misc]
@@ -31,6 +36,87 @@ class Grpo(Drawing, GRPOTrainer):  # type: ignore[misc]
         return asked, answered, None, texts, None, {}, None, []
 
 
+class Dapo(Grpo):
+    """DAPO (Yu et al. 2025): clip-higher, token-level loss, dynamic sampling, overlong penalty.
+
+    The first two (eq. 10 and 12) are TRL's. Problems whose responses are all right or all wrong
+    are replaced by others (eq. 11), `refills` times at the most; those left over after that are
+    in the batch, and count for nothing.
+    """
+
+    def roll(self, problems: Sequence[int]) -> Rollout:
+        """Draw, and draw for further problems until enough of them have mixed rewards."""
+        rollout = super().roll(problems)
+        settings, wanted = self.task.settings, len(problems)
+        rest = iter(further(self.task.key, self.step, list(problems), len(self.task.problems)))
+        for _ in range(settings["refills"]):
+            lacking = wanted - sum(rollout.mixed())
+            others = list(islice(rest, max(0, lacking)))
+            if not others:
+                break
+            rollout = rollout + self.roller.roll(others, settings["group"], self.step)
+        self.keeper.facts.update(drawing=rollout.drawing, grading=rollout.grading)
+        return fullest(rollout, wanted)
+
+    def _calculate_rewards(self, *_: Any) -> Any:
+        """Return the rewards less the penalty on responses that are nearly too long, [B, 1]."""
+        lengths = torch.tensor([sample.n_tokens for sample in self.rollout.samples])
+        settings = self.task.settings
+        penalty = advantages.overlong(lengths, settings["max_tokens"], settings["overlong"])
+        return super()._calculate_rewards() + self.accelerator.gather(
+            penalty.unsqueeze(1).to(self.accelerator.device)
+        )
+
+    def learned(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Mask problems without mixed rewards, and divide by the tokens of the others."""
+        kept = torch.tensor(self.rollout.mixed(), device=batch["advantages"].device)
+        kept = kept.repeat_interleave(self.rollout.group)
+        given = {**batch, "advantages": batch["advantages"] * kept}
+        given = super().learned(given)
+        return {**given, "num_items_in_batch": given["completion_mask"].sum()}
+
+
+def fullest(rollout: Rollout, wanted: int) -> Rollout:
+    """Return `wanted` groups: those with mixed rewards first, each kind in the order drawn."""
+    mixed = rollout.mixed()
+    best = sorted(range(len(mixed)), key=lambda group: not mixed[group])[:wanted]
+    return rollout.only(sorted(best))
+
+
+class Rloo(Drawing, RLOOTrainer):  # type: ignore[misc]
+    """RLOO (Ahmadian et al. 2024, eq. 8): advantages and loss are TRL's.
+
+    A_i = r_i - mean of the other responses' rewards; a ratio per response, not per token; the KL
+    term, where there is one, in the reward.
+    """
+
+    def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
+        """Return what TRL's own drawing returns, from ours."""
+        asked, answered = self._rolled(prompts)
+        return asked, answered, [sample.text for sample in self.rollout.samples]
+
+    def learned(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Mask responses of advantage 0: the KL term is in the advantages already."""
+        return without_idle(batch)
+
+
+def grpo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Path) -> Any:
+    """Return the trainer of GRPO."""
+    arguments = config(keeper, output, loss_type="grpo", scale_rewards="group")
+    return built(Grpo, GRPOConfig(**arguments), keeper, model, tokenizer, grader)
+
+
+def dapo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Path) -> Any:
+    """Return the trainer of DAPO."""
+    arguments = config(keeper, output, loss_type="dapo", scale_rewards="group")
+    return built(Dapo, GRPOConfig(**arguments), keeper, model, tokenizer, grader)
+
+
+def rloo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Path) -> Any:
+    """Return the trainer of RLOO."""
+    return built(Rloo, RLOOConfig(**config(keeper, output)), keeper, model, tokenizer, grader)
+
+
 def config(keeper: Keeper, output: Path, **changes: Any) -> dict[str, Any]:
     """Return the arguments that TRL's configurations of methods with rewards share."""
     settings, execution = keeper.task.settings, keeper.task.execution
@@ -42,7 +128,7 @@ def config(keeper: Keeper, output: Path, **changes: Any) -> dict[str, Any]:
         "per_device_train_batch_size": rows // parts,
         "gradient_accumulation_steps": parts,
         "steps_per_generation": parts,
-        "num_generations": group if group > 1 else rows,  # only told from one another where >= 2
+        "num_generations": group if group > 1 else rows,  # TRL wants two; ours are not compared
         "num_iterations": keeper.passes,
         "max_completion_length": settings["max_tokens"],
         "temperature": settings["temperature"],
@@ -81,14 +167,8 @@ def common(keeper: Keeper, output: Path) -> dict[str, Any]:
     }
 
 
-def grpo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Path) -> Any:
-    """Return the trainer of GRPO."""
-    arguments = config(keeper, output, loss_type="grpo", scale_rewards="group")
-    return built(Grpo, GRPOConfig(**arguments), keeper, model, tokenizer, grader)
-
-
 def built(
-    kind: type, arguments: Any, keeper: Keeper, model: Any, tokenizer: Any, grader: Grader
+    kind: Any, arguments: Any, keeper: Keeper, model: Any, tokenizer: Any, grader: Grader
 ) -> Any:
     """Return a trainer of a kind, with its seams in place."""
     task = keeper.task
@@ -102,6 +182,7 @@ def built(
     )
     trainer.keeper, trainer.task = keeper, task
     trainer.roller = Roller(task, trainer.draw, grader)
+    keeper.notice = lambda rows: notices.look(rows, task.method, task.training)
     return trainer
 
 

@@ -20,7 +20,7 @@ from passk.engines.transformers import TransformersEngine
 from passk.records import Sample
 from passk.train.keeping import Kept
 from passk.train.order import asked
-from passk.train.packing import TOKENS_AT_ONCE, tree_logprobs, trees
+from passk.train.packing import TOKENS_AT_ONCE, Tree, tree_logprobs, trees
 from passk.train.rollout import Roller, Rollout
 from passk.train.task import Task
 
@@ -51,6 +51,7 @@ class Drawing(Kept):
     task: Task
     roller: Roller
     rollout: Rollout
+    beta: float
     temperature: float
     num_iterations: int
     _metrics: Any
@@ -64,8 +65,10 @@ class Drawing(Kept):
             return list(engine.sample(requests, sampling))
 
     def roll(self, problems: Sequence[int]) -> Rollout:
-        """Return this step's responses; a method may draw more and choose."""
-        return self.roller.roll(problems, self.task.settings["group"], self.step)
+        """Return this step's responses, and note what they were like; a method may draw more."""
+        rollout = self.roller.roll(problems, self.task.settings["group"], self.step)
+        self.keeper.facts.update(told(rollout))
+        return rollout
 
     def prompt_ids(self, problem: int) -> list[int]:
         """Return the token ids of a problem's prompt."""
@@ -88,13 +91,12 @@ class Drawing(Kept):
 
     def learned(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return the batch as the loss sees it; a method may set advantages of its own."""
-        return batch
+        return batch if self.beta else without_idle(batch)
 
     def _rolled(self, prompts: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
         """Draw this step's responses; return the token ids of their prompts and their own."""
         problems = [int(name) for name in prompts[:: self.task.settings["group"]]]
         self.rollout = rollout = self.roll(problems)
-        self.keeper.facts.update(told(rollout))
         asked_ids = [self.prompt_ids(problem) for problem in rollout.problems]
         repeated = [ids for ids in asked_ids for _ in range(rollout.group)]
         return repeated, [list(sample.token_ids) for sample in rollout.samples]
@@ -103,6 +105,10 @@ class Drawing(Kept):
         """Return the rewards of this step's responses, of all processes, [B, 1]."""
         rewards = torch.tensor(self.rollout.rewards, device=self.accelerator.device)
         return self.accelerator.gather(rewards.unsqueeze(1))
+
+    def scored(self, model: Any, tree: Tree) -> Any:
+        """Return log P of the tree's response tokens, [M]."""
+        return tree_logprobs(model, tree, self.temperature)
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -121,9 +127,27 @@ class Drawing(Kept):
         pairs = sequences(input_ids, attention_mask.bool(), logits_to_keep)
         room = int(self.task.execution.get("tokens_at_once") or TOKENS_AT_ONCE)
         with self.accelerator.autocast():
-            parts = [tree_logprobs(model, tree, self.temperature) for tree in trees(pairs, room)]
+            parts = [self.scored(model, tree) for tree in trees(pairs, room)]
         logps = laid_out(torch.cat(parts), answered)
         return logps, torch.zeros_like(logps), None
+
+
+def without_idle(batch: dict[str, Any]) -> dict[str, Any]:
+    """Return a batch in which responses of advantage 0 are masked: they move nothing.
+
+    The model need not see them then. Losses that average over responses count them all the same,
+    and `num_items_in_batch`, by which others divide, stays. A batch of nothing else stays whole.
+    """
+    moving = batch["advantages"] != 0
+    if moving.dim() > 1:
+        moving = moving.any(1)
+    if not moving.any():
+        return batch
+    mask = batch["completion_mask"] * moving.unsqueeze(1)
+    changed = {**batch, "completion_mask": mask}
+    if "old_logps" in batch:  # the sum over no tokens
+        changed["old_logps"] = batch["old_logps"] * moving
+    return changed
 
 
 def sequences(input_ids: Any, mask: Any, width: int) -> list[tuple[list[int], list[int]]]:
