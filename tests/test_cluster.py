@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -250,7 +251,7 @@ def test_what_jobs_finish_after_their_snakemake_was_killed_counts(study: Study) 
 
 
 def test_status_counts_what_is_done_running_failed_and_waiting(study: Study) -> None:
-    study.set_rates("base.jsonl", [0.5] * 4, seconds=0.3)
+    study.set_rates("base.jsonl", [0.5] * 4, seconds=1)
     study.set_rates("tuned.jsonl", [0.5] * 3)
     study.save()
     before = json.loads(study.passk("status", study.file, "--json").stdout)
@@ -273,10 +274,28 @@ def test_status_counts_what_is_done_running_failed_and_waiting(study: Study) -> 
     last = after["failures"][-1]
     assert "no line for problem 'p3'" in last["message"]
     assert (study.folder / last["log"]).is_file()
+    assert any("no line for problem 'p3'" in line for line in last["tail"])
     assert after["runs"] == []
     text = study.passk("status", study.file).stdout
     assert "last failure" in text
+    assert f"    | {last['tail'][-1]}" in text
     assert "report: not made yet" in text
+
+
+def test_status_names_the_failure_of_a_later_stage_until_it_is_mended(finished: Study) -> None:
+    table = next(finished.folder.glob("outputs/store/problems/*/problems-*.parquet"))
+    whole = table.read_bytes()
+    table.write_bytes(b"PAR1 cut short")
+    for pattern in ("outputs/store/cells/base*/verdicts", "outputs/store/cells/base*/counts"):
+        shutil.rmtree(next(finished.folder.glob(pattern)))
+    shutil.rmtree(finished.folder / "outputs" / "study")
+    finished.snakemake(check=False)
+    found = json.loads(finished.passk("status", finished.file, "--json").stdout)
+    assert "/verify/" in found["failures"][-1]["log"]
+    assert "problems-" in found["failures"][-1]["message"]
+    table.write_bytes(whole)
+    finished.snakemake("--until", "count_verdicts")
+    assert json.loads(finished.passk("status", finished.file, "--json").stdout)["failures"] == []
 
 
 def test_a_second_spec_takes_shared_cells_and_makes_its_own(finished: Study) -> None:

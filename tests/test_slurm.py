@@ -77,6 +77,7 @@ def evidence(cluster: Cluster, tmp_path: Path) -> Iterator[None]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(Run.started.pop().pid, signal.SIGKILL)
     sys.stdout.write(last_words(cluster, tmp_path))
+    cluster.mend()
     cluster.empty()
 
 
@@ -345,24 +346,36 @@ def test_a_drained_node_preemption_and_a_controller_that_is_silent_for_a_minute(
     drawn_once(study, before)
 
 
-def test_a_controller_that_stays_silent_ends_the_run_with_one_message(
+def test_a_controller_that_stays_silent_or_forgets_ends_the_run_with_one_message(
     cluster: Cluster, tmp_path: Path, undisturbed: dict[str, bytes]
 ) -> None:
     study = one_model(tmp_path)
-    run = start(study, *TO_TABLES, seconds=2, patience=8)
+    run = start(study, *TO_TABLES, seconds=6, patience=8)
     wait_until(lambda: sum(journaled(study).values()) >= 4, "four responses")
     cluster.stop("slurmctld")
-    said = run.end(status=1)
-    assert len(re.findall(r"^passk: error: Slurm has not answered for", said, re.MULTILINE)) == 1
-    refused = start(study).end(status=1)
-    assert "squeue" in refused
+    ended_with(run, "Slurm has not answered for")
+    assert re.search("squeue failed|finished by another run", start(study).end(status=1))
     cluster.start_controller()
+    cluster.wait_for_nodes()
+    assert study.passk("cancel", study.file).returncode == 0
+    before = journaled(study)
+    run = start(study, *TO_TABLES, seconds=6, patience=40)
+    wait_until(lambda: sum(journaled(study).values()) >= 4 + sum(before.values()), "four more")
+    cluster.forget()
+    ended_with(run, "Slurm has forgotten")
     cluster.wait_for_nodes()
     assert study.passk("cancel", study.file).returncode == 0
     before = journaled(study)
     start(study, *TO_TABLES).end()
     assert tables(study) == undisturbed
     drawn_once(study, before)
+
+
+def ended_with(run: Run, words: str) -> None:
+    """Assert that a run ends with one message, which begins with these words."""
+    errors = re.findall(r"^passk: error: .*", run.end(status=1), re.MULTILINE)
+    assert len(errors) == 1
+    assert errors[0].startswith(f"passk: error: {words}")
 
 
 @pytest.mark.usefixtures("cluster")

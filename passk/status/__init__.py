@@ -19,7 +19,7 @@ from passk.plan.holding import describe, live_runs
 from passk.plan.trainings import Training
 from passk.progress import duration
 from passk.status.traces import failure_of, newest_logs, rate_of
-from passk.status.units import Unit, sampling, scoring_units, training
+from passk.status.units import Unit, later_jobs, sampling, scoring_units, training
 
 WATCH_SECONDS = 10.0
 """Seconds between two looks of `passk status --watch`."""
@@ -42,6 +42,12 @@ def status(plan: Plan) -> dict[str, Any]:
         found["counted"] = Path(plan.counts_of(cell)).is_file()
     report = Path(plan.layout.experiment(plan.experiment.name, "report.html"))
     parts = [*trained, *cells, *scores]
+    failures = [failure for part in parts for failure in part["failures"]]
+    failures += [
+        failure
+        for output, job in later_jobs(plan)
+        if not output.exists() and (failure := failure_of(output.stem, [job], logs))
+    ]
     return {
         "name": plan.experiment.name,
         "runs": live_runs(plan.layout),
@@ -50,9 +56,7 @@ def status(plan: Plan) -> dict[str, Any]:
         "cells": cells,
         "scores": scores,
         "total": _total([*cells, *scores]),
-        "failures": sorted(
-            (f for part in parts for f in part["failures"]), key=lambda f: f["when"]
-        ),
+        "failures": sorted(failures, key=lambda failure: failure["when"]),
         "report": str(report) if report.is_file() else None,
         "done": report.is_file() and all(p["shards"]["done"] == p["shards"]["all"] for p in parts),
     }
@@ -142,6 +146,7 @@ def to_text(found: Mapping[str, Any]) -> str:
     if found["failures"]:
         last = found["failures"][-1]
         lines += ["", f"  last failure: {last['message']}", f"           log: {last['log']}"]
+        lines += [f"    | {line}" for line in last["tail"]]
     lines += ["", f"  report: {found['report'] or 'not made yet'}"]
     return "\n".join(lines)
 

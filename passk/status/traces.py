@@ -18,6 +18,9 @@ RECENT = 600.0
 TAIL = 20_000
 """Bytes at the end of a log that are looked at."""
 
+LAST_LINES = 8
+"""Lines of a failed job's log that are shown."""
+
 FAULT = re.compile(
     r"passk: error: |slurmstepd\S*: error: |srun: error: |oom-kill|DUE TO |Killed", re.IGNORECASE
 )
@@ -82,11 +85,13 @@ def rate_of(log: Path | None) -> float:
 def failure_of(
     shard: str, jobs: Iterable[JobName], logs: Mapping[str, Path]
 ) -> dict[str, Any] | None:
-    """Return why a shard's last try failed, where a log says so."""
+    """Return why a shard's last try failed, where a log says so: its line, and the log's end."""
     names = [name for job in jobs for name in (job.log, f"slurm/{job.comment}")]
     found = [(logs[name].stat().st_mtime, logs[name]) for name in names if name in logs]
     for when, path in sorted(found, reverse=True):
-        faults = [line.strip() for line in _tail(path) if FAULT.search(line)]
+        lines = [line.rstrip() for line in _tail(path)]
+        faults = [line.strip() for line in lines if FAULT.search(line)]
         if faults:
-            return {"shard": shard, "log": str(path), "message": faults[-1], "when": when}
+            about = {"shard": shard, "log": str(path), "message": faults[-1], "when": when}
+            return {**about, "tail": lines[-LAST_LINES:]}
     return None

@@ -13,6 +13,14 @@ from passk.plan.runs import rule_name
 from passk.plan.trainings import Training
 from passk.status.traces import JobName, is_held
 
+EXPERIMENT_JOBS = (
+    ("plan.json", "resolve", "resolve_experiment"),
+    ("tables/pass_at_k.csv", "aggregate", "aggregate_tables"),
+    ("figures", "figures", "draw_figures"),
+    ("report.html", "report", "write_report"),
+)
+"""What is made once for an experiment: the output, the folder of the log, the rule."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -56,6 +64,22 @@ def sampling(plan: Plan, cell: Cell) -> Unit:
         {shard: problems * len(shard_range(shard)) for shard in shards},
         {shard: jobs(index, shard) for index, shard in enumerate(shards)},
     )
+
+
+def later_jobs(plan: Plan) -> Iterator[tuple[Path, JobName]]:
+    """Yield what jobs on CPUs make, and what each is called: they are not counted, but may fail."""
+    for cell in plan.cells.values():
+        for shard, path in zip(cell.shards(), plan.verdicts_of(cell), strict=True):
+            parts = (cell.id, cell.verdicts, shard)
+            comment = f"rule_verify_responses_wildcards_{'_'.join(parts)}"
+            yield Path(path), JobName(f"verify/{'.'.join(parts)}", comment)
+        counts = Path(plan.counts_of(cell))
+        comment = f"rule_count_verdicts_wildcards_{cell.id}_{cell.verdicts}_{cell.use.n}"
+        yield counts, JobName(f"count/{cell.id}.{counts.stem}", comment)
+    name = plan.experiment.name
+    for output, stage, rule in EXPERIMENT_JOBS:
+        made = Path(plan.layout.experiment(name, output))
+        yield made, JobName(f"{stage}/{name}", f"rule_{rule}")
 
 
 def scoring_units(plan: Plan) -> Iterator[Unit]:

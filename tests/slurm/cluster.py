@@ -124,6 +124,27 @@ class Cluster:
         while self._held:
             self._held.pop().close()
 
+    def mend(self) -> None:
+        """Start what a failed test left stopped, and bring back every node."""
+        if not _alive(self._pid("slurmctld")):
+            self.start_controller()
+        for node in self.nodes:
+            if not _alive(self._pid(f"slurmd.{node}")):
+                self.start_node(node)
+        self.wait_for_nodes()
+
+    def _pid(self, name: str) -> int:
+        """Return the number in a pid file; 0, which is no process's, without one."""
+        try:
+            return int((self.folder / f"{name}.pid").read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def forget(self) -> None:
+        """Stop slurmctld and start it without its state: it knows no job any more."""
+        self.stop("slurmctld")
+        self._daemon("slurmctld", "-f", str(self.conf), "-c")
+
     def empty(self, seconds: float = 60) -> None:
         """Cancel all jobs and wait until none is left."""
         self.run("scancel", "--user=root")
