@@ -97,7 +97,7 @@ def test_twenty_kills_lose_no_finished_row(study: Study) -> None:
 
 def wait_for_rows(output: Path, count: int) -> None:
     """Wait until a journal holds so many rows."""
-    end = time.monotonic() + 180
+    end = time.monotonic() + 600
     while len(finished_lines(output)) < count:
         assert time.monotonic() < end
         time.sleep(0.002)

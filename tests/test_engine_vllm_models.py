@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ transformers = pytest.importorskip("transformers")
 
 from tiny_models import save_adapter, save_image, save_tiny, save_tiny_vision  # noqa: E402
 
-from passk.engines.base import ModelSource, Prompt, Request, Sampling  # noqa: E402
+from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest  # noqa: E402
 from passk.engines.vllm import VllmEngine  # noqa: E402
 from passk.engines.vllm.loading import load_tokenizer, vllm_options  # noqa: E402
 from passk.errors import EngineError  # noqa: E402
@@ -142,6 +145,50 @@ def test_answers_to_images_are_those_of_transformers(
     assert answers[1]["one"]["tokens"] != answers[1]["other"]["tokens"]
 
 
+def test_copies_of_a_model_share_the_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VLLM_ENABLE_V1_MULTIPROCESSING", "VLLM_CPU_KVCACHE_SPACE", "CXX"):
+        monkeypatch.setenv(name, SETTINGS[name])
+    source = ModelSource(str(folder / "base"), dtype="float32", execution={"data_parallel": 2})
+    engine = VllmEngine.load(source)
+    samples, prompt = tuple(range(5)), Prompt(text="ab")
+    requests = [Request(name, prompt, samples, samples) for name in ("p", "q")]
+    rows = list(engine.sample(requests, Sampling(max_tokens=12)))
+    assert sorted((row.problem_id, row.sample) for row in rows) == [
+        (name, i) for name in ("p", "q") for i in samples
+    ]
+    texts = {(row.problem_id, row.sample): row.token_ids for row in rows}
+    assert all(texts["p", i] == texts["q", i] for i in samples)  # of the two copies
+    wanted = [ScoreRequest(r.problem_id, r.sample, prompt, "", tuple(r.token_ids)) for r in rows]
+    scores = {(s.problem_id, s.sample): s.sum_logprob for s in engine.score(wanted)}
+    for row in rows:
+        assert scores[row.problem_id, row.sample] == pytest.approx(row.sum_logprob, abs=1e-2)
+    with pytest.raises(EngineError, match="do not fit into max_model_len") as raised:
+        list(engine.sample(requests, Sampling(max_tokens=600)))
+    assert raised.value.fix
+    wait_until_ended()
+
+
+def test_a_copy_that_is_killed_is_told(folder: Path) -> None:
+    source = ModelSource(str(folder / "base"), execution={"data_parallel": 2})
+    engine = VllmEngine.load(source)
+    request = Request("p", Prompt(text="ab"), (0, 1), (0, 1))
+    drawn = engine.sample([request], Sampling(max_tokens=12))
+    killer = threading.Timer(1, lambda: [p.kill() for p in multiprocessing.active_children()])
+    killer.start()
+    with pytest.raises(EngineError, match="a copy of the model ended without a word"):
+        next(drawn)
+    killer.join()
+    wait_until_ended()
+
+
+def wait_until_ended() -> None:
+    """Wait until the copies, which were hung up on, have ended."""
+    end = time.monotonic() + 120
+    while multiprocessing.active_children():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def refused(source: ModelSource) -> EngineError:
     """What the engine says of a model when the first response is asked for."""
     request = Request("p", Prompt(text="a"), (0,), (0,))
@@ -181,7 +228,7 @@ def test_an_adapter_of_the_output_layer_is_sampled_and_not_scored(
 
 
 def test_settings_reach_vllm(folder: Path) -> None:
-    """vLLM's own reading of what it is handed; two copies of a model do not run here."""
+    """vLLM's own reading of what it is handed: a model in several parts does not run here."""
     from vllm.engine.arg_utils import EngineArgs
 
     execution = {"tensor_parallel": 2, "pipeline_parallel": 3, "max_model_len": 128}

@@ -37,6 +37,7 @@ class VllmEngine:
         """Keep what is to be loaded."""
         self._source = model
         self._llm: Any = None
+        self._scoring = False
         self.device = "cpu" if on_cpu() else "cuda"
 
     @classmethod
@@ -44,6 +45,10 @@ class VllmEngine:
         """See `Engine.load`: vLLM must be there; the weights are read at first use."""
         import vllm  # noqa: F401 - the registry says how to install it
 
+        if model.execution.get("data_parallel", 1) > 1:
+            from passk.engines.vllm.copies import CopiedEngine
+
+            return CopiedEngine(model)
         return cls(model)
 
     @cached_property
@@ -87,8 +92,11 @@ class VllmEngine:
 
     def start(self, *, scoring: bool) -> Any:
         """Return vLLM's `LLM`, loaded in the mode that the work needs."""
+        if self._llm is not None and self._scoring != scoring:
+            self._llm.llm_engine.engine_core.shutdown()  # its memory is the other's
+            self._llm = None
         if self._llm is None:
-            self._llm = load(self._source, scoring=scoring)
+            self._llm, self._scoring = load(self._source, scoring=scoring), scoring
         return self._llm
 
     def _ask(self, llm: Any, requests: Sequence[Request], sampling: Sampling) -> dict[str, Asked]:

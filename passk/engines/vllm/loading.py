@@ -24,7 +24,6 @@ CPU_SETTINGS = {"VLLM_CPU_KVCACHE_SPACE": "4"}
 EXECUTION = {
     "tensor_parallel": "tensor_parallel_size",
     "pipeline_parallel": "pipeline_parallel_size",
-    "data_parallel": "data_parallel_size",
     "gpu_memory": "gpu_memory_utilization",
     "max_model_len": "max_model_len",
     "batch_size": "max_num_seqs",
