@@ -128,7 +128,7 @@ def load_experiment(file: Path) -> Experiment:
     _fill_sizes(document, data)
     experiment = _build_experiment(document, data)
     faults: list[str] = []
-    for path, message in meaning_faults(experiment, data):
+    for path, message in dict.fromkeys(meaning_faults(experiment, data)):
         faults.append(f"{document.where(path)}: {message}")
     catalogue, prompts = _load_catalogue(experiment, document, faults)
     if faults:

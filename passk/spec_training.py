@@ -95,7 +95,8 @@ def _start_faults(experiment: Experiment, model: Model, train: Train) -> Iterato
     path = (*_path(model), "from")
     start = experiment.models.get(train.start)
     if start is None:
-        hint = did_you_mean(train.start, experiment.models.keys() - {model.name})
+        others = [one.name for one in experiment.models.values() if one.entry != model.entry]
+        hint = did_you_mean(train.start, others)
         yield path, f"unknown name '{train.start}'; {hint}"
         return
     if start.imported is not None:
