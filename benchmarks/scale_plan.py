@@ -3,10 +3,11 @@
 For 100, 1,000 and 10,000 shards of the fake engine (a shard is two jobs: drawn, verified), in
 alternation, medians of the rounds: a dry run of everything, and a run with nothing to do. Seconds
 are of processor time, which other work on the machine changes least. The bare workflow's rules
-have a log, a param, threads and resources, all constant. Then a spec of the size of a whole paper:
-32 models, 8 benchmarks, 10,240 shards.
+have a log, a param, threads and resources, all constant. Or, with `--paper`, a spec of the size of
+a whole paper: 32 models, 8 benchmarks, 10,240 shards.
 
-    python benchmarks/scale_plan.py                      # about 8 minutes
+    python benchmarks/scale_plan.py                      # about 10 minutes
+    python benchmarks/scale_plan.py --paper --rounds 1
     python benchmarks/scale_plan.py --shards 100 1000 --rounds 3
     python benchmarks/scale_plan.py --same-collector     # both look for garbage equally seldom
 """
@@ -255,7 +256,8 @@ def main() -> None:
     options = parser.parse_args()
     for shards in () if options.paper else options.shards:
         compare(shards, options.rounds, same_collector=options.same_collector)
-    whole_paper(min(options.rounds, 3))
+    if options.paper:
+        whole_paper(options.rounds)
 
 
 if __name__ == "__main__":
