@@ -88,6 +88,10 @@ def _model_faults(
         return
     yield from _teacher_faults(experiment, path, method, train)
     yield from _setting_faults(path, method, train)
+    prompts = settings(method, train.settings, teacher_of(train))["prompts"]
+    if prompts % model.execution.get("accumulate", 1):
+        where = (*path[:-1], "execution", "accumulate")
+        yield where, f"does not divide the {prompts} problems of a step (`train.prompts`)"
 
 
 def _start_faults(experiment: Experiment, model: Model, train: Train) -> Iterator[Fault]:

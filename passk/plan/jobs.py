@@ -19,7 +19,7 @@ from passk.plan.cells import Cell, Scoring, shard_range
 from passk.plan.cost import rates, scoring_rates, step_rate
 from passk.plan.partitions import Need, Partition, longest, misfit
 from passk.plan.runs import SamplingRun, ScoringRun
-from passk.plan.sizes import job_gpus, job_memory, training_memory
+from passk.plan.sizes import job_gpus, job_memory, training_gpus, training_memory
 from passk.plan.trainings import Training
 from passk.spec import Model
 
@@ -63,7 +63,7 @@ class Jobs:
     def _need(self, item: Cell | Scoring | Training) -> Need:
         """Return what a job of one shard, or a training of one step, needs, without any margin."""
         if isinstance(item, Training):  # whatever time it is given, a killed one goes on
-            return Need(job_gpus(item.model), training_memory(item), START_MINUTES)
+            return Need(training_gpus(item.model), training_memory(item), START_MINUTES)
         shards = item.shards() if isinstance(item, Cell) else item.shards
         seconds = max((self._job_seconds(item, shard) for shard in shards[:1]), default=0.0)
         memory = job_memory(item.model, item.weights)
@@ -165,7 +165,7 @@ class Jobs:
 
     def train_gpus(self, wildcards: Any) -> int:
         """Return the GPUs of a training job."""
-        return job_gpus(self.plan.training(wildcards.training).model)
+        return training_gpus(self.plan.training(wildcards.training).model)
 
     @property
     def train_gpu_model(self) -> Callable[[Any], str | None] | None:

@@ -33,6 +33,11 @@ def job_gpus(model: Model) -> int:
     return int(model.execution.get("gpus", default))
 
 
+def training_gpus(model: Model) -> int:
+    """Return the GPUs of a training job: one, however many the model is drawn with, or none."""
+    return min(1, job_gpus(model))
+
+
 def job_memory(model: Model, weights: Weights) -> int:
     """Return the main memory, in MB, of one job; `execution.memory` (GB) says it outright."""
     if "memory" in model.execution:

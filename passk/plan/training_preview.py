@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.plan.build import Plan
-from passk.plan.cost import gpus, step_rate
+from passk.plan.cost import step_rate
 from passk.plan.nearest import missing, why_training
 from passk.plan.sizes import trained_bytes
 from passk.plan.trainings import Training
@@ -35,7 +35,7 @@ def preview_training(
         "responses_left": 0,
         "tokens_left": 0,
         "hours_left": hours,
-        "gpu_hours_left": hours * gpus(training.model) if training.model.engine == "vllm" else 0.0,
+        "gpu_hours_left": hours if training.model.engine == "vllm" else 0.0,
         "bytes_left": len(absent) * trained_bytes(training),
         "basis": rate.basis,
     }
