@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
+import psutil
+
 INSTALL = "apt-get install -y --no-install-recommends slurm-wlm munge"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
 SYSTEM_CONF = Path("/etc/slurm/slurm.conf")
@@ -119,6 +121,7 @@ class Cluster:
             self.empty()
         for file in sorted(self.folder.glob("*.pid"), reverse=True):
             self.stop(file.stem)
+        kill_steps(self.folder)
         if SYSTEM_CONF.is_symlink() and SYSTEM_CONF.readlink() == self.conf:
             SYSTEM_CONF.unlink()
         while self._held:
@@ -285,11 +288,23 @@ def free_ports(count: int) -> list[int]:
 
 
 def stop_left_over() -> None:
-    """Stop the daemons of a cluster whose tests were killed: the link still names its folder."""
+    """Stop the cluster of a run that was killed: Slurm's link still names its folder."""
     if not SYSTEM_CONF.is_symlink():
         return
-    for file in SYSTEM_CONF.readlink().parent.glob("*.pid"):
+    folder = SYSTEM_CONF.readlink().parent
+    for file in folder.glob("*.pid"):
         stop_by(file, file.stem.partition(".")[0], signal.SIGKILL)
+    kill_steps(folder)
+
+
+def kill_steps(folder: Path) -> None:
+    """Kill the jobs of a cluster whose daemons are gone, and what watches over them."""
+    for process in psutil.process_iter(["name"]):
+        with contextlib.suppress(psutil.Error):
+            if process.info["name"] == "slurmstepd" and process.cwd().startswith(str(folder)):
+                for one in (process, *process.children(recursive=True)):
+                    with contextlib.suppress(psutil.Error):
+                        one.kill()
 
 
 def stop_by(file: Path, program: str, how: signal.Signals) -> None:
