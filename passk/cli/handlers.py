@@ -24,7 +24,8 @@ def run_validate(options: argparse.Namespace) -> None:
     for warning in plan.warnings():
         print(f"warning: {warning}")
     models, cells = len(plan.experiment.models), len(plan.cells)
-    print(f"{options.spec}: valid; {models} models, {cells} cells")
+    trainings = f", {len(plan.trainings)} trainings" if plan.trainings else ""
+    print(f"{options.spec}: valid; {models} models{trainings}, {cells} cells")
 
 
 def run_plan(options: argparse.Namespace) -> None:
@@ -39,45 +40,6 @@ def run_plan(options: argparse.Namespace) -> None:
         Jobs(plan).limit(read_partitions(options.partitions))
     found = preview(plan)
     print(json.dumps(found, indent=1, ensure_ascii=False) if options.json else to_text(found))
-
-
-def run_where(options: argparse.Namespace) -> None:
-    """Name the report of a spec, or fail where it has not been made."""
-    from passk.plan.layout import Layout
-    from passk.spec_files import load_experiment
-
-    if options.model:
-        print(_weights_of(options.spec, options.model))
-        return
-    experiment = load_experiment(options.spec)
-    report = Path(Layout(experiment.outputs).experiment(experiment.name, "report.html"))
-    if not report.is_file():
-        raise PasskError(
-            "not made yet",
-            where=str(report),
-            fix=f"snakemake --cores all --configfile {options.spec}",
-        )
-    print(f"\nreport: open {report.resolve()}")
-
-
-def _weights_of(spec: Path, name: str) -> str:
-    """Return where a model's weights stand, or fail where they have not been made."""
-    from passk.errors import did_you_mean
-    from passk.plan import build_plan
-
-    weights = build_plan(spec).weights
-    if name not in weights:
-        hint = did_you_mean(name, weights)
-        raise PasskError(f"no model '{name}' in this spec; {hint}", where=str(spec))
-    found = weights[name]
-    missing = [marker for marker in found.markers if not Path(marker).is_file()]
-    if missing:
-        raise PasskError(
-            f"the weights of '{name}' are not made yet",
-            where=missing[0],
-            fix=f"snakemake --cores all --configfile {spec}",
-        )
-    return found.load
 
 
 def run_resolve(options: argparse.Namespace) -> None:

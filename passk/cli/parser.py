@@ -145,7 +145,7 @@ def _add_where(commands: Any) -> None:
     command = _command(
         commands,
         "where",
-        handlers.run_where,
+        running.run_where,
         "name the report to open, or the folder of a trained model",
         "passk where specs/quickstart.yaml",
     )

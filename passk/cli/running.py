@@ -1,10 +1,13 @@
-"""Commands about a run that is going on: how far it is, its jobs, and what it needs first."""
+"""Commands about a run: how far it is, its jobs, what it needs first, and where it left what."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import time
+from pathlib import Path
+
+from passk.errors import PasskError
 
 
 def run_status(options: argparse.Namespace) -> None:
@@ -41,3 +44,42 @@ def run_fetch(options: argparse.Namespace) -> None:
 
     for item in fetch(build_plan(options.spec), dry_run=options.dry_run):
         print(item, flush=True)
+
+
+def run_where(options: argparse.Namespace) -> None:
+    """Name the report of a spec, or fail where it has not been made."""
+    from passk.plan.layout import Layout
+    from passk.spec_files import load_experiment
+
+    if options.model:
+        print(_weights_of(options.spec, options.model))
+        return
+    experiment = load_experiment(options.spec)
+    report = Path(Layout(experiment.outputs).experiment(experiment.name, "report.html"))
+    if not report.is_file():
+        raise PasskError(
+            "not made yet",
+            where=str(report),
+            fix=f"snakemake --cores all --configfile {options.spec}",
+        )
+    print(f"\nreport: open {report.resolve()}")
+
+
+def _weights_of(spec: Path, name: str) -> str:
+    """Return where a model's weights stand, or fail where they have not been made."""
+    from passk.errors import did_you_mean
+    from passk.plan import build_plan
+
+    weights = build_plan(spec).weights
+    if name not in weights:
+        hint = did_you_mean(name, weights)
+        raise PasskError(f"no model '{name}' in this spec; {hint}", where=str(spec))
+    found = weights[name]
+    missing = [marker for marker in found.markers if not Path(marker).is_file()]
+    if missing:
+        raise PasskError(
+            f"the weights of '{name}' are not made yet",
+            where=missing[0],
+            fix=f"snakemake --cores all --configfile {spec}",
+        )
+    return found.load
