@@ -35,20 +35,26 @@ class Span(Protocol):
 
     Attributes:
         tokens: token ids, length T.
-        start: position of the first token; see `stride`.
-        stride: 1 where positions go up along the span, 0 where all tokens share `start`.
+        positions: of the tokens.
         keep: offsets of the tokens whose next-token logits are wanted.
         inputs: the prompt with its images, where it has any: then the model runs on it alone.
     """
 
-    tokens: Sequence[int]
-    start: int
-    stride: int
-    keep: Sequence[int]
-    inputs: Inputs | None
+    @property
+    def tokens(self) -> Sequence[int]: ...  # noqa: D102
+    @property
+    def positions(self) -> Sequence[int]: ...  # noqa: D102
+    @property
+    def keep(self) -> Sequence[int]: ...  # noqa: D102
+    @property
+    def inputs(self) -> Inputs | None: ...  # noqa: D102
 
     def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:
         """Return the attention output [1, H, T, D] for q [1, H, T, D], k and v [1, K, T, D]."""
+        ...
+
+    def finish(self) -> None:
+        """Count what was saved, once the forward pass is over."""
         ...
 
 
@@ -76,8 +82,6 @@ class Prefix:
 class Chunk:
     """Consecutive tokens of one sequence: a prompt, a response, or a part of either."""
 
-    stride = 1
-
     def __init__(
         self,
         tokens: Sequence[int],
@@ -90,7 +94,8 @@ class Chunk:
         """Attend to `contexts` (which come before) and causally to itself; extend `save`."""
         self.tokens, self.keep, self.save, self.inputs = tokens, keep, save, inputs
         self.contexts = [context for context in contexts if context.length]
-        self.start = sum(context.length + context.shift for context in self.contexts)
+        start = sum(context.length + context.shift for context in self.contexts)
+        self.positions = range(start, start + len(tokens))
 
     def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:
         """See `Span.attend`."""
@@ -156,13 +161,12 @@ def _power_of_two(count: int) -> int:
 class Rows:
     """The newest token of each row of a `RowCache`, after the prompt that all rows share."""
 
-    stride = 0
     inputs = None
 
     def __init__(self, tokens: Sequence[int], prompt: Prefix, cache: RowCache) -> None:
         """Take one token per row."""
         self.tokens, self.prompt, self.cache = tokens, prompt, cache
-        self.start = prompt.length + prompt.shift + cache.length
+        self.positions = [prompt.length + prompt.shift + cache.length] * len(tokens)
         self.keep = range(len(tokens))
 
     def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:

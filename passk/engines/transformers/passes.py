@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from passk.engines.transformers.attention import Chunk, Rows
+from passk.engines.transformers.attention import Chunk, Span
 
 
-def forward(model: Any, spans: Sequence[Chunk | Rows]) -> Any:
+def forward(model: Any, spans: Sequence[Span]) -> Any:
     """Run the model over packed spans; return the kept tokens' next-token logits [n, V].
 
     Prompts with images go through it alone, one by one, since it works out their embeddings and
@@ -26,27 +26,37 @@ def forward(model: Any, spans: Sequence[Chunk | Rows]) -> Any:
     return torch.cat([parts[id(span)] for span in spans])
 
 
-def _packed(model: Any, spans: Sequence[Chunk | Rows]) -> Any:
+def hidden_states(model: Any, spans: Sequence[Span]) -> Any:
+    """Run the model over spans of text without its last layer; return [n, C] for kept tokens."""
+    inputs, keep = _inputs(model, spans)
+    states = model.base_model(**inputs).last_hidden_state[0]
+    for span in spans:
+        span.finish()
+    return states if len(keep) == len(states) else states[keep]
+
+
+def _packed(model: Any, spans: Sequence[Span]) -> Any:
     """Run the model once over packed spans of text."""
+    inputs, keep = _inputs(model, spans)
+    output = model(**inputs, logits_to_keep=keep)
+    for span in spans:
+        span.finish()
+    return output.logits[0]
+
+
+def _inputs(model: Any, spans: Sequence[Span]) -> tuple[dict[str, Any], Any]:
+    """Return what the model is given for packed spans of text, and where the kept tokens are."""
     tokens: list[int] = []
     positions: list[int] = []
     keep: list[int] = []
     for span in spans:
         keep += [len(tokens) + offset for offset in span.keep]
-        positions += [span.start + span.stride * i for i in range(len(span.tokens))]
+        positions += span.positions
         tokens += span.tokens
     packed = torch.tensor([tokens, positions, keep + [0] * (len(tokens) - len(keep))])
     packed = packed.to(model.device)
-    output = model(
-        input_ids=packed[:1],
-        position_ids=packed[1:2],
-        logits_to_keep=packed[2, : len(keep)],
-        use_cache=False,
-        spans=spans,
-    )
-    for span in spans:
-        span.finish()
-    return output.logits[0]
+    given = {"input_ids": packed[:1], "position_ids": packed[1:2]}
+    return given | {"use_cache": False, "spans": spans}, packed[2, : len(keep)]
 
 
 def _seen(model: Any, span: Chunk, inputs: Mapping[str, Any]) -> Any:

@@ -1,22 +1,27 @@
 """Log-probabilities of given responses.
 
-Responses to one prompt share its keys and values. Response tokens are packed into forward passes
-of a fixed number of positions, for which alone logits are held; a response that does not fit in
-one pass goes on in the next from the keys and values that it has left.
+Responses to one prompt share its keys and values. Responses are packed into forward passes of a
+limited number of positions; one that does not fit in a pass goes on in the next from the keys and
+values that it has left. Passes run side by side (`lanes`), attention is of few large products
+(`bundles`), and logits are never held for the whole vocabulary (`vocabulary`).
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 
 from passk.engines.transformers.attention import Chunk, Inputs, Prefix
+from passk.engines.transformers.bundles import bundled
+from passk.engines.transformers.lanes import lanes_of, side_by_side
 from passk.engines.transformers.passes import forward
+from passk.engines.transformers.vocabulary import plain_head, token_logprobs
 from passk.records import Score
 
 POSITIONS_AT_ONCE = 512
@@ -25,8 +30,7 @@ POSITIONS_AT_ONCE = 512
 PROMPT_TOKENS_AT_ONCE = 8192
 """Prompt tokens of one forward pass, unless a single prompt is longer."""
 
-ROWS_AT_ONCE = 16
-"""Positions whose logits are normalised at once, so that they stay in the processor's cache."""
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
@@ -61,6 +65,10 @@ class Response:
         save = self.own if len(piece) < self.left else None
         return Chunk(piece, [self.prompt, self.own], save=save, keep=range(len(piece)))
 
+    def following(self, chunk: Chunk) -> tuple[int, ...]:
+        """Return the tokens that are predicted at the tokens of the newest chunk."""
+        return self.tokens[self.done + 1 : self.done + 1 + len(chunk.tokens)]
+
     def scores(self) -> Iterator[Score]:
         """Yield the score for each request; a response of no tokens has no perplexity (NaN)."""
         count = len(self.tokens)
@@ -90,70 +98,67 @@ class Scored:
 
 def score_responses(model: Any, problems: Iterable[Scored]) -> Iterator[Score]:
     """Yield the score of every response, each as soon as it is known."""
+    lanes, head = lanes_of(model), plain_head(model)
     for batch in _batches(problems):
-        _read_prompts(model, batch)
+        seen = any(problem.inputs for problem in batch)  # a model with images keeps state then
+        prompts = list(_loads(batch, lambda problem: len(problem.prompt)))
+        deque(side_by_side(partial(_read_prompts, model), prompts, 1 if seen else lanes), maxlen=0)
         responses = [r for problem in batch for r in problem.responses.values()]
         for response in responses:
             if response.left <= 0:
                 yield from response.scores()
-        waiting = deque(r for r in responses if r.left > 0)
-        while waiting:
-            yield from _pass(model, waiting)
+        loads = list(_loads([r for r in responses if r.left > 0], lambda response: response.left))
+        for load in side_by_side(partial(_read_responses, model, head), loads, lanes):
+            for response in load:
+                yield from response.scores()
 
 
 def _batches(problems: Iterable[Scored]) -> Iterator[list[Scored]]:
-    """Yield problems in lists whose prompts fit in one forward pass."""
-    batch: list[Scored] = []
-    tokens = 0
-    for problem in problems:
-        if batch and tokens + len(problem.prompt) > PROMPT_TOKENS_AT_ONCE:
-            yield batch
-            batch, tokens = [], 0
-        batch.append(problem)
-        tokens += len(problem.prompt)
-    if batch:
-        yield batch
+    """Yield problems in lists whose prompts' keys and values are held together."""
+    return _packs(problems, lambda problem: len(problem.prompt), PROMPT_TOKENS_AT_ONCE)
 
 
-def _read_prompts(model: Any, batch: Sequence[Scored]) -> None:
+def _loads(items: Iterable[Item], tokens: Callable[[Item], int]) -> list[list[Item]]:
+    """Return lists of what fits in one pass, and of one item that does not; the largest first."""
+    loads = list(_packs(items, tokens, POSITIONS_AT_ONCE))
+    return sorted(loads, key=lambda load: -sum(map(tokens, load)))
+
+
+def _packs(
+    items: Iterable[Item], tokens: Callable[[Item], int], limit: int
+) -> Iterator[list[Item]]:
+    """Yield neighbours in lists of `limit` tokens at the most, or of one item."""
+    pack: list[Item] = []
+    size = 0
+    for item in items:
+        if pack and size + tokens(item) > limit:
+            yield pack
+            pack, size = [], 0
+        pack.append(item)
+        size += tokens(item)
+    if pack:
+        yield pack
+
+
+def _read_prompts(model: Any, load: Sequence[Scored]) -> None:
     """Compute the prompts' keys and values, and the probability of each response's first token."""
     chunks = [
-        Chunk(p.prompt, save=p.prefix, keep=[len(p.prompt) - 1], inputs=p.inputs) for p in batch
+        Chunk(p.prompt, save=p.prefix, keep=[len(p.prompt) - 1], inputs=p.inputs) for p in load
     ]
-    for problem, logits in zip(batch, forward(model, chunks), strict=True):
+    for problem, logits in zip(load, forward(model, bundled(chunks)), strict=True):
         known = logits.float().log_softmax(-1)
         for response in problem.responses.values():
             response.logprob = known[response.tokens[0]].item() if response.tokens else 0.0
 
 
-def _pass(model: Any, waiting: deque[Response]) -> Iterator[Score]:
-    """Fill one forward pass from the responses that wait; yield those that are complete."""
-    taken: list[tuple[Response, Chunk]] = []
-    room = POSITIONS_AT_ONCE
-    while waiting and room:
-        response = waiting.popleft()
-        taken.append((response, response.chunk(room)))
-        room -= len(taken[-1][1].tokens)
-    logits = forward(model, [chunk for _, chunk in taken])
-    targets = [t for r, c in taken for t in r.tokens[r.done + 1 : r.done + 1 + len(c.tokens)]]
-    parts = token_logprobs(logits, targets).split([len(chunk.tokens) for _, chunk in taken])
-    for (response, chunk), part in zip(taken, parts, strict=True):
-        response.logprob += part.sum(dtype=torch.float64).item()
-        response.done += len(chunk.tokens)
-        if response.left:
-            waiting.appendleft(response)
-        else:
-            yield from response.scores()
-
-
-def token_logprobs(logits: Any, targets: Sequence[int]) -> Any:
-    """Return log P of each target [n] under logits [n, V], in float32."""
-    wanted = torch.tensor(targets, device=logits.device).unsqueeze(1)
-    blocks = zip(logits.split(ROWS_AT_ONCE), wanted.split(ROWS_AT_ONCE), strict=True)
-    parts = [_picked(block.float(), target) for block, target in blocks]
-    return torch.cat(parts)
-
-
-def _picked(logits: Any, targets: Any) -> Any:
-    """Return log P of targets [n, 1] under float32 logits [n, V]."""
-    return logits.log_softmax(-1).gather(1, targets)[:, 0]
+def _read_responses(model: Any, head: Any, load: list[Response]) -> list[Response]:
+    """Run the model over responses; one that does not fit in a pass goes on in the next."""
+    while any(response.left for response in load):
+        chunks = [response.chunk(POSITIONS_AT_ONCE) for response in load]
+        targets = [t for r, c in zip(load, chunks, strict=True) for t in r.following(c)]
+        known = token_logprobs(model, head, bundled(chunks), targets)
+        parts = known.split([len(chunk.tokens) for chunk in chunks])
+        for response, chunk, part in zip(load, chunks, parts, strict=True):
+            response.logprob += part.sum(dtype=torch.float64).item()
+            response.done += len(chunk.tokens)
+    return load

@@ -1,0 +1,45 @@
+"""Forward passes side by side, each on a core of its own.
+
+Threads that share one pass wait for each other at each of its thousand operations; threads that
+take a pass each never do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import torch
+
+Load = TypeVar("Load")
+Result = TypeVar("Result")
+
+LANES = 8
+"""Passes at once at the most: each needs memory for its activations."""
+
+STATEFUL_ROPES = {"dynamic", "longrope"}
+"""Rotary embeddings that keep what they have seen of lengths, so that passes would disturb them."""
+
+
+def lanes_of(model: Any) -> int:
+    """Return how many passes the model can take at once: one on a GPU, which one keeps busy."""
+    ropes = {getattr(module, "rope_type", None) for module in model.modules()}
+    return 1 if model.device.type != "cpu" or ropes & STATEFUL_ROPES else LANES
+
+
+def side_by_side(
+    work: Callable[[Load], Result], loads: Sequence[Load], lanes: int
+) -> Iterator[Result]:
+    """Yield the result of each load, in order; the process's threads are split over the lanes."""
+    threads = torch.get_num_threads()
+    workers = min(threads, lanes, len(loads))
+    if workers <= 1:
+        yield from map(work, loads)
+        return
+    pool = ThreadPoolExecutor(workers, "lane", torch.set_num_threads, (threads // workers,))
+    try:
+        yield from pool.map(torch.no_grad()(work), loads)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # a lane's number is that of later threads, else
