@@ -128,9 +128,13 @@ def test_engines_benchmarks_and_verifiers_do_not_know_each_other() -> None:
                 assert not imported & others, f"{path} imports {imported & others}"
 
 
-@pytest.mark.parametrize("spec", [None, "specs/quickstart.yaml", "specs/paper-math.yaml"])
+@pytest.mark.parametrize(
+    "spec", [None, "specs/quickstart.yaml", "specs/paper-math.yaml", "specs/miniature.yaml"]
+)
 def test_planning_imports_nothing_heavy(spec: str | None) -> None:
-    plan = f"from passk.plan import build_plan; build_plan(Path({spec!r}))" if spec else ""
+    plan = (
+        f"from passk.plan import build_plan; build_plan(Path({spec!r})).warnings()" if spec else ""
+    )
     heavy = "torch transformers pandas matplotlib vllm math_verify sympy pyarrow"
     program = (
         f"import sys, passk; from pathlib import Path; {plan}\n"

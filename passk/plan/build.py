@@ -135,6 +135,11 @@ class Plan:
         folder = f"{item.use.name}-{item.identity.questions}"
         return self.layout.problems(folder, item.identity.answers)
 
+    @cached_property
+    def _contamination(self) -> tuple[str, ...]:
+        """What is trained on and measured, too; problems are read for it."""
+        return tuple(contamination(self.cells.values(), self.trainings.values()))
+
     def warnings(self) -> list[str]:
         """Return what a user should know before anything runs."""
         models = {cell.model.name: cell for cell in self.cells.values()}
@@ -143,7 +148,7 @@ class Plan:
             for name, cell in models.items()
             if cell.weights.missing
         ]
-        found.extend(contamination(self.cells.values(), self.trainings.values()))
+        found.extend(self._contamination)
         for benchmark in self.experiment.catalogue.values():
             reason = unpinned(benchmark)
             found.extend([f"benchmark '{benchmark.name}': {reason}"] if reason else [])
