@@ -21,7 +21,7 @@ from tiny_models import save_adapter, save_tiny
 
 from passk.engines.base import ModelSource, Prompt, Request, Sampling
 from passk.engines.transformers import TransformersEngine
-from passk.engines.troubles import first_line
+from passk.engines.troubles import explained, first_line
 from passk.errors import EngineError
 
 ANSWERS = {
@@ -114,6 +114,15 @@ def test_a_hub_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.Monkey
 )
 def test_one_line_tells_what_went_wrong(message: str, told: str) -> None:
     assert first_line(ValueError(message)) == told
+
+
+def test_vllms_processes_tell_their_cause_above() -> None:
+    """vLLM's own words where a process of its own could not start, as for want of memory."""
+    said = "Engine core initialization failed. See root cause above. Failed core proc(s): {}"
+    with pytest.raises(EngineError) as raised, explained(ModelSource("org/name")):
+        raise RuntimeError(said)
+    assert raised.value.fix.startswith("see the cause above")
+    assert "lower gpu_memory" in raised.value.fix
 
 
 SMALL_MEMORY = """

@@ -55,12 +55,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def telling(tiny: Path, engine: VllmEngine) -> VllmEngine:
+def telling(tiny: Path) -> VllmEngine:
     """The engine on a tiny model, asked for entropies; it computes in this process.
 
-    vLLM then keeps what its variables are, so that it is loaded after the one that does not.
+    So does what is loaded later, for vLLM then keeps the values of its variables. Tests that take
+    `engine`, which has processes of its own, come first.
     """
-    engine.start(scoring=False)
     execution = {"entropy": True}
     found = VllmEngine.load(ModelSource(str(tiny), dtype="float32", execution=execution))
     with pytest.MonkeyPatch.context() as patch:

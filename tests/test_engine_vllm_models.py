@@ -197,6 +197,12 @@ def refused(source: ModelSource) -> EngineError:
     return raised.value
 
 
+def test_a_context_longer_than_the_model_takes_is_refused(folder: Path) -> None:
+    error = refused(ModelSource(str(folder / "base"), execution={"max_model_len": 100_000}))
+    assert error.what.startswith("cannot load the model: User-specified max_model_len (100000)")
+    assert error.fix == "lower execution.max_model_len to what the model takes"
+
+
 def test_a_gguf_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
     error = refused(ModelSource(str(tmp_path / "m.gguf")))
