@@ -46,7 +46,7 @@ slurm: $(VENV)/.ready
 	folder=$$(mktemp -d /tmp/passk-slurm-XXXX) && python tests/slurm/cluster.py check $$folder && rm -r $$folder
 
 test-slurm: slurm
-	PASSK_TEST_SLURM=1 python -m pytest -v --durations=0 tests/test_slurm.py < /dev/null
+	PASSK_TEST_SLURM=1 python -m pytest -vv --durations=0 tests/test_slurm.py < /dev/null
 
 # The CPU build wants no vision packages: theirs are of another torch. The tests of images take
 # torchvision's Python code, from a folder that nothing else sees.

@@ -222,15 +222,15 @@ def test_the_whole_workflow_and_a_second_spec_meanwhile(
     tmp_path: Path, undisturbed: dict[str, bytes]
 ) -> None:
     study = one_model(tmp_path)
-    run = start(study, seconds=0.4)
+    run = start(study, seconds=3)
     wait_until(lambda: journaled(study), "a journal")
+    status = json.loads(study.passk("status", study.file, "--json").stdout)
+    assert [Path(run["spec"]).name for run in status["runs"]] == ["study.yaml"]
+    assert status["total"]["shards"]["running"] > 0
     other = Study(tmp_path, json.loads(json.dumps(study.spec)) | {"name": "other"}, "other.yaml")
     other.spec["samplers"]["cold"] = {"temperature": 0.5, "max_tokens": 8}
     refused = start(other).end(status=1)
     assert re.search(r"study.yaml .* is making store/cells/base", refused), refused
-    status = json.loads(study.passk("status", study.file, "--json").stdout)
-    assert [Path(run["spec"]).name for run in status["runs"]] == ["study.yaml"]
-    assert status["total"]["shards"]["running"] > 0
     run.end()
     assert tables(study) == undisturbed
     drawn_once(study, {})
@@ -298,7 +298,7 @@ def test_snakemake_killed_while_its_jobs_run_on(
 ) -> None:
     study = one_model(tmp_path)
     study.spec["jobs"] = {"shards": 2}
-    run = start(study, seconds=2)
+    run = start(study, seconds=8)
     wait_until(lambda: len([n for n in journaled(study).values() if n]) >= 2, "two journals")
     os.killpg(run.process.pid, signal.SIGKILL)
     run.process.wait()
@@ -322,7 +322,7 @@ def test_a_drained_node_preemption_and_a_controller_that_is_silent_for_a_minute(
     cluster: Cluster, tmp_path: Path, undisturbed: dict[str, bytes]
 ) -> None:
     study = one_model(tmp_path)
-    run = start(study, *TO_TABLES, seconds=2)
+    run = start(study, *TO_TABLES, seconds=4)
     wait_until(lambda: all(journaled(study).get(shard) for shard in SHARDS), "four journals")
     cluster.run("scontrol", "update", "NodeName=n2", "State=DRAIN", "Reason=test")
     evicted = [shard for shard in SHARDS if running(cluster, shard).node == "n1"]
