@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -383,6 +384,22 @@ def test_status_counts_checkpoints_and_steps(trained: Study) -> None:
     assert (state["shards"]["done"], state["shards"]["waiting"]) == (1, 1)
     assert not found["done"]
     assert f"1/2  training {training}" in trained.passk("status", trained.file).stdout
+
+
+def test_status_sees_a_training_at_work_and_how_far_its_state_is(trained: Study) -> None:
+    trained.spec["models"]["grpo@{step}"]["steps"] = [1, 10]
+    (training,) = plan_of(trained).trainings
+    put_checkpoint(trained, training, 1, seconds=1.0)
+    state = trained.folder / f"outputs/store/trainings/{training}/state"
+    (state / "step-000006").mkdir(parents=True)
+    (state / "lock").touch()
+    with (state / "lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = json.loads(trained.passk("status", trained.file, "--json").stdout)
+    (at_work,) = found["trainings"]
+    assert (at_work["steps_done"], at_work["shards"]["running"]) == (6, 1)
+    found = json.loads(trained.passk("plan", trained.file, "--json").stdout)
+    assert found["trainings"][0]["steps_left"] == 4
 
 
 def test_trainings_that_no_spec_names_are_orphans(trained: Study) -> None:
