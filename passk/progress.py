@@ -25,6 +25,7 @@ class Progress:
         self._began = self._said = time.monotonic()
         self._first: int | None = None
         self._done = self._total = 0
+        self._note = ""
 
     def __enter__(self) -> Self:
         """Start the clock."""
@@ -40,12 +41,12 @@ class Progress:
         if kind is None and self._total:
             self._say()
 
-    def __call__(self, done: int, total: int) -> None:
-        """Take note of how far the work is."""
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Take note of how far the work is, and of what else a line is to say."""
         if self._first is None:
             self._first, self._began = max(0, done - 1), time.monotonic()
             self._said = self._began
-        self._done, self._total = done, total
+        self._done, self._total, self._note = done, total, note
         if time.monotonic() - self._said >= self._interval:
             self._say()
 
@@ -57,7 +58,7 @@ class Progress:
         rate = fresh / seconds
         left = (self._total - self._done) / rate if rate else float("inf")
         log.info(
-            "%s: %d/%d %s, %s/s, %s",
+            "%s: %d/%d %s, %s/s, %s%s",
             self._what,
             self._done,
             self._total,
@@ -66,6 +67,7 @@ class Progress:
             f"{duration(left)} left"
             if self._done < self._total
             else f"done in {duration(seconds)}",
+            f", {self._note}" if self._note else "",
         )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from passk.errors import DataError
 from passk.train import states
-from passk.train.keeping import Keeper
+from passk.train.keeping import Keeper, Progress
 from passk.train.task import Task, read_training
 
 log = logging.getLogger(__name__)
@@ -21,7 +20,7 @@ def train(
     output: Path,
     *,
     threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Train up to a step, and publish every checkpoint up to it that is not there.
 
@@ -36,7 +35,7 @@ def train(
         output: recipe.json of that checkpoint, `…/step-000020/recipe.json`: its folder stands in
             the training's, where states and the other checkpoints are.
         threads: CPU threads, where the model's execution names none.
-        progress: called with (steps done, steps in all).
+        progress: called with (steps done, steps in all, what the last one was like).
 
     Raises:
         DataError: a file that is read is not of the form it should have.

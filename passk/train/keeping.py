@@ -31,14 +31,14 @@ VALUE_HEAD = "value_head."
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate")
 
-Progress = Callable[[int, int], None]
-"""Called with (steps done, steps in all)."""
+Progress = Callable[[int, int, str], None]
+"""Called with (steps done, steps in all, what the last one was like)."""
 
 Notice = Callable[[Sequence[TrainingStep]], None]
 """Looks at the rows so far after each step, and warns or raises."""
 
 
-def _silent(done: int, total: int) -> None:
+def _silent(done: int, total: int, note: str) -> None:
     """Tell nobody."""
 
 
@@ -125,6 +125,12 @@ def seconds(row: TrainingStep) -> float:
     return row.generation_seconds + row.reward_seconds + row.update_seconds
 
 
+def note(row: TrainingStep) -> str:
+    """Return what a line of progress says of a step."""
+    reward = "" if row.reward is None else f"reward {row.reward:.2f}, "
+    return f"{reward}{seconds(row):.2g} s a step"
+
+
 @contextmanager
 def _saving(place: Path) -> Iterator[None]:
     """Tell a failed write in one message: the libraries have exceptions of their own for it."""
@@ -191,8 +197,9 @@ class Kept:
         """Return a value, or say that the training cannot go on."""
         if math.isfinite(value):
             return value
+        step = self.step + (what != "weights")
         raise EngineError(
-            f"the {what} of step {self.step + 1} is {value}: the training has diverged",
+            f"the {what} of step {step} became {value}: the training has diverged",
             where=self.keeper.task.training,
             fix="lower `learning_rate`, or set `warmup`; nothing of this step was saved, and "
             "checkpoints before it stand",
@@ -205,13 +212,15 @@ class Kept:
         if keeper.facts and int(self.state.global_step) % keeper.passes == 0:
             keeper.rows.append(row(self.step, logs, keeper.facts))
             keeper.facts.clear()
-            keeper.progress(self.step, keeper.due[-1])
+            keeper.progress(self.step, keeper.due[-1], note(keeper.rows[-1]))
             keeper.notice(keeper.rows)
             self.control.should_save = keeper.is_due(self.step)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ARG002
         """Save a state, then publish the checkpoint that is due."""
         keeper, step = self.keeper, self.step
+        for tensor in self.model.parameters():
+            self._finite(float(tensor.detach().sum()), "weights")
         if self.args.should_save:
             if keeper.keeps_state(step):
                 with atomic_folder(states.checkpoint(keeper.folder / "state", step)) as temporary:
