@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from conftest import REPO
@@ -13,6 +16,8 @@ from hypothesis import strategies as st
 from passk.benchmarks.arithmetic import LEVELS, Split, generate, half_of
 from passk.benchmarks.source import load_problems
 from passk.errors import SpecError
+from passk.methods import METHODS
+from passk.plan import build_plan
 from passk.spec import Benchmark
 from passk.spec_files import load_benchmark, load_prompt
 from passk.verifiers.number import NumberVerifier
@@ -81,3 +86,53 @@ def test_the_worked_solutions_stand_with_the_problems(benchmark: Benchmark) -> N
         answer = verifier.extract(json.loads(row.meta)["solution"])
         assert answer is not None
         assert verifier.compare(json.loads(row.gold), answer).verdict == "correct"
+
+
+# The specs -------------------------------------------------------------------------------------
+
+
+def test_the_miniature_has_every_method_three_seeds_each_and_one_protocol() -> None:
+    plan = build_plan(REPO / "specs/miniature.yaml")
+    trainings = list(plan.trainings.values())
+    assert Counter(training.method for training in trainings) == dict.fromkeys(METHODS, 3)
+    assert {training.settings["seed"] for training in trainings} == {1, 2, 3}
+    assert {training.steps[-1] for training in trainings} == {12}
+    rewarded = [training for training in trainings if METHODS[training.method].teacher is None]
+    for name in ("learning_rate", "prompts", "group", "max_tokens", "temperature"):
+        assert len({training.settings[name] for training in rewarded}) == 1
+    assert {training.use.name for training in trainings} == {"sums-train"}
+    measured = {cell.use.name for cell in plan.cells.values()}
+    assert measured == {"sums", "sums-train"}
+    assert any("trained on" in warning for warning in plan.warnings())
+    assert max(plan.experiment.k) == 256
+
+
+def test_the_demo_trains_what_the_miniature_trains() -> None:
+    demo, whole = (
+        build_plan(REPO / f"specs/{name}.yaml") for name in ("miniature-demo", "miniature")
+    )
+    settings_of = {
+        training.method: (training.settings, training.steps[-1])
+        for training in whole.trainings.values()
+        if training.settings["seed"] == 1
+    }
+    assert {training.method for training in demo.trainings.values()} == {"GRPO", "distillation"}
+    for training in demo.trainings.values():
+        assert (training.settings, training.steps[-1]) == settings_of[training.method]
+    assert {cell.use.name for cell in demo.cells.values()} == {"sums"}
+
+
+@pytest.mark.parametrize("name", ["miniature", "miniature-demo"])
+def test_it_dry_runs_from_nothing(tmp_path: Path, name: str) -> None:
+    for part in ("specs", "rules", "Snakefile"):
+        (tmp_path / part).symlink_to(REPO / part)
+    done = subprocess.run(
+        ["snakemake", "-n", "--cores", "2", "--quiet", "rules",
+         "--configfile", f"specs/{name}.yaml"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE))
+    plan = build_plan(REPO / f"specs/{name}.yaml")
+    assert int(jobs["train_model"]) == sum(len(t.steps) for t in plan.trainings.values())
+    assert int(jobs["count_verdicts"]) == len(plan.cells)
