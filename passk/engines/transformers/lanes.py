@@ -31,7 +31,11 @@ def lanes_of(model: Any) -> int:
 def side_by_side(
     work: Callable[[Load], Result], loads: Sequence[Load], lanes: int
 ) -> Iterator[Result]:
-    """Yield the result of each load, in order; the process's threads are split over the lanes."""
+    """Yield the result of each load, in order; the process's threads are split over the lanes.
+
+    Gradients are switched off, which holds for one thread at a time.
+    """
+    work = torch.no_grad()(work)
     threads = torch.get_num_threads()
     workers = min(threads, lanes, len(loads))
     if workers <= 1:
@@ -39,7 +43,7 @@ def side_by_side(
         return
     pool = ThreadPoolExecutor(workers, "lane", torch.set_num_threads, (threads // workers,))
     try:
-        yield from pool.map(torch.no_grad()(work), loads)
+        yield from pool.map(work, loads)
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)  # a lane's number is that of later threads, else

@@ -27,8 +27,14 @@ from passk.records import Score
 POSITIONS_AT_ONCE = 512
 """Positions whose logits over the vocabulary are held at once."""
 
+PASSES_OF_A_LOAD = 4
+"""Passes that one lane fills to the last position with its responses, before they are given out.
+
+Products of a size that was never seen before take time to prepare.
+"""
+
 PROMPT_TOKENS_AT_ONCE = 8192
-"""Prompt tokens of one forward pass, unless a single prompt is longer."""
+"""Prompt tokens whose keys and values are held at once, unless a single prompt is longer."""
 
 Item = TypeVar("Item")
 
@@ -101,13 +107,13 @@ def score_responses(model: Any, problems: Iterable[Scored]) -> Iterator[Score]:
     lanes, head = lanes_of(model), plain_head(model)
     for batch in _batches(problems):
         seen = any(problem.inputs for problem in batch)  # a model with images keeps state then
-        prompts = list(_loads(batch, lambda problem: len(problem.prompt)))
+        prompts = list(_packs(batch, lambda problem: len(problem.prompt), POSITIONS_AT_ONCE))
         deque(side_by_side(partial(_read_prompts, model), prompts, 1 if seen else lanes), maxlen=0)
         responses = [r for problem in batch for r in problem.responses.values()]
         for response in responses:
             if response.left <= 0:
                 yield from response.scores()
-        loads = list(_loads([r for r in responses if r.left > 0], lambda response: response.left))
+        loads = _loads([response for response in responses if response.left > 0])
         for load in side_by_side(partial(_read_responses, model, head), loads, lanes):
             for response in load:
                 yield from response.scores()
@@ -118,10 +124,11 @@ def _batches(problems: Iterable[Scored]) -> Iterator[list[Scored]]:
     return _packs(problems, lambda problem: len(problem.prompt), PROMPT_TOKENS_AT_ONCE)
 
 
-def _loads(items: Iterable[Item], tokens: Callable[[Item], int]) -> list[list[Item]]:
-    """Return lists of what fits in one pass, and of one item that does not; the largest first."""
-    loads = list(_packs(items, tokens, POSITIONS_AT_ONCE))
-    return sorted(loads, key=lambda load: -sum(map(tokens, load)))
+def _loads(responses: Iterable[Response]) -> list[list[Response]]:
+    """Return what one lane takes at a time, the largest first."""
+    limit = POSITIONS_AT_ONCE * PASSES_OF_A_LOAD
+    loads = _packs(responses, lambda response: response.left, limit)
+    return sorted(loads, key=lambda load: -sum(response.left for response in load))
 
 
 def _packs(
@@ -152,13 +159,25 @@ def _read_prompts(model: Any, load: Sequence[Scored]) -> None:
 
 
 def _read_responses(model: Any, head: Any, load: list[Response]) -> list[Response]:
-    """Run the model over responses; one that does not fit in a pass goes on in the next."""
-    while any(response.left for response in load):
-        chunks = [response.chunk(POSITIONS_AT_ONCE) for response in load]
-        targets = [t for r, c in zip(load, chunks, strict=True) for t in r.following(c)]
-        known = token_logprobs(model, head, bundled(chunks), targets)
-        parts = known.split([len(chunk.tokens) for chunk in chunks])
-        for response, chunk, part in zip(load, chunks, parts, strict=True):
-            response.logprob += part.sum(dtype=torch.float64).item()
-            response.done += len(chunk.tokens)
+    """Run the model over responses until all are scored."""
+    waiting = deque(load)
+    while waiting:
+        _pass(model, head, waiting)
     return load
+
+
+def _pass(model: Any, head: Any, waiting: deque[Response]) -> None:
+    """Fill one forward pass from the responses that wait; one that is cut short waits again."""
+    taken: list[tuple[Response, Chunk]] = []
+    room = POSITIONS_AT_ONCE
+    while waiting and room:
+        response = waiting.popleft()
+        taken.append((response, response.chunk(room)))
+        room -= len(taken[-1][1].tokens)
+    targets = [token for response, chunk in taken for token in response.following(chunk)]
+    known = token_logprobs(model, head, bundled([chunk for _, chunk in taken]), targets)
+    parts = known.split([len(chunk.tokens) for _, chunk in taken])
+    for (response, chunk), part in zip(taken, parts, strict=True):
+        response.logprob += part.sum(dtype=torch.float64).item()
+        response.done += len(chunk.tokens)
+    waiting.extendleft(response for response, _ in taken[-1:] if response.left)
