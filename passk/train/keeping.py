@@ -210,7 +210,7 @@ class Kept:
         super().log(logs, *rest)  # type: ignore[misc]
         keeper = self.keeper
         if keeper.facts and int(self.state.global_step) % keeper.passes == 0:
-            keeper.rows.append(row(self.step, logs, keeper.facts))
+            keeper.rows.append(row(self.step, logs, keeper.facts, keeper.passes))
             keeper.facts.clear()
             keeper.progress(self.step, keeper.due[-1], note(keeper.rows[-1]))
             keeper.notice(keeper.rows)
@@ -258,8 +258,13 @@ def published(weights: Mapping[str, Any], dtype: str) -> dict[str, Any]:
     return {k: cast[v.data_ptr()] for k, v in weights.items() if not k.startswith(VALUE_HEAD)}
 
 
-def row(step: int, logs: Mapping[str, float], facts: Mapping[str, Any]) -> TrainingStep:
-    """Return the row of a step from what the trainer logged and what was noted."""
+def row(
+    step: int, logs: Mapping[str, float], facts: Mapping[str, Any], passes: int
+) -> TrainingStep:
+    """Return the row of a step from what the trainer logged and what was noted.
+
+    The losses of a batch's parts add up to that of a pass.
+    """
     drawing, grading = facts.get("drawing", 0.0), facts.get("grading", 0.0)
     updating = time.perf_counter() - facts["began"] - drawing - grading
     return TrainingStep(
@@ -270,7 +275,7 @@ def row(step: int, logs: Mapping[str, float], facts: Mapping[str, Any]) -> Train
         kl=facts.get("kl", logs.get("kl")),
         entropy=facts.get("entropy", logs.get("entropy")),
         clipped=logs.get("clip_ratio/region_mean"),
-        loss=sum(facts["losses"]) / len(facts["losses"]),
+        loss=sum(facts["losses"]) / passes,
         response_tokens=facts.get("response_tokens"),
         truncated=facts.get("truncated"),
         generation_seconds=drawing,
