@@ -15,7 +15,6 @@ from passk.figures.style import COLUMN, canvas, percent_axis
 from passk.findings import percent
 from passk.palette import MUTED
 from passk.results import Study
-from passk.series import series_of
 
 ENDS = 5
 """Steps at either end over which a caption averages, and that the thick line is smoothed over."""
@@ -26,20 +25,21 @@ def drawings(study: Study, frames: Frames, colors: Mapping[str, str]) -> Iterato
     table = frames["training"]
     if table.empty:
         return
-    table = table.assign(name=table["series"].map(_names(study)).fillna(table["method"]))
+    table = table.assign(name=_names(table))
+    tints = {cell.series: colors[cell.label or cell.id] for cell in study.cells if cell.series}
     rewarded = table["reward"].notna().groupby(table["series"]).transform("any")
     for column, part in (("reward", table[rewarded]), ("loss", table[~rewarded])):
         if not part.empty:
-            yield _drawing(column, part, colors)
+            yield _drawing(column, part, tints)
 
 
-def _names(study: Study) -> dict[str, str]:
-    """Return what figures call each series that is measured."""
-    every = [series for name in study.benchmarks() for series in series_of(study, name)]
-    return {series.name: series.label for series in reversed(every)}
+def _names(table: pd.DataFrame) -> pd.Series[str]:
+    """Return what a training's panel is called: its method, and its series where methods recur."""
+    several = table.groupby("method")["series"].transform("nunique") > 1
+    return table["method"].where(~several, table["method"] + ", " + table["series"])
 
 
-def _drawing(column: str, table: pd.DataFrame, colors: Mapping[str, str]) -> Drawing:
+def _drawing(column: str, table: pd.DataFrame, tints: Mapping[str, str]) -> Drawing:
     """Return the figure of one column with its words."""
     says = "; ".join(_change(column, part) for _, part in table.groupby("series", sort=False))
     what = ("Loss", "loss in nats a token", "")
@@ -50,7 +50,7 @@ def _drawing(column: str, table: pd.DataFrame, colors: Mapping[str, str]) -> Dra
         f"{what[0]} during training",
         f"{what[0]} over the first and the last {ENDS} steps: {says}. Thin: the {what[1]} at each "
         f"step of a training; thick: the mean over seeds{what[2]}.",
-        training_figure(column, table, colors),
+        training_figure(column, table, tints),
     )
 
 
@@ -62,15 +62,15 @@ def _change(column: str, table: pd.DataFrame) -> str:
     return f"{table['name'].iloc[0]} from {first} to {last}"
 
 
-def training_figure(column: str, table: pd.DataFrame, colors: Mapping[str, str]) -> Figure:
+def training_figure(column: str, table: pd.DataFrame, tints: Mapping[str, str]) -> Figure:
     """Draw a column over the steps, a panel per series; the panels share their axes."""
-    series = list(table.groupby("name", sort=False))
+    series = list(table.groupby("series", sort=False))
     columns = min(3, len(series))
     rows = -(-len(series) // columns)
     figure = canvas(COLUMN * (1 if columns == 1 else 2), 0.35 + 1.75 * rows)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for place, (axes, (name, part)) in enumerate(zip(panels, series, strict=False)):
-        _panel(axes, column, part, colors.get(str(name), MUTED))
+        _panel(axes, column, part, tints.get(str(name), MUTED))
         if place % columns == 0:
             _label(axes, column)
         axes.xaxis.set_tick_params(labelbottom=True)
