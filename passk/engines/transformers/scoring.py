@@ -24,10 +24,10 @@ from passk.engines.transformers.passes import forward
 from passk.engines.transformers.vocabulary import plain_head, token_logprobs
 from passk.records import Score
 
-POSITIONS_AT_ONCE = 512
-"""Positions whose logits over the vocabulary are held at once."""
+POSITIONS_AT_ONCE = 1024
+"""Positions of one forward pass."""
 
-PASSES_OF_A_LOAD = 4
+PASSES_OF_A_LOAD = 2
 """Passes that one lane fills to the last position with its responses, before they are given out.
 
 Products of a size that was never seen before take time to prepare.

@@ -14,7 +14,7 @@ from passk.engines.transformers.attention import Chunk, Span
 from passk.engines.transformers.bundles import Bundle
 from passk.engines.transformers.passes import forward, hidden_states
 
-ENTRIES_AT_ONCE = 2048
+ENTRIES_AT_ONCE = 1024
 """Entries of the vocabulary whose logits are held at once, so that they stay in the cache."""
 
 PROBE_TOKENS = (0, 1, 2, 3)
