@@ -85,11 +85,11 @@ def itself(folder: Path, weights: Path, problems: int, block: int) -> bool:
 
 def taught(folder: Path, weights: Path, n: int, steps: int) -> bool:
     """Print which problems are named as gained; tell whether they are the taught ones."""
-    rows = generate(seed=12, per_level=30, levels=LEVELS)
+    rows = generate(seed=12, per_level=20, levels=LEVELS)
     write_benchmark(folder, "mixed", rows)
     models: dict[str, Any] = {"base": {"weights": str(weights)}}
-    (cell,) = study_of(folder, "mixed", n, [1, n], models).plan().cells.values()
-    counts = study_of(folder, "mixed", n, [1, n], models).counted(cell)
+    before = study_of(folder, "mixed", n, [1, n], models)
+    counts = before.counted(*before.plan().cells.values())
     never = list(counts.loc[counts["correct"] == 0, "problem_id"])
     chosen = set(never[:TAUGHT])
     write_benchmark(folder, "taught", [row for row in rows if row["id"] in chosen])
@@ -103,14 +103,15 @@ def taught(folder: Path, weights: Path, n: int, steps: int) -> bool:
     study.train()
     for one in study.plan().cells.values():
         study.counted(one)
-    gained, lost = named(study.tables(), "tuned_only"), study.tables()
+    tables = study.tables()
+    gained, lost = named(tables, "tuned_only"), named(tables, "base_only")
     sure = gained[gained["q"] <= FALSE_DISCOVERY]
     print(
         f"taught: {len(rows)} problems, {n} responses each, {len(never)} never solved by the base"
     )
     print(f"  named as gained: {len(gained)}, of them taught: {len(chosen & set(gained.index))}")
     print(f"  beyond chance:   {len(sure)}, of them taught: {len(chosen & set(sure.index))}")
-    print(f"  lost: {len(named(lost, 'base_only'))}; rates of the taught: {rates(gained, chosen)}")
+    print(f"  lost: {len(lost)}; rates of the taught: {rates(gained, chosen)}")
     return set(sure.index) == chosen
 
 
@@ -124,9 +125,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=["itself", "taught"])
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
-    parser.add_argument("--problems", type=int, default=50, help="of `itself`")
-    parser.add_argument("--block", type=int, default=16, help="responses per problem in a block")
-    parser.add_argument("--n", type=int, default=128, help="responses per problem of `taught`")
+    parser.add_argument("--problems", type=int, default=40, help="of `itself`")
+    parser.add_argument("--block", type=int, default=8, help="responses per problem in a block")
+    parser.add_argument("--n", type=int, default=64, help="responses per problem of `taught`")
     parser.add_argument("--steps", type=int, default=20, help="of teaching")
     options = parser.parse_args()
     if not (options.weights / RECIPE).is_file():

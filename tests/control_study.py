@@ -44,8 +44,10 @@ class ControlStudy:
         return build_plan(file)
 
     def counted(self, cell: Cell) -> pd.DataFrame:
-        """Draw, verify and count a cell; return its counts."""
+        """Draw, verify and count a cell that is not counted yet; return its counts."""
         plan = self.plan()
+        if Path(plan.counts_of(cell)).is_file():
+            return pd.read_parquet(plan.counts_of(cell))
         task, questions = plan.layout.cell(cell.id), plan.layout.questions(cell.problems)
         run("resolve", plan.experiment.file, "--cell", cell.id, "-o", task)
         run("problems", cell.benchmark.file, "--questions-only", "-o", questions)

@@ -279,6 +279,13 @@ def test_what_cannot_be_imitated_is_told_in_one_message(tmp_path: Path) -> None:
         long.train(4)
 
 
+def test_a_batch_that_cannot_be_cut_into_equal_parts_is_refused(tmp_path: Path) -> None:
+    training = Imitation(tmp_path / "t", settings={"prompts": 6})
+    training.execution = {"threads": 1, "accumulate": 4}
+    with pytest.raises(DataError, match="a batch of 6 cannot be cut into 4 equal parts"):
+        training.train(4)
+
+
 def test_no_correct_response_at_all_is_told_and_the_draw_is_kept(tmp_path: Path) -> None:
     never = Imitation(tmp_path / "t", "SFT", teacher=dict(SELF), gold=json.dumps("123456789"))
     with pytest.raises(DataError, match="none of 24 responses drawn is correct"):

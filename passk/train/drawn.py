@@ -6,6 +6,7 @@ They stand beside the states. What a killed process had drawn is in a journal un
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 FILE = "drawn.parquet"
 """In the folder of states: Sample rows, in the order of problems."""
+
+TOLD_SECONDS = 30.0
+"""How often a log is told how far a draw is."""
 
 Key = tuple[str, int]
 """A problem's id and the index of a response to it."""
@@ -67,8 +71,12 @@ def _draw(task: Task, journal: Journal[Sample], engine: Callable[[], Engine]) ->
     total = len(task.problems) * task.settings["group"]
     if requests := list(_requests(task, journal.rows)):
         log.info("%s: drawing %d responses to imitate", task.training, total - len(journal.rows))
+        told = time.monotonic()
         for row in engine().sample(requests, task.sampling):
             journal.append(row)
+            if time.monotonic() - told > TOLD_SECONDS:
+                told = time.monotonic()
+                log.info("%s: %d of %d responses drawn", task.training, len(journal.rows), total)
     if len(journal.rows) != total:
         missing = total - len(journal.rows)
         raise EngineError(f"{missing} of {total} responses never came", where=task.training)

@@ -110,10 +110,11 @@ def imitation(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output
 
 def config(keeper: Keeper, output: Path) -> SFTConfig:
     """Return the trainer's arguments."""
-    parts = int(keeper.task.execution.get("accumulate") or 1)
+    prompts = keeper.task.settings["prompts"]
+    parts = keeper.task.parts(prompts)
     return SFTConfig(
         **common(keeper, output),
-        per_device_train_batch_size=keeper.task.settings["prompts"] // parts,
+        per_device_train_batch_size=prompts // parts,
         gradient_accumulation_steps=parts,
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},

@@ -119,9 +119,9 @@ def rloo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Pat
 
 def config(keeper: Keeper, output: Path, **changes: Any) -> dict[str, Any]:
     """Return the arguments that TRL's configurations of methods with rewards share."""
-    settings, execution = keeper.task.settings, keeper.task.execution
+    settings = keeper.task.settings
     rows = settings["prompts"] * settings["group"]
-    parts = int(execution.get("accumulate") or 1)
+    parts = keeper.task.parts(rows)
     group = settings["group"]
     return {
         **common(keeper, output),

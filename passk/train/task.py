@@ -56,6 +56,21 @@ class Task:
         """Settings that change the cost and no weight."""
         return self.source.execution
 
+    def parts(self, rows: int) -> int:
+        """Return in how many equal parts a batch of so many rows goes through the model.
+
+        Raises:
+            DataError: they cannot be equal: the batch would be another.
+        """
+        parts = int(self.execution.get("accumulate") or 1)
+        if rows % parts:
+            raise DataError(
+                f"a batch of {rows} cannot be cut into {parts} equal parts",
+                where=self.training,
+                fix=f"set `accumulate` under `execution` to a divisor of {rows}",
+            )
+        return parts
+
     @property
     def sampling(self) -> Sampling:
         """How its responses are drawn."""
