@@ -56,17 +56,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def telling(tiny: Path) -> VllmEngine:
-    """The engine on a tiny model, asked for entropies; it computes in this process.
-
-    So does what is loaded later, for vLLM then keeps the values of its variables. Tests that take
-    `engine`, which has processes of its own, come first.
-    """
+    """The engine on a tiny model, asked for entropies."""
     execution = {"entropy": True}
-    found = VllmEngine.load(ModelSource(str(tiny), dtype="float32", execution=execution))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-        found.start(scoring=False)
-    return found
+    return VllmEngine.load(ModelSource(str(tiny), dtype="float32", execution=execution))
 
 
 def request(samples: range, problem_id: str = "sum", prompt: Prompt = SUM) -> Request:
