@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from synthetic_study import make_study
-from trained_study import make_trained_study, without_series
+from synthetic_trainings import make_trained_study, without_series
 
 from passk.aggregate import aggregate
 from passk.cautions import ALONE, named
