@@ -88,7 +88,7 @@ class Study:
             start_new_session=True,
         )
 
-    def wait_for(self, pattern: str, seconds: float = 60) -> None:
+    def wait_for(self, pattern: str, seconds: float = 240) -> None:
         """Wait until a file that matches is there."""
         end = time.monotonic() + seconds
         while not any(self.folder.glob(pattern)):

@@ -271,7 +271,7 @@ def test_a_full_or_read_only_disk_is_one_message_and_leaves_nothing_half_written
 
 
 def test_two_processes_never_write_one_shard(study: Study) -> None:
-    problems, cell = ready_to_sample(study, rates=[0.5] * 4, seconds=0.1)
+    problems, cell = ready_to_sample(study, rates=[0.5] * 4, seconds=0.3)
     command = [
         "passk", "sample", "--cell", cell, "--problems", problems, "--samples", "0-8",
         "-o", "s.parquet",
@@ -281,7 +281,7 @@ def test_two_processes_never_write_one_shard(study: Study) -> None:
     second = study.run(*command)
     assert second.returncode == 1
     assert "another process is writing this output" in second.stderr
-    assert first.wait(timeout=60) == 0
+    assert first.wait(timeout=240) == 0
 
 
 def ready_to_sample(study: Study, rates: list[float], **more: float) -> tuple[str, str]:
