@@ -279,6 +279,22 @@ def test_what_cannot_be_imitated_is_told_in_one_message(tmp_path: Path) -> None:
         long.train(4)
 
 
+def test_fewer_own_correct_responses_than_a_step_takes_are_all_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = {**SELFISH, "prompts": 6, "group": 8}
+    training = Imitation(tmp_path / "t", "SFT", settings, teacher=dict(SELF), steps=[2])
+    training.train(2)
+    assert "each step takes all of them" in caplog.text
+    samples = read_rows(training.folder / "state" / drawn.FILE, Sample)
+    kept = of_samples(training_of(training), samples, own=True)
+    graded = Grader("number", {}).rewards([(training.gold, text.text) for text in kept])
+    right = [text for text, found in zip(kept, graded, strict=True) if found]
+    assert 0 < len(right) < 6
+    mean = sum(len(text.token_ids) for text in right) / len(right)
+    assert [row.response_tokens for row in training.rows(2)] == [mean, mean]
+
+
 def test_a_batch_that_cannot_be_cut_into_equal_parts_is_refused(tmp_path: Path) -> None:
     training = Imitation(tmp_path / "t", settings={"prompts": 6})
     training.execution = {"threads": 1, "accumulate": 4}

@@ -59,9 +59,8 @@ class Imitating(Kept, SFTTrainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, dataset: Any = None) -> Order:  # noqa: ARG002
         """Return the order of the data; see `Order`."""
-        task = self.keeper.task
-        prompts, texts = task.settings["prompts"], len(self.train_dataset)
-        return Order(task.key, prompts, texts, self.args.max_steps)
+        task, texts = self.keeper.task, len(self.train_dataset)
+        return Order(task.key, batch_of(task, texts), texts, self.args.max_steps)
 
     def compute_loss(
         self,
@@ -102,19 +101,27 @@ def imitation(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output
     engine = TransformersEngine(model, tokenizer, keeper.task.execution)
     data = tokenised(keeper.task, texts_of(keeper, engine, grader), engine)
     trainer = Imitating(
-        model=model, args=config(keeper, output), train_dataset=data, processing_class=tokenizer
+        model=model,
+        args=config(keeper, output, len(data)),
+        train_dataset=data,
+        processing_class=tokenizer,
     )
     trainer.keeper = keeper
     return trainer
 
 
-def config(keeper: Keeper, output: Path) -> SFTConfig:
-    """Return the trainer's arguments."""
-    prompts = keeper.task.settings["prompts"]
-    parts = keeper.task.parts(prompts)
+def batch_of(task: Task, texts: int) -> int:
+    """Return how many texts a step takes: as many as are asked for, or all that there are."""
+    return min(int(task.settings["prompts"]), texts)
+
+
+def config(keeper: Keeper, output: Path, texts: int) -> SFTConfig:
+    """Return the trainer's arguments for so many texts."""
+    batch = batch_of(keeper.task, texts)
+    parts = keeper.task.parts(batch)
     return SFTConfig(
         **common(keeper, output),
-        per_device_train_batch_size=prompts // parts,
+        per_device_train_batch_size=batch // parts,
         gradient_accumulation_steps=parts,
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},

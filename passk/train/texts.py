@@ -117,7 +117,7 @@ def right_ones(task: Task, texts: Sequence[Text], grader: Grader, *, drawn: int 
             fault that is warned of.
 
     Raises:
-        DataError: there are fewer than one step takes.
+        DataError: there is none, or nobody drew them and there are fewer than one step takes.
     """
     graded = grader.grade([(task.problems[text.problem].gold, text.text) for text in texts])
     verdicts = [found.verdict for found in graded]
@@ -151,7 +151,10 @@ def _bad(task: Task, texts: Sequence[Text], verdicts: Sequence[str]) -> Iterator
 
 
 def _require_enough(task: Task, kept: Sequence[Text], of: int, *, drawn: bool) -> None:
-    """Raise where there are fewer texts than one step takes."""
+    """Raise where there are no texts, or fewer than a step takes and nobody drew them.
+
+    How many of a model's own responses are correct is not known before: a step then takes all.
+    """
     if not kept:
         raise DataError(
             f"none of {of} {'responses drawn' if drawn else 'texts to imitate'} is correct: "
@@ -161,10 +164,10 @@ def _require_enough(task: Task, kept: Sequence[Text], of: int, *, drawn: bool) -
             if drawn
             else "see that the texts end as the prompt asks, with an answer the verifier reads",
         )
-    if len(kept) < (wanted := task.settings["prompts"]):
-        raise DataError(
-            f"a step imitates {wanted} texts, and {len(kept)} are correct",
-            where=task.training,
-            fix=f"set `prompts` of the training to {len(kept)} or less"
-            + (", or draw more (`group`)" if drawn else ""),
-        )
+    if len(kept) >= (wanted := task.settings["prompts"]):
+        return
+    what = f"a step imitates {wanted} texts, and {len(kept)} are correct"
+    if not drawn:
+        fix = f"set `prompts` of the training to {len(kept)} or less"
+        raise DataError(what, where=task.training, fix=fix)
+    log.warning("%s: %s: each step takes all of them", task.training, what)
