@@ -8,6 +8,7 @@ from pathlib import Path
 from passk.errors import DataError
 from passk.train import states
 from passk.train.keeping import Keeper, Progress
+from passk.train.launch import Files, launch
 from passk.train.task import Task, read_training
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,9 @@ def train(
             kept for kept in read.steps if kept <= step and not states.is_published(folder, kept)
         )
         if not due:
+            return
+        if int(read.execution.get("processes") or 1) > 1:
+            launch(read, Files(task, problems, folder), due, threads=threads, progress=progress)
             return
         keeper = Keeper(read, folder, due)
         if progress is not None:

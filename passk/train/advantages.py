@@ -6,6 +6,7 @@ what pads it. Rewards are per response, [B].
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -36,14 +37,19 @@ def returns(rewards: Any, mask: Any, gamma: float = 1.0) -> Any:
     return sums * mask
 
 
-def whitened(values: Any, mask: Any) -> Any:
+def whitened(values: Any, mask: Any, total: Callable[[Any], Any] = lambda one: one) -> Any:
     """Return values with mean 0 and variance 1 over all tokens of the batch, [B, T].
 
     Reinforce++ normalises over the whole batch, not per problem (Hu 2025, eq. 6).
+
+    Args:
+        values: of each token.
+        mask: where the tokens are.
+        total: returns the sum of a number over all processes that share the batch.
     """
-    count = mask.sum().clamp(min=1)
-    mean = (values * mask).sum() / count
-    variance = ((values - mean) ** 2 * mask).sum() / count
+    count = total(mask.sum()).clamp(min=1)
+    mean = total((values * mask).sum()) / count
+    variance = total(((values - mean) ** 2 * mask).sum()) / count
     return (values - mean) * torch.rsqrt(variance + TINY) * mask
 
 

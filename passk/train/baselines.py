@@ -71,7 +71,7 @@ class ReinforcePlusPlus(TokenRewards):
     def advised(self, batch: dict[str, Any], rewards: Any) -> dict[str, Any]:
         """Set A_t = (G_t - mean(G)) / std(G), G_t = sum of rewards from t on."""
         mask = batch["completion_mask"]
-        found = advantages.whitened(advantages.returns(rewards, mask), mask)
+        found = advantages.whitened(advantages.returns(rewards, mask), mask, self.total)
         return without_idle({**batch, "advantages": found})
 
 
@@ -128,7 +128,7 @@ class Ppo(TokenRewards):
         found = advantages.gae(rewards, values, mask, settings["gamma"], settings["lambda"])
         return {
             **batch,
-            "advantages": advantages.whitened(found, mask),
+            "advantages": advantages.whitened(found, mask, self.total),
             "old_per_token_logps": old,
             "old_values": values,
             "value_targets": found + values,

@@ -5,6 +5,7 @@ Equations are those of the papers that `passk.methods` cites.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from passk.train import advantages, notices
 from passk.train.keeping import Keeper
-from passk.train.order import further
+from passk.train.order import asked, further
 from passk.train.reward import Grader
 from passk.train.rollout import Roller, Rollout
 from passk.train.seams import Drawing, without_idle
@@ -31,9 +32,9 @@ class Grpo(Drawing, GRPOTrainer):  # type: ignore[misc]
 
     def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
         """Return what TRL's own drawing returns, from ours."""
-        asked, answered = self._rolled(prompts)
+        prompt_ids, answered = self._rolled(prompts)
         texts = [sample.text for sample in self.rollout.samples]
-        return asked, answered, None, texts, None, {}, None, []
+        return prompt_ids, answered, None, texts, None, {}, None, []
 
 
 class Dapo(Grpo):
@@ -47,8 +48,10 @@ class Dapo(Grpo):
     def roll(self, problems: Sequence[int]) -> Rollout:
         """Draw, and draw for further problems until enough of them have mixed rewards."""
         rollout = super().roll(problems)
-        settings, wanted = self.task.settings, len(problems)
-        rest = iter(further(self.task.key, self.step, list(problems), len(self.task.problems)))
+        task, settings, wanted = self.task, self.task.settings, len(problems)
+        taken = asked(task.key, self.step, settings["prompts"], len(task.problems))
+        others_of_all = further(task.key, self.step, taken, len(task.problems))
+        rest = iter(others_of_all[self.args.process_index :: self.args.world_size])
         for _ in range(settings["refills"]):
             lacking = wanted - sum(rollout.mixed())
             others = list(islice(rest, max(0, lacking)))
@@ -73,7 +76,7 @@ class Dapo(Grpo):
         kept = kept.repeat_interleave(self.rollout.group)
         given = {**batch, "advantages": batch["advantages"] * kept}
         given = super().learned(given)
-        return {**given, "num_items_in_batch": given["completion_mask"].sum()}
+        return {**given, "num_items_in_batch": self.total(given["completion_mask"].sum())}
 
 
 def fullest(rollout: Rollout, wanted: int) -> Rollout:
@@ -92,8 +95,8 @@ class Rloo(Drawing, RLOOTrainer):  # type: ignore[misc]
 
     def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
         """Return what TRL's own drawing returns, from ours."""
-        asked, answered = self._rolled(prompts)
-        return asked, answered, [sample.text for sample in self.rollout.samples]
+        prompt_ids, answered = self._rolled(prompts)
+        return prompt_ids, answered, [sample.text for sample in self.rollout.samples]
 
     def learned(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Mask responses of advantage 0: the KL term is in the advantages already."""
@@ -125,7 +128,7 @@ def config(keeper: Keeper, output: Path, **changes: Any) -> dict[str, Any]:
     group = settings["group"]
     return {
         **common(keeper, output),
-        "per_device_train_batch_size": rows // parts,
+        "per_device_train_batch_size": rows // parts // processes(),
         "gradient_accumulation_steps": parts,
         "steps_per_generation": parts,
         "num_generations": group if group > 1 else rows,  # TRL wants two; ours are not compared
@@ -140,6 +143,11 @@ def config(keeper: Keeper, output: Path, **changes: Any) -> dict[str, Any]:
         "disable_dropout": True,
         **changes,
     }
+
+
+def processes() -> int:
+    """Return how many processes train together (`passk.train.launch`)."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def common(keeper: Keeper, output: Path) -> dict[str, Any]:
@@ -157,6 +165,7 @@ def common(keeper: Keeper, output: Path) -> dict[str, Any]:
         "bf16": keeper.task.source.dtype == "bfloat16",
         "gradient_checkpointing": bool(execution.get("gradient_checkpointing")),
         "seed": settings["seed"],
+        "use_cpu": not torch.cuda.is_available(),
         "logging_steps": keeper.passes,
         "save_strategy": "no",
         "report_to": "none",

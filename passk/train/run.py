@@ -53,7 +53,8 @@ def _catch_up(keeper: Keeper, trainer: Any, state: Path | None) -> None:
     if state is None or len(keeper.rows) < keeper.due[0]:
         return
     trainer._load_from_checkpoint(str(state))  # noqa: SLF001 - how the trainer itself takes it up
-    keeper.publish(keeper.due[0], trainer.save_weights)
+    if trainer.args.should_save:
+        keeper.publish(keeper.due[0], trainer.save_weights)
     keeper.due = keeper.due[1:]
 
 
@@ -82,6 +83,7 @@ def _loaded(keeper: Keeper) -> tuple[Any, Any]:
     """Return model and tokenizer, the weights in float32 and ready to learn."""
     from passk.engines.transformers import loading
 
+    _take_device()
     source = keeper.task.source
     if source.dtype not in DTYPES:
         raise EngineError(
@@ -93,6 +95,14 @@ def _loaded(keeper: Keeper) -> tuple[Any, Any]:
     if processor is not None:
         raise EngineError("models that take images cannot be trained", where=source.weights)
     return model.requires_grad_(requires_grad=True), tokenizer
+
+
+def _take_device() -> None:
+    """Have this process use its own GPU, where several train together."""
+    import torch
+
+    if torch.cuda.is_available() and "LOCAL_RANK" in os.environ:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
 
 
 def _settle(trainer: Any) -> None:

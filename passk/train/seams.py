@@ -11,9 +11,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 
 from passk.engines.base import Request, Sampling
 from passk.engines.transformers import TransformersEngine
@@ -67,8 +70,20 @@ class Drawing(Kept):
     def roll(self, problems: Sequence[int]) -> Rollout:
         """Return this step's responses, and note what they were like; a method may draw more."""
         rollout = self.roller.roll(problems, self.task.settings["group"], self.step)
-        self.keeper.facts.update(told(rollout))
+        self.keeper.facts.update(told(self._of_all(rollout)))
+        self.keeper.facts.update(drawing=rollout.drawing, grading=rollout.grading)
         return rollout
+
+    def _of_all(self, rollout: Rollout) -> Rollout:
+        """Return the rollouts of all processes as one."""
+        if self.accelerator.num_processes == 1:
+            return rollout
+        whole: Rollout = reduce(add, gather_object([rollout]))
+        return whole
+
+    def total(self, number: Any) -> Any:
+        """Return the sum of a number over all processes."""
+        return self.accelerator.reduce(number, reduction="sum")
 
     def prompt_ids(self, problem: int) -> list[int]:
         """Return the token ids of a problem's prompt."""
@@ -128,6 +143,8 @@ class Drawing(Kept):
         room = int(self.task.execution.get("tokens_at_once") or TOKENS_AT_ONCE)
         with self.accelerator.autocast():
             parts = [self.scored(model, tree) for tree in trees(pairs, room)]
+        if not parts:  # nothing of this batch moves anything
+            parts = [next(model.parameters()).flatten()[:0].float()]
         logps = laid_out(torch.cat(parts), answered)
         return logps, torch.zeros_like(logps), None
 
@@ -192,6 +209,4 @@ def told(rollout: Rollout) -> dict[str, Any]:
         "entropy": entropy / sum(lengths),
         "response_tokens": statistics.fmean(lengths),
         "truncated": statistics.fmean(s.finish_reason == "length" for s in rollout.samples),
-        "drawing": rollout.drawing,
-        "grading": rollout.grading,
     }
