@@ -88,10 +88,20 @@ def _model_faults(
         return
     yield from _teacher_faults(experiment, path, method, train)
     yield from _setting_faults(path, method, train)
-    prompts = settings(method, train.settings, teacher_of(train))["prompts"]
-    if prompts % model.execution.get("accumulate", 1):
-        where = (*path[:-1], "execution", "accumulate")
-        yield where, f"does not divide the {prompts} problems of a step (`train.prompts`)"
+    yield from _sharing_faults((*path[:-1], "execution"), model, method, train)
+
+
+def _sharing_faults(path: KeyPath, model: Model, method: Method, train: Train) -> Iterator[Fault]:
+    """Yield what keeps a step's problems from being shared out as `execution` says."""
+    prompts, parts = settings(method, train.settings, teacher_of(train))["prompts"], 1
+    for name in ("accumulate", "processes"):
+        parts *= model.execution.get(name, 1)
+        if prompts % parts:
+            told = f"does not divide the {prompts} problems of a step (`train.prompts`)"
+            yield (*path, name), told
+            return
+    if method.teacher is not None and model.execution.get("processes", 1) > 1:
+        yield (*path, "processes"), f"{method.name} trains in one process"
 
 
 def _start_faults(experiment: Experiment, model: Model, train: Train) -> Iterator[Fault]:

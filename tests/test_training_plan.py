@@ -145,6 +145,10 @@ FAULTS: dict[str, tuple[Edit, str]] = {
         lambda s: s["models"]["grpo@{step}"].update(dtype="float16"),
         "dtype: training computes in float32 or bfloat16",
     ),
+    "uneven processes": (
+        lambda s: s["models"]["grpo@{step}"].update(execution={"processes": 4}),
+        "execution.processes: does not divide the 2 problems of a step",
+    ),
     "uneven parts": (
         lambda s: s["models"]["grpo@{step}"].update(execution={"accumulate": 3}),
         "execution.accumulate: does not divide the 2 problems of a step",

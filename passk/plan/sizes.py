@@ -34,8 +34,8 @@ def job_gpus(model: Model) -> int:
 
 
 def training_gpus(model: Model) -> int:
-    """Return the GPUs of a training job: one, however many the model is drawn with, or none."""
-    return min(1, job_gpus(model))
+    """Return the GPUs of a training job: one per process, or none where there are none."""
+    return min(1, job_gpus(model)) * int(model.execution.get("processes", 1))
 
 
 def job_memory(model: Model, weights: Weights) -> int:
@@ -64,7 +64,8 @@ def training_memory(training: Training) -> int:
     teacher = weights_bytes(taught) if taught else 0
     if not size:
         return LIBRARIES_MB + copies * UNKNOWN_MB
-    return LIBRARIES_MB + math.ceil(1.25 * max(copies * size, teacher) / 1e6)
+    mine = LIBRARIES_MB + math.ceil(1.25 * max(copies * size, teacher) / 1e6)
+    return mine * int(execution.get("processes", 1))
 
 
 def trained_bytes(training: Training, dtype: str = "") -> int:
