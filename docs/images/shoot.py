@@ -1,4 +1,4 @@
-"""Take the README's pictures of both pages: python docs/images/shoot.py outputs/quickstart."""
+"""Take the README's pictures of both pages: python docs/images/shoot.py outputs/miniature-demo."""
 
 from __future__ import annotations
 
