@@ -74,8 +74,9 @@ def common_label(name: str, cells: Iterable[Cell]) -> str:
     split = [re.split(r"(?<=\s)|(?=@)", cell.label or cell.id) for cell in cells]
     start = _shared(split)
     end = _shared([words[len(start) :][::-1] for words in split])
-    first = re.sub(r"[\s,;:@(#-]*\b(?:(?:seed|step)\b[\s,]*)*$", "", "".join(start))
-    return ", ".join(filter(None, (first, "".join(reversed(end))))) or name
+    parts = "".join(start), "".join(reversed(end))
+    bare = (re.sub(r"[\s,;:@(#-]*\b(?:seed|step)\b\s*[^,\s]*", "", part) for part in parts)
+    return ", ".join(filter(None, (part.strip(" ,;:@(#-") for part in bare))) or name
 
 
 def _shared(split: list[list[str]]) -> list[str]:

@@ -188,6 +188,7 @@ def test_a_few_curves_are_named_in_full() -> None:
     [
         (["GRPO, seed 1, step 20", "GRPO, seed 2, step 40"], "GRPO"),
         (["GRPO, step 10", "GRPO, step 100"], "GRPO"),
+        (["GRPO, seed 1, step 9, T = 1", "GRPO, seed 2, step 9, T = 1"], "GRPO, T = 1"),
         (["grpo-1@10", "grpo-1@20"], "grpo-1"),
         (["GRPO, seed 1, T = 1", "GRPO, seed 2, T = 1"], "GRPO, T = 1"),
         (["Distilled"], "Distilled"),

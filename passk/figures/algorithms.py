@@ -43,7 +43,7 @@ def algorithms_figure(table: pd.DataFrame, colors: Mapping[str, str], title: str
     k = int(table["k"].iloc[0])
     left.set_yticks(range(len(table)), [fill(label, 26) for label in table["label"]])
     left.set_ylim(len(table) - 0.5, -0.5)
-    left.set_xlabel(f"pass@1 (filled), pass@{k} (hollow), in %")
+    left.set_xlabel(f"pass@1 (filled),\npass@{k} (hollow), in %")
     right.set_xlabel(f"base pass@{k} \N{MINUS SIGN} pass@1\n(points; lower is better)")
     right.margins(x=0.25)
     right.set_xlim(left=min(0.0, float(table["se_gap_to_base_low"].min())))

@@ -105,7 +105,7 @@ def coverage_figure(view: View) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(compared) - 0.5, -0.5)
     axes.axvline(0, color=INK, lw=0.7)
-    names = [fill(f"{group.label} vs {base.label}", 18) for group, base in compared]
+    names = [fill(f"{group.label} vs {base.label}", 24) for group, base in compared]
     axes.set_yticks(range(len(compared)), names)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):g}"))

@@ -17,6 +17,9 @@ from passk.palette import INK, MUTED
 from passk.results import Cell
 from passk.series import Series
 
+MANY = 6
+"""Curves from which on each label at their ends has one line."""
+
 BASE_STYLE = (0, (5, 1.6))
 HEIGHT = 2.45
 ROOM = 0.28
@@ -27,9 +30,9 @@ FLOOR_STYLE = (0, (1, 1.8))
 
 def curves_figure(view: View, beyond: pd.DataFrame) -> Figure:
     """Draw pass@k against k for the groups of one benchmark, and `beyond` n what was fitted."""
-    figure = canvas(height=HEIGHT)
-    axes = figure.subplots()
     groups = view.groups
+    figure = canvas(COLUMN * (1 if len(groups) < MANY else 1.5), HEIGHT)
+    axes = figure.subplots()
     ends, floors = [], []
     for group in groups:
         curve, color = curve_of(view, group), view.colors[group.label]
@@ -43,7 +46,7 @@ def curves_figure(view: View, beyond: pd.DataFrame) -> Figure:
             if far.empty
             else (far.iloc[-1]["k"], far.iloc[-1]["value"])
         )
-        ends.append((*end, fill(group.label, 16), color))
+        ends.append((*end, fill(group.label, 16 if len(groups) < MANY else 32), color))
         floors.append((last["k"], last["floor"]))
     cells = [cell for group in groups for cell in group.cells]
     ks = {k for k in view.study.k if k <= max(cell.n for cell in cells)} | set(beyond["k"])
