@@ -84,7 +84,11 @@ def itself(folder: Path, weights: Path, problems: int, block: int) -> bool:
 
 
 def taught(folder: Path, weights: Path, n: int, steps: int) -> bool:
-    """Print which problems are named as gained; tell whether they are the taught ones."""
+    """Print which problems are named as gained; tell whether the taught ones are among them.
+
+    What is taught changes what the model says to other problems, too: those besides are listed
+    with how often they were solved, so that one can see whether they are.
+    """
     rows = generate(seed=12, per_level=20, levels=LEVELS)
     write_benchmark(folder, "mixed", rows)
     models: dict[str, Any] = {"base": {"weights": str(weights)}}
@@ -112,7 +116,9 @@ def taught(folder: Path, weights: Path, n: int, steps: int) -> bool:
     print(f"  named as gained: {len(gained)}, of them taught: {len(chosen & set(gained.index))}")
     print(f"  beyond chance:   {len(sure)}, of them taught: {len(chosen & set(sure.index))}")
     print(f"  lost: {len(lost)}; rates of the taught: {rates(gained, chosen)}")
-    return set(sure.index) == chosen
+    for name, row in sure.drop(index=list(chosen), errors="ignore").iterrows():
+        print(f"    besides: {name}, {row['correct']} of {row['n']} right, q = {row['q']:.1g}")
+    return chosen <= set(sure.index)
 
 
 def rates(gained: Any, chosen: set[str]) -> str:
