@@ -145,7 +145,7 @@ class Journal(Generic[Row]):
         """Take over the rows of a journal's lines; return the bytes up to the first bad one."""
         if not lines:
             return 0
-        if lines[0].rstrip(b"\n").decode("utf-8", "replace") != self._header:
+        if lines[0] != self._header.encode() + b"\n":
             log.warning("%s: rows of another recipe are set aside", self.path)
             return 0
         kept = len(lines[0])

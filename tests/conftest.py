@@ -17,8 +17,13 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 
 REPO = Path(__file__).resolve().parent.parent
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("passk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("passk")
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ from passk.estimate import (
 from passk.estimate.extrapolation import chi_squared_tail
 from passk.estimate.intervals import percentiles, tail
 from passk.figures import draw
-from passk.figures.gallery import GRID, KINDS
+from passk.figures.gallery import GRID, KINDS, TRAINING
 from passk.results import read_plan
 from passk.spec_files import load_experiment, shipped_specs
 from passk.yamls import read_yaml
@@ -219,7 +219,7 @@ def test_a_spec_chooses_among_figures_which_carry_the_benchmarks_title(paper: Pa
 
 def test_the_schema_knows_every_kind_of_figure() -> None:
     schema = read_yaml(shipped_specs() / "schema" / "experiment.schema.json").data
-    assert schema["properties"]["figures"]["items"]["enum"] == [GRID, *KINDS]
+    assert schema["properties"]["figures"]["items"]["enum"] == [TRAINING, GRID, *KINDS]
 
 
 @pytest.mark.parametrize(

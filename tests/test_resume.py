@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Study
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_bad_input import ready_to_sample
 
@@ -62,6 +62,7 @@ def finished_lines(output: Path) -> list[Sample]:
 
 @settings(max_examples=60, deadline=None)
 @given(cut=st.integers(min_value=0, max_value=2000))
+@example(cut=len('{"journal":"key"}'))
 def test_a_journal_cut_at_any_byte_keeps_every_whole_row(
     tmp_path_factory: pytest.TempPathFactory, cut: int
 ) -> None:
