@@ -61,7 +61,8 @@ def make_paper_study(folder: Path, **more: object) -> Path:
             {
                 "id": cell, "model": name, "benchmark": "math500", "benchmark_title": "MATH-500",
                 "sampler": "paper", "label": name, "role": role, "algorithm": algorithm,
-                "step": step, "series": None if step is None else algorithm, "n": N, "base": base, "counts": str(path), "temperature": 0.6,
+                "step": step, "series": None if step is None else algorithm, "n": N, "base": base,
+                "counts": str(path), "temperature": 0.6,
             }
         )  # fmt: skip
         if step is not None or role in ("base", "distilled"):
