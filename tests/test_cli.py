@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import re
 import shlex
 import subprocess
@@ -39,6 +40,15 @@ def test_help_ends_with_an_example_that_the_parser_takes(command: str) -> None:
     assert example.startswith(f"passk {command}")
     words = shlex.split(example.partition(" > ")[0].replace("*", "1"))[1:]
     parser().parse_args(words)
+
+
+def test_a_command_called_from_python_leaves_its_logging_as_it_was(tmp_path: Path) -> None:
+    from passk.cli import main
+
+    logger = logging.getLogger("passk")
+    before = list(logger.handlers), logger.propagate, logger.level
+    assert main(["plan", str(tmp_path / "none.yaml")]) == 2
+    assert (logger.handlers, logger.propagate, logger.level) == before
 
 
 def test_commands_named_in_the_readme_exist() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,15 +20,15 @@ REPORT = "please report it, with what PASSK_TRACEBACK=1 in front of the same com
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 bad spec or usage."""
     options = parser().parse_args(arguments)
-    _set_up_logging(getattr(options, "log", None))
-    try:
-        options.handler(options)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Exception, KeyboardInterrupt) as error:
-        if os.environ.get("PASSK_TRACEBACK"):
-            raise
-        return _fail(error)
+    with _logging(getattr(options, "log", None)):
+        try:
+            options.handler(options)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (Exception, KeyboardInterrupt) as error:
+            if os.environ.get("PASSK_TRACEBACK"):
+                raise
+            return _fail(error)
     return 0
 
 
@@ -48,7 +49,8 @@ def _fail(error: BaseException) -> int:
     return status
 
 
-def _set_up_logging(file: Path | None) -> None:
+@contextmanager
+def _logging(file: Path | None) -> Iterator[None]:
     """Send what stages say to standard error, and to a log file as well where one is named."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if file is not None:
@@ -58,8 +60,16 @@ def _set_up_logging(file: Path | None) -> None:
         except OSError as error:
             print(f"passk: no log: {file}: {error.strerror}", file=sys.stderr)
     root = logging.getLogger("passk")
+    before, level = (root.handlers, root.propagate), root.level
     root.handlers, root.propagate = handlers, False
     root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.handlers, root.propagate = before
+        root.setLevel(level)
+        for handler in handlers:
+            handler.close()
 
 
 def entry() -> NoReturn:
