@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,7 @@ def test_copies_of_a_model_share_the_work(folder: Path, monkeypatch: pytest.Monk
     for name in ("VLLM_ENABLE_V1_MULTIPROCESSING", "VLLM_CPU_KVCACHE_SPACE", "CXX"):
         monkeypatch.setenv(name, SETTINGS[name])
     source = ModelSource(str(folder / "base"), dtype="float32", execution={"data_parallel": 2})
+    others = multiprocessing.active_children()
     engine = VllmEngine.load(source)
     samples, prompt = tuple(range(5)), Prompt(text="ab")
     requests = [Request(name, prompt, samples, samples) for name in ("p", "q")]
@@ -165,26 +167,33 @@ def test_copies_of_a_model_share_the_work(folder: Path, monkeypatch: pytest.Monk
     with pytest.raises(EngineError, match="do not fit into max_model_len") as raised:
         list(engine.sample(requests, Sampling(max_tokens=600)))
     assert raised.value.fix
-    wait_until_ended()
+    wait_until_ended(others)
 
 
 def test_a_copy_that_is_killed_is_told(folder: Path) -> None:
     source = ModelSource(str(folder / "base"), execution={"data_parallel": 2})
+    others = multiprocessing.active_children()
     engine = VllmEngine.load(source)
     request = Request("p", Prompt(text="ab"), (0, 1), (0, 1))
     drawn = engine.sample([request], Sampling(max_tokens=12))
-    killer = threading.Timer(1, lambda: [p.kill() for p in multiprocessing.active_children()])
+    killer = threading.Timer(1, lambda: [copy.kill() for copy in children_besides(others)])
     killer.start()
     with pytest.raises(EngineError, match="a copy of the model ended without a word"):
         next(drawn)
     killer.join()
-    wait_until_ended()
+    wait_until_ended(others)
 
 
-def wait_until_ended() -> None:
+def children_besides(others: list[BaseProcess]) -> list[BaseProcess]:
+    """The children of this process that are none of `others`: engines of other tests live on."""
+    known = {other.pid for other in others}
+    return [child for child in multiprocessing.active_children() if child.pid not in known]
+
+
+def wait_until_ended(others: list[BaseProcess]) -> None:
     """Wait until the copies, which were hung up on, have ended."""
     end = time.monotonic() + 120
-    while multiprocessing.active_children():
+    while children_besides(others):
         assert time.monotonic() < end
         time.sleep(0.1)
 
