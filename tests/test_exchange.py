@@ -407,7 +407,7 @@ BROKEN = [
     ("table", "t.jsonl", LINE.replace("T/0", "T/7").encode(), "t.jsonl:1: no problem 'T/7'"),
     ("table", "t.jsonl", b'{"problem_id": "T/0", "text": 3}\n', "t.jsonl:1: the response is 3"),
     ("table", "t.jsonl", b'{"problem_id": "T/0"}\n', "neither a response nor an answer"),
-    ("table", "t.jsonl.gz", gzip.compress(LINE.encode() * 99)[:-9], "t.jsonl.gz: cannot be read"),
+    ("table", "t.jsonl.gz", gzip.compress(LINE.encode() * 99, mtime=0)[:-9], "t.jsonl.gz: cannot be read"),
     ("table", "t.jsonl.gz", b"no gzip", "t.jsonl.gz: cannot be read"),
     ("table", "t.csv", b"problem_id,text\nT/0\n", r"t.csv:2: has another number of cells"),
     ("table", "t.parquet", b"PAR1 no", "not a readable Parquet file"),
