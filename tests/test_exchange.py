@@ -397,6 +397,8 @@ def test_lone_surrogates_become_question_marks_and_are_counted(sums: Path, tmp_p
 
 LINE = '{"problem_id": "T/0", "text": "x"}\n'
 
+CUT = gzip.compress(LINE.encode() * 99, mtime=0)[:-9]  # without the time: it is in a test's id
+
 BROKEN = [
     ("table", "t.jsonl", LINE.encode() + b'{"problem_id": "T/1", "te', r"t.jsonl:2: not a line"),
     ("table", "t.jsonl", LINE.encode() + b"[1]\n", r"t.jsonl:2: not a JSON object"),
@@ -407,7 +409,7 @@ BROKEN = [
     ("table", "t.jsonl", LINE.replace("T/0", "T/7").encode(), "t.jsonl:1: no problem 'T/7'"),
     ("table", "t.jsonl", b'{"problem_id": "T/0", "text": 3}\n', "t.jsonl:1: the response is 3"),
     ("table", "t.jsonl", b'{"problem_id": "T/0"}\n', "neither a response nor an answer"),
-    ("table", "t.jsonl.gz", gzip.compress(LINE.encode() * 99, mtime=0)[:-9], "t.jsonl.gz: cannot be read"),
+    ("table", "t.jsonl.gz", CUT, "t.jsonl.gz: cannot be read"),
     ("table", "t.jsonl.gz", b"no gzip", "t.jsonl.gz: cannot be read"),
     ("table", "t.csv", b"problem_id,text\nT/0\n", r"t.csv:2: has another number of cells"),
     ("table", "t.parquet", b"PAR1 no", "not a readable Parquet file"),
