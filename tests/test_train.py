@@ -80,6 +80,28 @@ def test_a_batch_in_parts_learns_the_same(weights: Path, tmp_path: Path) -> None
         assert torch.allclose(tensor, parts.weights_of(1)[name], atol=2e-3)
 
 
+@pytest.mark.parametrize("method", RL)
+def test_in_bfloat16_it_learns_and_its_checkpoints_are_bfloat16(
+    method: str, weights: Path, tmp_path: Path
+) -> None:
+    settings = KL | {"prompts": 4, "group": 8}
+    more: dict[str, Any] = {"steps": [20], "weights": weights, "dtype": "bfloat16"}
+    training = Training(tmp_path, method, settings, **more)
+    training.train(20)
+    assert {tensor.dtype for tensor in training.weights_of(20).values()} == {torch.bfloat16}
+    rewards = [row.reward or 0.0 for row in training.rows(20)]
+    assert sum(rewards[-5:]) > 1.5 * sum(rewards[:5])
+
+
+def test_activations_computed_again_change_no_weight(weights: Path, tmp_path: Path) -> None:
+    execution = {"threads": 1, "gradient_checkpointing": True}
+    kept = Training(tmp_path / "kept", steps=[2], weights=weights)
+    again = Training(tmp_path / "again", steps=[2], weights=weights, execution=execution)
+    kept.train(2)
+    again.train(2)
+    assert same(kept.weights_of(2), again.weights_of(2))
+
+
 @pytest.mark.parametrize("method", ["GRPO", "RLOO", "PPO"])
 def test_the_start_model_is_where_kl_is_measured_from(
     method: str, weights: Path, tmp_path: Path

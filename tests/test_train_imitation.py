@@ -96,6 +96,16 @@ def test_worked_solutions_are_learnt_with_their_end(tmp_path: Path) -> None:
     assert rows[0].response_tokens == sum(len(training.solution(i) or "") + 1 for i in range(6)) / 6
 
 
+def test_own_responses_and_solutions_are_learnt_in_bfloat16(tmp_path: Path) -> None:
+    own = Imitation(tmp_path / "t", "SFT", SELFISH, teacher=dict(SELF), dtype="bfloat16")
+    taught = Imitation(tmp_path / "u", steps=[40], settings=LEARNT, dtype="bfloat16")
+    for training, step in ((own, 4), (taught, 40)):
+        training.train(step)
+        rows = training.rows(step)
+        assert rows[-1].loss < 0.9 * rows[0].loss
+        assert {tensor.dtype for tensor in training.weights_of(step).values()} == {torch.bfloat16}
+
+
 # One loss, whatever is shared -------------------------------------------------------------------
 
 

@@ -106,9 +106,10 @@ class ValueHead(torch.nn.Module):  # type: ignore[misc]
         torch.nn.init.zeros_(self.linear.bias)
 
     def forward(self, states: Any) -> Any:
-        """Return values [...] of states [..., width]."""
-        plain = torch.nn.functional.layer_norm(states.detach().float(), states.shape[-1:])
-        return self.linear(plain).squeeze(-1)
+        """Return values [...] of states [..., width], in float32."""
+        with torch.autocast(states.device.type, enabled=False):
+            plain = torch.nn.functional.layer_norm(states.detach().float(), states.shape[-1:])
+            return self.linear(plain).squeeze(-1)
 
 
 class Ppo(TokenRewards):

@@ -263,6 +263,8 @@ def packed_attention(
             "this model's attention has soft caps or sinks, which this engine does not compute",
             fix="use `engine: vllm` for it",
         )
+    # Under autocast the rotation of queries and keys is in float32, and values are not.
+    query, key = query.to(value.dtype), key.to(value.dtype)
     outputs, start = [], 0
     for span in spans:
         piece = slice(start, start + len(span.tokens))
