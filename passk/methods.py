@@ -24,6 +24,9 @@ longer training are those of a shorter one."""
 DRAWING: Mapping[str, Any] = {"group": 8, "temperature": 1.0, "top_p": 1.0, "max_tokens": 1024}
 """How responses are drawn: read wherever any are."""
 
+OWN: Mapping[str, Any] = {**DRAWING, "engine": "transformers"}
+"""How the model that learns draws. What draws is told apart because responses differ with it."""
+
 CLIPPED: Mapping[str, Any] = {"kl": 0.0, "clip": 0.2, "clip_high": None, "passes": 1}
 """Of methods with a clipped ratio; `clip_high` is `clip` where neither says otherwise."""
 
@@ -61,34 +64,34 @@ _ALL = (
     Method(
         "GRPO",
         "rl",
-        {**OPTIMISER, **DRAWING, **CLIPPED},
+        {**OPTIMISER, **OWN, **CLIPPED},
         smallest_group=2,
         paper="Shao et al. 2024, arXiv 2402.03300",
     ),
     Method(
         "DAPO",
         "rl",
-        {**OPTIMISER, **DRAWING, **CLIPPED, "clip_high": 0.28, "refills": 3, "overlong": 0},
+        {**OPTIMISER, **OWN, **CLIPPED, "clip_high": 0.28, "refills": 3, "overlong": 0},
         smallest_group=2,
         paper="Yu et al. 2025, arXiv 2503.14476",
     ),
     Method(
         "RLOO",
         "rl",
-        {**OPTIMISER, **DRAWING, **CLIPPED},
+        {**OPTIMISER, **OWN, **CLIPPED},
         smallest_group=2,
         paper="Ahmadian et al. 2024, arXiv 2402.14740",
     ),
     Method(
         "Reinforce++",
         "rl",
-        {**OPTIMISER, **DRAWING, **CLIPPED},
+        {**OPTIMISER, **OWN, **CLIPPED},
         paper="Hu 2025, arXiv 2501.03262",
     ),
     Method(
         "ReMax",
         "rl",
-        {**OPTIMISER, **DRAWING, "kl": 0.0},
+        {**OPTIMISER, **OWN, "kl": 0.0},
         paper="Li et al. 2024, arXiv 2310.10505",
     ),
     Method(
@@ -96,7 +99,7 @@ _ALL = (
         "rl",
         {
             **OPTIMISER,
-            **DRAWING,
+            **OWN,
             **CLIPPED,
             "value_learning_rate": 3e-4,
             "value_clip": 0.2,
@@ -108,7 +111,7 @@ _ALL = (
     Method(
         "SFT",
         "sft",
-        IMITATION,
+        {**IMITATION, **OWN},
         teacher=SELF,
         paper="rejection sampling as in Yuan et al. 2023, arXiv 2308.01825",
     ),

@@ -333,3 +333,13 @@ def test_a_missing_package_is_told_with_how_to_install_it(
     with pytest.raises(EngineError, match="'trl', which is not installed") as caught:
         Training(tmp_path, weights=weights).train(4)
     assert "passk[train]" in caught.value.fix
+
+
+def test_without_vllm_it_is_told_where_it_is_wanted(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(EngineError, match="needs vLLM beside the packages of training") as caught:
+        Training(tmp_path, settings={"engine": "vllm"}, weights=weights).train(4)
+    assert "pip install vllm" in caught.value.fix
+    assert "passk[train]" in caught.value.fix

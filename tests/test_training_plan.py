@@ -93,6 +93,14 @@ FAULTS: dict[str, tuple[Edit, str]] = {
         lambda s: train(s, refills=2),
         "train.refills: GRPO does not read it; it reads: prompts, ",
     ),
+    "an engine that is handed no weights": (
+        lambda s: train(s, engine="openai"),
+        'train.engine: "openai" is not known; available: transformers, vllm',
+    ),
+    "an engine beside a teacher": (
+        lambda s: second(s, method="distillation", teacher="base", engine="vllm"),
+        "train.engine: distillation does not read it",
+    ),
     "a group of one": (
         lambda s: train(s, group=1),
         "train.group: GRPO compares a problem's responses: at least 2",
@@ -257,13 +265,14 @@ def ids(study: Study) -> tuple[str, set[str]]:
         lambda study: train_of(study).update(learning_rate=2e-3),
         lambda study: train_of(study).update(seed=7),
         lambda study: train_of(study).update(method="RLOO"),
+        lambda study: train_of(study).update(engine="vllm"),
         lambda study: train_of(study).update(problems=3),
         lambda study: train_of(study).update(only=["p10", "p11"]),
         lambda study: study.spec["models"]["grpo@{step}"].update(dtype="bfloat16"),
         lambda study: (study.folder / "tiny/model.safetensors").write_bytes(b"1" * 4_000_000),
         lambda study: problems(study.folder, "drill", range(11, 15)),
     ],
-    ids=["rate", "seed", "method", "problems", "only", "dtype", "start", "questions"],
+    ids=["rate", "seed", "method", "engine", "problems", "only", "dtype", "start", "questions"],
 )
 def test_what_decides_the_weights_makes_another_training(
     trained: Study, edit: Callable[[Study], object]
@@ -282,7 +291,9 @@ def test_what_decides_the_weights_makes_another_training(
         lambda study: study.spec["models"]["grpo@{step}"].update(
             execution={"threads": 1, "save_every": 5, "keep_state": False}, label="x"
         ),
-        lambda study: train_of(study).update(temperature=1, kl=0, clip_high=0.2),
+        lambda study: train_of(study).update(
+            temperature=1, kl=0, clip_high=0.2, engine="transformers"
+        ),
         lambda study: study.spec.update(seed=9, k=[1]),
     ],
     ids=["steps", "execution", "defaults", "experiment"],

@@ -23,6 +23,9 @@ LIBRARIES_MB = 4_000
 ADAM_COPIES = 4
 """Copies of the weights that training holds: themselves, gradients and AdamW's two moments."""
 
+VLLM_COPIES = 2
+"""Those that vLLM draws from, and those that it is handed."""
+
 UNKNOWN_MB = 32_000
 """Memory where nothing tells how large weights are."""
 
@@ -53,13 +56,16 @@ def training_memory(training: Training) -> int:
     """Return the main memory, in MB, of a training job; `execution.memory` (GB) says it outright.
 
     Weights, gradients and AdamW's two moments, all in float32; the start model stays beside them
-    where the divergence from it counts, and a model that teaches is loaded before.
+    where the divergence from it counts, and a model that teaches is loaded before. vLLM has a copy
+    of its own, which is handed over through memory.
     """
     execution = training.model.execution
     if "memory" in execution:
         return math.ceil(1000 * float(execution["memory"]))
     size = trained_bytes(training, "float32")
-    copies = ADAM_COPIES + (1 if training.settings.get("kl") else 0)
+    copies = ADAM_COPIES + bool(training.settings.get("kl"))
+    if training.settings.get("engine") == "vllm":
+        copies += VLLM_COPIES
     taught = training.teacher.weights if training.teacher else None
     teacher = weights_bytes(taught) if taught else 0
     if not size:

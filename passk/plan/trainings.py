@@ -183,6 +183,7 @@ class _Finder:
         _check_size(self.experiment, model, int(filled["prompts"]), identity)
         dtype = self._dtype(model, start)
         weights, teacher = self.weights_of(start.name), self._teacher(train)
+        unsaid = {"engine"} if filled.get("engine") == "transformers" else set()
         fields = {
             "method": method.name,
             **{f"start {name}": value for name, value in weights.fields.items()},
@@ -191,7 +192,7 @@ class _Finder:
             "questions": identity.questions,
             **({"worked examples": identity.shots} if prompt.shots else {}),
             **verdict_fields(self.experiment.catalogue[use.name], identity),
-            **{name: _plain(value) for name, value in filled.items()},
+            **{name: _plain(value) for name, value in filled.items() if name not in unsaid},
             **self._teacher_fields(teacher, identity, train),
             "training version": versions.TRAIN,
         }

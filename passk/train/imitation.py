@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ import torch
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
-from passk.engines.base import ScoreRequest
+from passk.engines.base import Engine, ScoreRequest
 from passk.engines.tokens import PromptTokenizer
 from passk.engines.transformers import TransformersEngine
 from passk.engines.transformers.loading import context_length
 from passk.errors import DataError
 from passk.prompts import render
+from passk.train.copy import start
 from passk.train.drawn import draw_once
 from passk.train.keeping import Keeper, Kept
 from passk.train.order import asked
@@ -136,10 +138,19 @@ def texts_of(keeper: Keeper, engine: TransformersEngine, grader: Grader) -> list
         return right_ones(task, of_solutions(task), grader)
     if teacher["kind"] == "reference":
         return right_ones(task, of_references(task, Path(teacher["file"])), grader)
-    with torch.no_grad():
-        samples = draw_once(keeper, lambda: engine)
+    with torch.no_grad(), ExitStack() as after:
+        samples = draw_once(keeper, lambda: _drawing(task, engine, after))
     texts = of_samples(task, samples, own=teacher["kind"] == "self")
     return right_ones(task, texts, grader, drawn=len(samples))
+
+
+def _drawing(task: Task, engine: TransformersEngine, after: ExitStack) -> Engine:
+    """Return what draws own responses; vLLM gives its memory back `after`."""
+    if task.settings.get("engine") != "vllm":
+        return engine
+    started = start(task)
+    after.callback(started.stop)
+    return started
 
 
 def tokenised(task: Task, texts: Sequence[Text], engine: TransformersEngine) -> Dataset:

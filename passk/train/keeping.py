@@ -98,7 +98,7 @@ class Keeper:
         earlier = max((kept for kept in self.task.steps if kept < step), default=0)
         rows = [row for row in self.rows if earlier < row.step <= step]
         with atomic_folder(states.checkpoint(self.folder, step)) as temporary:
-            with _saving(temporary):
+            with saving(temporary):
                 save(temporary)
             write_rows(temporary / "steps.parquet", rows)
             write_json(temporary / states.RECIPE, self._recipe(step, rows))
@@ -132,7 +132,7 @@ def note(row: TrainingStep) -> str:
 
 
 @contextmanager
-def _saving(place: Path) -> Iterator[None]:
+def saving(place: Path) -> Iterator[None]:
     """Tell a failed write in one message: the libraries have exceptions of their own for it."""
     try:
         yield
@@ -161,6 +161,9 @@ class Kept:
     control: Any
     accelerator: Any
     processing_class: Any
+
+    def release(self) -> None:
+        """Give back what was started for the training alone."""
 
     def _send_telemetry(self) -> None:
         """Send nothing."""
@@ -224,7 +227,7 @@ class Kept:
         if self.args.should_save:
             if keeper.keeps_state(step):
                 with atomic_folder(states.checkpoint(keeper.folder / "state", step)) as temporary:
-                    with _saving(temporary):
+                    with saving(temporary):
                         self._save_state(temporary)
                     states.seal(temporary, keeper.task.key)
             if step in keeper.due:

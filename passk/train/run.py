@@ -45,7 +45,10 @@ def run(keeper: Keeper) -> None:
         state = keeper.resume()
         _catch_up(keeper, trainer, state)
         if keeper.due:
-            trainer.train(resume_from_checkpoint=str(state) if state else None)
+            try:
+                trainer.train(resume_from_checkpoint=str(state) if state else None)
+            finally:
+                trainer.release()
 
 
 def _catch_up(keeper: Keeper, trainer: Any, state: Path | None) -> None:

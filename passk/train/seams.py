@@ -11,16 +11,17 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Sequence
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Any
 
 import torch
 from accelerate.utils import gather_object
 
-from passk.engines.base import Request, Sampling
+from passk.engines.base import Engine, Request, Sampling
 from passk.engines.transformers import TransformersEngine
 from passk.records import Sample
+from passk.train.copy import VllmCopy
 from passk.train.keeping import Kept
 from passk.train.order import asked
 from passk.train.packing import TOKENS_AT_ONCE, Tree, tree_logprobs, trees
@@ -62,10 +63,25 @@ class Drawing(Kept):
     _buffered: list[dict[str, Any]]
 
     def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
-        """Draw from the model as it is now, with the engine."""
-        engine = TransformersEngine(self.model, self.processing_class, self.task.execution)
+        """Draw from the model as it is now."""
         with torch.no_grad():
-            return list(engine.sample(requests, sampling))
+            return list(self.engine().sample(requests, sampling))
+
+    def engine(self) -> Engine:
+        """Return the engine that the training names, with the model's weights as they are now."""
+        if self.task.settings["engine"] == "vllm":
+            return self.vllm.at(self.step, self.save_weights)
+        return TransformersEngine(self.model, self.processing_class, self.task.execution)
+
+    def release(self) -> None:
+        """End vLLM, where it drew."""
+        self.vllm.stop()
+
+    @cached_property
+    def vllm(self) -> VllmCopy:
+        """The copy of the weights that vLLM draws from."""
+        size = sum(4 * weight.numel() for weight in self.model.parameters())
+        return VllmCopy(self.task, size, self.accelerator)
 
     def roll(self, problems: Sequence[int]) -> Rollout:
         """Return this step's responses, and note what they were like; a method may draw more."""
@@ -201,12 +217,13 @@ def told(rollout: Rollout) -> dict[str, Any]:
     known = [reward for reward in rollout.rewards if not math.isnan(reward)]
     lengths = [sample.n_tokens for sample in rollout.samples]
     entropy = sum(sample.mean_entropy * sample.n_tokens for sample in rollout.samples)
+    mean = entropy / sum(lengths)
     mixed = rollout.mixed()
     return {
         "reward": statistics.fmean(known) if known else None,
         "reward_std": statistics.pstdev(known) if known else None,
         "zero_groups": 1 - sum(mixed) / len(mixed),
-        "entropy": entropy / sum(lengths),
+        "entropy": mean if math.isfinite(mean) else None,
         "response_tokens": statistics.fmean(lengths),
         "truncated": statistics.fmean(s.finish_reason == "length" for s in rollout.samples),
     }

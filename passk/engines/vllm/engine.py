@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
@@ -92,12 +93,33 @@ class VllmEngine:
 
     def start(self, *, scoring: bool) -> Any:
         """Return vLLM's `LLM`, loaded in the mode that the work needs."""
-        if self._llm is not None and self._scoring != scoring:
-            self._llm.llm_engine.engine_core.shutdown()  # its memory is the other's
-            self._llm = None
+        if self._scoring != scoring:
+            self.stop()  # its memory is the other's
         if self._llm is None:
             self._llm, self._scoring = load(self._source, scoring=scoring), scoring
         return self._llm
+
+    def stop(self) -> None:
+        """End vLLM's processes, which gives their memory back; the next use starts it again."""
+        if self._llm is not None:
+            self._llm.llm_engine.engine_core.shutdown()
+            self._llm = None
+
+    def reload(self, weights: Path) -> None:
+        """Draw from other weights of the same model from now on.
+
+        Args:
+            weights: a folder of safetensors, as transformers saves them.
+
+        Raises:
+            EngineError: vLLM cannot read them.
+        """
+        llm = self.start(scoring=False)
+        try:
+            llm.collective_rpc("reload_weights", kwargs={"weights_path": str(weights)})
+            llm.reset_prefix_cache()  # keys and values of the old weights
+        except Exception as error:
+            raise failure(error) from error
 
     def _ask(self, llm: Any, requests: Sequence[Request], sampling: Sampling) -> dict[str, Asked]:
         """Hand vLLM one request per response; return what each was asked for with, by name."""
