@@ -173,7 +173,8 @@ class TrainingStep:
         step: its number, from 1.
         reward: mean reward of its responses (those that could be graded).
         reward_std: their standard deviation.
-        zero_groups: share of problems whose responses all have the same reward.
+        zero_groups: share of problems whose responses all have the same reward (of DAPO, of all
+            that were drawn; of ReMax, with the greedy response among them).
         kl: mean over tokens of the estimated divergence from the start model, in nats.
         entropy: mean over response tokens of the entropy that they were drawn with, in nats.
         clipped: share of tokens (RLOO: of responses) whose ratio was clipped.

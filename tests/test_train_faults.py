@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
@@ -27,9 +28,11 @@ from trainings import Training
 from passk.errors import DataError, EngineError, OutputError, PasskError
 from passk.methods import METHODS
 from passk.recipes import read_json, write_json
-from passk.records import TrainingStep
+from passk.records import Problem, TrainingStep
 from passk.train import notices, states
+from passk.train.baselines import beside
 from passk.train.reward import Grader
+from passk.train.rollout import Rollout
 from passk.training import train
 
 NEVER = json.dumps("123456")
@@ -266,6 +269,36 @@ def test_differences_between_problems_teach_methods_that_do_not_compare_within_t
     notices.look(rows, METHODS["Reinforce++"], "t")
     with pytest.raises(EngineError, match="rewarded alike"):
         notices.look(rows, METHODS["GRPO"], "t")
+
+
+def rolled(rewards: list[float], group: int) -> Rollout:
+    """Responses to as many problems as there are groups."""
+    return Rollout(list(range(len(rewards) // group)), [], rewards, group)
+
+
+def test_what_remax_compares_has_the_greedy_response_in_it() -> None:
+    drawn, greedy = rolled([0.0, 0.0, 0.0, 0.0], 2), rolled([1.0, 0.0], 1)
+    assert beside(drawn, greedy).mixed() == [True, False]
+    taught = dataclasses.replace(row(1, 0.0, 0.5), reward_std=0.0)
+    assert not notices.flat(taught, METHODS["ReMax"])
+
+
+def test_of_dapo_all_groups_that_were_drawn_count(weights: Path, tmp_path: Path) -> None:
+    """Half of the problems have no answer: with refills others take their places."""
+    settings = {"prompts": 2, "group": 8, "refills": 3}
+    training = Mixed(tmp_path, "DAPO", settings, steps=[6], weights=weights)
+    training.train(6)
+    rows = training.rows(6)
+    shares = {row.zero_groups for row in rows}
+    assert shares - {0.0, 0.5, 1.0}  # of more groups than the two of a step
+
+
+class Mixed(Training):
+    """A training of which every other problem cannot be solved."""
+
+    def rows_of_problems(self) -> list[Problem]:
+        rows = super().rows_of_problems()
+        return [dataclasses.replace(r, gold=NEVER) if i % 2 else r for i, r in enumerate(rows)]
 
 
 def test_a_response_that_cannot_be_graded_has_no_reward() -> None:

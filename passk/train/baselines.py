@@ -18,6 +18,7 @@ from passk.train.keeping import Keeper
 from passk.train.packing import Tree
 from passk.train.reward import Grader
 from passk.train.rl import Grpo, built, config
+from passk.train.rollout import Rollout
 from passk.train.seams import laid_out, without_idle
 
 
@@ -84,12 +85,21 @@ class ReMax(TokenRewards):
         greedy = self.roller.roll(rollout.problems, 1, self.step, greedy=True)
         facts["drawing"] += greedy.drawing
         facts["grading"] += greedy.grading
+        self.compared(beside(rollout, greedy))
         baseline = torch.tensor(greedy.rewards, device=rewards.device)
         baseline = baseline.repeat_interleave(rollout.group)
         mask = batch["completion_mask"] * ~baseline.isnan().unsqueeze(1)
         sums = advantages.returns(rewards, mask)
         found = advantages.less_greedy(sums, baseline.nan_to_num(), mask)
         return without_idle({**batch, "completion_mask": mask, "advantages": found})
+
+
+def beside(rollout: Rollout, greedy: Rollout) -> Rollout:
+    """Return the rewards of each problem's responses with that of its greedy one."""
+    size, rewards = rollout.group, rollout.rewards
+    parts = [rewards[at * size : (at + 1) * size] for at in range(len(rollout.problems))]
+    joined = [r for part, own in zip(parts, greedy.rewards, strict=True) for r in (*part, own)]
+    return Rollout(rollout.problems, [], joined, size + 1)
 
 
 class ValueHead(torch.nn.Module):  # type: ignore[misc]

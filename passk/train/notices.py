@@ -24,9 +24,7 @@ def flat(row: TrainingStep, method: Method) -> bool:
     Methods that compare the responses to one problem need a difference there; the others learn
     from differences between problems, too.
     """
-    if method.smallest_group > 1:
-        return row.zero_groups == 1.0
-    return row.reward_std == 0.0
+    return row.zero_groups == 1.0 and (method.smallest_group > 1 or row.reward_std == 0.0)
 
 
 def look(rows: Sequence[TrainingStep], method: Method, training: str) -> None:

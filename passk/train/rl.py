@@ -59,6 +59,7 @@ class Dapo(Grpo):
                 break
             rollout = rollout + self.roller.roll(others, settings["group"], self.step)
         self.keeper.facts.update(drawing=rollout.drawing, grading=rollout.grading)
+        self.compared(rollout)
         return fullest(rollout, wanted)
 
     def _calculate_rewards(self, *_: Any) -> Any:

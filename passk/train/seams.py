@@ -90,6 +90,10 @@ class Drawing(Kept):
         self.keeper.facts.update(drawing=rollout.drawing, grading=rollout.grading)
         return rollout
 
+    def compared(self, rollout: Rollout) -> None:
+        """Note in how many of the groups that a method compares all rewards are equal."""
+        self.keeper.facts["zero_groups"] = equal_share(self._of_all(rollout))
+
     def _of_all(self, rollout: Rollout) -> Rollout:
         """Return the rollouts of all processes as one."""
         if self.accelerator.num_processes == 1:
@@ -218,12 +222,17 @@ def told(rollout: Rollout) -> dict[str, Any]:
     lengths = [sample.n_tokens for sample in rollout.samples]
     entropy = sum(sample.mean_entropy * sample.n_tokens for sample in rollout.samples)
     mean = entropy / sum(lengths)
-    mixed = rollout.mixed()
     return {
         "reward": statistics.fmean(known) if known else None,
         "reward_std": statistics.pstdev(known) if known else None,
-        "zero_groups": 1 - sum(mixed) / len(mixed),
+        "zero_groups": equal_share(rollout),
         "entropy": mean if math.isfinite(mean) else None,
         "response_tokens": statistics.fmean(lengths),
         "truncated": statistics.fmean(s.finish_reason == "length" for s in rollout.samples),
     }
+
+
+def equal_share(rollout: Rollout) -> float:
+    """Return the share of groups whose rewards are all equal."""
+    mixed = rollout.mixed()
+    return 1 - sum(mixed) / len(mixed)
