@@ -69,7 +69,7 @@ class Drawing(Kept):
 
     def engine(self) -> Engine:
         """Return the engine that the training names, with the model's weights as they are now."""
-        if self.task.settings["engine"] == "vllm":
+        if self.task.settings.get("engine") == "vllm":
             return self.vllm.at(self.step, self.save_weights)
         return TransformersEngine(self.model, self.processing_class, self.task.execution)
 
