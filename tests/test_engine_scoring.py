@@ -81,6 +81,7 @@ def test_blocks_of_the_vocabulary_sum_to_the_whole(
     scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vocabulary, "ENTRIES_AT_ONCE", 7)
+    monkeypatch.setattr(vocabulary, "ROWS_AT_ONCE", 2)
     engine = TransformersEngine(tiny_model(attn_implementation=attention.NAME), byte_tokenizer())
     head = engine.model.get_output_embeddings()
     head.weight.mul_(scale)

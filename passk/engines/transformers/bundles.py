@@ -30,6 +30,13 @@ QUERIES_AT_ONCE = 128
 SCORES_AT_ONCE = 1 << 21
 """Scores of a block over all heads, where the keys are many."""
 
+KEYS_MULTIPLE = 32
+"""What the number of keys is rounded up to, with keys that no query sees.
+
+Softmax is slow over what is left of a row after whole vectors, and products of a size that was
+never seen before take time to prepare.
+"""
+
 
 class Bundle:
     """Chunks that follow the same keys, as one span of packed tokens (`attention.Span`)."""
@@ -53,15 +60,24 @@ class Bundle:
 
     def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:
         """See `Span.attend`."""
+        before = sum(context.length for context in self.contexts)
+        length = before + len(self.tokens)
+        unseen = k.new_zeros(1, k.shape[1], _rounded(length) - length, k.shape[3])
         keys, values = (
-            torch.cat([*(context.layers[layer][i] for context in self.contexts), own], 2)[0]
+            torch.cat([*(context.layers[layer][i] for context in self.contexts), own, unseen], 2)[0]
             for i, own in enumerate((k, v))
         )
         for chunk, piece in zip(self.chunks, self.pieces, strict=True):
             if chunk.save is not None:
                 chunk.save.extend(layer, k[:, :, piece], v[:, :, piece])
-        blocks = self._blocks(q.shape[1], keys.shape[1])
-        return torch.cat([self._block(q, keys, values, block, scale) for block in blocks], 2)
+        outputs = []
+        for block in self._blocks(q.shape[1], length):
+            seen = _rounded(before + block.stop)
+            mask = self._masked(q, block, seen - before - block.stop)
+            outputs.append(
+                _attended(q[:, :, block] * scale, keys[:, :seen], values[:, :seen], mask)
+            )
+        return torch.cat(outputs, 2)
 
     def finish(self) -> None:
         """Count the saved tokens, once the forward pass is over."""
@@ -74,30 +90,36 @@ class Bundle:
         for start in range(0, len(self.tokens), size):
             yield slice(start, min(start + size, len(self.tokens)))
 
-    def _block(self, q: Any, keys: Any, values: Any, block: slice, scale: float) -> Any:
-        """Return the attention [1, H, n, D] of a block of queries over keys [K, S, D]."""
-        queries = q[0, :, block] * scale
-        heads, count, width = queries.shape
-        seen = keys.shape[1] - len(self.tokens) + block.stop
-        groups = queries.reshape(keys.shape[0], -1, width)
-        scores = groups @ keys[:, :seen].transpose(1, 2)
-        mask = self._masked(q, block)
-        scores.view(heads, count, seen)[:, :, -mask.shape[1] :] += mask
-        return (scores.softmax(-1) @ values[:, :seen]).view(1, heads, count, -1)
-
-    def _masked(self, like: Any, block: slice) -> Any:
+    def _masked(self, like: Any, block: slice, unseen: int) -> Any:
         """Return [n, m]: 0 where a query of a block sees one of the last m keys, else -infinity.
 
-        Of one chunk the keys of the block alone can be later than a query.
+        m is a multiple; all queries see the keys before. The last `unseen` keys are later tokens
+        or none. Of one chunk the keys of the block alone can be later than a query.
         """
         alone = len(self.chunks) == 1
         if self._mask is None:
             size = min(len(self.tokens), QUERIES_AT_ONCE) if alone else len(self.tokens)
-            self._mask = like.new_full((size, size), float("-inf"))
+            self._mask = like.new_full((size, size + 2 * KEYS_MULTIPLE), float("-inf"))
+            self._mask[:, :KEYS_MULTIPLE] = 0
+            own = self._mask[:, KEYS_MULTIPLE:]
             for piece in self.pieces:
-                self._mask[piece, piece].triu_(1)
-        count = block.stop - block.start
-        return self._mask[:count, :count] if alone else self._mask[block, : block.stop]
+                own[piece, piece].triu_(1)
+        rows = slice(0, block.stop - block.start) if alone else block
+        end = KEYS_MULTIPLE + rows.stop + unseen
+        return self._mask[rows, end - _rounded(rows.stop + unseen) : end]
+
+
+def _rounded(keys: int) -> int:
+    """Return the number of keys, rounded up."""
+    return keys + -keys % KEYS_MULTIPLE
+
+
+def _attended(q: Any, keys: Any, values: Any, mask: Any) -> Any:
+    """Return the attention [1, H, n, D] of scaled queries over keys [K, S, D], the last masked."""
+    _, heads, count, width = q.shape
+    scores = q.reshape(len(keys), -1, width) @ keys.transpose(1, 2)
+    scores.view(heads, count, -1)[:, :, -mask.shape[1] :] += mask
+    return (scores.softmax(-1) @ values).view(1, heads, count, -1)
 
 
 def bundled(chunks: Sequence[Chunk]) -> list[Span]:

@@ -5,7 +5,8 @@ Shapes: n positions, C the width of the model, V the vocabulary, B a block of it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -16,6 +17,9 @@ from passk.engines.transformers.passes import forward, hidden_states
 
 ENTRIES_AT_ONCE = 1024
 """Entries of the vocabulary whose logits are held at once, so that they stay in the cache."""
+
+ROWS_AT_ONCE = 256
+"""Rows of these logits that are widened to float32 at once, for the same reason."""
 
 PROBE_TOKENS = (0, 1, 2, 3)
 
@@ -65,13 +69,18 @@ def _products(states: Any, weights: Any) -> Iterator[Any]:
         yield torch.mm(states, block.t(), out=room)
 
 
-def _log_totals(blocks: Iterator[Any] | Sequence[Any]) -> Any:
+def _log_totals(blocks: Iterable[Any]) -> Any:
     """Return the logarithm of the sum over the vocabulary of exp(logits) [n], in float32."""
-    return torch.stack([_log_total(block) for block in blocks]).logsumexp(0)
+    return reduce(torch.logaddexp, map(_log_total, blocks))
 
 
 def _log_total(logits: Any) -> Any:
-    """Return the log of the sum of exp(logits) of each row [n].
+    """Return the log of the sum of exp(logits) of each row [n]."""
+    return torch.cat([_log_total_of_rows(rows) for rows in logits.split(ROWS_AT_ONCE)])
+
+
+def _log_total_of_rows(logits: Any) -> Any:
+    """Do the work of `_log_total`.
 
     torch's log_softmax takes half the time of its logsumexp, and knows the sum as well.
     """
