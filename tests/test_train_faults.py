@@ -376,3 +376,23 @@ def test_without_vllm_it_is_told_where_it_is_wanted(
         Training(tmp_path, settings={"engine": "vllm"}, weights=weights).train(4)
     assert "pip install vllm" in caught.value.fix
     assert "passk[train]" in caught.value.fix
+
+
+class Older(Training):
+    """One whose task file was written before trainings named their engine."""
+
+    def document(self) -> dict[str, Any]:
+        written = super().document()
+        settings = {k: v for k, v in written["settings"].items() if k != "engine"}
+        return written | {"settings": settings}
+
+
+def test_a_task_file_that_names_no_engine_trains_as_ever(weights: Path, tmp_path: Path) -> None:
+    trained = []
+    for kind, name in ((Older, "older"), (Training, "newer")):
+        training = kind(tmp_path / name, steps=[1], weights=weights)
+        training.train(1)
+        trained.append(training.weights_of(1))
+    older, newer = trained
+    assert older.keys() == newer.keys()
+    assert all(older[key].equal(newer[key]) for key in older)
