@@ -1,7 +1,8 @@
 """A small OpenAI-compatible server on 127.0.0.1 that fails on purpose, for tests.
 
 A response is decided by its seed alone (`text_of`), so that a test can tell whether each was
-asked for and kept. Faults are dealt out to completions in the order in which they arrive.
+asked for and kept; or it is that of a real server behind this one (`upstream`). Faults are dealt
+out to completions in the order in which they arrive.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import socket
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,6 +39,8 @@ class FaultyServer(ThreadingHTTPServer):
         self.faults, self.key, self.owner = list(faults), key, owner
         self.refuse: dict[str, tuple[int, str]] = {}
         """Argument of a request -> status and message that it is refused with."""
+        self.upstream = ""
+        """Scheme, host and port of a real server that completions are fetched from."""
         self.seconds = 0.0
         self.finish_reason, self.usage = "stop", True
         self.retry_after = "0"
@@ -187,8 +191,22 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def completion(self, body: dict[str, Any]) -> dict[str, Any]:
-        """A whole answer of three tokens."""
+    def passed_on(self, body: dict[str, Any]) -> Any:
+        """What the real server answers."""
+        headers = {
+            "Content-Type": "application/json",
+            "Authorization": self.headers.get("Authorization", ""),
+        }
+        request = urllib.request.Request(
+            self.server.upstream + self.path, json.dumps(body).encode(), headers
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def completion(self, body: dict[str, Any]) -> Any:
+        """A whole answer of three tokens, or the real server's."""
+        if self.server.upstream:
+            return self.passed_on(body)
         text = text_of(body["seed"])
         choice: dict[str, Any] = {"index": 0, "finish_reason": self.server.finish_reason}
         if "messages" in body:

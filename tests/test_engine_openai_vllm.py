@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import pytest
 pytest.importorskip("vllm", reason="vLLM has an environment of its own: make test-vllm")
 pytest.importorskip("openai", reason="pip install 'passk[openai]'")
 
+import faulty_server
 from exact_draws import DRAWS, check_draws, exact_distribution, settings_of_draws
 from tiny_models import VOCABULARY, WIDE, byte_tokenizer, save_tiny, tiny_model
 
@@ -41,8 +43,8 @@ pytestmark = [
 
 
 @contextmanager
-def serving(weights: str, folder: Path) -> Iterator[OpenAIEngine]:
-    """The engine on a server of its own, which ends with all its processes."""
+def serving(weights: str, folder: Path) -> Iterator[ModelSource]:
+    """A server of its own, which ends with all its processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -71,18 +73,24 @@ def serving(weights: str, folder: Path) -> Iterator[OpenAIEngine]:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAIEngine]:
-    with serving(WEIGHTS, tmp_path_factory.mktemp("server")) as found:
-        yield found
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelSource]:
+    with serving(WEIGHTS, tmp_path_factory.mktemp("server")) as source:
+        yield source
 
 
-def started(server: subprocess.Popen[bytes], url: str, log: Path) -> OpenAIEngine:
-    """The engine, as soon as the server is there: it loads for a minute."""
+@pytest.fixture(scope="module")
+def engine(served: ModelSource) -> OpenAIEngine:
+    return OpenAIEngine.load(served)
+
+
+def started(server: subprocess.Popen[bytes], url: str, log: Path) -> ModelSource:
+    """The model behind an endpoint, as soon as the server is there: it loads for a minute."""
     source = ModelSource("m", endpoint=url, key="PASSK_TEST_KEY", execution={"batch_size": 32})
     for _ in range(150):
         assert server.poll() is None, log.read_text()[-3000:]
         with suppress(EngineError):
-            return OpenAIEngine.load(source)
+            OpenAIEngine.load(source)
+            return source
     raise AssertionError(log.read_text()[-3000:])
 
 
@@ -114,6 +122,24 @@ def test_same_seeds_same_responses_and_scores_that_agree(
     assert sum(close) >= 0.7 * len(close)
 
 
+@pytest.mark.parametrize("prompt", [SUM, CHAT], ids=["text", "chat"])
+def test_faults_on_the_way_to_the_server_change_no_response(
+    served: ModelSource, engine: OpenAIEngine, prompt: Prompt
+) -> None:
+    with faulty_server.serving(*faulty_server.FAULTS, owner="vllm") as proxy:
+        proxy.upstream = str(served.endpoint).removesuffix("/v1")
+        source = replace(served, endpoint=proxy.url, execution={"batch_size": 4, "timeout": 5})
+        through, direct = (
+            sorted(way.sample([request(prompt, 12)], SAMPLING), key=lambda row: row.sample)
+            for way in (OpenAIEngine.load(source), engine)
+        )
+    dealt = [entry["fault"] for entry in proxy.asked if entry.get("fault")]
+    assert Counter(dealt) == Counter(faulty_server.FAULTS)
+    assert [(row.sample, row.seed, row.text, row.n_tokens) for row in through] == [
+        (row.sample, row.seed, row.text, row.n_tokens) for row in direct
+    ]
+
+
 def test_a_begun_turn_is_continued(engine: OpenAIEngine) -> None:
     greedy = Sampling(temperature=0.0, max_tokens=8)
     (row,) = engine.sample([request(BEGUN, 1)], greedy)
@@ -142,6 +168,6 @@ def test_next_tokens_follow_the_exact_filtered_softmax(tmp_path: Path) -> None:
     exact = np.zeros(len(kinds))
     chances = exact_distribution(logits, sampling, min_p_first=True)
     np.add.at(exact, [kinds.index(label) for label in labels], chances)
-    with serving(str(tmp_path / "tiny"), tmp_path) as engine:
-        rows = engine.sample([request(prompt, DRAWS)], sampling)
+    with serving(str(tmp_path / "tiny"), tmp_path) as source:
+        rows = OpenAIEngine.load(source).sample([request(prompt, DRAWS)], sampling)
         check_draws(Counter(kinds.index(row.text) for row in rows), exact)
