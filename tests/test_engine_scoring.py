@@ -27,9 +27,9 @@ from passk.engines.transformers import (  # noqa: E402
 from passk.engines.transformers.attention import Chunk, Prefix  # noqa: E402
 
 
-def random_prefix(length: int, generator: Any) -> Prefix:
+def random_prefix(length: int, width: int, generator: Any) -> Prefix:
     prefix = Prefix()
-    prefix.extend(0, *torch.randn(2, 1, 2, length, 16, generator=generator))
+    prefix.extend(0, *(torch.randn(1, 2, length, w, generator=generator) for w in (16, width)))
     prefix.length = length
     return prefix
 
@@ -39,12 +39,13 @@ def random_prefix(length: int, generator: Any) -> Prefix:
     sizes=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 30)), min_size=1, max_size=8),
     queries=st.integers(16, 40),
     together=st.integers(1, 60),
+    width=st.sampled_from((16, 24)),
 )
 def test_bundles_attend_as_each_response_alone(
-    sizes: list[tuple[int, int]], queries: int, together: int
+    sizes: list[tuple[int, int]], queries: int, together: int, width: int
 ) -> None:
     made = torch.Generator().manual_seed(1)
-    prompts = [random_prefix(length, made) for length in (5, 40)]
+    prompts = [random_prefix(length, width, made) for length in (5, 40)]
     contexts = [[], prompts[:1], prompts]
     chunks = [Chunk(range(size), contexts[which], keep=[size - 1]) for which, size in sizes]
     with pytest.MonkeyPatch.context() as patch:
@@ -54,7 +55,7 @@ def test_bundles_attend_as_each_response_alone(
         spans = bundles.bundled(chunks)
         total = sum(size for _, size in sizes)
         q = torch.randn(1, 6, total, 16, generator=made)
-        k, v = torch.randn(2, 1, 2, total, 16, generator=made)
+        k, v = (torch.randn(1, 2, total, w, generator=made) for w in (16, width))
         outputs = [attended(span, q, k, v, at) for span, at in placed(spans)]
     assert [token for span in spans for token in span.tokens] == [
         t for c in chunks for t in c.tokens

@@ -62,10 +62,10 @@ class Bundle:
         """See `Span.attend`."""
         before = sum(context.length for context in self.contexts)
         length = before + len(self.tokens)
-        unseen = k.new_zeros(1, k.shape[1], _rounded(length) - length, k.shape[3])
+        earlier = [context.layers[layer] for context in self.contexts]
         keys, values = (
-            torch.cat([*(context.layers[layer][i] for context in self.contexts), own, unseen], 2)[0]
-            for i, own in enumerate((k, v))
+            torch.cat([*parts, own, _unseen(own, _rounded(length) - length)], 2)[0]
+            for own, *parts in zip((k, v), *earlier, strict=True)
         )
         for chunk, piece in zip(self.chunks, self.pieces, strict=True):
             if chunk.save is not None:
@@ -112,6 +112,11 @@ class Bundle:
 def _rounded(keys: int) -> int:
     """Return the number of keys, rounded up."""
     return keys + -keys % KEYS_MULTIPLE
+
+
+def _unseen(like: Any, count: int) -> Any:
+    """Return keys or values [1, K, count, D] that no query sees."""
+    return like.new_zeros(*like.shape[:2], count, like.shape[3])
 
 
 def _attended(q: Any, keys: Any, values: Any, mask: Any) -> Any:
