@@ -36,9 +36,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from engine_transformers import Workload, long_answers, short_answers
 from matrix_peak import head_flops, layer_flops, matrix_peak
 
-from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
+from passk.engines.base import ModelSource, Prompt, Request, ScoreRequest
 from passk.engines.transformers import TransformersEngine
 from passk.engines.transformers.lanes import LANES, side_by_side
 from passk.engines.transformers.scoring import POSITIONS_AT_ONCE
@@ -46,18 +47,7 @@ from passk.engines.transformers.vocabulary import ENTRIES_AT_ONCE
 
 import torch  # isort: skip - after the engine, which sets how threads wait
 
-QUESTION = (
-    "A farmer has {} rows of {} apple trees and sells the {} apples of each tree for {} dollars "
-    "apiece. How much money does the farmer make? Explain step by step."
-)
-
-
 CLASSES = {"4 to 16": (4, 16), "17 to 64": (17, 64), "65 to 256": (65, 256), "257 on": (257, 512)}
-
-
-def question(i: int) -> Prompt:
-    text = QUESTION.format(7 + i, 3 + i % 5, 10 + i, 2 + i % 3)
-    return Prompt(messages=(("user", text),))
 
 
 def uniform_length(rng: random.Random) -> int:
@@ -70,36 +60,23 @@ def mixed_length(rng: random.Random) -> int:
 
 def requests_of(count: int, length: Callable[[random.Random], int]) -> list[ScoreRequest]:
     rng = random.Random(0)
+    prompts = long_answers(-(-count // 16)).prompts
     made = []
     for i in range(count):
-        problem = i // 16
         tokens = tuple(rng.randrange(100, 40_000) for _ in range(length(rng)))
-        made.append(ScoreRequest(f"p{problem}", i % 16, question(problem), "", tokens))
+        made.append(ScoreRequest(f"p{i // 16}", i % 16, prompts[i // 16], "", tokens))
     return made
 
 
-def short_answers(engine: TransformersEngine, count: int) -> list[ScoreRequest]:
-    shots = "Q: 2 + 3 =\nA: 5\nQ: 14 + 15 =\nA: 29\nQ: 40 + 31 =\nA: 71\nQ: 27 + 8 =\nA: 35\n"
-    texts = [f"{shots}Q: {11 + i} + {33 + 2 * i} =\nA:" for i in range(count // 16)]
-    prompts = {f"s{i}": Prompt(text=text) for i, text in enumerate(texts)}
-    return drawn(engine, prompts, Sampling(top_p=0.95, max_tokens=8, stop=("\n",)))
-
-
-def long_answers(engine: TransformersEngine, count: int) -> list[ScoreRequest]:
-    prompts = {f"p{i}": question(i) for i in range(count // 16)}
-    return drawn(engine, prompts, Sampling(max_tokens=128))
-
-
-def drawn(
-    engine: TransformersEngine, prompts: dict[str, Prompt], sampling: Sampling
-) -> list[ScoreRequest]:
+def drawn(engine: TransformersEngine, work: Workload) -> list[ScoreRequest]:
+    prompts = {f"{work.name} {i}": prompt for i, prompt in enumerate(work.prompts)}
     asked = [
         Request(name, prompt, tuple(range(16)), tuple(range(16)))
         for name, prompt in prompts.items()
     ]
     return [
         ScoreRequest(s.problem_id, s.sample, prompts[s.problem_id], s.text, tuple(s.token_ids))
-        for s in engine.sample(asked, sampling)
+        for s in engine.sample(asked, work.sampling)
     ]
 
 
@@ -141,12 +118,14 @@ def works_of(engine: TransformersEngine, options: Options) -> dict[str, list[Sco
             name: [r for r in mixed if low <= len(r.token_ids) <= high]
             for name, (low, high) in CLASSES.items()
         }
-    half = options.responses // 2
+    problems = options.responses // 16
+    short = drawn(engine, short_answers(problems))
+    half = problems // 2 * 16
     return {
-        "sampled": short_answers(engine, half) + long_answers(engine, half),
+        "sampled": short[:half] + drawn(engine, long_answers(problems // 2)),
         "mixed": mixed,
         "long": requests_of(options.responses, uniform_length),
-        "short": short_answers(engine, options.responses),
+        "short": short,
     }
 
 

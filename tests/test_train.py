@@ -10,18 +10,13 @@ import pytest
 pytest.importorskip("trl")
 
 import torch
-from trainings import Training
+from trainings import Training, same
 
 from passk.methods import METHODS
 from passk.train import states
 
 RL = [name for name, method in METHODS.items() if method.role == "rl"]
 KL = {"kl": 0.02}
-
-
-def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two checkpoints hold the same bits."""
-    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
 @pytest.fixture(scope="module")

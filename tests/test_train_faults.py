@@ -21,9 +21,8 @@ import pytest
 pytest.importorskip("trl")
 
 from kills import PRELOADED
-from test_train import same
 from tiny_models import save_tiny
-from trainings import Training
+from trainings import Training, same
 
 from passk.errors import DataError, EngineError, OutputError, PasskError
 from passk.methods import METHODS
@@ -393,6 +392,4 @@ def test_a_task_file_that_names_no_engine_trains_as_ever(weights: Path, tmp_path
         training = kind(tmp_path / name, steps=[1], weights=weights)
         training.train(1)
         trained.append(training.weights_of(1))
-    older, newer = trained
-    assert older.keys() == newer.keys()
-    assert all(older[key].equal(newer[key]) for key in older)
+    assert same(*trained)

@@ -23,9 +23,8 @@ from conftest import write_jsonl
 from hypothesis import given
 from hypothesis import strategies as st
 from kills import PRELOADED
-from test_train import same
 from tiny_models import byte_tokenizer, save_tiny, tiny_model
-from trainings import Training
+from trainings import Training, same
 
 from passk.engines.base import Request, Sampling
 from passk.engines.transformers import TransformersEngine

@@ -17,10 +17,9 @@ pytest.importorskip("trl")
 import torch
 from safetensors.torch import load_file
 from test_engine_vllm import wait_until_gone
-from test_train import same
 from test_train_processes import change
 from tiny_models import save_tiny
-from trainings import Training
+from trainings import Training, same
 
 from passk.engines.base import Engine, ModelSource, Prompt, Request, Sampling
 from passk.engines.transformers import TransformersEngine

@@ -108,3 +108,8 @@ class Training:
     def rows(self, step: int) -> list[TrainingStep]:
         """The rows of a checkpoint."""
         return read_rows(self.output(step).parent / "steps.parquet", TrainingStep)
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two checkpoints hold the same bits."""
+    return one.keys() == other.keys() and all(one[key].equal(other[key]) for key in one)

@@ -39,6 +39,36 @@ def add_path(command: argparse.ArgumentParser, flag: str, what: str, **more: Any
     command.add_argument(flag, type=Path, required=True, metavar="FILE", help=what, **more)
 
 
+def add_spec(command: argparse.ArgumentParser) -> None:
+    """Add the spec that a command is about."""
+    command.add_argument("spec", type=Path)
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    command.add_argument("--json", action="store_true", help="for programs")
+
+
+def add_problem_rows(command: argparse.ArgumentParser, **more: Any) -> None:
+    """Add --problems."""
+    add_path(command, "--problems", "Parquet file of Problem rows", **more)
+
+
+def add_machine(command: argparse.ArgumentParser) -> None:
+    """Add what a stage that loads a model takes of the machine."""
+    command.add_argument("--threads", type=positive, metavar="N", help="CPU threads")
+    command.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs to claim")
+
+
+def add_wait(command: argparse.ArgumentParser) -> None:
+    """Add --wait."""
+    command.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for a process that writes the same output, and make nothing that it has made",
+    )
+
+
 def add_grading(command: argparse.ArgumentParser) -> None:
     """Add the options of grading."""
     command.add_argument("--verifier", required=True, help="math, number, ...")
@@ -65,10 +95,7 @@ def positive(text: str) -> int:
 
 def json_list(text: str) -> list[str]:
     """Return a JSON list of texts."""
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    value = _json(text)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise argparse.ArgumentTypeError("not a JSON list of texts, such as '[\"7\"]'")
     return value
@@ -76,10 +103,15 @@ def json_list(text: str) -> list[str]:
 
 def json_object(text: str) -> dict[str, Any]:
     """Return a JSON object."""
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    value = _json(text)
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError('not a JSON object, such as \'{"percent": "lenient"}\'')
     return value
+
+
+def _json(text: str) -> Any:
+    """Return what a JSON text says."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error

@@ -9,8 +9,12 @@ from passk.cli import handlers
 from passk.cli.arguments import (
     add_command,
     add_grading,
+    add_machine,
     add_output,
     add_path,
+    add_problem_rows,
+    add_spec,
+    add_wait,
     indices,
     json_list,
     positive,
@@ -26,7 +30,7 @@ def add_resolve(commands: Any) -> None:
         "write a task file: what decides a training, a cell, its scores, or the analysis",
         "passk resolve specs/quickstart.yaml --experiment -o plan.json",
     )
-    command.add_argument("spec", type=Path)
+    add_spec(command)
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument("--training", metavar="ID", help="a training's training.json")
     what.add_argument("--cell", metavar="ID", help="a cell's cell.json")
@@ -67,7 +71,7 @@ def add_reference(commands: Any) -> None:
         "write gold answers, or responses from a file, as responses to score",
         "passk reference --problems problems.parquet --template ' {gold}' -o gold.parquet",
     )
-    add_path(command, "--problems", "Parquet file of Problem rows")
+    add_problem_rows(command)
     command.add_argument(
         "--template", default="{gold}", help="how a gold answer reads: holds {gold}"
     )
@@ -101,10 +105,9 @@ def add_train(commands: Any) -> None:
         "passk train --task training.json --problems p.parquet --step 9 -o step-000009/recipe.json",
     )
     add_path(command, "--task", "training.json, as `passk resolve` writes it")
-    add_path(command, "--problems", "Parquet file of Problem rows")
+    add_problem_rows(command)
     command.add_argument("--step", type=positive, required=True, metavar="N", help="the last step")
-    command.add_argument("--threads", type=positive, metavar="N", help="CPU threads")
-    command.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs to claim")
+    add_machine(command)
     add_output(command, "the checkpoint's recipe.json, written last; weights stand beside it")
 
 
@@ -119,9 +122,8 @@ def add_entropy(commands: Any) -> None:
     )
     add_path(command, "--cell", "cell.json of the tuned model, as `passk resolve` writes it")
     add_path(command, "--base", "cell.json of its base")
-    add_path(command, "--problems", "Parquet file of Problem rows")
-    command.add_argument("--threads", type=positive, metavar="N", help="CPU threads")
-    command.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs to claim")
+    add_problem_rows(command)
+    add_machine(command)
     add_output(command, "JSON file: the temperature, its interval and every trial")
 
 
@@ -135,7 +137,7 @@ def add_sample(commands: Any) -> None:
         "passk sample --cell cell.json --problems problems.parquet --samples 0-64 -o s.parquet",
     )
     add_path(command, "--cell", "cell.json, as `passk resolve` writes it")
-    add_path(command, "--problems", "Parquet file of Problem rows")
+    add_problem_rows(command)
     command.add_argument(
         "--samples",
         type=indices,
@@ -144,13 +146,8 @@ def add_sample(commands: Any) -> None:
         metavar="FIRST-LAST",
         help="indices, LAST is not drawn; one range per output",
     )
-    command.add_argument("--threads", type=positive, metavar="N", help="CPU threads")
-    command.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs to claim")
-    command.add_argument(
-        "--wait",
-        action="store_true",
-        help="wait for a process that writes the same output, and make nothing that it has made",
-    )
+    add_machine(command)
+    add_wait(command)
     add_output(command, "Parquet file of Sample rows; one load draws several", nargs="+")
 
 
@@ -164,7 +161,7 @@ def add_adopt(commands: Any) -> None:
         "passk adopt --cell cell.json --problems questions.parquet --samples 0-64 -o s.parquet",
     )
     add_path(command, "--cell", "cell.json of an imported cell")
-    add_path(command, "--problems", "Parquet file of Problem rows")
+    add_problem_rows(command)
     command.add_argument(
         "--samples", type=indices, metavar="FIRST-LAST", help="indices; without it, counts"
     )
@@ -180,7 +177,7 @@ def add_verify(commands: Any) -> None:
         "grade responses",
         "passk verify --verifier math --problems p.parquet --samples s.parquet -o v.parquet",
     )
-    add_path(command, "--problems", "Parquet file of Problem rows")
+    add_problem_rows(command)
     add_path(command, "--samples", "Parquet file of Sample rows")
     add_grading(command)
     add_output(command, "Parquet file of Verdict rows")
@@ -196,15 +193,10 @@ def add_perplexity(commands: Any) -> None:
         "passk perplexity --task score.json --problems p.parquet --samples s.parquet -o o.parquet",
     )
     add_path(command, "--task", "score.json, as `passk resolve` writes it", nargs="+")
-    add_path(command, "--problems", "Parquet file of Problem rows", nargs="+")
+    add_problem_rows(command, nargs="+")
     add_path(command, "--samples", "Parquet file of Sample rows", nargs="+")
-    command.add_argument("--threads", type=positive, metavar="N", help="CPU threads")
-    command.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs to claim")
-    command.add_argument(
-        "--wait",
-        action="store_true",
-        help="wait for a process that writes the same output, and make nothing that it has made",
-    )
+    add_machine(command)
+    add_wait(command)
     add_output(
         command,
         "Parquet file of Score rows; of several, each has its --task, --problems and --samples",
@@ -223,7 +215,7 @@ def add_count(commands: Any) -> None:
         "--verifier number -o counts.parquet",
     )
     command.add_argument("--n", type=positive, required=True, help="responses per problem")
-    add_path(command, "--problems", "Parquet file of Problem rows")
+    add_problem_rows(command)
     add_path(command, "--samples", "Parquet files of Sample rows", nargs="+")
     add_path(command, "--verdicts", "Parquet files of Verdict rows", nargs="+")
     add_grading(command)

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from passk.cli import benchmarks, exchange, handlers, running
-from passk.cli.arguments import add_command, add_output, add_path, positive
+from passk.cli.arguments import add_command, add_json, add_output, add_path, add_spec, positive
 from passk.registry import FORMATS
+
+KINDS = (*FORMATS, "counts")
+"""What results can be imported from and exported to."""
 
 
 def add_validate(commands: Any) -> None:
@@ -19,7 +22,7 @@ def add_validate(commands: Any) -> None:
         "check a spec, or one benchmark's file: its problems, first prompt and gold answer",
         "passk validate specs/benchmarks/gsm8k.yaml --source test.jsonl",
     )
-    command.add_argument("spec", type=Path)
+    add_spec(command)
     command.add_argument(
         "--source", type=Path, metavar="FILE", help="read a benchmark from this file instead"
     )
@@ -35,7 +38,7 @@ def add_benchmarks(commands: Any) -> None:
         "list the benchmarks: problems, verifier, licence, and whether they are at hand",
         "passk benchmarks --json",
     )
-    command.add_argument("--json", action="store_true", help="for programs")
+    add_json(command)
     command.add_argument(
         "--fetch", nargs="+", default=[], metavar="NAME", help="bring some here, for offline jobs"
     )
@@ -50,7 +53,7 @@ def add_benchmarks(commands: Any) -> None:
     command.add_argument(
         "files", type=Path, nargs="+", help="text, JSONL, JSON, CSV or Parquet (.gz as well)"
     )
-    command.add_argument("--json", action="store_true", help="for programs")
+    add_json(command)
 
 
 def add_plan(commands: Any) -> None:
@@ -62,14 +65,14 @@ def add_plan(commands: Any) -> None:
         "say what is missing or stale, why, and what it would cost",
         "passk plan specs/quickstart.yaml --json",
     )
-    command.add_argument("spec", type=Path)
+    add_spec(command)
     command.add_argument(
         "--partitions",
         type=Path,
         metavar="FILE",
         help="refuse jobs that fit into none, such as profiles/slurm/partitions.yaml",
     )
-    command.add_argument("--json", action="store_true", help="for programs")
+    add_json(command)
 
 
 def add_where(commands: Any) -> None:
@@ -81,7 +84,7 @@ def add_where(commands: Any) -> None:
         "name the report to open, or the folder of a trained model",
         "passk where specs/quickstart.yaml",
     )
-    command.add_argument("spec", type=Path)
+    add_spec(command)
     command.add_argument(
         "--model", metavar="NAME", help="the folder of this model's weights instead"
     )
@@ -96,8 +99,8 @@ def add_status(commands: Any) -> None:
         "say how far a run is: done, running, failed and waiting per cell, rate, time left",
         "passk status specs/quickstart.yaml --watch",
     )
-    command.add_argument("spec", type=Path)
-    command.add_argument("--json", action="store_true", help="for programs")
+    add_spec(command)
+    add_json(command)
     command.add_argument("--watch", action="store_true", help="again every few seconds")
 
 
@@ -110,7 +113,7 @@ def add_cancel(commands: Any) -> None:
         "cancel a spec's jobs that are in Slurm's queue, such as those of a run that was killed",
         "passk cancel specs/quickstart.yaml",
     )
-    command.add_argument("spec", type=Path)
+    add_spec(command)
 
 
 def add_fetch(commands: Any) -> None:
@@ -122,7 +125,7 @@ def add_fetch(commands: Any) -> None:
         "bring weights, tokenizers and benchmarks here, before nodes without a network need them",
         "passk fetch specs/paper-math.yaml --dry-run",
     )
-    command.add_argument("spec", type=Path)
+    add_spec(command)
     command.add_argument("--dry-run", action="store_true", help="only say what and how much")
 
 
@@ -160,7 +163,7 @@ def add_exchange(commands: Any) -> None:
         "read results of another tool into a folder that a spec can name (`imported: DIR`)",
         "passk import qwen-math s*.jsonl --benchmark math500 --model simplerl -o imports/simplerl",
     )
-    command.add_argument("format", choices=[*FORMATS, "counts"], metavar="FORMAT", help=_formats())
+    command.add_argument("format", choices=KINDS, metavar="FORMAT", help=", ".join(KINDS))
     command.add_argument("files", type=Path, nargs="+", metavar="FILE", help="its files; .gz too")
     command.add_argument("--benchmark", required=True, help="whose problems: name, or YAML file")
     command.add_argument("--model", required=True, help="name of the model, for the record")
@@ -179,19 +182,14 @@ def add_exchange(commands: Any) -> None:
         "write cells in the format of another tool, or as a dataset folder (hf)",
         "passk export specs/quickstart.yaml --format hf -o dataset",
     )
-    command.add_argument("spec", type=Path)
+    add_spec(command)
     command.add_argument(
-        "--format", required=True, choices=[*FORMATS, "counts"], metavar="FORMAT", help=_formats()
+        "--format", required=True, choices=KINDS, metavar="FORMAT", help=", ".join(KINDS)
     )
     command.add_argument(
         "--cell", action="append", default=[], metavar="ID", help="this cell (default: all)"
     )
     add_output(command, "folder to write")
-
-
-def _formats() -> str:
-    """Return the names of the formats for a help text."""
-    return ", ".join([*FORMATS, "counts"])
 
 
 def add_review(commands: Any) -> None:
@@ -203,7 +201,7 @@ def add_review(commands: Any) -> None:
         "read responses and label them, in a local page",
         "passk review specs/quickstart.yaml --reviewer ada",
     )
-    command.add_argument("spec", type=Path)
+    add_spec(command)
     command.add_argument("--reviewer", metavar="NAME", help="whose labels (default: your login)")
     command.add_argument("--port", type=positive, default=0, help="default: a free one")
     command = add_command(

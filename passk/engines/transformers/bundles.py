@@ -93,8 +93,9 @@ class Bundle:
     def _masked(self, like: Any, block: slice, unseen: int) -> Any:
         """Return [n, m]: 0 where a query of a block sees one of the last m keys, else -infinity.
 
-        m is a multiple; all queries see the keys before. The last `unseen` keys are later tokens
-        or none. Of one chunk the keys of the block alone can be later than a query.
+        m is a multiple of KEYS_MULTIPLE; all queries see the keys before. The last `unseen` keys
+        are later tokens or none. Of one chunk the keys of the block alone can be later than a
+        query.
         """
         alone = len(self.chunks) == 1
         if self._mask is None:
