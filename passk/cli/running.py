@@ -1,4 +1,4 @@
-"""Commands about a run: how far it is, its jobs, what it needs first, and where it left what."""
+"""What the commands of a study do: each asks for its plan, and prints or serves what it finds."""
 
 from __future__ import annotations
 
@@ -83,3 +83,84 @@ def _weights_of(spec: Path, name: str) -> str:
             fix=f"snakemake --cores all --configfile {spec}",
         )
     return found.load
+
+
+def run_validate(options: argparse.Namespace) -> None:
+    """Check a spec, or a benchmark's file, with everything that it names."""
+    from passk.cli.benchmarks import show_benchmark
+    from passk.examine import is_benchmark
+    from passk.plan import build_plan
+
+    if is_benchmark(options.spec):
+        show_benchmark(options)
+        return
+    plan = build_plan(options.spec)
+    for warning in plan.warnings():
+        print(f"warning: {warning}")
+    models, cells = len(plan.experiment.models), len(plan.cells)
+    trainings = f", {len(plan.trainings)} trainings" if plan.trainings else ""
+    print(f"{options.spec}: valid; {models} models{trainings}, {cells} cells")
+
+
+def run_plan(options: argparse.Namespace) -> None:
+    """Say what a run would do and what it would cost."""
+    from passk.plan import build_plan
+    from passk.plan.jobs import Jobs
+    from passk.plan.partitions import read_partitions
+    from passk.plan.preview import preview, to_text
+
+    plan = build_plan(options.spec)
+    if options.partitions:
+        Jobs(plan).limit(read_partitions(options.partitions))
+    found = preview(plan)
+    print(json.dumps(found, indent=1, ensure_ascii=False) if options.json else to_text(found))
+
+
+def run_review(options: argparse.Namespace) -> None:
+    """Serve the reading room until it is interrupted."""
+    import getpass
+
+    from passk.plan import build_plan
+    from passk.plan.documents import experiment_document
+    from passk.results import study_of
+    from passk.review.queue import build_queue
+    from passk.review.room import Room, open_labels
+    from passk.review.server import Server
+
+    plan = build_plan(options.spec)
+    study = study_of(experiment_document(plan), str(options.spec))
+    missing = [cell for cell in study.cells if not cell.counts.is_file()]
+    if missing:
+        raise PasskError(
+            "not all responses are drawn and graded yet",
+            where=str(missing[0].counts),
+            fix=f"snakemake --cores all --configfile {options.spec}",
+        )
+    items = build_queue(study)
+    folder = Path(plan.layout.experiment(study.name, "labels"))
+    with open_labels(folder, options.reviewer or getpass.getuser()) as labels:
+        server = Server(Room(study.title or study.name, items, labels), options.port)
+        print(f"{len(items)} responses to read; labels are kept in {labels.path}")
+        print(f"open {server.url}", flush=True)
+        with server:
+            server.serve_forever()
+
+
+def run_clean(options: argparse.Namespace) -> None:
+    """List, or remove, what no spec refers to."""
+    from passk.plan.orphans import find_orphans, remove
+
+    orphans = find_orphans(options.specs)
+    for path, size in orphans:
+        print(f"{size / 1e6:10.1f} MB  {path}")
+    print(f"{len(orphans)} orphans, {sum(size for _, size in orphans) / 1e6:.1f} MB")
+    if options.delete:
+        remove([path for path, _ in orphans])
+        print("removed")
+
+
+def run_schema(_options: argparse.Namespace) -> None:
+    """Run `passk schema`."""
+    from passk.reference_page import reference_page
+
+    print(reference_page(), end="")

@@ -18,7 +18,7 @@ def add_validate(commands: Any) -> None:
     command = add_command(
         commands,
         "validate",
-        handlers.run_validate,
+        running.run_validate,
         "check a spec, or one benchmark's file: its problems, first prompt and gold answer",
         "passk validate specs/benchmarks/gsm8k.yaml --source test.jsonl",
     )
@@ -61,7 +61,7 @@ def add_plan(commands: Any) -> None:
     command = add_command(
         commands,
         "plan",
-        handlers.run_plan,
+        running.run_plan,
         "say what is missing or stale, why, and what it would cost",
         "passk plan specs/quickstart.yaml --json",
     )
@@ -134,7 +134,7 @@ def add_clean(commands: Any) -> None:
     command = add_command(
         commands,
         "clean",
-        handlers.run_clean,
+        running.run_clean,
         "list what stands in the outputs and no spec refers to",
         "passk clean --orphans specs/*.yaml",
     )
@@ -148,7 +148,7 @@ def add_schema(commands: Any) -> None:
     add_command(
         commands,
         "schema",
-        handlers.run_schema,
+        running.run_schema,
         "print the reference of all spec keys",
         "passk schema > docs/spec.md",
     )
@@ -197,7 +197,7 @@ def add_review(commands: Any) -> None:
     command = add_command(
         commands,
         "review",
-        handlers.run_review,
+        running.run_review,
         "read responses and label them, in a local page",
         "passk review specs/quickstart.yaml --reviewer ada",
     )
