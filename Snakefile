@@ -1,8 +1,8 @@
 # passk: a spec becomes a report. One spec per run: snakemake --cores N --configfile specs/x.yaml
-# Everything about names, paths and staleness is in passk/plan; a rule is one `passk` command.
+# Everything about names, paths and staleness is in passk/workflow; a rule is one `passk` command.
 from snakemake.utils import min_version
 
-from passk.plan import for_snakemake
+from passk.workflow import for_snakemake
 
 min_version("9.0")
 

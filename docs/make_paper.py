@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from passk.plan import build_plan
-from passk.plan.cost import ASSUMED_TOKENS_PER_SECOND
-from passk.plan.layout import Layout
-from passk.plan.preview import preview
+from passk.workflow import build_plan
+from passk.workflow.resources.cost import ASSUMED_TOKENS_PER_SECOND
+from passk.workflow.paths import Layout
+from passk.workflow.status.plan_report import preview
 
 HERE = Path("docs")
 HEAD = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
+
+from passk.core.versions import __version__
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -12,11 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["__version__", "load"]
-
-try:
-    __version__ = version("passk")
-except PackageNotFoundError:  # a source tree on the path, not installed
-    __version__ = "0+unknown"
 
 
 def load(folder: str | PathLike[str]) -> dict[str, pd.DataFrame]:
@@ -28,5 +24,5 @@ def load(folder: str | PathLike[str]) -> dict[str, pd.DataFrame]:
     Raises:
         DataError: a table is not there or cannot be read.
     """
-    tables: dict[str, pd.DataFrame] = importlib.import_module("passk.results").load(folder)
+    tables: dict[str, pd.DataFrame] = importlib.import_module("passk.analysis.study").load(folder)
     return tables

@@ -1,6 +1,6 @@
 """Controls of the instrument: what a comparison must not find, and what it must.
 
-`test_controls.py` runs them on tiny models, `benchmarks/controls.py` on SmolLM2.
+`test_controls.py` runs them on tiny models, `perf/controls.py` on SmolLM2.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import pandas as pd
 import yaml
 
 from passk.cli import main
-from passk.estimate import REPLICATES, compare
-from passk.plan import build_plan
-from passk.plan.build import Plan
-from passk.plan.cells import Cell
-from passk.records import Verdict, read_table
+from passk.core.schemas import Verdict, read_table
+from passk.stats import REPLICATES, compare
+from passk.workflow import build_plan
+from passk.workflow.cells import Cell
+from passk.workflow.plan import Plan
 
 REPEATS = 100
 HELD = 93

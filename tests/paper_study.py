@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from passk.recipes import write_json
-from passk.records import Count, Score, write_rows
+from passk.core.artifacts import write_json
+from passk.core.schemas import Count, Score, write_rows
 
 N, PROBLEMS = 256, 500
 

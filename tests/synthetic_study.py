@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from passk.count import count
-from passk.recipes import digest, write_json
-from passk.records import Problem, Sample, Score, Verdict, write_rows
+from passk.core.artifacts import digest, write_json
+from passk.core.schemas import Problem, Sample, Score, Verdict, write_rows
+from passk.stages.count import count
 
 GROUPS = ("sums", "products", "lcm")
 SHARD = 32

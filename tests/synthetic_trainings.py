@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from synthetic_study import draw, problem_rows, rates, write_cell
 
-from passk.recipes import read_json, write_json
-from passk.records import TrainingStep, write_rows
+from passk.core.artifacts import read_json, write_json
+from passk.core.schemas import TrainingStep, write_rows
 
 METHODS = ("GRPO", "RLOO", "PPO", "ReMax", "DAPO", "Reinforce++", "SFT", "distillation")
 ROLES = {"SFT": "sft", "distillation": "distilled"}

@@ -11,121 +11,86 @@ from pathlib import Path
 import pytest
 from conftest import REPO
 
-LAYERS = (
-    {
-        "errors",
-        "versions",
-        "progress",
-        "recipes",
-        "records",
-        "estimate",
-        "journal",
-        "gpus",
-        "slurm",
-        "palette",
-        "repetition",
-        "web",
-    },
-    {
-        *("registry", "yamls", "methods", "spec", "spec_checks", "spec_series", "spec_training"),
-        *("spec_files", "reference_page"),
-    },
-    {
-        *("engines", "benchmarks", "verifiers", "prompts", "tasks", "results", "weights"),
-        *("imported", "matched", "references", "train", "series"),
-    },
-    {"plan"},
-    {
-        *(
-            "problems",
-            "entropy",
-            "sample",
-            "training",
-            "verify",
-            "perplexity",
-            "floor",
-            "count",
-            "estimate_file",
-            "exchange",
-            "examine",
-        ),
-        *("aggregate", "figures", "findings", "report", "page", "review"),
-        *("cautions", "outcomes"),
-        *("status", "fetch"),
-    },
-    {"cli", "__main__"},
-)
-"""Parts of passk from the lowest to the highest; a part imports from its own layer or below."""
-
-STAGES = {
-    *("problems", "entropy", "sample", "training", "verify", "perplexity", "count"),
-    *("aggregate", "figures", "report", "review"),
+STATISTICS = {"stats", "core"}
+SPEC = STATISTICS | {"spec"}
+PARTS = SPEC | {"engines", "benchmarks", "verifiers"}
+STUDY = PARTS | {"analysis", "training"}
+MAY_IMPORT = {
+    "core": set(),
+    "stats": set(),
+    "spec": STATISTICS,
+    "analysis": STATISTICS,
+    "verifiers": {"core"},
+    "engines": SPEC,
+    "benchmarks": SPEC,
+    "report": STATISTICS | {"analysis"},
+    "review": STATISTICS | {"analysis", "report"},
+    "training": SPEC | {"engines", "verifiers"},
+    "stages": STUDY,
+    "workflow": STUDY | {"stages"},
+    "interop": STUDY | {"stages", "workflow"},
+    "cli": STUDY | {"stages", "workflow", "interop", "report", "review"},
 }
-BLIND_TO_EACH_OTHER = ({"engines"}, {"benchmarks"}, {"verifiers"})
+"""Package -> the packages that it may import from besides itself."""
+
+ROOT_MAY_IMPORT = {"__init__": {"core"}, "__main__": {"cli"}}
+
+FILES = {path.relative_to(REPO): path for path in sorted((REPO / "passk").rglob("*.py"))}
+MODULES = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
 
 
-def parts_imported(path: Path) -> set[str]:
-    """The parts of passk that a file imports, at its top or inside a function."""
+def files_imported(file: Path) -> set[Path]:
+    """The files of passk that a file imports, at its top or inside a function."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(FILES[file].read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    split = [name.split(".") for name in names if name.startswith("passk.")]
-    return {parts[1] for parts in split} & {part for layer in LAYERS for part in layer}
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else node.module for name in inner}
+    return {MODULES[name] for name in names if name in MODULES} - {file}
 
 
-def part_of(path: Path) -> str:
-    """The part that a file belongs to."""
-    return path.relative_to(REPO / "passk").parts[0].removesuffix(".py")
+def package_of(file: Path) -> str:
+    """The package that a file belongs to; of a file at the root, its own name."""
+    return file.parts[1].removesuffix(".py")
 
 
-FILES = sorted((REPO / "passk").rglob("*.py"))
-IMPORTS = {path: parts_imported(path) - {part_of(path)} for path in FILES}
+IMPORTS = {file: files_imported(file) for file in FILES}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(REPO)))
-def test_imports_point_downward(path: Path) -> None:
-    part = part_of(path)
-    if part == "__init__":
-        assert IMPORTS[path] == set()
-        return
-    level = next((i for i, layer in enumerate(LAYERS) if part in layer), None)
-    assert level is not None, f"{part} stands in no layer: add it to LAYERS and docs/design.md"
-    allowed = set().union(*LAYERS[: level + 1])
-    assert IMPORTS[path] <= allowed, f"{path}: imports upward: {IMPORTS[path] - allowed}"
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_imports_point_downward(file: Path) -> None:
+    package = package_of(file)
+    allowed = {**MAY_IMPORT, **ROOT_MAY_IMPORT}.get(package)
+    assert allowed is not None, f"{package} is no package of MAY_IMPORT: see docs/design.md"
+    upward = {str(path) for path in IMPORTS[file] if package_of(path) not in {*allowed, package}}
+    assert not upward, f"{file} imports upward: {upward}"
 
 
-def test_no_import_goes_round_in_circles() -> None:
-    graph: dict[str, set[str]] = {}
-    for path, imported in IMPORTS.items():
-        graph.setdefault(part_of(path), set()).update(imported)
-    done: set[str] = set()
+def test_no_files_import_each_other_in_a_circle() -> None:
+    done: set[Path] = set()
 
-    def visit(part: str, trail: tuple[str, ...]) -> None:
-        assert part not in trail, f"circle: {' -> '.join((*trail, part))}"
-        if part not in done:
-            for below in graph.get(part, ()):
-                visit(below, (*trail, part))
-            done.add(part)
+    def visit(file: Path, trail: tuple[Path, ...]) -> None:
+        assert file not in trail, f"circle: {' -> '.join(map(str, (*trail, file)))}"
+        if file not in done:
+            for below in IMPORTS[file]:
+                visit(below, (*trail, file))
+            done.add(file)
 
-    for part in graph:
-        visit(part, ())
+    for file in FILES:
+        visit(file, ())
 
 
-def test_stages_do_not_import_each_other() -> None:
-    for path, imported in IMPORTS.items():
-        if part_of(path) in STAGES:
-            assert not imported & STAGES, f"{path} imports {imported & STAGES}"
+def test_nothing_is_loose_in_the_package() -> None:
+    assert {path.name for path in (REPO / "passk").glob("*.py")} == {"__init__.py", "__main__.py"}
+    folders = {path.parts[1] for path in FILES if len(path.parts) > 2}
+    assert folders == set(MAY_IMPORT)
 
 
-def test_engines_benchmarks_and_verifiers_do_not_know_each_other() -> None:
-    for path, imported in IMPORTS.items():
-        for kind in BLIND_TO_EACH_OTHER:
-            others = {"engines", "benchmarks", "verifiers"} - kind
-            if part_of(path) in kind:
-                assert not imported & others, f"{path} imports {imported & others}"
+def test_tests_mirror_the_packages() -> None:
+    folders = {path.parent.name for path in (REPO / "tests").glob("*/test_*.py")}
+    assert folders <= set(MAY_IMPORT)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +98,9 @@ def test_engines_benchmarks_and_verifiers_do_not_know_each_other() -> None:
 )
 def test_planning_imports_nothing_heavy(spec: str | None) -> None:
     plan = (
-        f"from passk.plan import build_plan; build_plan(Path({spec!r})).warnings()" if spec else ""
+        f"from passk.workflow import build_plan; build_plan(Path({spec!r})).warnings()"
+        if spec
+        else ""
     )
     heavy = "torch transformers pandas matplotlib vllm math_verify sympy pyarrow"
     program = (
@@ -155,12 +122,12 @@ def test_rules_hold_no_logic() -> None:
 
 
 def test_public_names_are_pinned() -> None:
-    plan = importlib.import_module("passk.plan")
+    plan = importlib.import_module("passk.workflow")
     assert plan.__all__ == ["Plan", "Rules", "build_plan", "for_snakemake"]
 
 
 def test_only_the_command_line_prints() -> None:
-    for path in FILES:
+    for file, path in FILES.items():
         calls = [
             node.lineno
             for node in ast.walk(ast.parse(path.read_text()))
@@ -168,4 +135,4 @@ def test_only_the_command_line_prints() -> None:
             and isinstance(node.func, ast.Name)
             and node.func.id in {"print", "exit"}
         ]
-        assert not calls or part_of(path) == "cli", f"{path}:{calls}"
+        assert not calls or package_of(file) == "cli", f"{file}:{calls}"

@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 from control_study import HELD, REPEATS, TAUGHT, ControlStudy, against_itself, named
 from tiny_models import WIDE, byte_tokenizer, save_tiny, tiny_model
 
-from passk.aggregate.pairs import FALSE_DISCOVERY
+from passk.analysis.pairs import FALSE_DISCOVERY
 
 BLOCK, KS = 4, [1, 4]
 

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from passk.benchmarks.arithmetic import LEVELS, Split, generate, half_of
 from passk.benchmarks.source import load_problems
-from passk.errors import SpecError
-from passk.methods import METHODS
-from passk.plan import build_plan
-from passk.spec import Benchmark
-from passk.spec_files import load_benchmark, load_prompt
+from passk.core.errors import SpecError
+from passk.spec.loading import load_benchmark, load_prompt
+from passk.spec.models import Benchmark
+from passk.spec.training_methods import METHODS
 from passk.verifiers.number import NumberVerifier
+from passk.workflow import build_plan
 
 SUMS, TRAIN = (load_benchmark(REPO / f"specs/benchmarks/{n}.yaml") for n in ("sums", "sums-train"))
 

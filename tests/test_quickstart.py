@@ -13,11 +13,11 @@ from smollm2 import smollm2_folder
 
 from passk.benchmarks.source import load_problems
 from passk.cli import main
-from passk.plan import build_plan
-from passk.plan.documents import cell_document, score_document
-from passk.prompts import render
-from passk.records import Sample, Score, read_rows
-from passk.spec_files import load_benchmark, load_prompt
+from passk.core.schemas import Sample, Score, read_rows
+from passk.engines.prompts import render
+from passk.spec.loading import load_benchmark, load_prompt
+from passk.workflow import build_plan
+from passk.workflow.task_files import cell_document, score_document
 
 pytestmark = pytest.mark.model
 

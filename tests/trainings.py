@@ -9,9 +9,9 @@ from typing import Any
 
 from tiny_models import save_tiny
 
-from passk.methods import METHODS, settings
-from passk.recipes import digest, write_json
-from passk.records import Problem, TrainingStep, read_rows, write_rows
+from passk.core.artifacts import digest, write_json
+from passk.core.schemas import Problem, TrainingStep, read_rows, write_rows
+from passk.spec.training_methods import METHODS, settings
 
 DIGITS = json.dumps([str(i) for i in range(10)])
 SMALL = {"prompts": 2, "group": 4, "max_tokens": 10, "learning_rate": 3e-3, "seed": 1}
@@ -94,7 +94,7 @@ class Training:
 
     def train(self, step: int) -> None:
         """Train up to a step, in this process."""
-        from passk.training import train
+        from passk.stages.train import train
 
         self.write()
         train(self.task, self.asked, step, self.output(step))
@@ -113,3 +113,10 @@ class Training:
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two checkpoints hold the same bits."""
     return one.keys() == other.keys() and all(one[key].equal(other[key]) for key in one)
+
+
+def change(start: dict[str, Any], end: dict[str, Any]) -> Any:
+    """How all weights changed, in one row."""
+    import torch
+
+    return torch.cat([(end[name] - start[name]).flatten() for name in start])

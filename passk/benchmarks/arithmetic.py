@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
 
-from passk.errors import SpecError, did_you_mean
+from passk.core.errors import SpecError, did_you_mean
 
 Split = Literal["train", "test"]
 """Half of all items of a level: what is trained on, or what is held out."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from passk.errors import DataError
-from passk.spec import Benchmark
+from passk.core.errors import DataError
+from passk.spec.models import Benchmark
 
 Row = dict[str, Any]
 """A row of a source: its columns by name."""

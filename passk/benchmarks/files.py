@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from passk.benchmarks.base import MissingSourceError, Row, RowReader, Source, expand
-from passk.errors import DataError
-from passk.spec import Benchmark
+from passk.core.errors import DataError
+from passk.spec.models import Benchmark
 
 
 def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:  # noqa: ARG001

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from passk import registry
 from passk.benchmarks.base import Row, Source
-from passk.errors import SpecError
-from passk.spec import Benchmark
+from passk.core import registry
+from passk.core.errors import SpecError
+from passk.spec.models import Benchmark
 
 
 def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:  # noqa: ARG001

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.benchmarks.base import MissingSourceError, Source
-from passk.spec import Benchmark
+from passk.spec.models import Benchmark
 
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Variables that forbid the network."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from passk.benchmarks.base import MissingSourceError
 from passk.benchmarks.urls import cached
-from passk.errors import DataError
-from passk.recipes import atomic
+from passk.core.artifacts import atomic
+from passk.core.errors import DataError
 
 SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"GIF8": "gif", b"BM": "bmp"}
 """How the content of an image begins -> the ending of its file's name."""

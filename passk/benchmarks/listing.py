@@ -8,9 +8,9 @@ from typing import Any
 
 from passk.benchmarks.base import name_of
 from passk.benchmarks.source import find_source, unpinned
-from passk.errors import DataError
-from passk.spec import Benchmark
-from passk.spec_files import load_benchmark
+from passk.core.errors import DataError
+from passk.spec.loading import load_benchmark
+from passk.spec.models import Benchmark
 
 
 def list_benchmarks(folders: Iterable[Path]) -> list[dict[str, Any]]:

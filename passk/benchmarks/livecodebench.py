@@ -7,7 +7,7 @@ once per problem, reading the pickle in them as data that is never run.
 from __future__ import annotations
 
 from passk.benchmarks.base import Row
-from passk.errors import DataError
+from passk.core.errors import DataError
 
 TESTS = ("public_test_cases", "private_test_cases", "metadata")
 """Columns that the `code` verifier reads: tests, and the name of the function to call."""

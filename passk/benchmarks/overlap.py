@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from passk.benchmarks.files import READERS, ending_of, read_rows
-from passk.errors import DataError
-from passk.records import Problem
+from passk.core.errors import DataError
+from passk.core.schemas import Problem
 
 WORDS = 13
 """Words in a row that count."""

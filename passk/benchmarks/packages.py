@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from passk.benchmarks.base import MissingSourceError, Source
-from passk.spec import Benchmark
+from passk.spec.models import Benchmark
 
 
 def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:  # noqa: ARG001

@@ -10,10 +10,10 @@ from typing import Any
 
 from passk.benchmarks.base import Row, Source, expand, name_of
 from passk.benchmarks.images import read_image, store_image
-from passk.errors import DataError, did_you_mean
-from passk.recipes import digest
-from passk.records import Problem
-from passk.spec import Benchmark
+from passk.core.artifacts import digest
+from passk.core.errors import DataError, did_you_mean
+from passk.core.schemas import Problem
+from passk.spec.models import Benchmark
 
 WHOLE_ROW = "*"
 """Gold column of benchmarks whose verifier reads the row: tests, inputs, a reference solution."""

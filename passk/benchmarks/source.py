@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from passk import registry
 from passk.benchmarks.base import MissingSourceError, Row, Source, name_of
 from passk.benchmarks.files import check_hash, read_rows
 from passk.benchmarks.rows import Reading, problem_of
 from passk.benchmarks.where import matches
-from passk.errors import DataError, did_you_mean
-from passk.recipes import digest
-from passk.records import Problem
-from passk.spec import Benchmark
+from passk.core import registry
+from passk.core.artifacts import digest
+from passk.core.errors import DataError, did_you_mean
+from passk.core.schemas import Problem
+from passk.spec.models import Benchmark
 
 NO_GOLD = "null"
 """Gold of a question without its answer: what a sampling job is given."""

@@ -11,8 +11,8 @@ from urllib.parse import urlparse
 
 from passk.benchmarks.base import MissingSourceError, Source, cache_folder
 from passk.benchmarks.hub import offline
-from passk.recipes import atomic
-from passk.spec import Benchmark
+from passk.core.artifacts import atomic
+from passk.spec.models import Benchmark
 
 SECONDS = 60
 """How long a server may stay silent."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from passk.errors import DataError, did_you_mean
+from passk.core.errors import DataError, did_you_mean
 
 
 def matches(row: Mapping[str, Any], where: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from passk.cli.parser import parser
-from passk.errors import PasskError
+from passk.core.errors import PasskError
 
 SMALLER = "lower execution.batch_size or the shard, and run the same command again"
 REPORT = "please report it, with what PASSK_TRACEBACK=1 in front of the same command shows"

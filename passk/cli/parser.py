@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from passk import __version__
-from passk.cli import stages, studies
+from passk.cli import stage_options, study_options
+from passk.core.versions import __version__
 
 
 def parser() -> argparse.ArgumentParser:
@@ -14,30 +14,30 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"passk {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     adders = (
-        studies.add_validate,
-        studies.add_benchmarks,
-        studies.add_plan,
-        studies.add_where,
-        studies.add_status,
-        studies.add_cancel,
-        studies.add_fetch,
-        stages.add_resolve,
-        studies.add_clean,
-        studies.add_schema,
-        stages.add_problems,
-        stages.add_reference,
-        stages.add_weights,
-        stages.add_train,
-        stages.add_entropy,
-        stages.add_sample,
-        stages.add_adopt,
-        studies.add_exchange,
-        stages.add_verify,
-        stages.add_perplexity,
-        stages.add_count,
-        stages.add_analysis,
-        studies.add_review,
-        stages.add_parts,
+        study_options.add_validate,
+        study_options.add_benchmarks,
+        study_options.add_plan,
+        study_options.add_where,
+        study_options.add_status,
+        study_options.add_cancel,
+        study_options.add_fetch,
+        stage_options.add_resolve,
+        study_options.add_clean,
+        study_options.add_schema,
+        stage_options.add_problems,
+        stage_options.add_reference,
+        stage_options.add_weights,
+        stage_options.add_train,
+        stage_options.add_entropy,
+        stage_options.add_sample,
+        stage_options.add_adopt,
+        study_options.add_exchange,
+        stage_options.add_verify,
+        stage_options.add_perplexity,
+        stage_options.add_count,
+        stage_options.add_analysis,
+        study_options.add_review,
+        stage_options.add_parts,
     )
     for add in adders:
         add(commands)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from passk.records import Sample, Score
+from passk.core.schemas import Sample, Score
 
 
 @dataclass(frozen=True, slots=True)

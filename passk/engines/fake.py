@@ -17,10 +17,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from passk.core.errors import EngineError
+from passk.core.schemas import Sample, Score
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
 from passk.engines.tokens import prompt_digest
-from passk.errors import EngineError
-from passk.records import Sample, Score
 
 SECONDS = "PASSK_FAKE_SECONDS"
 """Environment variable: seconds per response in place of the declared ones. What is drawn depends

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from passk.core.errors import EngineError
+from passk.core.registry import INSTALL
 from passk.engines.base import Prompt
-from passk.errors import EngineError
-from passk.registry import INSTALL
 
 MARK = "<image>"
 

@@ -7,10 +7,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from passk.core.errors import EngineError
 from passk.engines.base import Prompt, Sampling, ScoreRequest
 from passk.engines.images import Part, chat_with_images, open_image
-from passk.engines.troubles import first_line
-from passk.errors import EngineError
+from passk.engines.load_errors import first_line
 
 
 class PromptTokenizer:

@@ -18,8 +18,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Literal, Self, get_args
 
-from passk.errors import DataError, OutputError
-from passk.recipes import output_error
+from passk.core.artifacts import output_error
+from passk.core.errors import DataError, OutputError
 from passk.review.queue import Key
 
 log = logging.getLogger(__name__)

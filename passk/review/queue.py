@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from passk.records import Count, Problem, Sample, Verdict, read_table
-from passk.results import Cell, Study
+from passk.analysis.study import Cell, Study
+from passk.core.schemas import Count, Problem, Sample, Verdict, read_table
 
 RARE = (0.0, 0.05)
 """Ends, both excluded, of the accuracy of problems whose solutions are read."""

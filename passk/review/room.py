@@ -7,8 +7,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from passk.errors import PasskError
-from passk.recipes import output_error
+from passk.core.artifacts import output_error
+from passk.core.errors import PasskError
 from passk.review.agreement import agreement_rows
 from passk.review.labels import LABELS, LabelFile, read_all
 from passk.review.queue import Item

@@ -17,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any
 
-from passk import web
-from passk.errors import OutputError, PasskError
+from passk.core.errors import OutputError, PasskError
+from passk.report import web
 from passk.review.room import IMAGES, Refusal, Room
 
 log = logging.getLogger(__name__)

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from passk.estimate import estimate_curve
-from passk.recipes import output_error
-from passk.results import REVIEWED, Cell, Study, read_plan
+from passk.analysis.study import REVIEWED, Cell, Study, read_plan
+from passk.core.artifacts import output_error
 from passk.review.agreement import agreed, agreement_rows
 from passk.review.labels import Said, read_all
 from passk.review.queue import Wanted, inside, queued, read_counts, reviewed_cells, wanted_of
+from passk.stats import estimate_curve
 
 DECIMALS = 13
 
@@ -47,7 +47,7 @@ one, `all_flawed`: whose every correct response is flawed, `open`: the others.
 
 
 def review_tables(plan: Path, labels: Sequence[Path], output: Path) -> None:
-    """Write the tables named in `passk.results.REVIEWED` into the folder `output`.
+    """Write the tables named in `passk.analysis.study.REVIEWED` into the folder `output`.
 
     Args:
         plan: `plan.json` of the study.

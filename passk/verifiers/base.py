@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from passk.records import VerdictName
+from passk.core.schemas import VerdictName
 
 if TYPE_CHECKING:
-    from passk.verifiers.pool import Result, Setup
+    from passk.verifiers.grading.worker_pool import Result, Setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Verifier(Protocol):
 
 
 class Runs(Protocol):
-    """What compares pairs, as `passk.verifiers.pool.Pool` does."""
+    """What compares pairs, as `passk.verifiers.grading.worker_pool.Pool` does."""
 
     def run(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, Result]]:
         """Yield (index, result) of each (gold JSON, answer) pair, in the order they finish."""

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from passk.errors import VerifierError, did_you_mean
+from passk.core.errors import VerifierError, did_you_mean
 
 Options = TypeVar("Options")
 

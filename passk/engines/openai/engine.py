@@ -9,13 +9,13 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from passk.core.errors import EngineError
+from passk.core.schemas import Sample, Score
 from passk.engines.base import ModelSource, Request, Sampling, ScoreRequest
-from passk.engines.openai.asking import MOST_CONNECTIONS, Asking, Server
-from passk.engines.openai.replies import Answer, read_answer, request_body
+from passk.engines.openai.client import MOST_CONNECTIONS, Asking, Server
+from passk.engines.openai.errors import RefusedError
+from passk.engines.openai.messages import Answer, read_answer, request_body
 from passk.engines.openai.scoring import score_response
-from passk.engines.openai.troubles import RefusedError
-from passk.errors import EngineError
-from passk.records import Sample, Score
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ import secrets
 from functools import partial
 from typing import Any
 
+from passk.core.schemas import Score
 from passk.engines.base import ScoreRequest
-from passk.engines.openai.asking import Asking
-from passk.engines.openai.replies import chat_messages
-from passk.engines.openai.troubles import MalformedError
-from passk.records import Score
+from passk.engines.openai.client import Asking
+from passk.engines.openai.errors import MalformedError
+from passk.engines.openai.messages import chat_messages
 
 
 async def score_response(asking: Asking, request: ScoreRequest, client: Any) -> Score:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from transformers import AttentionInterface
 
-from passk.errors import EngineError
+from passk.core.errors import EngineError
 
 NAME = "passk_packed"
 """The name under which the attention function is registered with transformers."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from passk.core.schemas import Sample
 from passk.engines.base import Request, Sampling
 from passk.engines.tokens import PromptTokenizer, prompt_digest
 from passk.engines.transformers.attention import (
@@ -23,9 +24,8 @@ from passk.engines.transformers.attention import (
     RowCache,
     Rows,
 )
-from passk.engines.transformers.drawing import draw, uniforms
-from passk.engines.transformers.passes import forward
-from passk.records import Sample
+from passk.engines.transformers.forward import forward
+from passk.engines.transformers.sampling import draw, uniforms
 
 TOKENS_AT_ONCE = 8192
 """Packed tokens of one forward pass, unless a single prompt is longer."""

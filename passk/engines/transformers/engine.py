@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from passk.core.errors import EngineError
+from passk.core.schemas import Sample, Score
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
+from passk.engines.load_errors import is_out_of_memory
 from passk.engines.tokens import PromptTokenizer, ending_tokens
 from passk.engines.transformers import loading
 from passk.engines.transformers.attention import Inputs
 from passk.engines.transformers.decoding import Scheduler, pending
 from passk.engines.transformers.scoring import Scored, score_responses
-from passk.engines.troubles import is_out_of_memory
-from passk.errors import EngineError
-from passk.records import Sample, Score
 
 BATCH_SIZE = {"cpu": 256, "cuda": 512}
 """Rows of one forward pass where `execution` does not say and memory suffices."""

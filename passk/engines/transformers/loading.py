@@ -13,15 +13,15 @@ from typing import Any
 import torch
 import transformers
 
+from passk.core.errors import EngineError
+from passk.core.registry import INSTALL
 from passk.engines.base import ModelSource
-from passk.engines.places import location
+from passk.engines.load_errors import explained, first_line
+from passk.engines.model_location import location
 from passk.engines.processors import load_processor, takes_images
 from passk.engines.transformers.attention import NAME, Chunk
-from passk.engines.transformers.passes import forward
+from passk.engines.transformers.forward import forward
 from passk.engines.transformers.vision import attention_of, image_probe
-from passk.engines.troubles import explained, first_line
-from passk.errors import EngineError
-from passk.registry import INSTALL
 
 _log = logging.getLogger(__name__)
 

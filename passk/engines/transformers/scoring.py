@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 
 import torch
 
+from passk.core.schemas import Score
 from passk.engines.transformers.attention import Chunk, Inputs, Prefix
-from passk.engines.transformers.bundles import bundled
-from passk.engines.transformers.lanes import lanes_of, side_by_side
-from passk.engines.transformers.passes import forward
-from passk.engines.transformers.vocabulary import plain_head, token_logprobs
-from passk.records import Score
+from passk.engines.transformers.batched_attention import bundled
+from passk.engines.transformers.forward import forward
+from passk.engines.transformers.logprobs import plain_head, token_logprobs
+from passk.engines.transformers.thread_pool import lanes_of, side_by_side
 
 POSITIONS_AT_ONCE = 1024
 """Positions of one forward pass."""

@@ -7,6 +7,19 @@ the model with prefix caching off: vLLM returns stale prompt log-probabilities w
 
 from __future__ import annotations
 
-from passk.engines.vllm.engine import VllmEngine
+from passk.engines.base import ModelSource
+from passk.engines.vllm.data_parallel import DataParallelVllmEngine
+from passk.engines.vllm.engine import SingleVllmEngine
 
 __all__ = ["VllmEngine"]
+
+
+class VllmEngine(SingleVllmEngine):
+    """One vLLM process, or several copies of the model with `execution.data_parallel`."""
+
+    @classmethod
+    def load(cls, model: ModelSource) -> SingleVllmEngine:
+        """See `Engine.load`: vLLM must be installed; the weights are read at first use."""
+        if model.execution.get("data_parallel", 1) > 1:
+            return DataParallelVllmEngine.load(model)
+        return SingleVllmEngine.load(model)

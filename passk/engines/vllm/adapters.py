@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from passk.core.errors import EngineError
 from passk.engines.base import ModelSource
-from passk.engines.troubles import explained
-from passk.errors import EngineError
+from passk.engines.load_errors import explained
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks of LoRA adapters that vLLM makes room for."""

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from passk.core.errors import EngineError
+from passk.core.schemas import Sample, Score
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
 from passk.engines.tokens import PromptTokenizer, prompt_digest
 from passk.engines.vllm.adapters import lora
@@ -21,12 +23,10 @@ from passk.engines.vllm.requests import (
     score_row,
     scoring_params,
 )
-from passk.errors import EngineError
-from passk.records import Sample, Score
 
 
-class VllmEngine:
-    """A model that vLLM runs; it is loaded when it is first used, for sampling or for scoring.
+class SingleVllmEngine:
+    """A model in one vLLM process; it is loaded when it is first used, for sampling or for scoring.
 
     `mean_entropy` of its samples is nan, unless `execution` has `entropy: true`: vLLM then hands
     over the whole distribution of every token, which costs far more than drawing it.
@@ -42,14 +42,10 @@ class VllmEngine:
         self.device = "cpu" if on_cpu() else "cuda"
 
     @classmethod
-    def load(cls, model: ModelSource) -> VllmEngine:
+    def load(cls, model: ModelSource) -> SingleVllmEngine:
         """See `Engine.load`: vLLM must be there; the weights are read at first use."""
         import vllm  # noqa: F401 - the registry says how to install it
 
-        if model.execution.get("data_parallel", 1) > 1:
-            from passk.engines.vllm.copies import CopiedEngine
-
-            return CopiedEngine(model)
         return cls(model)
 
     @cached_property

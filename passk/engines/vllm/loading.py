@@ -9,14 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from passk.core.errors import EngineError
 from passk.engines.base import ModelSource
-from passk.engines.places import location
+from passk.engines.load_errors import explained
+from passk.engines.model_location import location
 from passk.engines.processors import load_processor, takes_images
 from passk.engines.tokens import PromptTokenizer
-from passk.engines.troubles import explained
 from passk.engines.vllm.adapters import adapter_options
 from passk.engines.vllm.watchdog import guard
-from passk.errors import EngineError
 
 CPU_SETTINGS = {"VLLM_CPU_KVCACHE_SPACE": "4"}
 """Environment of the CPU build where the user has not set it: GB of keys and values."""

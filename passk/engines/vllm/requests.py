@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from passk.core.errors import EngineError
+from passk.core.schemas import FinishReason, Sample, Score
 from passk.engines.base import Prompt, Sampling, ScoreRequest
 from passk.engines.images import open_image
+from passk.engines.load_errors import first_line, is_out_of_memory
 from passk.engines.tokens import PromptTokenizer
-from passk.engines.troubles import first_line, is_out_of_memory
-from passk.errors import EngineError
-from passk.records import FinishReason, Sample, Score
 
 
 def handed(prompt: Prompt, tokens: Sequence[int]) -> dict[str, Any]:

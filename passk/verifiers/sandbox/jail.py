@@ -19,15 +19,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from passk.verifiers.sandbox import commands, policy
 from passk.verifiers.sandbox.inside.program import BEGUN
 from passk.verifiers.sandbox.inside.scratch import empty
 from passk.verifiers.sandbox.request import End, Request
-
-if TYPE_CHECKING:
-    from passk.verifiers.sandbox.tiers import Tier
+from passk.verifiers.sandbox.tier import Tier
 
 START_SECONDS = 60.0
 """Longest time that a zygote may take to get ready."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from passk.errors import VerifierError
+from passk.core.errors import VerifierError
 from passk.verifiers.sandbox.jail import Jail, JailError
 from passk.verifiers.sandbox.request import End, Request
-from passk.verifiers.sandbox.tiers import Tier
+from passk.verifiers.sandbox.tier import Tier
 
 log = logging.getLogger(__name__)
 

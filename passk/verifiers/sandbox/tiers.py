@@ -14,13 +14,11 @@ from __future__ import annotations
 import functools
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
 
-from passk.errors import VerifierError
+from passk.core.errors import VerifierError
 from passk.verifiers.sandbox import commands, policy
-
-TierName = Literal["namespaces", "landlock", "unsafe"]
+from passk.verifiers.sandbox.jail import Jail, JailError
+from passk.verifiers.sandbox.tier import Tier
 
 PROBE = """
 import ctypes, os, socket
@@ -47,25 +45,6 @@ def probe():
     return held
 """
 """A program that tries what no program may do; `probe()` says of each try whether it failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """How programs are isolated.
-
-    Attributes:
-        name: see the module's table.
-        tool: the program that sets it up (`bwrap`, `setpriv`), or "".
-        refused: better tiers that this machine does not allow, and why.
-    """
-
-    name: TierName
-    tool: str = ""
-    refused: tuple[tuple[str, str], ...] = ()
-
-    def recipe(self) -> dict[str, Any]:
-        """Return what a recipe records of the isolation that programs ran in."""
-        return {"tier": self.name, "tool": self.tool, "refused": dict(self.refused)}
 
 
 @functools.cache
@@ -114,8 +93,6 @@ def _candidates(refused: list[tuple[str, str]]) -> Iterator[Tier]:
 
 def fault_of(tier: Tier) -> str | None:
     """Run the probe within a tier; return why it does not hold, or None."""
-    from passk.verifiers.sandbox.jail import Jail, JailError
-
     try:
         with Jail(tier) as jail:
             held = jail.try_out(PROBE, "probe")

@@ -1,0 +1,1 @@
+"""Counts, scores and labels of a study become tidy tables."""

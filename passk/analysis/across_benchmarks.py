@@ -1,0 +1,124 @@
+"""Tables across benchmarks: means of curves, and tests corrected for their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from passk.analysis.clusters import clusters_of
+from passk.analysis.columns import largest_k
+from passk.analysis.pairs import Pair
+from passk.analysis.study import Study
+from passk.stats import (
+    LEVEL,
+    REPLICATES,
+    SEED,
+    Units,
+    curve_units,
+    holm,
+    paired_units,
+    percentiles,
+    sign_flip_p_values,
+    with_unseen,
+)
+
+Item = TypeVar("Item")
+Key = TypeVar("Key")
+
+MEAN_COLUMNS = [
+    "model", "sampler", "base_model", "base_sampler", "metric", "k",
+    "value", "ci_low", "ci_high", "benchmarks",
+]  # fmt: skip
+
+TEST_COLUMNS = [
+    "model", "sampler", "base_model", "base_sampler", "benchmark", "cell", "base", "k",
+    "delta", "p", "p_holm",
+]  # fmt: skip
+
+
+def mean_rows(
+    study: Study, counts: Mapping[str, pd.DataFrame], pairs: Sequence[Pair]
+) -> Iterator[dict[str, Any]]:
+    """Yield the mean over benchmarks of pass@k and of the difference to the base.
+
+    Benchmarks count alike, however many problems they have; their problems are drawn again
+    benchmark by benchmark. Only k that every one of the benchmarks defines.
+    """
+    for (model, sampler), cells in _together(study.cells, lambda cell: (cell.model, cell.sampler)):
+        ks = [k for k in study.k if all(k <= cell.n for cell in cells)]
+        tables = [counts[cell.id] for cell in cells]
+        units = [
+            curve_units(table["n"], table["correct"], ks, clusters_of(table)) for table in tables
+        ]
+        about = {"model": model, "sampler": sampler, "base_model": "", "base_sampler": ""}
+        yield from _means(units, units, ks, {**about, "metric": "pass@k"})
+    for key, group in _together(pairs, _compared):
+        ks = [k for k in study.k if all(k <= min(p.cell.n, p.base.n) for p in group)]
+        plain = [
+            paired_units(*pair.both(), ks=ks, clusters=clusters_of(pair.counts)) for pair in group
+        ]
+        possible = [
+            with_unseen(units, *pair.both(), ks=ks)
+            for units, pair in zip(plain, group, strict=True)
+        ]
+        yield from _means(plain, possible, ks, {**_about(key), "metric": "delta pass@k"})
+
+
+def _means(
+    units: Sequence[Units], possible: Sequence[Units], ks: Sequence[int], about: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per k: the mean over benchmarks, drawn again within each."""
+    if not ks:
+        return
+    value = np.mean([part.mean() for part in units], axis=0)
+    drawn = np.zeros((REPLICATES, len(ks)))
+    for number, part in enumerate(possible):
+        drawn += part.resampled(REPLICATES, SEED + number) / len(possible)
+    low, high = percentiles(drawn, LEVEL, sum(part.number for part in units))
+    for index, k in enumerate(ks):
+        ends = {"value": value[index], "ci_low": low[index], "ci_high": high[index]}
+        yield {**about, "k": k, **ends, "benchmarks": len(units)}
+
+
+def significance_rows(study: Study, pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
+    """Yield, at k = 1 and k_max, a paired test per benchmark, and Holm's correction over them.
+
+    A family is what one tuned model is asked on all its benchmarks at one end of the curve.
+    """
+    for key, group in _together(pairs, _compared, least=1):
+        for end in ("first", "last"):
+            rows = [_test(study, pair, end) for pair in group]
+            adjusted = holm([row["p"] for row in rows])
+            for row, p in zip(rows, adjusted, strict=True):
+                yield {**_about(key), **row, "p_holm": p}
+
+
+def _test(study: Study, pair: Pair, end: str) -> dict[str, Any]:
+    """Return the test of one comparison at one end of the curve."""
+    k = 1 if end == "first" else largest_k(study, min(pair.cell.n, pair.base.n))
+    units = paired_units(*pair.both(), ks=[k], clusters=clusters_of(pair.counts))
+    p = float(sign_flip_p_values(units)[0])
+    return {**pair.names(), "k": k, "delta": float(units.mean()[0]), "p": p}
+
+
+def _compared(pair: Pair) -> tuple[str, str, str, str]:
+    """Return who is compared with whom, whatever the benchmark."""
+    return pair.cell.model, pair.cell.sampler, pair.base.model, pair.base.sampler
+
+
+def _about(key: tuple[str, str, str, str]) -> dict[str, str]:
+    """Return `_compared` as columns."""
+    return dict(zip(("model", "sampler", "base_model", "base_sampler"), key, strict=True))
+
+
+def _together(
+    items: Sequence[Item], key: Callable[[Item], Key], least: int = 2
+) -> Iterator[tuple[Key, list[Item]]]:
+    """Yield groups of `least` items or more that share a key, in order of first appearance."""
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    yield from ((name, group) for name, group in groups.items() if len(group) >= least)

@@ -1,0 +1,292 @@
+"""What the stages after grading read: `plan.json`, and the tables made of it.
+
+`plan.json` says which files belong to which cell; paths in it are relative to the working
+directory. Keys that are not known here are left alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from passk.core.artifacts import read_json, read_recipe
+from passk.core.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from passk.stats import Method  # planning needs no numpy
+
+TABLES = (
+    "pass_at_k",
+    "deltas",
+    "summary",
+    "problems",
+    "coverage",
+    "histogram",
+    "perplexity",
+    "flows",
+    "means",
+    "tests",
+    "estimates",
+    "extrapolation",
+    "algorithms",
+    "agreement",
+    "disagreements",
+    "series",
+    "series_curves",
+    "training",
+)
+"""Tables that aggregation writes, each as CSV and Parquet."""
+
+REVIEWED = (
+    "reviewed_curves",
+    "reviewed_models",
+    "reviewed_problems",
+    "reviewed_agreement",
+    "guessable",
+)
+"""Tables made of reviewers' labels and of the guessing prompt, where a study has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One model x benchmark x sampler, and the files that hold its results.
+
+    Attributes:
+        id: the cell's id.
+        model: name of the model.
+        benchmark: name of the benchmark.
+        sampler: name of the sampler.
+        benchmark_title: what figures call the benchmark.
+        label: what figures call it.
+        color: a colour that the spec asks for, if any.
+        role: base, rl, distilled, instruct or sft.
+        algorithm: training algorithm, if any.
+        step: training step, if any.
+        n: responses per problem.
+        base: id of the cell that it is compared with, if any.
+        problems: file of Problem rows.
+        counts: file of Count rows.
+        samples: files of Sample rows.
+        verdicts: files of Verdict rows.
+        imported: what the responses, or counts, were imported from, if they were.
+        foreign: file of Verdict rows that they came with, if any.
+        clusters: file of Problem rows whose `meta.cluster` says which belong together, if any.
+        temperature: that the responses were drawn at, where the spec says it.
+        matched: file with the temperature that entropy matching found, if that decides it.
+        series: name of the spec's entry, where it stands for several seeds or steps.
+        seed: seed of its training, if it was trained here.
+    """
+
+    id: str
+    model: str
+    benchmark: str
+    sampler: str
+    n: int
+    counts: Path
+    benchmark_title: str = ""
+    label: str = ""
+    color: str | None = None
+    role: str = ""
+    algorithm: str | None = None
+    step: int | None = None
+    base: str | None = None
+    problems: Path | None = None
+    samples: tuple[Path, ...] = ()
+    verdicts: tuple[Path, ...] = ()
+    imported: str | None = None
+    foreign: Path | None = None
+    clusters: Path | None = None
+    temperature: float | None = None
+    matched: Path | None = None
+    series: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training of the study, and the files that tell what happened at each of its steps.
+
+    Attributes:
+        training: its id.
+        model: name of the model that came of it, without the step.
+        label: what figures call it.
+        method: GRPO, ..., SFT or distillation.
+        series: name of the spec's entry, with neither seed nor step.
+        role: rl, sft or distilled.
+        seed: what its draws follow from.
+        steps: files of TrainingStep rows, in order.
+    """
+
+    training: str
+    model: str
+    method: str
+    series: str
+    steps: tuple[Path, ...]
+    label: str = ""
+    role: str = ""
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How likely one scorer finds the responses of one cell, or reference responses.
+
+    Attributes:
+        id: the scoring's id.
+        scorer: name of the model that scores.
+        scorer_label: what figures call it.
+        responses_of: what figures call whose responses they are.
+        benchmark: name of the benchmark.
+        sampler: name of the sampler that drew the responses.
+        cell: id of the cell whose responses are scored; None for reference responses.
+        reference: name of the reference responses, if it is them.
+        problems: file of Problem rows.
+        verdicts: files of Verdict rows of the responses.
+        files: files of Score rows.
+    """
+
+    id: str
+    scorer: str
+    responses_of: str
+    benchmark: str
+    files: tuple[Path, ...]
+    scorer_label: str = ""
+    sampler: str = ""
+    cell: str | None = None
+    reference: str | None = None
+    problems: Path | None = None
+    verdicts: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One experiment: its cells, its scorings, what is reviewed, and the spec it came from.
+
+    `interval` is how intervals over problems are made, `extrapolate` the k above n at which a
+    fitted model is asked, `figures` the kinds of figures that are wanted (none named: all).
+    """
+
+    name: str
+    k: tuple[int, ...]
+    cells: tuple[Cell, ...]
+    scores: tuple[Scoring, ...] = ()
+    title: str = ""
+    interval: Method = "percentile"
+    extrapolate: tuple[int, ...] = ()
+    figures: tuple[str, ...] = ()
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    spec_path: str = ""
+    warnings: tuple[str, ...] = ()
+    review: Mapping[str, Any] = field(default_factory=dict)
+    trainings: tuple[Training, ...] = ()
+
+    def cell(self, name: str) -> Cell:
+        """Return the cell with this id."""
+        return next(cell for cell in self.cells if cell.id == name)
+
+    def benchmarks(self) -> list[str]:
+        """Return the names of the benchmarks in the order of the cells."""
+        return list(dict.fromkeys(cell.benchmark for cell in self.cells))
+
+    def title_of(self, benchmark: str) -> str:
+        """Return what figures call a benchmark."""
+        titles = (cell.benchmark_title for cell in self.cells if cell.benchmark == benchmark)
+        return next(filter(None, titles), benchmark)
+
+    def pairs(self) -> Iterator[tuple[Cell, Cell]]:
+        """Yield each cell that has a base, with that base."""
+        known = {cell.id: cell for cell in self.cells}
+        for cell in self.cells:
+            if cell.base is not None and cell.base in known:
+                yield cell, known[cell.base]
+
+
+Part = TypeVar("Part", Cell, Scoring, Study, Training)
+
+
+def read_plan(path: Path) -> Study:
+    """Read `plan.json`.
+
+    Raises:
+        DataError: it is missing, is not JSON, or lacks a field.
+    """
+    raw = read_json(path)
+    if not isinstance(raw, dict):
+        raise DataError("not a plan: no JSON object", where=str(path))
+    return study_of(raw, str(path))
+
+
+def study_of(raw: Mapping[str, Any], where: str) -> Study:
+    """Return what a plan's JSON says; errors as for `read_plan`, told of `where`."""
+    cells = tuple(_part(Cell, entry, f"{where}: cells") for entry in raw.get("cells", []))
+    scores = tuple(_part(Scoring, entry, f"{where}: scores") for entry in raw.get("scores", []))
+    trained = (_part(Training, entry, f"{where}: trainings") for entry in raw.get("trainings", []))
+    if not cells:
+        raise DataError("the plan has no cells", where=where)
+    return _part(
+        Study, {**raw, "cells": cells, "scores": scores, "trainings": tuple(trained)}, where
+    )
+
+
+def _part(kind: type[Part], raw: Mapping[str, Any], where: str) -> Part:
+    """Make one dataclass of a JSON object: known fields only, lists as tuples, paths as Path."""
+    values = {}
+    for entry in dataclasses.fields(kind):
+        if entry.name in raw:
+            values[entry.name] = _value(str(entry.type), raw[entry.name])
+        elif entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING:
+            raise DataError(f"missing field '{entry.name}'", where=where)
+    return kind(**values)
+
+
+def _value(kind: str, value: Any) -> Any:
+    """Return a JSON value as the type that a field is annotated with."""
+    if isinstance(value, str) and kind.startswith("Path"):
+        return Path(value)
+    if isinstance(value, list):
+        return tuple(Path(item) if "Path" in kind else item for item in value)
+    return value
+
+
+def read_result(folder: Path, name: str) -> pd.DataFrame:
+    """Read one of the tables that aggregation wrote.
+
+    Raises:
+        DataError: it is not there or cannot be read.
+    """
+    import pandas as pd
+
+    path = folder / f"{name}.parquet"
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise DataError("no such table", where=str(path), fix="run aggregate first") from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"not a readable table: {error}", where=str(path)) from error
+
+
+def load(folder: str | Path) -> dict[str, pd.DataFrame]:
+    """Return every table of an experiment by name, as in `load("outputs/x")["pass_at_k"]`.
+
+    Args:
+        folder: the experiment's folder, or the folder of tables in it.
+
+    Raises:
+        DataError: a table is not there or cannot be read.
+    """
+    path = Path(folder)
+    tables = path / "tables" if (path / "tables").is_dir() else path
+    return {name: read_result(tables, name) for name in TABLES}
+
+
+def recipes(study: Study) -> list[dict[str, Any]]:
+    """Return the recipes beside the sample and score files, in order, where there are any."""
+    files = [path for cell in study.cells for path in cell.samples]
+    files += [path for scoring in study.scores for path in scoring.files]
+    found = (read_recipe(path) for path in dict.fromkeys(files))
+    return [recipe for recipe in found if recipe is not None]

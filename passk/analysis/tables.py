@@ -1,0 +1,114 @@
+"""Aggregation: the counts and scores of a study become tidy tables (CSV and Parquet).
+
+One row per estimate, rates in [0, 1], undefined values empty. The same inputs give the same
+bytes. Tables appear together or not at all.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from passk.analysis.across_benchmarks import (
+    MEAN_COLUMNS,
+    TEST_COLUMNS,
+    mean_rows,
+    significance_rows,
+)
+from passk.analysis.agreement import (
+    AGREEMENT_COLUMNS,
+    DISAGREEMENT_COLUMNS,
+    agreement_rows,
+    compared_verdicts,
+    disagreement_rows,
+)
+from passk.analysis.algorithms import COLUMNS as ALGORITHM_COLUMNS
+from passk.analysis.algorithms import algorithm_rows
+from passk.analysis.cells import (
+    histogram_rows,
+    make_curves,
+    pass_at_k_rows,
+    problem_rows,
+    read_counts,
+    summary_rows,
+)
+from passk.analysis.estimates import COLUMNS, estimate_rows
+from passk.analysis.extrapolated import COLUMNS as EXTRAPOLATION_COLUMNS
+from passk.analysis.extrapolated import extrapolation_rows
+from passk.analysis.pairs import Pair, coverage_rows, delta_rows, flow_rows, make_pairs
+from passk.analysis.perplexity import perplexity_table
+from passk.analysis.series import series_tables
+from passk.analysis.study import Study, read_plan
+from passk.analysis.training import training_table
+from passk.core.artifacts import output_error
+
+__all__ = ["Pair", "aggregate", "build"]
+
+DECIMALS = 13
+"""Decimals kept of every number: below any error that matters, above that of summation order."""
+
+
+def aggregate(plan: Path, output: Path) -> None:
+    """Write the tables named in `passk.analysis.study.TABLES` into the folder `output`.
+
+    Args:
+        plan: `plan.json` of the study.
+        output: folder for `NAME.csv` and `NAME.parquet`; made where it is missing.
+
+    Raises:
+        DataError: a file that the plan names is missing or cannot be used.
+        OutputError: the disk is full or the folder cannot be written.
+    """
+    _write(build(read_plan(plan)), output)
+
+
+def build(study: Study) -> dict[str, pd.DataFrame]:
+    """Return every table by name."""
+    counts = {cell.id: read_counts(cell) for cell in study.cells}
+    curves, pairs = make_curves(study, counts), make_pairs(study, counts)
+    compared = compared_verdicts(study)
+    beyond = pd.DataFrame(extrapolation_rows(study, counts), columns=EXTRAPOLATION_COLUMNS)
+    return {
+        "pass_at_k": pd.DataFrame(pass_at_k_rows(study, counts, curves)),
+        "deltas": pd.DataFrame(delta_rows(pairs), columns=Pair.COLUMNS),
+        "summary": pd.DataFrame(summary_rows(study, counts, curves, pairs)),
+        "problems": pd.DataFrame(problem_rows(study, counts)),
+        "coverage": pd.DataFrame(coverage_rows(pairs), columns=Pair.COVERAGE_COLUMNS),
+        "histogram": pd.DataFrame(histogram_rows(study, counts)),
+        "perplexity": perplexity_table(study, pairs),
+        "flows": pd.DataFrame(flow_rows(pairs), columns=Pair.FLOW_COLUMNS),
+        "means": pd.DataFrame(mean_rows(study, counts, pairs), columns=MEAN_COLUMNS),
+        "tests": pd.DataFrame(significance_rows(study, pairs), columns=TEST_COLUMNS),
+        "estimates": pd.DataFrame(
+            estimate_rows(study, counts, curves, pairs, beyond), columns=COLUMNS
+        ),
+        "extrapolation": beyond,
+        "algorithms": pd.DataFrame(algorithm_rows(study, counts, pairs), columns=ALGORITHM_COLUMNS),
+        "agreement": pd.DataFrame(agreement_rows(study, compared), columns=AGREEMENT_COLUMNS),
+        "disagreements": pd.DataFrame(
+            disagreement_rows(study, compared), columns=DISAGREEMENT_COLUMNS
+        ),
+        **series_tables(study, pairs),
+        "training": training_table(study),
+    }
+
+
+def _write(tables: dict[str, pd.DataFrame], output: Path) -> None:
+    """Write all tables into a folder beside `output`, then move each into its place."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output, prefix=".tables-") as folder:
+            for name, table in tables.items():
+                _write_one(table.round(DECIMALS), Path(folder) / name)
+            for path in sorted(Path(folder).iterdir()):
+                path.replace(output / path.name)
+    except OSError as error:
+        raise output_error(error, output) from error
+
+
+def _write_one(table: pd.DataFrame, stem: Path) -> None:
+    """Write one table as CSV and as Parquet."""
+    table.to_csv(stem.with_suffix(".csv"), index=False, lineterminator="\n")
+    table.to_parquet(stem.with_suffix(".parquet"), index=False, compression="zstd")

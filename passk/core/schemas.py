@@ -1,0 +1,328 @@
+"""The frozen rows that stages hand to each other, and their Parquet files (zstd).
+
+A file is written under another name and renamed when whole; a reader says which file,
+row or column is at fault. Units and shapes stand with each field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from passk.core.artifacts import atomic, write_recipe
+from passk.core.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FinishReason = Literal["stop", "length", "unknown"]
+"""`stop`: end of sequence or a stop string; `length`: cut at max_tokens (truncated); `unknown`: of
+imported responses whose source does not say."""
+
+VerdictName = Literal["correct", "wrong", "no_answer", "timeout", "error"]
+"""What grading found; a grader's own failure is `timeout` or `error`, never `wrong`."""
+
+VERDICTS: tuple[VerdictName, ...] = typing.get_args(VerdictName)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem of a benchmark.
+
+    Attributes:
+        id: unique within the benchmark.
+        question: what the model is asked, before any prompt template.
+        gold: the gold answer as JSON (a string, or a list where several answers are right).
+        images: paths of images that belong to the question, in order.
+        meta: anything else as a JSON object; `group` (problems whose answers look alike, for
+            the guess floor), `shots` (worked examples as [question, answer]), `cluster` and, where
+            golds are, `solution` (the worked solution) are read.
+        question_digest: digest of what a model can see of this problem.
+        gold_digest: digest of what a verifier can see of it.
+    """
+
+    id: str
+    question: str
+    gold: str
+    images: list[str]
+    meta: str
+    question_digest: str
+    gold_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One response to one problem.
+
+    Attributes:
+        problem_id: the problem.
+        sample: index of the response, 0-based, unique within cell and problem.
+        seed: the seed that this response alone was drawn with.
+        text: the response without its stop string or end-of-sequence token.
+        token_ids: the response's tokens, with the ending one where one was drawn; empty where
+            the response did not come from a tokenizer of ours.
+        n_tokens: number of response tokens (of `token_ids` where there are any).
+        finish_reason: why it ended.
+        sum_logprob: sum of log P(token) over `token_ids` in nats, under the model's own
+            distribution at temperature 1 with no filter.
+        mean_entropy: mean over tokens, in nats, of the entropy of softmax(logits / temperature)
+            before top_p and top_k; 0 for greedy decoding.
+        prompt_digest: digest of the token ids of the prompt that was answered; empty where no
+            tokenizer of ours made them, or where the row is older than this column.
+    """
+
+    problem_id: str
+    sample: int
+    seed: int
+    text: str
+    token_ids: list[int]
+    n_tokens: int
+    finish_reason: FinishReason
+    sum_logprob: float
+    mean_entropy: float
+    prompt_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What grading found of one response.
+
+    Attributes:
+        problem_id: the problem.
+        sample: index of the response.
+        verdict: one of `VERDICTS`.
+        answer: the answer that was extracted from the response, if any.
+        answer_class: a name shared by equal answers to one problem (the canonical form), if any.
+        seconds: wall-clock time that grading this distinct answer took.
+        detail: in words, how the verdict came about (the rule that decided, or the failure).
+    """
+
+    problem_id: str
+    sample: int
+    verdict: VerdictName
+    answer: str | None
+    answer_class: str | None
+    seconds: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How likely a scorer finds one response.
+
+    Attributes:
+        problem_id: the problem.
+        sample: index of the response.
+        n_tokens: response tokens as the scorer counts them.
+        sum_logprob: sum of log P(token) over them, in nats.
+        perplexity: exp(-sum_logprob / n_tokens).
+    """
+
+    problem_id: str
+    sample: int
+    n_tokens: int
+    sum_logprob: float
+    perplexity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What became of the first n responses of one cell to one problem.
+
+    Attributes:
+        problem_id: the problem.
+        group: problems whose answers look alike (`meta.group` of the problem; may be empty).
+        n: responses counted.
+        correct, no_answer, timeout, error: responses with that verdict; the rest are wrong.
+        truncated: responses with finish_reason `length`.
+        truncated_correct: those of them that are correct all the same.
+        tokens: response tokens in all.
+        floor_n: answers that the same cell gave to other problems of the group.
+        floor_correct: those of them that would have been right here (the guess floor).
+        repeats: responses that repeat an earlier one, word for word.
+        expected_repeats: how many the responses' own log-probabilities allow for.
+    """
+
+    problem_id: str
+    group: str
+    n: int
+    correct: int
+    no_answer: int
+    timeout: int
+    error: int
+    truncated: int
+    truncated_correct: int
+    tokens: int
+    floor_n: int
+    floor_correct: int
+    repeats: int = 0
+    expected_repeats: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStep:
+    """What one optimiser step of a training saw and did; what does not apply to a method is null.
+
+    Attributes:
+        step: its number, from 1.
+        reward: mean reward of its responses (those that could be graded).
+        reward_std: their standard deviation.
+        zero_groups: share of problems whose responses all have the same reward (of DAPO, of all
+            that were drawn; of ReMax, with the greedy response among them).
+        kl: mean over tokens of the estimated divergence from the start model, in nats.
+        entropy: mean over response tokens of the entropy that they were drawn with, in nats.
+        clipped: share of tokens (RLOO: of responses) whose ratio was clipped.
+        loss: the loss, mean over the passes of the step.
+        response_tokens: mean length of a response.
+        truncated: share of responses cut at max_tokens.
+        generation_seconds, reward_seconds, update_seconds: wall-clock time of drawing, of grading,
+            and of all the rest.
+        learning_rate: the rate of the step.
+    """
+
+    step: int
+    reward: float | None
+    reward_std: float | None
+    zero_groups: float | None
+    kl: float | None
+    entropy: float | None
+    clipped: float | None
+    loss: float
+    response_tokens: float | None
+    truncated: float | None
+    generation_seconds: float
+    reward_seconds: float
+    update_seconds: float
+    learning_rate: float
+
+
+Row = TypeVar("Row", Problem, Sample, Verdict, Score, Count, TrainingStep)
+
+
+@functools.cache
+def schema(row_type: type) -> pa.Schema:
+    """Return the Parquet schema of a row type, made from its annotations."""
+    import pyarrow as pa
+
+    hints = typing.get_type_hints(row_type)
+    return pa.schema(
+        [_field(field.name, hints[field.name]) for field in dataclasses.fields(row_type)]
+    )
+
+
+def _field(name: str, hint: Any) -> pa.Field:
+    """Return the Arrow field of one annotation; `X | None` is nullable."""
+    import pyarrow as pa
+
+    nullable = isinstance(hint, types.UnionType)
+    inner = next(a for a in typing.get_args(hint) if a is not type(None)) if nullable else hint
+    plain = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    if typing.get_origin(inner) is Literal:
+        inner = str
+    if typing.get_origin(inner) is list:
+        (item,) = typing.get_args(inner)
+        arrow = pa.list_(pa.int32() if item is int else plain[item])
+    else:
+        arrow = plain[inner]
+    return pa.field(name, arrow, nullable=nullable)
+
+
+def _defaults(row_type: type) -> dict[str, Any]:
+    """Return the default of every column that has one."""
+    fields = dataclasses.fields(row_type)
+    return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
+
+
+def write_table(path: Path, table: pa.Table, recipe: Mapping[str, object] | None = None) -> None:
+    """Write an Arrow table as zstd Parquet, whole or not at all, its recipe first."""
+    import pyarrow.parquet as pq
+
+    with atomic(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+        if recipe is not None:
+            write_recipe(path, recipe)
+
+
+def write_rows(path: Path, rows: Sequence[Row], recipe: Mapping[str, object] | None = None) -> None:
+    """Write rows of one type (at least one) as Parquet, whole or not at all, their recipe first.
+
+    Raises:
+        DataError: there is no row to write.
+        OutputError: the disk is full or the folder cannot be written.
+    """
+    if not rows:
+        raise DataError("no rows to write", where=str(path))
+    write_table(path, to_table(type(rows[0]), rows), recipe)
+
+
+def to_table(row_type: type, rows: Iterable[object]) -> pa.Table:
+    """Return rows as an Arrow table with the schema of `row_type`."""
+    import pyarrow as pa
+
+    kept = list(rows)
+    names = [field.name for field in dataclasses.fields(row_type)]
+    columns = {name: [_arrow_safe(getattr(row, name)) for row in kept] for name in names}
+    return pa.table(columns, schema=schema(row_type))
+
+
+def _arrow_safe(value: Any) -> Any:
+    """Return text without lone surrogates, which UTF-8 cannot hold; anything else as it is."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return value
+
+
+def read_table(path: Path, row_type: type, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file (or some of its columns) and check it against a row type.
+
+    A column that a file lacks is filled with its default, where it has one: files of an earlier
+    passk stay readable.
+
+    Raises:
+        DataError: the file is missing, cut short or not Parquet, has no rows, or lacks a column
+            or has one of another type; the message names file and column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = list(columns) if columns is not None else schema(row_type).names
+    defaults = _defaults(row_type)
+    try:
+        present = pq.read_schema(path).names
+        missing = [name for name in wanted if name not in present and name not in defaults]
+        if missing:
+            raise DataError(
+                f"missing column {', '.join(map(repr, missing))}; present: {', '.join(present)}",
+                where=str(path),
+                fix=f"a file of {row_type.__name__} rows has: {', '.join(schema(row_type).names)}",
+            )
+        table = pq.ParquetFile(path).read(columns=[name for name in wanted if name in present])
+        for name in wanted:
+            if name not in present:
+                table = table.append_column(name, pa.array([defaults[name]] * table.num_rows))
+        table = table.select(wanted)
+        table = table.cast(pa.schema([schema(row_type).field(name) for name in wanted]))
+    except FileNotFoundError as error:
+        raise DataError("no such file", where=str(path)) from error
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"not a readable file of {row_type.__name__} rows: {reason}",
+            where=str(path),
+            fix="delete it and run the workflow again: it will be remade",
+        ) from error
+    if table.num_rows == 0:
+        raise DataError("has no rows", where=str(path))
+    return table
+
+
+def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
+    """Read a Parquet file as rows; errors as for `read_table`."""
+    table = read_table(path, row_type)
+    return [row_type(**row) for row in table.to_pylist()]

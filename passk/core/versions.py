@@ -1,0 +1,23 @@
+"""A version per stage: raise one when the stage's code would make its outputs differ.
+
+It is part of what makes that stage's outputs stale, and so of all that is downstream; outputs of
+other stages stay. Rewording, renaming and speeding up raise nothing.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("passk")
+except PackageNotFoundError:  # a source tree on the path, not installed
+    __version__ = "0+unknown"
+
+TRAIN = 1
+SAMPLE = 1
+VERIFY = 2
+ENTROPY = 1
+SCORE = 2
+COUNT = 2
+AGGREGATE = 3
+REPORT = 4

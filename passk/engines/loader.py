@@ -1,0 +1,96 @@
+"""The task files (cell.json, score.json) that jobs with an engine read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from passk.core.artifacts import canonical_json, digest, read_json, read_recipe
+from passk.core.errors import DataError
+from passk.core.registry import ENGINES, load
+from passk.engines.base import Engine, ModelSource
+from passk.spec.models import PromptTemplate
+
+Progress = Callable[[int, int], None]
+"""Called with (responses done, responses in all)."""
+
+
+def part_of(progress: Progress | None, number: int, parts: int) -> Progress | None:
+    """Return the progress of one of several parts of about equal size, as that of all of them."""
+    if progress is None or parts == 1:
+        return progress
+    return lambda done, total: progress(number * total + done, parts * total)
+
+
+def read_task(path: Path, *needed: str) -> dict[str, Any]:
+    """Return a task file.
+
+    Raises:
+        DataError: it cannot be read, or lacks what every task or this one needs.
+    """
+    document = read_json(path)
+    keys = ("fields", "engine", "model", "prompt", *needed)
+    missing = [key for key in keys if not isinstance(document, dict) or key not in document]
+    if missing:
+        raise DataError(
+            f"not a task file: {', '.join(missing)} missing",
+            where=str(path),
+            fix="`passk resolve` writes one",
+        )
+    return dict(document)
+
+
+def template_of(document: Mapping[str, Any]) -> PromptTemplate:
+    """Return the prompt template of a cell.json or score.json."""
+    fields = document["prompt"]
+    return PromptTemplate(**{**fields, "stop": tuple(fields["stop"])})
+
+
+def source_of(document: Mapping[str, Any], threads: int | None) -> ModelSource:
+    """Return the model of a cell.json or score.json, with the job's threads."""
+    fields = document["model"]
+    execution = ({"threads": threads} if threads else {}) | fields["execution"]
+    return ModelSource(**{**fields, "adapters": tuple(fields["adapters"]), "execution": execution})
+
+
+def shard_key(fields: Mapping[str, Any], samples: range) -> str:
+    """Return what the journal of a shard of samples belongs to."""
+    return digest([digest(fields), samples.start, samples.stop])
+
+
+def is_made(output: Path, fields: Mapping[str, Any]) -> bool:
+    """Tell whether an output stands, whole, and what decides it is `fields`.
+
+    Under a workflow, which removes what a job is to make, another process has made it meanwhile.
+    """
+    return output.is_file() and (read_recipe(output) or {}).get("fields") == fields
+
+
+class Loader:
+    """Engines of one job, each loaded when it is first needed, and kept.
+
+    Args:
+        threads: CPU threads, where a task's execution names none.
+    """
+
+    def __init__(self, threads: int | None) -> None:
+        """Load nothing yet."""
+        self._threads = threads
+        self._loaded: dict[str, Engine] = {}
+
+    def source(self, document: Mapping[str, Any]) -> ModelSource:
+        """Return the model of a cell.json or score.json, with the job's threads."""
+        return source_of(document, self._threads)
+
+    def __call__(self, document: Mapping[str, Any]) -> tuple[Engine, float]:
+        """Return the engine of a task, and the seconds that loading it took just now."""
+        key = canonical_json([document["engine"], document["model"]])
+        if key in self._loaded:
+            return self._loaded[key], 0.0
+        began = time.perf_counter()
+        self._loaded.clear()  # one model at a time: memory is the other's
+        kind: type[Engine] = load("engine", document["engine"], ENGINES)
+        self._loaded[key] = kind.load(self.source(document))
+        return self._loaded[key], time.perf_counter() - began

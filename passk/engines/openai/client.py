@@ -1,0 +1,191 @@
+"""Asking a server: bounded concurrency, retries, and messages that never hold the key."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import openai
+
+from passk.core.errors import EngineError
+from passk.engines.openai.errors import (
+    MalformedError,
+    RefusedError,
+    in_words,
+    may_pass,
+    no_answer_fix,
+    retry_after,
+)
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 8
+"""How often one response is asked for, about a minute in all, before the run gives up."""
+
+FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0
+"""Seconds before the second attempt, doubled for each further one, up to the longest."""
+
+LONGEST_WAIT = 600.0
+"""Seconds that a server may ask us to wait (Retry-After); more ends the run."""
+
+MOST_CONNECTIONS = 1000
+"""What the official client opens at once at the most; more would wait in its queue unseen."""
+
+Reply = TypeVar("Reply")
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Whom to ask, and how.
+
+    Attributes:
+        model: the name that the server knows the model by.
+        endpoint: its base URL.
+        variable: name of the environment variable that the key came from, if any.
+        key: the key itself, or None.
+        concurrency: requests in flight at the most.
+        timeout: seconds for one whole reply.
+    """
+
+    model: str
+    endpoint: str
+    variable: str | None
+    key: str | None = field(repr=False)
+    concurrency: int
+    timeout: float
+
+    @property
+    def where(self) -> str:
+        """The server in a message."""
+        return f"{self.model} at {self.endpoint}"
+
+    def client(self) -> openai.AsyncOpenAI:
+        """Return a client that leaves retries to us, and takes no key from the environment."""
+        return openai.AsyncOpenAI(
+            base_url=self.endpoint,
+            api_key=self.key or "none",
+            max_retries=0,
+            timeout=self.timeout,
+        )
+
+    def say(self, error: Exception) -> str:
+        """Return an error as one short line without the key, whoever put it there."""
+        line = " ".join(in_words(error, self.timeout).split())
+        return (line.replace(self.key, "***") if self.key else line)[:300]
+
+
+class Asking:
+    """Requests to one server; `finished` counts the replies that were read."""
+
+    def __init__(self, server: Server) -> None:
+        """Keep whom to ask."""
+        self.server = server
+        self.finished = 0
+
+    def allow(self, seconds: float) -> None:
+        """Give the server another time for each reply from now on."""
+        self.server = replace(self.server, timeout=seconds)
+
+    def run(self, jobs: Iterable[Callable[[Any], Coroutine[Any, Any, Row]]]) -> Iterator[Row]:
+        """Yield the result of each job, given the client, as soon as it is there.
+
+        At most `concurrency` of them are at work at once. Where one fails, what is finished is
+        yielded first and the others are dropped.
+        """
+        waiting = iter(jobs)
+        pending: set[asyncio.Task[Row]] = set()
+        with asyncio.Runner() as runner:
+            client = self.server.client()
+            try:
+                while True:
+                    free = self.server.concurrency - len(pending)
+                    for job in itertools.islice(waiting, free):
+                        pending.add(runner.get_loop().create_task(job(client)))
+                    if not pending:
+                        return
+                    done, pending = runner.run(_first_of(pending))
+                    yield from _results(done)
+            finally:
+                runner.run(_end(pending, client))
+
+    async def ask(
+        self,
+        call: Callable[[], Awaitable[Any]],
+        read: Callable[[Any], Reply],
+        attempts: int = ATTEMPTS,
+    ) -> Reply:
+        """Return a reply as `read` reads it; ask again while the trouble may pass.
+
+        Raises:
+            RefusedError: the server refuses the request.
+            EngineError: it did not answer, or not in a usable form, however often it was asked.
+        """
+        failed, seen = 0, self.finished
+        while True:
+            try:
+                async with asyncio.timeout(self.server.timeout):
+                    reply = read(await call())
+            except (openai.OpenAIError, TimeoutError, MalformedError, ValueError) as error:
+                trouble = error
+            else:
+                self.finished += 1
+                return reply
+            # A server that limits the rate, but serves others, will come to this one.
+            served = isinstance(trouble, openai.RateLimitError) and self.finished > seen
+            failed, seen = (1 if served else failed + 1), self.finished
+            await asyncio.sleep(self._delay(trouble, failed, attempts))
+
+    def _delay(self, trouble: Exception, failed: int, attempts: int) -> float:
+        """Return the seconds to wait before the next attempt: longer each time, with jitter.
+
+        What is raised has no cause: the client's own errors may hold the key.
+
+        Raises:
+            EngineError: there is to be no next attempt.
+        """
+        server, said = self.server, self.server.say(trouble)
+        if not may_pass(trouble) and isinstance(trouble, openai.APIStatusError):
+            status = trouble.status_code
+            raise RefusedError(said, where=server.where, variable=server.variable, status=status)
+        if failed >= attempts:
+            raise EngineError(
+                f"no usable answer in {attempts} attempts: {said}",
+                where=server.where,
+                fix=no_answer_fix(trouble),
+            )
+        told = retry_after(trouble) or 0.0
+        if told > LONGEST_WAIT:
+            raise EngineError(
+                f"the server asks to wait {told:.0f} s",
+                where=server.where,
+                fix="run the same command again later: what is finished is kept",
+            )
+        longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (failed - 1))
+        delay = told + random.uniform(longest / 2, longest)  # noqa: S311 - spreads the load
+        log.info("%s: %s; again in %.1f s", server.where, said, delay)
+        return delay
+
+
+async def _first_of(pending: set[asyncio.Task[Row]]) -> tuple[set[Any], set[Any]]:
+    """Wait for the first of some tasks; return those that are done, and the others."""
+    return await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _results(done: Iterable[asyncio.Task[Row]]) -> Iterator[Row]:
+    """Yield the results of finished tasks, then raise what the first failed one raised."""
+    for task in sorted(done, key=lambda task: task.exception() is not None):
+        yield task.result()
+
+
+async def _end(pending: Iterable[asyncio.Task[Row]], client: openai.AsyncOpenAI) -> None:
+    """Drop what is still in flight."""
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    await client.close()

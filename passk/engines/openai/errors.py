@@ -1,0 +1,96 @@
+"""What can go wrong with a request: whether it may pass, how to say it, and the way out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+import openai
+
+from passk.core.errors import EngineError
+
+TRANSIENT = frozenset({408, 409, 425, 429, *range(500, 600)})
+"""Statuses that may be others when asked again."""
+
+
+class MalformedError(Exception):
+    """A reply that is whole at first sight, but not of the form it should have."""
+
+
+class RefusedError(EngineError):
+    """A request that the server refuses however often it is asked; `reason` is its own words."""
+
+    def __init__(self, reason: str, *, where: str, variable: str | None, status: int) -> None:
+        """Keep the status and the reason for callers that can do without what was refused."""
+        super().__init__(
+            f"the server refuses the request ({status}): {reason}",
+            where=where,
+            fix=_way_out(status, variable),
+        )
+        self.status, self.reason = status, reason
+
+
+def may_pass(error: Exception) -> bool:
+    """Tell whether asking again is of use."""
+    if not isinstance(error, openai.APIStatusError):
+        return True
+    return error.status_code in TRANSIENT and error.code != "insufficient_quota"
+
+
+def in_words(error: Exception, timeout: float) -> str:
+    """Return an error in words: the server's own where it gave any."""
+    if isinstance(error, TimeoutError | openai.APITimeoutError):
+        return f"no whole reply within {timeout:g} s"
+    if isinstance(error, openai.APIStatusError):
+        said = error.body.get("message") if isinstance(error.body, dict) else error.body
+        return str(said or error.message)
+    if isinstance(error, openai.APIConnectionError):
+        return f"the connection failed ({error.__cause__ or error})"
+    return f"the reply is not as it should be ({error})"
+
+
+def retry_after(error: Exception) -> float | None:
+    """Return the seconds that a server says to wait, as a number or until a date (RFC 9110)."""
+    if not isinstance(error, openai.APIStatusError):
+        return None
+    value = error.response.headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        return _until(value)
+
+
+def _until(date: str) -> float | None:
+    """Return the seconds until a date as HTTP writes it, or None where it is none."""
+    try:
+        return max(0.0, (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def no_answer_fix(error: Exception) -> str:
+    """Return what a user can do about a server that gave no usable answer."""
+    if isinstance(error, openai.APIConnectionError | TimeoutError):
+        return (
+            "see that the server runs and that `endpoint` is its base URL (it often ends in /v1); "
+            "for slow servers lower execution.batch_size or raise execution.timeout"
+        )
+    return "see the server's own log, then run the same command again: what is finished is kept"
+
+
+def _way_out(status: int, variable: str | None) -> str:
+    """Return what a user can do about a refusal."""
+    match status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN if variable is None:
+            return "name the environment variable that holds the key: `key: NAME` in the model"
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return f"put a key that this server accepts into the environment variable {variable}"
+        case HTTPStatus.NOT_FOUND:
+            return (
+                "check `weights` (the name that the server knows) and `endpoint` (often ending in "
+                "/v1); a raw-text prompt needs a server with /completions"
+            )
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return "the account has no quota left: raise it, then run the same command again"
+    return "change what it refuses in the sampler or prompt, or start the server with room for it"

@@ -1,0 +1,48 @@
+"""From a prompt template and a problem to what an engine is handed."""
+
+from __future__ import annotations
+
+import json
+
+from passk.core.errors import DataError
+from passk.core.schemas import Problem
+from passk.engines.base import Prompt
+from passk.spec.models import PromptTemplate
+
+
+def render(template: PromptTemplate, problem: Problem) -> Prompt:
+    """Return the prompt of one problem.
+
+    Raises:
+        DataError: the template shows more worked examples than the problem has.
+    """
+    shots = _shots(template, problem)
+    question = template.user.replace("{question}", problem.question)
+    images = tuple(problem.images)
+    if template.format == "text":
+        examples = [
+            template.user.replace("{question}", asked) + answered for asked, answered in shots
+        ]
+        text = template.separator.join([*examples, question])
+        return Prompt(text=text, prefix=template.prefix, images=images)
+    messages = [("system", template.system)] if template.system is not None else []
+    for asked, answered in shots:
+        messages.append(("user", template.user.replace("{question}", asked)))
+        messages.append(("assistant", template.prefix + answered))
+    messages.append(("user", question))
+    return Prompt(messages=tuple(messages), prefix=template.prefix, images=images)
+
+
+def _shots(template: PromptTemplate, problem: Problem) -> list[tuple[str, str]]:
+    """Return the worked examples to show, as (question, answer as the model would write it)."""
+    shots = json.loads(problem.meta).get("shots") or []
+    if len(shots) < template.shots:
+        raise DataError(
+            f"prompt '{template.name}' shows {template.shots} worked examples, "
+            f"problem '{problem.id}' has {len(shots)}",
+            fix="give the benchmark `shots`, or use a prompt that shows fewer",
+        )
+    return [
+        (question, template.answer.replace("{answer}", answer))
+        for question, answer in shots[: template.shots]
+    ]

@@ -1,0 +1,150 @@
+"""Data parallelism: copies of a model, each in a process with its own share of GPUs or cores.
+
+vLLM's `LLM` refuses data_parallel_size beyond 1 in one process. A response depends on its prompt
+and its own seed, so that nothing changes with the copy that draws it but the rounding.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from passk.core.errors import EngineError
+from passk.core.gpus import VISIBLE
+from passk.core.schemas import Sample, Score
+from passk.engines.base import ModelSource, Request, Sampling, ScoreRequest
+from passk.engines.vllm.engine import SingleVllmEngine
+from passk.engines.vllm.watchdog import guard
+
+
+class DataParallelVllmEngine(SingleVllmEngine):
+    """The engine with `data_parallel` copies of its model, which start when they are first used."""
+
+    def __init__(self, model: ModelSource) -> None:
+        """Keep what the copies are to load."""
+        super().__init__(model)
+        self._copies: list[Connection] = []
+
+    def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
+        """See `Engine.sample`; the responses to each problem are dealt out among the copies."""
+        count = self._source.execution["data_parallel"]
+        parts = [list(dealt(requests, copy, count)) for copy in range(count)]
+        return self._rows("sample", [(part, sampling) for part in parts])
+
+    def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+        """See `Engine.score`."""
+        count = self._source.execution["data_parallel"]
+        return self._rows("score", [(requests[copy::count],) for copy in range(count)])
+
+    def _rows(self, method: str, parts: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        """Have each copy do its part; yield the rows of all as they come.
+
+        Raises:
+            EngineError: a copy failed, or is gone; the others are ended.
+        """
+        if not self._copies:
+            self._copies = start_copies(self._source)
+        busy: dict[Any, tuple[Any, ...]] = dict(zip(self._copies, parts, strict=True))
+        whole = False
+        try:
+            for copy, part in busy.items():
+                copy.send((method, part))
+            while busy:
+                for copy in wait(list(busy)):
+                    row = told(copy)
+                    if row is None:
+                        del busy[copy]
+                    else:
+                        yield row
+            whole = True
+        finally:
+            if not whole:  # left off or failed: what is still under way is nobody's
+                end_copies(self._copies)
+
+
+def dealt(requests: Sequence[Request], copy: int, count: int) -> Iterator[Request]:
+    """Yield the part of some requests that one of `count` copies takes.
+
+    Responses are dealt out in turn, beginning at another copy for each problem, so that shares are
+    even with many responses to few problems and with one response to each of many.
+    """
+    for number, request in enumerate(requests):
+        part = slice((copy - number) % count, None, count)
+        if request.samples[part]:
+            yield replace(request, samples=request.samples[part], seeds=request.seeds[part])
+
+
+def told(copy: Any) -> Any:
+    """Return the next row of a copy, or None when it has done its part.
+
+    Raises:
+        EngineError: it failed, or its process is gone.
+    """
+    try:
+        row = copy.recv()
+    except (EOFError, OSError) as error:
+        raise EngineError(
+            "a copy of the model ended without a word",
+            fix="see its messages above (it may have been killed for want of memory); "
+            "what was finished is kept",
+        ) from error
+    if isinstance(row, dict):
+        raise EngineError(**row)
+    return row
+
+
+def start_copies(source: ModelSource) -> list[Connection]:
+    """Start the processes of a model's copies; return what each is spoken to with."""
+    guard()  # ends them with us
+    count = source.execution["data_parallel"]
+    alone = replace(source, execution={**source.execution, "data_parallel": 1})
+    found = []
+    for copy in range(count):
+        ours, theirs = get_context("spawn").Pipe()
+        process = get_context("spawn").Process(
+            target=serve, args=(theirs, alone, share(alone, copy, count))
+        )
+        process.start()
+        theirs.close()
+        found.append(ours)
+    atexit.register(end_copies, found)  # before the processes are waited for
+    return found
+
+
+def end_copies(copies: list[Connection]) -> None:
+    """Hang up on all copies: each ends when it next speaks or listens."""
+    while copies:
+        copies.pop().close()
+
+
+def share(source: ModelSource, copy: int, count: int) -> tuple[list[str], list[int]]:
+    """Return the GPUs and the cores of a copy; on a machine with fewer cores, all of them."""
+    execution = source.execution
+    size = execution.get("tensor_parallel", 1) * execution.get("pipeline_parallel", 1)
+    numbered = map(str, range(size * count))
+    gpus = os.environ[VISIBLE].split(",") if os.environ.get(VISIBLE) else list(numbered)
+    cores = sorted(os.sched_getaffinity(0))
+    return gpus[copy * size : (copy + 1) * size], cores[copy::count] or cores
+
+
+def serve(caller: Any, source: ModelSource, hardware: tuple[list[str], list[int]]) -> None:
+    """Do what a caller asks for, until it hangs up: the life of a copy's process."""
+    gpus, cores = hardware
+    os.environ[VISIBLE] = ",".join(gpus)
+    os.sched_setaffinity(0, cores)
+    engine = SingleVllmEngine.load(source)
+    with suppress(EOFError, OSError):  # it hung up
+        while True:
+            method, arguments = caller.recv()
+            try:
+                for row in getattr(engine, method)(*arguments):
+                    caller.send(row)
+            except EngineError as error:
+                caller.send({"what": error.what, "where": error.where, "fix": error.fix})
+            caller.send(None)

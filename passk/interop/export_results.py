@@ -1,0 +1,161 @@
+"""`passk export`: cells of a spec written in the format of another tool."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from passk.core.artifacts import read_recipe, write_json, write_text
+from passk.core.errors import DataError, PasskError
+from passk.core.registry import FORMATS, load
+from passk.core.schemas import Problem, Sample, Verdict, read_rows
+from passk.interop.base import Graded, Group
+from passk.interop.counts import Counts
+from passk.interop.formats.dataset import Dataset, card
+from passk.workflow import Plan
+from passk.workflow.cells import Cell
+
+BATCH = 256
+"""Responses of a shard that are held at once."""
+
+Row = TypeVar("Row", Sample, Verdict)
+
+
+def export_cells(plan: Plan, form: str, output: Path, cells: Sequence[str] = ()) -> list[Path]:
+    """Write cells of a plan, each into a folder of its own.
+
+    Args:
+        plan: the experiment.
+        form: name in `passk.core.registry.FORMATS`, or `counts`.
+        output: folder to write.
+        cells: ids of the cells; all that have responses where none is named.
+
+    Returns:
+        The files.
+
+    Raises:
+        PasskError: a cell does not exist, or has no responses.
+        DataError: a file of the store is missing or cannot be read.
+        OutputError: a file cannot be written.
+    """
+    wanted = [plan.cell(name) for name in cells] or list(plan.cells.values())
+    chosen = [cell for cell in wanted if not cell.counts_alone]
+    if not chosen:
+        raise PasskError(
+            "only counts were imported of these cells: there are no responses to write"
+        )
+    writer: Any = Counts() if form == "counts" else load("format", form, FORMATS)()
+    files = []
+    for cell in chosen:
+        folder = output / "data" / cell.id if isinstance(writer, Dataset) else output / cell.id
+        files += writer.write(read_groups(plan, cell), folder)
+        if not isinstance(writer, Dataset):
+            write_json(folder / "passk_recipe.json", _provenance(plan, cell))
+            files.append(folder / "passk_recipe.json")
+    if isinstance(writer, Dataset):
+        configs = {cell.id: f"data/{cell.id}/train.parquet" for cell in chosen}
+        facts = {"licence": _licence(chosen), "cells": [_provenance(plan, c) for c in chosen]}
+        write_text(output / "README.md", card(plan.experiment.name, configs, facts))
+        files.append(output / "README.md")
+    return files
+
+
+def _licence(cells: Sequence[Cell]) -> str:
+    """Return what is known of the licences: each benchmark's own; the responses' is the user's."""
+    found = {cell.benchmark.title: cell.benchmark.licence or "not stated" for cell in cells}
+    listed = "; ".join(f"{title}: {licence}" for title, licence in found.items())
+    return f"Problems: {listed}. Responses: as the models' own licences say."
+
+
+def _provenance(plan: Plan, cell: Cell) -> dict[str, Any]:
+    """Return what made a cell, as its recipes tell."""
+    samples = plan.samples_of(cell)
+    recipe = read_recipe(Path(samples[0])) or {}
+    names = ("engine", "device", "environment", "execution")
+    return {
+        "cell": cell.id,
+        "model": cell.model.name,
+        "benchmark": cell.use.name,
+        "licence": cell.benchmark.licence,
+        "citation": cell.benchmark.citation,
+        "n": cell.use.n,
+        "fields": dict(cell.fields),
+        "imported_from": cell.imported.format if cell.imported else None,
+        **{name: recipe[name] for name in names if name in recipe},
+    }
+
+
+def read_groups(plan: Plan, cell: Cell) -> Iterator[Group]:
+    """Yield each problem of a cell with all its responses, a problem at a time.
+
+    All shards are read side by side; each holds the problems in the same order.
+    """
+    problems = read_rows(_there(plan.problems_of(cell)), Problem)
+    shards = [
+        _Groups(_there(samples), Path(verdicts))
+        for samples, verdicts in zip(plan.samples_of(cell), plan.verdicts_of(cell), strict=True)
+    ]
+    for position, problem in enumerate(problems):
+        rows = [row for shard in shards for row in shard.rows_of(problem.id)]
+        kept = [row for row in rows if row[0].sample < cell.use.n]
+        if kept:
+            yield Group(position, problem, kept)
+    left = next((shard for shard in shards if shard.waiting is not None), None)
+    if left is not None and left.waiting is not None:
+        raise DataError(f"problem '{left.waiting[0]}' is out of order", where=str(left.path))
+
+
+class _Groups:
+    """The responses of one shard, a problem at a time."""
+
+    def __init__(self, samples: Path, verdicts: Path) -> None:
+        """Open a shard, with its verdicts where there are any."""
+        self.path = samples
+        graded = _stream(verdicts, Verdict) if verdicts.is_file() else itertools.repeat(None)
+        pairs = zip(_stream(samples, Sample), graded, strict=False)
+        self._groups = itertools.groupby(pairs, key=lambda pair: pair[0].problem_id)
+        self.waiting = self._next()
+
+    def _next(self) -> tuple[str, list[Graded]] | None:
+        """Return the next problem's id and responses; None at the end."""
+        found = next(self._groups, None)
+        return None if found is None else (found[0], [self._checked(pair) for pair in found[1]])
+
+    def _checked(self, pair: Graded) -> Graded:
+        """Return a response with its verdict, or raise where that is another's."""
+        sample, verdict = pair
+        if verdict is not None and (verdict.problem_id, verdict.sample) != (
+            sample.problem_id,
+            sample.sample,
+        ):
+            raise DataError("verdicts are not of these responses", where=str(self.path))
+        return pair
+
+    def rows_of(self, problem_id: str) -> list[Graded]:
+        """Return the responses to a problem, which must be the next one, or none."""
+        if self.waiting is None or self.waiting[0] != problem_id:
+            return []
+        rows, self.waiting = self.waiting[1], self._next()
+        return rows
+
+
+def _there(path: str) -> Path:
+    """Return a path, or raise where no file has been made yet."""
+    if not Path(path).is_file():
+        raise DataError("not made yet", where=path, fix="run the workflow first")
+    return Path(path)
+
+
+def _stream(path: Path, kind: type[Row]) -> Iterator[Row]:
+    """Yield the rows of a Parquet file, a batch at a time."""
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(BATCH):
+            yield from (kind(**row) for row in batch.to_pylist())
+    except (OSError, pa.ArrowException, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"not a readable file: {reason}", where=str(path)) from error

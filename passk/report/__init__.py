@@ -1,0 +1,1 @@
+"""The report of a study: findings, figures and the page."""

@@ -1,0 +1,222 @@
+"""The report: what the page says, gathered from tables, figures and recipes.
+
+`passk.report.html` makes the page of it. All text from specs and models goes through the template's
+autoescape; figures are our own SVG.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from passk.analysis import palette
+from passk.analysis.seed_series import last_cells
+from passk.analysis.study import TABLES, Study, read_plan, read_result, recipes
+from passk.core.artifacts import read_json
+from passk.core.errors import DataError
+from passk.core.versions import __version__
+from passk.report.findings import big, findings, interval, percent
+from passk.report.html import write_page
+from passk.report.html.text import chart_words, read_reviewed, review_words
+from passk.report.training_effects import opening, outcomes
+from passk.report.warnings import warnings
+
+ALWAYS = ("summary", "pass_at_k", "deltas", "problems")
+"""Tables that the page has even where they are empty."""
+
+
+def report(
+    plan: Path, tables: Path, figures: Path, output: Path, reviewed: Sequence[Path] = ()
+) -> None:
+    """Write the report page, and `STEM-responses` beside it where responses are too many for it.
+
+    Args:
+        plan: `plan.json` of the study.
+        tables: folder that aggregation wrote.
+        figures: folder that `passk figures` wrote.
+        output: the HTML file.
+        reviewed: files of tables that the reading room made, if any.
+
+    Raises:
+        DataError: a table or figure is missing.
+        OutputError: the page could not be written; nothing is left behind then.
+    """
+    study = read_plan(plan)
+    frames = {name: read_result(tables, name) for name in TABLES}
+    environment = Environment(
+        loader=PackageLoader("passk.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    shown = {cell.id for cell in last_cells(study)}
+    environment.filters.update(
+        percent=percent, big=big, duration=_duration, title_of=study.title_of
+    )
+    sections = environment.get_template("report.html.j2").render(
+        study=study,
+        summary=[row for row in frames["summary"].to_dict("records") if row["cell"] in shown],
+        left_out=len(study.cells) - len(shown),
+        curves=list(curve_tables(study, frames)),
+        perplexity=perplexity_rows(frames["perplexity"]),
+        perplexity_notes=perplexity_notes(frames["perplexity"]),
+        matched=frames["summary"].dropna(subset="base_entropy").to_dict("records"),
+        agreement=frames["agreement"].to_dict("records"),
+        interval=interval,
+    )
+    kept = {name: table for name, table in frames.items() if name in ALWAYS or not table.empty}
+    kept |= read_reviewed(reviewed)
+    write_page(
+        output,
+        study,
+        kept,
+        filters=environment.filters,
+        sections=Markup(sections),  # noqa: S704 - autoescaped
+        figures=list(read_figures(figures)),
+        **_words(study, frames),
+        **review_words(kept),
+    )
+
+
+def _words(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return what the page says at its top and at its end."""
+    found, made = findings(frames["summary"], frames["deltas"]), recipes(study)
+    trained = outcomes(study, frames["series"])
+    if trained:
+        single = {cell.id for cell in study.cells if cell.series is None}
+        found = [finding for finding in found if finding.cell in single]
+    return {
+        "title": study.title or study.name,
+        "version": __version__,
+        "findings": found,
+        "outcomes": trained,
+        "compared": bool(found or trained),
+        "alternative": chart_words(
+            found, frames["summary"], list(opening(trained, study.title_of))
+        ),
+        "summary": frames["summary"].to_dict("records"),
+        "warnings": [*study.warnings, *warnings(study, frames)],
+        "work": list(work(made)),
+        "packages": packages(made),
+        "spec": json.dumps(study.spec, indent=2, ensure_ascii=False),
+        "recipes": len(made),
+        "recipes_text": json.dumps(made, indent=1, ensure_ascii=False),
+    }
+
+
+def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield each figure's words with its SVG made fit to stand inside the page."""
+    for entry in read_json(folder / "figures.json")["figures"]:
+        name = next(name for name in entry["files"] if name.endswith(".svg"))
+        try:
+            text = (folder / name).read_text(encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"cannot read: {error.strerror}", where=str(folder / name)) from error
+        yield {**entry, "svg": inline_svg(text, entry["name"])}
+
+
+def inline_svg(text: str, name: str) -> Markup:
+    """Return an SVG file's element with ids of its own and colours that follow the page's theme."""
+    svg = text[text.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' style="([^"]*)"', _attributes, svg)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for color, variable in theme().items():
+        svg = svg.replace(color, f"var(--{variable})")
+    head = '<svg aria-hidden="true" focusable="false"'
+    return Markup(re.sub(r"<svg", head, svg, count=1))  # noqa: S704 - drawn by passk.report.figures
+
+
+def _attributes(style: re.Match[str]) -> str:
+    """Return a style as attributes: the page's policy lets no style attribute have an effect."""
+    pairs = (part.partition(":") for part in style[1].split(";") if part.strip())
+    return "".join(f' {name.strip()}="{value.strip()}"' for name, _, value in pairs)
+
+
+def theme() -> dict[str, str]:
+    """Return colour in figures -> name of the page's variable for it."""
+    series = {color: f"series-{index}" for index, color in enumerate(palette.SERIES)}
+    return {palette.INK: "ink", palette.MUTED: "muted", palette.GRID: "line", **series}
+
+
+def curve_tables(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    """Yield pass@k per benchmark: the k that are defined, and a row of cells per curve."""
+    labels = {cell.id: cell.label or cell.id for cell in last_cells(study)}
+    for benchmark in study.benchmarks():
+        table = frames["pass_at_k"].query("benchmark == @benchmark and cell in @labels.keys()")
+        rows = [
+            {"label": labels[str(cell)], "values": part.sort_values("k").to_dict("records")}
+            for cell, part in table.groupby("cell", sort=False)
+        ]
+        yield {"benchmark": benchmark, "k": sorted(table["k"].unique()), "rows": rows}
+
+
+def perplexity_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return, per scoring and subset, problems, responses, and the middle of the medians.
+
+    Of the classes by who solves a problem, those of a tuned model's own comparison alone.
+    """
+    table = table[(table["against"] == "") | (table["against"] == table["cell"])]
+    keys = ["benchmark", "scoring", "scorer_label", "responses_of", "subset"]
+    grouped = table.groupby(keys, sort=False)
+    found = grouped.agg(
+        problems=("problem_id", "size"), responses=("responses", "sum"), median=("median", "median")
+    )
+    return [{str(k): v for k, v in row.items()} for row in found.reset_index().to_dict("records")]
+
+
+def perplexity_notes(table: pd.DataFrame) -> list[str]:
+    """Return what stands below the perplexities: whose tokens they are of, and what is left out."""
+    whole = table[table["subset"] == "all"]
+    keys = ["scorer_label", "responses_of"]
+    notes = []
+    for (scorer, whose), rows in whole.groupby(keys, sort=False):
+        own = set(rows["tokens_are"]) == {"the sampler's own"}
+        if not own and any(rows["tokens_are"]):
+            notes.append(f"{whose} under {scorer}: scored by {'; '.join(set(rows['tokens_are']))}.")
+        if rows["empty"].sum():
+            notes.append(f"{whose} under {scorer}: {rows['empty'].sum()} empty responses left out.")
+    return notes
+
+
+def work(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield responses, tokens and seconds per engine and device, as the recipes tell."""
+    totals: dict[tuple[str, str], Counter[str]] = {}
+    for recipe in found:
+        where = (str(recipe.get("engine", "unknown")), str(recipe.get("device", "unknown")))
+        total = totals.setdefault(where, Counter())
+        for key in ("responses", "tokens", "seconds"):
+            total[key] += recipe.get(key) or 0
+    for (engine, device), total in totals.items():
+        numbers = {key: total[key] for key in ("responses", "tokens", "seconds")}
+        yield {"engine": engine, "device": device, **numbers}
+
+
+def packages(found: list[dict[str, Any]]) -> list[str]:
+    """Return "name version" of every package that a recipe names."""
+    named = {
+        f"{name} {version}"
+        for recipe in found
+        for name, version in (recipe.get("packages") or {}).items()
+    }
+    return sorted(named)
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    if seconds < 120:  # noqa: PLR2004 - two minutes
+        return f"{seconds:.0f} s"
+    if seconds < 7200:  # noqa: PLR2004 - two hours
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

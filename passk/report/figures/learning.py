@@ -1,0 +1,100 @@
+"""Figures of training itself: reward, and loss where there is no reward, over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from textwrap import fill
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from passk.analysis.palette import MUTED
+from passk.analysis.study import Study
+from passk.report.figures.drawing import Drawing, Frames
+from passk.report.figures.style import COLUMN, canvas, percent_axis
+from passk.report.findings import percent
+
+ENDS = 5
+"""Steps at either end over which a caption averages, and that the thick line is smoothed over."""
+
+
+def drawings(study: Study, frames: Frames, colors: Mapping[str, str]) -> Iterator[Drawing]:
+    """Yield the reward over the steps of what learns from rewards, the loss of what imitates."""
+    table = frames["training"]
+    if table.empty:
+        return
+    table = table.assign(name=_names(table))
+    tints = {cell.series: colors[cell.label or cell.id] for cell in study.cells if cell.series}
+    rewarded = table["reward"].notna().groupby(table["series"]).transform("any")
+    for column, part in (("reward", table[rewarded]), ("loss", table[~rewarded])):
+        if not part.empty:
+            yield _drawing(column, part, tints)
+
+
+def _names(table: pd.DataFrame) -> pd.Series[str]:
+    """Return what a training's panel is called: its method, and its series where methods recur."""
+    several = table.groupby("method")["series"].transform("nunique") > 1
+    return table["method"].where(~several, table["method"] + ", " + table["series"])
+
+
+def _drawing(column: str, table: pd.DataFrame, tints: Mapping[str, str]) -> Drawing:
+    """Return the figure of one column with its words."""
+    says = "; ".join(_change(column, part) for _, part in table.groupby("series", sort=False))
+    what = ("Loss", "loss in nats a token", "")
+    if column == "reward":
+        what = ("Reward", "share of correct responses", f", smoothed over {ENDS} steps")
+    return Drawing(
+        f"00-training-{column}",
+        f"{what[0]} during training",
+        f"{what[0]} over the first and the last {ENDS} steps: {says}. Thin: the {what[1]} at each "
+        f"step of a training; thick: the mean over seeds{what[2]}.",
+        training_figure(column, table, tints),
+    )
+
+
+def _change(column: str, table: pd.DataFrame) -> str:
+    """Say where one series begins and ends."""
+    mean = table.groupby("step")[column].mean()
+    ends = mean.head(ENDS).mean(), mean.tail(ENDS).mean()
+    first, last = (percent(end) if column == "reward" else f"{end:.2f}" for end in ends)
+    return f"{table['name'].iloc[0]} from {first} to {last}"
+
+
+def training_figure(column: str, table: pd.DataFrame, tints: Mapping[str, str]) -> Figure:
+    """Draw a column over the steps, a panel per series; the panels share their axes."""
+    series = list(table.groupby("series", sort=False))
+    columns = min(3, len(series))
+    rows = -(-len(series) // columns)
+    figure = canvas(COLUMN * (1 if columns == 1 else 2), 0.35 + 1.75 * rows)
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for place, (axes, (name, part)) in enumerate(zip(panels, series, strict=False)):
+        _panel(axes, column, part, tints.get(str(name), MUTED))
+        if place % columns == 0:
+            _label(axes, column)
+        axes.xaxis.set_tick_params(labelbottom=True)
+    for axes in panels[len(series) :]:
+        axes.remove()
+    return figure
+
+
+def _panel(axes: Axes, column: str, table: pd.DataFrame, color: str) -> None:
+    """Draw each seed thin and their mean, smoothed over a few steps, thick."""
+    for _, seed in table.groupby("training", sort=False):
+        axes.plot(seed["step"], seed[column], color=color, lw=0.6, alpha=0.55)
+    mean = table.groupby("step")[column].mean()
+    if column == "reward":
+        mean = mean.rolling(ENDS, min_periods=1, center=True).mean()
+    axes.plot(mean.index, mean, color=color, lw=2)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    axes.set_title(fill(str(table["name"].iloc[0]), 24))
+    axes.set_xlabel("training step")
+
+
+def _label(axes: Axes, column: str) -> None:
+    """Say what the y axis shows."""
+    if column == "reward":
+        percent_axis(axes, "mean reward (%)")
+    else:
+        axes.set_ylabel("loss (nats a token)")

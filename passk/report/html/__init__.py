@@ -1,0 +1,150 @@
+"""The report page: one file that opens offline, with its data, its script and its libraries.
+
+Everything from specs and models is text: the template escapes it, scripts make text nodes of it,
+and a content security policy lets run only the scripts whose digests the page was written with.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from passk.analysis import palette
+from passk.analysis.study import Study
+from passk.core.artifacts import output_error, write_text
+from passk.report import web
+from passk.report.html.chunks import block_of, divide
+from passk.report.html.data import page_data
+from passk.report.html.links import finding_links, outcome_link, warning_link
+from passk.report.html.responses import questions, response_blocks, shown_per_problem
+from passk.report.html.tables import columns_of
+
+SCRIPTS = ("blocks.js", "tables.js", "chart.js", "browser.js", "page.js")
+
+DARK = {
+    "#0072b2": "#5cb3ec",
+    "#d55e00": "#ff8a4c",
+    "#009e73": "#3fc9a0",
+    "#b1579a": "#e39bcf",
+    "#56a0d3": "#9bd0f5",
+    "#c68a00": "#f0bf4d",
+    "#7a5c3e": "#c8a480",
+    "#4d5566": "#aab4c8",
+    "#6a48c9": "#b39dff",
+    "#748c00": "#c3d94e",
+    "#b0123c": "#ff7f9d",
+    "#00818f": "#4fd5e0",
+}
+"""Colour of a series -> its variant on dark paper."""
+
+
+def write_page(
+    output: Path, study: Study, frames: Mapping[str, pd.DataFrame], **words: Any
+) -> None:
+    """Write the page, and a folder of responses beside it where they are too many for one file.
+
+    Args:
+        output: the HTML file; the folder is `STEM-responses`.
+        study: the study.
+        frames: its tables by name, those of the reading room among them if there are any.
+        words: what the template says besides: findings, figures, warnings, ... .
+
+    Raises:
+        DataError: a file of the study cannot be read.
+        OutputError: the page could not be written.
+    """
+    most = shown_per_problem(study)
+    asked = list(questions(study))
+    tables = [block_of(f"table-{name}", columns_of(table)) for name, table in frames.items()]
+    tables += [block_of(f"questions-{place}", rows) for place, (_, rows) in enumerate(asked)]
+    folder = responses_folder(output)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        inside = divide(tables, response_blocks(study, frames["problems"], most), folder)
+    except OSError as error:
+        raise output_error(error, folder) from error
+    data = page_data(study, frames, most)
+    data |= {"folder": folder.name, "asked": [benchmark for benchmark, _ in asked]}
+    write_text(output, render(study, data=data, blocks=inside, **words))
+
+
+def responses_folder(output: Path) -> Path:
+    """Return the folder of responses that belongs to a page."""
+    return output.with_name(f"{output.stem}-responses")
+
+
+def render(study: Study, *, data: dict[str, Any], blocks: dict[str, str], **words: Any) -> str:
+    """Return the page's text."""
+    own = (files("passk.report.html") / "assets").joinpath
+    scripts = [web.vendor(name) for name in web.LIBRARIES] + [web.asset("text.js")]
+    scripts += [own(name).read_text(encoding="utf-8") for name in SCRIPTS]
+    scripts = [standing(script) for script in scripts]
+    sheets = [web.vendor("uplot.css"), web.asset("base.css"), series_sheet()]
+    sheets.append(own("page.css").read_text(encoding="utf-8"))
+    environment = Environment(
+        loader=PackageLoader("passk.report.html", "assets"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(words.pop("filters", {}))
+    environment.globals.update(
+        finding_links=finding_links, outcome_link=outcome_link, warning_link=warning_link
+    )
+    style = "\n".join(sheets)
+    return environment.get_template("page.html.j2").render(
+        study=study,
+        policy=policy(scripts, style),
+        style=Markup(style),  # noqa: S704 - our own files
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 - our own files
+        data=Markup(embedded(data)),  # noqa: S704 - no "<" is left in it
+        blocks=blocks,
+        **words,
+    )
+
+
+def policy(scripts: list[str], style: str) -> str:
+    """Return the page's content security policy: what stands in it, and its folder of responses.
+
+    `file:` is the folder's scheme where the page is opened from disk, 'self' where it is served.
+    """
+    allowed = " ".join(_digest(script) for script in scripts)
+    return (
+        f"default-src 'none'; script-src {allowed} 'self' file:; style-src {_digest(style)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types passk-blocks"
+    )
+
+
+def standing(script: str) -> str:
+    """Return a script without what HTML reads inside a script element; it does the same."""
+    return script.replace("<!--", "\\x3c!--").replace("<script", "\\x3cscript")
+
+
+def _digest(text: str) -> str:
+    """Return a source expression that allows one inline script or style."""
+    found = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{found}'"
+
+
+def embedded(value: Any) -> str:
+    """Return JSON that can stand in a script element: no character that could end it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def series_sheet() -> str:
+    """Return the variables of the series' colours, for light and dark paper."""
+    light = "".join(f"--series-{i}:{color};" for i, color in enumerate(palette.SERIES))
+    dark = "".join(f"--series-{i}:{DARK[color]};" for i, color in enumerate(palette.SERIES))
+    return f":root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"

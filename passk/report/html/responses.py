@@ -1,0 +1,143 @@
+"""Every response as blocks: a cell's problems in groups, so that one click loads a small part."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from passk.analysis.study import Cell, Study
+from passk.core.schemas import VERDICTS, Problem, Sample, Verdict, read_table
+from passk.report.html.chunks import Block
+
+log = logging.getLogger(__name__)
+
+GROUP_CHARACTERS = 2_000_000
+"""Characters of text that one block of responses has, more or less."""
+
+MOST_RESPONSES = 200_000
+"""Responses that the page shows at the most; above, the first ones of every problem."""
+
+ROW_CHARACTERS = 100
+
+FINISHES = ("stop", "length", "unknown")
+
+
+def shown_per_problem(study: Study) -> int | None:
+    """Return how many responses per problem and cell are shown; None is all."""
+    problems = {cell.id: _size(cell) for cell in study.cells if cell.samples}
+    total = sum(count * study.cell(name).n for name, count in problems.items())
+    if total <= MOST_RESPONSES:
+        return None
+    return max(1, MOST_RESPONSES // max(sum(problems.values()), 1))
+
+
+def _size(cell: Cell) -> int:
+    """Return how many problems a cell has."""
+    paths = _present([cell.problems] if cell.problems else [])
+    return sum(read_table(path, Problem, ["id"]).num_rows for path in paths)
+
+
+def _present(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that are there: a report can be made after responses were archived."""
+    for path in paths:
+        if not path.exists():
+            log.warning("%s: not there; the page shows nothing of it", path)
+    return [path for path in paths if path.exists()]
+
+
+def questions(study: Study) -> Iterator[tuple[str, list[list[Any]]]]:
+    """Yield, per benchmark, [id, question, gold answer as text, images] of each problem."""
+    files = {cell.benchmark: cell.problems for cell in study.cells if cell.problems is not None}
+    for benchmark, path in files.items():
+        rows = []
+        for present in _present([path]):
+            rows = read_table(present, Problem, ["id", "question", "gold", "images"]).to_pylist()
+        yield (
+            benchmark,
+            [[r["id"], r["question"], _gold(r["gold"]), len(r["images"])] for r in rows],
+        )
+
+
+def _gold(text: str) -> str:
+    """Return a gold answer as people write it."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    if isinstance(value, list):
+        return " or ".join(str(item) for item in value)
+    return value if isinstance(value, str) else text
+
+
+def groups(cell: Cell, problems: pd.DataFrame) -> dict[str, int]:
+    """Return problem -> number of its block; `problems` is the table of that name."""
+    own = problems[problems["cell"] == cell.id]
+    size = own["n"] * (_text_bytes(cell) / max(own["n"].sum(), 1) + ROW_CHARACTERS)
+    number = (size.cumsum() // GROUP_CHARACTERS).astype(int)
+    return dict(zip(own["problem_id"], number, strict=True))
+
+
+def _text_bytes(cell: Cell) -> int:
+    """Return how long a cell's texts are together, as their files say without being read."""
+    import pyarrow.parquet as pq
+
+    found = 0
+    for path in cell.samples:
+        if path.exists():
+            meta = pq.read_metadata(path)
+            place = meta.schema.names.index("text")
+            groups = range(meta.num_row_groups)
+            found += sum(meta.row_group(i).column(place).total_uncompressed_size for i in groups)
+    return found
+
+
+def response_blocks(
+    study: Study, problems: pd.DataFrame, most: int | None
+) -> Iterator[tuple[str, str]]:
+    """Yield name and text of every block of responses, cell by cell.
+
+    A line is [problem, sample, verdict, answer, class, detail, finish, tokens, text]; verdict and
+    finish are places in `VERDICTS` and `FINISHES`, -1 where unknown.
+    """
+    for index, cell in enumerate(study.cells):
+        number = groups(cell, problems)
+        blocks: dict[int, Block] = {}
+        for row in _rows(cell, cell.n if most is None else min(most, cell.n)):
+            group = number.get(row[0], 0)
+            if group not in blocks:
+                blocks[group] = Block(f"responses-{index}-{group}")
+            blocks[group].add(row)
+        yield from ((block.name, block.text()) for block in blocks.values())
+
+
+def _rows(cell: Cell, most: int) -> Iterator[list[Any]]:
+    """Yield one row per response of a cell, a file at a time."""
+    said = _verdicts(cell)
+    for path in _present(cell.samples):
+        columns = ["problem_id", "sample", "text", "n_tokens", "finish_reason"]
+        table = read_table(path, Sample, columns)
+        for batch in table.to_batches(max_chunksize=2000):
+            for row in batch.to_pylist():
+                if row["sample"] < most:
+                    verdict = said.get((row["problem_id"], row["sample"]), (-1, "", "", ""))
+                    finish = FINISHES.index(row["finish_reason"])
+                    end = [finish, row["n_tokens"], row["text"]]
+                    yield [row["problem_id"], row["sample"], *verdict, *end]
+
+
+def _verdicts(cell: Cell) -> dict[tuple[str, int], tuple[int, str, str, str]]:
+    """Return (problem, sample) -> verdict's place, answer, class, detail of a cell."""
+    found = {}
+    for path in _present(cell.verdicts):
+        columns = ["problem_id", "sample", "verdict", "answer", "answer_class", "detail"]
+        table = read_table(path, Verdict, columns)
+        for row in table.to_pylist():
+            place = VERDICTS.index(row["verdict"])
+            words = (row["answer"] or "", row["answer_class"] or "", row["detail"])
+            found[row["problem_id"], row["sample"]] = (place, *words)
+    return found

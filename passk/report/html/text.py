@@ -1,0 +1,78 @@
+"""What the page says of people's labels and of guessing, and of the chart for those who hear it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from passk.analysis.study import REVIEWED, read_result
+from passk.report.findings import Finding, percent
+from passk.report.html.links import rows
+
+Frames = Mapping[str, pd.DataFrame]
+
+
+def read_reviewed(files: Sequence[Path]) -> dict[str, pd.DataFrame]:
+    """Return the tables of the reading room that have rows; none where there are no files."""
+    if not files:
+        return {}
+    found = {name: read_result(files[0].parent, name) for name in REVIEWED}
+    return {name: table for name, table in found.items() if not table.empty}
+
+
+def review_words(frames: Frames) -> dict[str, Any]:
+    """Return what the template says of the reading room; empty values where there is nothing."""
+    models, agreed = frames.get("reviewed_models"), frames.get("reviewed_agreement")
+    read = models is not None and bool((models["queued"] > models["unlabelled"]).any())
+    return {
+        "reviewed": _records(models) if read else [],
+        "agreed": _records(agreed) if agreed is not None else [],
+        "reviewers": _reviewers(agreed),
+        "guessed": _guessed(frames.get("guessable")),
+    }
+
+
+def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Return a table as rows."""
+    records = [] if table is None else table.to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in records]
+
+
+def _reviewers(agreed: pd.DataFrame | None) -> str:
+    """Return who read, as far as two of them did."""
+    if agreed is None or agreed.empty:
+        return "one person"
+    return f"{len({*agreed['reviewer'], *agreed['other']})} people"
+
+
+def _guessed(table: pd.DataFrame | None) -> dict[str, Any] | None:
+    """Return how many problems can be guessed, and where it stands which."""
+    if table is None or table.empty:
+        return None
+    problems = table.groupby(["benchmark", "problem_id"])["dropped"].any()
+    address = rows("guessable", dropped="true")
+    return {"problems": len(problems), "dropped": int(problems.sum()), "address": address}
+
+
+def chart_words(
+    findings: Sequence[Finding], summary: pd.DataFrame, trained: Sequence[str] = ()
+) -> str:
+    """Return the chart's finding in words, for a caption and for those who do not see it.
+
+    `trained` is what a study's own trainings changed, a sentence per benchmark.
+    """
+    if trained:
+        return " ".join(["pass@k against k.", *trained])
+    if findings:
+        said = [f"{found.headline}. {found.sentences[1]}" for found in findings[:2]]
+        more = len(findings) - len(said)
+        return " ".join(["pass@k against k.", *said, *([f"{more} more above."] if more else [])])
+    ends = [
+        f"{row['label']} on {row['benchmark']} from {percent(row['pass_at_1'])} at k = 1 "
+        f"to {percent(row['pass_at_k_max'])} at k = {row['k_max']}"
+        for row in _records(summary)[:6]
+    ]
+    return "pass@k against k: " + "; ".join(ends) + "."

@@ -1,0 +1,146 @@
+"""What training changed, in words: the finding of a study that trains its own models.
+
+A comparison per cell would be dozens of findings; here is one per benchmark, with a row per series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from passk.analysis.study import Study
+from passk.report.findings import HEADLINES, Lead, interval, lead, percent, signed
+
+ROLES = {"rl": "RL", "sft": "SFT", "distilled": "distilled"}
+"""Role -> what a sentence calls several series of it."""
+
+STANDING: Mapping[Lead, str] = {
+    "ahead": "ahead",
+    "behind": "behind",
+    "unclear": "not distinguishable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What training changed on one benchmark.
+
+    Attributes:
+        benchmark: name of the benchmark.
+        base: label of the base.
+        k: the largest number of tries.
+        problems: how many there are.
+        seeds: most seeds that a series has.
+        headlines: a sentence per role, the first of them the benchmark's headline.
+        rows: a row per series, as the page shows it.
+        worse: whether a series reaches fewer problems than the base.
+    """
+
+    benchmark: str
+    base: str
+    k: int
+    problems: int
+    seeds: int
+    headlines: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...]
+    worse: bool
+
+
+def outcomes(study: Study, table: pd.DataFrame) -> list[Outcome]:
+    """Return an outcome per benchmark, sampler and base of a study with trainings, else none.
+
+    Args:
+        study: the study.
+        table: its table `series`.
+    """
+    if not study.trainings:
+        return []
+    last = table[table["last"].astype(bool)]
+    keys = ["benchmark", "sampler", "base"]
+    return [_outcome(part.to_dict("records")) for _, part in last.groupby(keys, sort=False)]
+
+
+def _outcome(rows: Sequence[Mapping[Any, Any]]) -> Outcome:
+    """Return what the series of one benchmark show against one base."""
+    first = rows[0]
+    roles = dict.fromkeys(str(row["role"]) for row in rows)
+    by_role = [[row for row in rows if row["role"] == role] for role in roles]
+    return Outcome(
+        benchmark=str(first["benchmark"]),
+        base=str(first["base_label"]),
+        k=int(first["k"]),
+        problems=int(first["problems"]),
+        seeds=max(int(row["seeds"]) for row in rows),
+        headlines=tuple(_headline(part) for part in by_role),
+        rows=tuple(_row(row) for row in rows),
+        worse=any(_leads(row)[1] == "behind" for row in rows),
+    )
+
+
+def _leads(row: Mapping[Any, Any]) -> tuple[Lead, Lead]:
+    """Return who leads at k = 1 and at the largest k."""
+    ends = ((row[f"delta_{k}_low"], row[f"delta_{k}_high"]) for k in ("1", "k"))
+    one, most = (lead(low, high) for low, high in ends)
+    return one, most
+
+
+def _headline(rows: Sequence[Mapping[Any, Any]]) -> str:
+    """Say in a sentence how the series of one role stand against their base."""
+    first = rows[0]
+    base, k = first["base_label"], int(first["k"])
+    if len(rows) == 1:
+        return HEADLINES[_leads(first)].format(tuned=first["label"], base=base, k_max=k)
+    one, most = zip(*map(_leads, rows), strict=True)
+    role = ROLES.get(str(first["role"]), str(first["role"]))
+    return (
+        f"{len(rows)} {role} series against {base}: with one try {_tally(one)}; with {k} tries "
+        f"{_tally(most)}"
+    )
+
+
+def _tally(leads: Sequence[Lead]) -> str:
+    """Say how many lead, are behind, or neither.
+
+    >>> _tally(("ahead", "ahead", "unclear"))
+    '2 are ahead, 1 is not distinguishable'
+    """
+    counts = [(leads.count(kind), words) for kind, words in STANDING.items()]
+    said = [(number, words) for number, words in counts if number]
+    if len(said) == 1:
+        return "none is distinguishable" if leads[0] == "unclear" else f"all are {said[0][1]}"
+    return ", ".join(f"{number} {'is' if number == 1 else 'are'} {words}" for number, words in said)
+
+
+def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a series as a row of the page: values, differences, problems lost and gained."""
+    several = row["seeds"] > 1
+    found = {
+        "label": row["label"],
+        "series": row["series"],
+        "seeds": int(row["seeds"]),
+        "step": None if pd.isna(row["step"]) else int(row["step"]),
+        "lost": _count(row, "lost"),
+        "gained": _count(row, "gained"),
+    }
+    for k in ("1", "k"):
+        found[f"pass_{k}"] = percent(row[f"pass_at_{k}"])
+        found[f"delta_{k}"] = signed(row[f"delta_{k}"])
+        found[f"ends_{k}"] = interval(row[f"delta_{k}_low"], row[f"delta_{k}_high"])
+        ends = signed(row[f"delta_{k}_lowest"]), signed(row[f"delta_{k}_highest"])
+        found[f"range_{k}"] = f"{ends[0]} to {ends[1]}" if several else ""
+    return found
+
+
+def _count(row: Mapping[Any, Any], name: str) -> str:
+    """Return a number of problems: of one seed, or from the fewest to the most of a seed."""
+    fewest, most = int(row[f"{name}_fewest"]), int(row[f"{name}_most"])
+    return str(most) if fewest == most else f"{fewest} to {most}"
+
+
+def opening(found: Sequence[Outcome], title_of: Callable[[str], str]) -> Iterator[str]:
+    """Yield the headline of each benchmark, for a caption."""
+    for outcome in found:
+        yield f"{title_of(outcome.benchmark)}: {'. '.join(outcome.headlines)}."

@@ -1,0 +1,109 @@
+"""Folders that `passk import` wrote: what is in one, by its recipe alone.
+
+    DIR/recipe.json        source files with sha256, format, benchmark, counts
+    DIR/samples.parquet    Sample rows; in their place, where there are only counts:
+    DIR/counts.parquet     Count rows
+    DIR/foreign.parquet    Verdict rows: what the source itself said of its responses, if it did
+    DIR/questions.json     problem id -> digest of the question that was matched
+
+The recipe is written last, so that a folder without one was not finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from passk.core.artifacts import read_json, read_recipe
+from passk.core.errors import DataError
+
+STAGE = "import"
+"""What the recipe of imported rows calls its stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Results of one model on one benchmark that were made elsewhere.
+
+    Attributes:
+        folder: where they stand.
+        kind: `responses`, or `counts` where there are no responses.
+        format: what they were read from.
+        benchmark: whose problems they answer.
+        n: responses per problem -> how many problems have so many, in descending order.
+        problems: problems of the benchmark.
+        verdicts: responses with a verdict of the source's own.
+        unknown_ends: responses of which the source does not say whether they were cut.
+    """
+
+    folder: Path
+    kind: str
+    format: str
+    benchmark: str
+    n: Mapping[int, int]
+    problems: int
+    verdicts: int
+    unknown_ends: int = 0
+
+    @property
+    def most(self) -> int:
+        """The most responses that a problem has."""
+        return max(self.n)
+
+    @property
+    def content(self) -> Path:
+        """The file of Sample or of Count rows."""
+        return self.folder / ("counts.parquet" if self.kind == "counts" else "samples.parquet")
+
+    @property
+    def foreign(self) -> Path | None:
+        """The file of the source's own verdicts, where it gave any."""
+        return self.folder / "foreign.parquet" if self.verdicts else None
+
+    def fewer_than(self, n: int) -> int:
+        """Return how many problems have responses, but fewer than n."""
+        return sum(problems for count, problems in self.n.items() if count < n)
+
+    @property
+    def missing(self) -> int:
+        """Problems of the benchmark without any response."""
+        return self.problems - sum(self.n.values())
+
+
+def read_imported(folder: Path) -> Imported:
+    """Return what a folder holds.
+
+    Raises:
+        DataError: it is no folder that an import has finished.
+    """
+    path = folder / "recipe.json"
+    if not path.is_file():
+        raise DataError(
+            "is not a folder of imported results",
+            where=str(folder),
+            fix="`passk import` writes one; it has no recipe.json until it is whole",
+        )
+    recipe = read_json(path)
+    try:
+        return Imported(
+            folder=folder,
+            kind=str(recipe["kind"]),
+            format=str(recipe["format"]),
+            benchmark=str(recipe["benchmark"]),
+            n={int(n): int(problems) for n, problems in recipe["n"].items()},
+            problems=int(recipe["problems"]),
+            verdicts=int(recipe["verdicts"]),
+            unknown_ends=int(recipe.get("finish_reasons", {}).get("unknown", 0)),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"not the recipe of an import: {error!r}", where=str(path), fix="import again"
+        ) from error
+
+
+def is_adopted(samples: Path) -> bool:
+    """Tell whether a sample file of a cell came from an import: n may then differ by problem."""
+    recipe: Mapping[str, Any] = read_recipe(samples) or {}
+    return recipe.get("stage") == STAGE

@@ -1,0 +1,219 @@
+"""Sampling: the responses of one shard of a cell, each drawn with its own seed."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from passk.core.artifacts import digest, environment, read_recipe, write_recipe
+from passk.core.errors import EngineError
+from passk.core.journal import Journal
+from passk.core.schemas import Problem, Sample, read_rows, to_table, write_rows
+from passk.engines.base import Request, Sampling
+from passk.engines.loader import Loader, Progress, is_made, part_of, shard_key, template_of
+from passk.engines.prompts import render
+from passk.stages.sampling_task import read_sampling_task
+from passk.stats.sample_repeats import alarming, fingerprints, tally
+
+log = logging.getLogger(__name__)
+
+TRUNCATION_WARNING = 0.05
+"""Share of truncated responses above which a reader must be told."""
+
+
+def response_seed(key: str, problem_id: str, sample: int) -> int:
+    """Return the seed of one response, in [0, 2^63): a hash of cell and problem, plus the index.
+
+    It depends on nothing else, so a shard can be resumed, split or enlarged. Consecutive samples
+    have consecutive seeds, which is how vLLM seeds the n responses of one request.
+    """
+    start = hashlib.sha256(f"{key}\0{problem_id}".encode()).digest()
+    return (int.from_bytes(start[:8], "big") + sample) % 2**63
+
+
+def sample(
+    cell: Path,
+    problems: Path,
+    shards: Sequence[tuple[Path, range]],
+    *,
+    threads: int | None = None,
+    wait: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Draw the responses of one or several shards and write each as Sample rows.
+
+    Weights load once for all of them, and not at all where nothing is left to draw. What a killed
+    job had finished is in a journal beside each output and is not drawn again; the journals go
+    when the last shard stands, for Snakemake deletes every output of a job that fails.
+
+    Args:
+        cell: cell.json, what decides the responses and how they are drawn.
+        problems: file of Problem rows (gold answers are not looked at).
+        shards: files of Sample rows to write, in the order of problems, then of samples; each
+            with the indices of the responses to each problem.
+        threads: CPU threads, where the cell's execution names none.
+        wait: wait for another process that draws the same responses instead of raising, and leave
+            a shard that stands alone.
+        progress: called as responses are finished.
+
+    Raises:
+        DataError: a file that is read is not of the form it should have.
+        EngineError: the engine or its weights cannot be loaded, or failed while at work.
+        OutputError: the output cannot be written, or another process is writing it.
+    """
+    document = read_sampling_task(cell)
+    asked = read_rows(problems, Problem)
+    loader = Loader(threads)
+    with ExitStack() as stack:
+        journals = []
+        for number, (output, samples) in enumerate(shards):
+            key = shard_key(document["fields"], samples)
+            journal = stack.enter_context(Journal(output, key, Sample, wait=wait))
+            journals.append(journal)
+            if wait and is_made(output, document["fields"]):
+                continue
+            _shard(
+                document,
+                asked,
+                samples,
+                journal,
+                output,
+                loader,
+                part_of(progress, number, len(shards)),
+            )
+            journal.rows.clear()
+        for journal in journals:
+            journal.discard()
+
+
+def _shard(
+    document: Mapping[str, Any],
+    problems: Sequence[Problem],
+    samples: range,
+    journal: Journal[Sample],
+    output: Path,
+    loader: Loader,
+    progress: Progress | None,
+) -> None:
+    """Draw what a shard still lacks, and write it."""
+    began = time.perf_counter()
+    key = digest(document["fields"])
+    requests = _requests(document, problems, samples, key, journal.rows)
+    total, resumed = len(problems) * len(samples), len(journal.rows)
+    earlier = read_recipe(output) or {}
+    facts: dict[str, Any] = {k: v for k, v in earlier.items() if k in {"engine", "vocabulary"}}
+    if requests:
+        facts = _draw(document, requests, journal, output, total, loader, progress)
+    rows = [journal.rows[problem.id, index] for problem in problems for index in samples]
+    recipe = {
+        "stage": "sample",
+        "cell": document["cell"],
+        "fields": document["fields"],
+        "samples": [samples.start, samples.stop],
+        "responses": len(rows),
+        "tokens": sum(row.n_tokens for row in rows),
+        "resumed": resumed,
+        "sampling": document["sampling"],
+        **conduct(rows, document["sampling"]),
+        "seconds": round(time.perf_counter() - began, 3),
+        **facts,
+    }
+    _warn(document["cell"], recipe)
+    write_rows(output, rows, recipe)
+
+
+def _requests(
+    document: Mapping[str, Any],
+    problems: Sequence[Problem],
+    samples: range,
+    key: str,
+    done: Mapping[tuple[str, int], Sample],
+) -> list[Request]:
+    """Return what is still to be drawn, in the order of the problems."""
+    template, requests = template_of(document), []
+    for problem in problems:
+        left = tuple(index for index in samples if (problem.id, index) not in done)
+        if left:
+            seeds = tuple(response_seed(key, problem.id, index) for index in left)
+            requests.append(Request(problem.id, render(template, problem), left, seeds))
+    return requests
+
+
+def _draw(
+    document: Mapping[str, Any],
+    requests: Sequence[Request],
+    journal: Journal[Sample],
+    output: Path,
+    total: int,
+    loader: Loader,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Draw and journal the requested responses; return the facts of the run for the recipe."""
+    engine, load_seconds = loader(document)
+    facts = {"engine": document["engine"], "vocabulary": engine.vocabulary}
+    write_recipe(output, {"stage": "sample", **facts})  # a run that only resumes reads it
+    began, drawn, tokens = time.perf_counter(), 0, 0
+    for row in engine.sample(requests, _sampling(document)):
+        if (row.problem_id, row.sample) in journal.rows:
+            raise EngineError(
+                f"response {row.sample} to problem '{row.problem_id}' came twice",
+                where=document["cell"],
+            )
+        journal.append(row)
+        drawn, tokens = drawn + 1, tokens + row.n_tokens
+        if progress is not None:
+            progress(len(journal.rows), total)
+    if len(journal.rows) != total:
+        raise EngineError(
+            f"{total - len(journal.rows)} of {total} responses never came", where=document["cell"]
+        )
+    return {
+        **facts,
+        "device": engine.device,
+        "execution": loader.source(document).execution,
+        "load_seconds": round(load_seconds, 3),
+        "draw_seconds": round(time.perf_counter() - began, 3),
+        "drawn_responses": drawn,
+        "drawn_tokens": tokens,
+        **({"usage": engine.usage} if hasattr(engine, "usage") else {}),
+        "environment": environment(engine.packages),
+    }
+
+
+def _sampling(document: Mapping[str, Any]) -> Sampling:
+    """Return how a cell.json has its responses drawn."""
+    lists = {k: tuple(v) for k, v in document["sampling"].items() if isinstance(v, list)}
+    return Sampling(**{**document["sampling"], **lists})
+
+
+def conduct(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a plan should warn of: responses cut short, repeats, and which prompts."""
+    table = to_table(Sample, rows)
+    counted = tally((row.problem_id for row in rows), *fingerprints(table, sampling)).values()
+    prompts = sorted({(row.problem_id, row.prompt_digest) for row in rows if row.prompt_digest})
+    return {
+        "truncated": sum(row.finish_reason == "length" for row in rows),
+        "repeats": sum(found for found, _ in counted),
+        "expected_repeats": round(sum(expected for _, expected in counted), 3),
+        "repeats_alarm": alarming(counted),
+        **({"prompts": digest(prompts)} if prompts else {}),
+    }
+
+
+def _warn(cell: str, recipe: Mapping[str, Any]) -> None:
+    """Say where many responses were cut at max_tokens (their verdicts say little), or repeat."""
+    share = recipe["truncated"] / recipe["responses"]
+    if share > TRUNCATION_WARNING:
+        log.warning("%s: %.1f %% of the responses were cut at max_tokens", cell, 100 * share)
+    if recipe["repeats_alarm"]:
+        log.warning(
+            "%s: %d of %d responses repeat another to the same problem, where their "
+            "log-probabilities allow about %.0f: the sampler is at fault (a seed used twice, or "
+            "one response given for several)",
+            *(cell, recipe["repeats"], recipe["responses"], recipe["expected_repeats"]),
+        )

@@ -1,0 +1,41 @@
+"""A cell whose temperature is matched by entropy: its sampling task, once the match is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from passk.core.artifacts import read_json
+from passk.core.errors import DataError
+from passk.engines.loader import read_task
+
+FILE = "temperature.json"
+"""Name, beside a cell.json, of what entropy matching found."""
+
+
+def read_sampling_task(cell: Path) -> dict[str, Any]:
+    """Return a cell.json with its temperature, matched where the spec says so.
+
+    The fields then hold the temperature that was found, and how it was as `temperature matched`.
+
+    Raises:
+        DataError: it is no task file, or the temperature has not been matched yet.
+    """
+    document = read_task(cell, "cell", "sampling")
+    if document["sampling"]["temperature"] is not None:
+        return document
+    path = cell.with_name(FILE)
+    if not path.is_file():
+        raise DataError(
+            "the temperature of this cell has not been matched yet",
+            where=str(path),
+            fix=f"passk entropy --cell {cell} --base BASE/cell.json --problems FILE -o {path}",
+        )
+    found = read_json(path)["temperature"]
+    fields = {
+        **document["fields"],
+        "temperature": found,
+        "temperature matched": document["fields"]["temperature"],
+    }
+    sampling = {**document["sampling"], "temperature": found}
+    return {**document, "fields": fields, "sampling": sampling}

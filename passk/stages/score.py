@@ -1,0 +1,208 @@
+"""Perplexity: how likely a scorer finds responses that some model, or nobody's model, wrote."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from passk.core.artifacts import digest, environment, read_recipe, write_recipe
+from passk.core.errors import DataError, EngineError
+from passk.core.journal import Journal
+from passk.core.schemas import Problem, Sample, Score, read_rows, write_rows
+from passk.engines.base import Engine, ScoreRequest
+from passk.engines.loader import Loader, Progress, is_made, part_of, read_task, template_of
+from passk.engines.prompts import render
+
+OWN_TOKENS = "the sampler's own"
+RETOKENISED = "the text tokenised by the scorer"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One file of scores to make, and what it is made from.
+
+    Attributes:
+        task: score.json, what scores, after which prompt, and how many responses per problem.
+        problems: file of Problem rows (gold answers are not looked at).
+        samples: file of Sample rows.
+        output: file of Score rows to write, in the order of the samples.
+    """
+
+    task: Path
+    problems: Path
+    samples: Path
+    output: Path
+
+
+def perplexity(
+    files: Sequence[Scored],
+    *,
+    threads: int | None = None,
+    wait: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Score the first responses to each problem of several files, and write them as Score rows.
+
+    The scorer's weights load once for all of them. A response is scored by its own tokens where
+    the scorer has the sampler's vocabulary, and by its text otherwise; which of the two stands in
+    the recipe. An empty response has no perplexity (nan). Journals are kept until the last file
+    stands, as in sampling.
+
+    Args:
+        files: what to score; one task after the other.
+        threads: CPU threads, where the model's execution names none.
+        wait: wait for another process that scores the same responses instead of raising, and leave
+            a file that stands alone.
+        progress: called with (responses done, responses in all).
+
+    Raises:
+        DataError: a file that is read is not of the form it should have.
+        EngineError: the engine or its weights cannot be loaded, or failed while at work.
+        OutputError: the output cannot be written, or another process is writing it.
+    """
+    loader = Loader(threads)
+    with ExitStack() as stack:
+        journals = []
+        for number, one in enumerate(files):
+            document = read_task(one.task, "scorer", "target", "per_problem")
+            rows = _wanted(document, one)
+            key = digest([document["fields"], _content(rows)])
+            journal = stack.enter_context(Journal(one.output, key, Score, wait=wait))
+            journals.append(journal)
+            if wait and is_made(one.output, document["fields"]):
+                continue
+            part = part_of(progress, number, len(files))
+            _score_file(document, one, rows, journal, loader, part)
+            journal.rows.clear()
+        for journal in journals:
+            journal.discard()
+
+
+def _score_file(
+    document: Mapping[str, Any],
+    one: Scored,
+    rows: Sequence[Sample],
+    journal: Journal[Score],
+    loader: Loader,
+    progress: Progress | None,
+) -> None:
+    """Score what a file still lacks, and write it."""
+    began = time.perf_counter()
+    earlier = read_recipe(one.output) or {}
+    known = {"engine", "vocabulary", "tokens_are"}
+    facts: dict[str, Any] = {name: v for name, v in earlier.items() if name in known}
+    left = [row for row in rows if (row.problem_id, row.sample) not in journal.rows]
+    if left:
+        facts = _score(document, one, left, journal, loader, len(rows), progress)
+    scores = [journal.rows[row.problem_id, row.sample] for row in rows]
+    recipe = {
+        "stage": "perplexity",
+        "scorer": document["scorer"],
+        "target": document["target"],
+        "fields": document["fields"],
+        "responses": len(scores),
+        "empty": sum(score.n_tokens == 0 for score in scores),
+        "tokens": sum(score.n_tokens for score in scores),
+        "seconds": round(time.perf_counter() - began, 3),
+        **facts,
+    }
+    write_rows(one.output, scores, recipe)
+
+
+def _wanted(document: Mapping[str, Any], one: Scored) -> list[Sample]:
+    """Return the responses of a file that are scored."""
+    return [row for row in read_rows(one.samples, Sample) if row.sample < document["per_problem"]]
+
+
+def _content(rows: list[Sample]) -> list[list[Any]]:
+    """Return what identifies the responses that are scored."""
+    return [[row.problem_id, row.sample, row.seed, row.text] for row in rows]
+
+
+def tokens_of(
+    sampled: Mapping[str, Any] | None, document: Mapping[str, Any], vocabulary: str
+) -> str:
+    """Say by which tokens responses are scored.
+
+    These are the sampler's own where the vocabulary it recorded is the scorer's; files that are
+    older than that record count where the same weights and engine drew them.
+
+    Args:
+        sampled: the recipe of the responses.
+        document: the score.json.
+        vocabulary: digest of the scorer's vocabulary; empty where nobody knows it.
+    """
+    recipe = sampled or {}
+    if recipe.get("vocabulary"):
+        return OWN_TOKENS if recipe["vocabulary"] == vocabulary else RETOKENISED
+    fields = recipe.get("fields", {})
+    names = ("weights", "revision", "engine")
+    same = all(fields.get(name) == document["fields"].get(name) for name in names)
+    return OWN_TOKENS if fields and same else RETOKENISED
+
+
+def _requests(
+    document: Mapping[str, Any], one: Scored, rows: Sequence[Sample], *, exact: bool
+) -> Iterator[ScoreRequest]:
+    """Yield responses as the engine is asked to score them."""
+    problems = {problem.id: problem for problem in read_rows(one.problems, Problem)}
+    template = template_of(document)
+    drawn = (read_recipe(one.samples) or {}).get("stage") == "sample"
+    whole = drawn and not template.stop
+    for row in rows:
+        if row.problem_id not in problems:
+            raise DataError(f"no problem '{row.problem_id}'", where=str(one.samples))
+        prompt = render(template, problems[row.problem_id])
+        tokens = tuple(row.token_ids) if exact else ()
+        ended = whole and row.finish_reason == "stop"
+        yield ScoreRequest(row.problem_id, row.sample, prompt, row.text, tokens, ended)
+
+
+def _score(
+    document: Mapping[str, Any],
+    one: Scored,
+    rows: Sequence[Sample],
+    journal: Journal[Score],
+    loader: Loader,
+    total: int,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Score and journal the responses; return the facts of the run for the recipe."""
+    engine, load_seconds = loader(document)
+    tokens_are = tokens_of(read_recipe(one.samples), document, engine.vocabulary)
+    facts = {"engine": document["engine"], "vocabulary": engine.vocabulary}
+    facts["tokens_are"] = tokens_are
+    write_recipe(one.output, {"stage": "perplexity", **facts})  # a run that only resumes reads it
+    began = time.perf_counter()
+    requests = list(_requests(document, one, rows, exact=tokens_are == OWN_TOKENS))
+    for score in _scores(engine, requests):
+        journal.append(score)
+        if progress is not None:
+            progress(len(journal.rows), total)
+    if len(journal.rows) != total:
+        raise EngineError(
+            f"{total - len(journal.rows)} of {total} scores never came", where=document["target"]
+        )
+    return {
+        **facts,
+        "device": engine.device,
+        "load_seconds": round(load_seconds, 3),
+        "draw_seconds": round(time.perf_counter() - began, 3),
+        "drawn_responses": len(requests),
+        "environment": environment(engine.packages),
+    }
+
+
+def _scores(engine: Engine, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+    """Yield a score per request; one without any token has none (nan), and is not asked for."""
+    asked = [one for one in requests if one.token_ids or one.text or one.ended]
+    for one in requests:
+        if not (one.token_ids or one.text or one.ended):
+            yield Score(one.problem_id, one.sample, 0, 0.0, math.nan)
+    if asked:
+        yield from engine.score(asked)

@@ -1,0 +1,102 @@
+"""A benchmark's file by itself: whether it can be used, and what a model and a verifier get."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from passk.benchmarks.base import name_of
+from passk.benchmarks.source import find_source, identity_of, load_problems, unpinned
+from passk.core.errors import DataError, SpecError
+from passk.core.registry import VERIFIERS, load
+from passk.core.schemas import Problem
+from passk.engines.base import Prompt
+from passk.engines.prompts import render
+from passk.spec.loading import catalogue_file, load_benchmark, load_prompt
+from passk.spec.models import Benchmark
+from passk.spec.yaml_lines import read_yaml
+from passk.verifiers.base import OwnGold
+from passk.verifiers.gold import gold_answers
+
+
+def is_benchmark(file: Path) -> bool:
+    """Tell whether a YAML file describes a benchmark, rather than an experiment."""
+    data = read_yaml(file).data
+    return "models" not in data and bool({"verifier", "source", "sources"} & data.keys())
+
+
+def with_source(benchmark: Benchmark, source: Path | None) -> Benchmark:
+    """Return a benchmark that is read from a file in place of its own sources."""
+    if source is None:
+        return benchmark
+    own = next((s for s in benchmark.sources if "file" in s), {})
+    kept = {key: own[key] for key in ("images", "columns") if key in own}
+    return dataclasses.replace(benchmark, sources=({**kept, "file": str(source.absolute())},))
+
+
+def examine(file: Path, source: Path | None = None, *, text_only: bool = False) -> dict[str, Any]:
+    """Return what a benchmark holds, with its first prompt and gold answer, as plain JSON.
+
+    Args:
+        file: the benchmark's YAML file.
+        source: a data file to read in place of the sources that it names.
+        text_only: leave images out.
+
+    Raises:
+        SpecError: the file, its prompt or the options of its verifier are at fault.
+        DataError: the source cannot be read, has drifted, or has a gold answer of another form
+            than its verifier reads.
+    """
+    benchmark = with_source(load_benchmark(file), source)
+    problems = load_problems(benchmark, text_only=text_only)
+    _check_golds(benchmark, problems)
+    identity, first = identity_of(problems), problems[0]
+    return {
+        "file": str(file),
+        "title": benchmark.title,
+        "source": name_of(benchmark, find_source(benchmark, fetch=False)[0]),
+        "problems": len(problems),
+        "digests": {"questions": identity.questions, "golds": identity.golds},
+        "prompt": benchmark.prompt,
+        "id": first.id,
+        "rendered": _shown(_rendered(benchmark, first)),
+        "images": first.images,
+        "gold": first.gold,
+        "warnings": [warning] if (warning := unpinned(benchmark)) else [],
+    }
+
+
+def _check_golds(benchmark: Benchmark, problems: list[Problem]) -> None:
+    """Raise where a gold answer is not of the form that the verifier reads."""
+    verifier = load("verifier", benchmark.verifier, VERIFIERS)(**benchmark.options)
+    check = verifier.check_gold if isinstance(verifier, OwnGold) else gold_answers
+    for problem in problems:
+        try:
+            check(problem.gold)
+        except ValueError as error:
+            raise DataError(
+                f"the gold answer of problem '{problem.id}' is not one that verifier "
+                f"'{benchmark.verifier}' reads: {error}",
+                where=str(benchmark.file),
+                fix="name the column of the gold answer under `columns`, or another verifier",
+            ) from error
+
+
+def _rendered(benchmark: Benchmark, problem: Problem) -> Prompt:
+    """Return a problem as the benchmark's prompt asks it; its bare question without one."""
+    if benchmark.prompt is None:
+        return Prompt(text=problem.question)
+    try:
+        file = catalogue_file("prompts", benchmark.prompt, benchmark.file.parent)
+    except SpecError as error:
+        raise SpecError(error.what, where=f"{benchmark.file}: prompt") from error
+    return render(load_prompt(file), problem)
+
+
+def _shown(prompt: Prompt) -> str:
+    """Return a prompt for people: the raw text, or who says what."""
+    if prompt.text is not None:
+        return prompt.text + prompt.prefix
+    said = [*prompt.messages, *([("assistant", prompt.prefix)] if prompt.prefix else [])]
+    return "\n".join(f"[{role}]\n{text}" for role, text in said)

@@ -1,0 +1,203 @@
+"""Grading: from problems and responses to one verdict per response.
+
+Three doors lead in: `verify` (the stage, Parquet), `grade_file` (JSON lines of your own) and
+`grade` (in memory), which does the work.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from passk.core import versions
+from passk.core.artifacts import atomic, environment
+from passk.core.errors import DataError
+from passk.core.registry import VERIFIERS, load
+from passk.core.schemas import VERDICTS, Problem, Sample, Verdict, read_table, write_rows
+from passk.verifiers.base import OwnGold, OwnPool, Verifier
+from passk.verifiers.gold import gold_answers
+from passk.verifiers.grading.grade import Graded, Grades, Progress, forget, grade
+from passk.verifiers.grading.jsonl import (
+    KEYS,
+    count_lines,
+    gold_of,
+    gold_text,
+    json_line,
+    response_of,
+    rows_of,
+)
+from passk.verifiers.grading.worker_pool import Setup
+
+__all__ = ["VERSION", "Graded", "Progress", "Setup", "grade", "grade_file", "verify"]
+
+VERSION = versions.VERIFY
+"""Version of this stage: raised whenever a verdict file could come out differently."""
+
+
+def verify(
+    problems: Path,
+    samples: Path,
+    output: Path,
+    verifier: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    workers: int = 1,
+    deadline: float = 10.0,
+    progress: Progress | None = None,
+) -> None:
+    """Grade a file of samples and write one verdict per sample, in the same order.
+
+    Args:
+        problems: Parquet of `Problem` rows.
+        samples: Parquet of `Sample` rows.
+        output: Parquet of `Verdict` rows to write, its recipe beside it.
+        verifier: name in `passk.core.registry.VERIFIERS`.
+        options: the verifier's options, as the benchmark declares them.
+        workers: processes that compare at the same time.
+        deadline: seconds that one comparison may take.
+        progress: called as grading goes on.
+
+    Raises:
+        DataError: a file cannot be read, or a sample belongs to none of the problems.
+        VerifierError: the verifier or one of its options is not known, or it cannot be started.
+        OutputError: the output cannot be written.
+    """
+    began = time.perf_counter()
+    setup = Setup(verifier, options or {}, workers=workers, deadline=deadline)
+    loaded = load("verifier", verifier, VERIFIERS)(**setup.options)
+    golds = _golds(problems, _gold_check(loaded))
+    table = read_table(samples, Sample, ["problem_id", "sample", "text"])
+    ids = table.column("problem_id").to_pylist()
+    _require_known(ids, golds, samples, problems)
+    responses = zip((golds[name] for name in ids), _values(table, "text"), strict=True)
+    store = problems.parent / "expected"
+    graded = grade(responses, setup, total=len(ids), progress=progress, store=store, output=output)
+    verdicts = [
+        Verdict(name, sample, g.verdict, g.answer, g.answer_class, g.seconds, g.detail)
+        for name, sample, g in zip(ids, _values(table, "sample"), graded, strict=True)
+    ]
+    recipe = _recipe(setup, graded, time.perf_counter() - began)
+    more = loaded.recipe() if isinstance(loaded, OwnPool) else {}
+    write_rows(output, verdicts, recipe | more)
+    forget(output)
+
+
+def grade_file(
+    source: Path,
+    output: Path,
+    verifier: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    golds: Mapping[str, str] | None = None,
+    workers: int = 1,
+    deadline: float = 10.0,
+    progress: Progress | None = None,
+) -> Counter[str]:
+    """Grade rows of JSON lines and write the same rows with what was found.
+
+    Args:
+        source: rows with at least `problem_id`, `gold` (string, number or list) and `response`.
+        output: the same rows in the same order, all keys kept, with `verdict`, `answer`,
+            `answer_class` and `detail`; written whole or not at all.
+        verifier: name in `passk.core.registry.VERIFIERS`.
+        options: the verifier's options.
+        golds: gold answer (JSON) of each problem, where the rows have none of their own.
+        workers: processes that compare at the same time.
+        deadline: seconds that one comparison may take.
+        progress: called as grading goes on.
+
+    Returns:
+        How many rows there are of each verdict.
+
+    Raises:
+        DataError: a line is not a JSON object or lacks a key; the message names file and line.
+        VerifierError: the verifier or one of its options is not known, or it cannot be started.
+        OutputError: the output cannot be written.
+    """
+    setup = Setup(verifier, options or {}, workers=workers, deadline=deadline)
+    check = _gold_check(load("verifier", verifier, VERIFIERS)(**setup.options))
+    needed = ("problem_id", "response") if golds is not None else KEYS
+    responses = (
+        (
+            gold_text(row, where, check) if golds is None else gold_of(row, where, golds),
+            response_of(row, where),
+        )
+        for row, where in rows_of(source, needed)
+    )
+    total = count_lines(source)
+    graded = grade(responses, setup, total=total, progress=progress, store=_cache(), output=output)
+    if not graded:
+        raise DataError("has no rows", where=str(source))
+    with atomic(output) as temporary, temporary.open("wb") as file:
+        for (row, _), found in zip(rows_of(source, needed), graded, strict=True):
+            file.write(json_line(row, found))
+    forget(output)
+    return Counter(graded.verdicts())
+
+
+def _cache() -> Path | None:
+    """Return the user's folder for what later runs can use, by content; None without a home."""
+    with suppress(RuntimeError):
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(home, "passk", "expected")
+    return None
+
+
+def _gold_check(verifier: Verifier) -> Callable[[str], object]:
+    """Return what raises ValueError where a gold answer is not one that the verifier takes."""
+    return verifier.check_gold if isinstance(verifier, OwnGold) else gold_answers
+
+
+def _golds(problems: Path, check: Callable[[str], object]) -> dict[str, str]:
+    """Return the gold answer (JSON) of each problem."""
+    table = read_table(problems, Problem, ["id", "gold"])
+    golds = dict(zip(_values(table, "id"), _values(table, "gold"), strict=True))
+    for name, gold in golds.items():
+        try:
+            check(gold)
+        except ValueError as error:
+            raise DataError(f"gold of problem '{name}': {error}", where=str(problems)) from error
+    return golds
+
+
+def _values(table: Any, column: str) -> Iterator[Any]:
+    """Yield the values of a column, a chunk at a time, so that texts are not all held twice."""
+    for chunk in table.column(column).chunks:
+        yield from chunk.to_pylist()
+
+
+def _require_known(ids: list[str], golds: Mapping[str, str], samples: Path, problems: Path) -> None:
+    """Raise where samples belong to no problem of the problems file."""
+    unknown = sorted(set(ids) - set(golds))
+    if unknown:
+        listed = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
+        raise DataError(
+            f"samples of problems that are not in {problems}: {listed}",
+            where=str(samples),
+            fix="the samples were drawn from other problems: remake them, or name their file",
+        )
+
+
+def _recipe(setup: Setup, graded: Grades, seconds: float) -> dict[str, Any]:
+    """Return what made a verdict file."""
+    kind = load("verifier", setup.verifier, VERIFIERS)
+    counts = graded.verdicts()
+    return {
+        "stage": "verify",
+        "version": VERSION,
+        "verifier": {
+            "name": setup.verifier,
+            "version": kind.version,
+            "options": dict(setup.options),
+        },
+        "deadline": setup.deadline,
+        "workers": setup.workers,
+        "seconds": round(seconds, 3),
+        "verdicts": {name: counts[name] for name in VERDICTS},
+        **environment(kind.packages),
+    }

@@ -1,0 +1,102 @@
+"""One model's curve, and any mean over problems, with intervals over problems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from passk.stats.curves import (
+    LEVEL,
+    Floats,
+    Ints,
+    IntsLike,
+    Tries,
+    mean_pass_at_k,
+    noise_interval,
+)
+from passk.stats.intervals import REPLICATES, SEED, Method, percentiles, problem_interval
+from passk.stats.resampling import curve_units, value_units
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The mean pass@k of one model; every array has shape (K,).
+
+    Attributes:
+        k: numbers of tries.
+        value: mean over problems, nan above the smallest n.
+        low: lower end of the interval over problems (what if other problems had been asked).
+        high: its upper end.
+        noise_low: lower end of the sampling-noise interval (the same problems sampled again).
+        noise_high: its upper end; nan where k > n/2.
+        problems: number of problems.
+        units: number of problems, or of clusters, that the interval over problems draws.
+    """
+
+    k: Ints
+    value: Floats
+    low: Floats
+    high: Floats
+    noise_low: Floats
+    noise_high: Floats
+    problems: int
+    units: int
+
+
+def estimate_curve(
+    n: IntsLike,
+    c: IntsLike,
+    ks: Tries,
+    *,
+    clusters: npt.ArrayLike | None = None,
+    level: float = LEVEL,
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+    method: Method = "percentile",
+) -> Curve:
+    """Return one model's pass@k curve with both intervals, each named as what it is.
+
+    Args:
+        n: responses per problem, shape (P,) or one number.
+        c: correct ones, shape (P,).
+        ks: numbers of tries, shape (K,).
+        clusters: names of clusters of problems that are drawn together, shape (P,).
+        level: probability with which an interval is meant to hold.
+        replicates: bootstrap replicates.
+        seed: seed of the bootstrap; the same seed gives the same interval.
+        method: how the interval over problems is taken from its replicates.
+    """
+    units = curve_units(n, c, ks, clusters)
+    low, high = problem_interval(units, level, replicates, seed, method)
+    noise_low, noise_high = noise_interval(n, c, ks, level)
+    value = mean_pass_at_k(n, c, ks)
+    size = int(np.size(c))
+    return Curve(np.asarray(ks), value, low, high, noise_low, noise_high, size, units.number)
+
+
+def mean_interval(
+    values: Floats,
+    *,
+    clusters: npt.ArrayLike | None = None,
+    level: float = LEVEL,
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+) -> tuple[Floats, Floats, Floats]:
+    """Return mean over problems and its percentile interval for any per-problem values.
+
+    Args:
+        values: shape (P, K), whatever they measure.
+        clusters: names of clusters of problems that are drawn together, shape (P,).
+        level: probability with which an interval is meant to hold.
+        replicates: bootstrap replicates.
+        seed: seed of the bootstrap.
+
+    Returns:
+        (mean, low, high), each of shape (K,); nan where any problem's value is.
+    """
+    units = value_units(values, clusters)
+    means = units.resampled(replicates, seed)
+    low, high = percentiles(means, level, units.number)
+    return values.mean(axis=0), low, high

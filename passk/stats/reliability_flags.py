@@ -1,0 +1,36 @@
+"""Which intervals not to lean on, by rule: shown beside every estimate that has one."""
+
+from __future__ import annotations
+
+from passk.stats.intervals import FEW_PROBLEMS
+
+MANY_PROBLEMS = 100
+"""From here on the sampling-noise interval holds up to k = n/2; below it, up to k = n/4."""
+
+FEW = "few problems"
+NO_NOISE = "k > n/2"
+NEAR = "n < 4k"
+BEYOND = "beyond n"
+
+
+def flag(interval: str, k: float, n: int, problems: int) -> str:
+    """Return why the interval of an estimate should not be leaned on; "" where nothing is known.
+
+    Args:
+        interval: problems, noise, paired, band or extrapolated.
+        k: number of tries; nan where the estimate has none.
+        n: responses per problem.
+        problems: problems, or clusters of them, that the interval rests on.
+
+    Sampling noise cannot be told from the data above k = n/2, and for few problems the closed
+    form covers 0.74 to 0.88 instead of 0.95 at k = n/2: n of 4k or more is the advice. Below 20
+    problems no interval is to be leaned on.
+    """
+    if interval == "extrapolated":
+        return BEYOND
+    if interval == "noise":
+        if 2 * k > n:
+            return NO_NOISE
+        if 4 * k > n and problems < MANY_PROBLEMS:
+            return NEAR
+    return FEW if interval and problems < FEW_PROBLEMS else ""

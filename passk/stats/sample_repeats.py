@@ -1,0 +1,69 @@
+"""Repeated responses of a file of samples: their keys, and how improbable each of them was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from passk.stats.repeats import ALARM, repeats, response_keys, surprisals, too_many
+
+COLUMNS = ("token_ids", "text", "n_tokens", "sum_logprob", "mean_entropy")
+"""Columns of Sample rows that `fingerprints` looks at."""
+
+Array = npt.NDArray[Any]
+
+
+def fingerprints(table: pa.Table, sampling: Mapping[str, Any]) -> tuple[Array, Array]:
+    """Return the key of each response, and its cautious surprisal under its sampler in nats.
+
+    Responses with token ids are equal where these are, others where their text is.
+
+    Args:
+        table: Sample rows with at least `COLUMNS`.
+        sampling: how they were drawn; where it does not say, nothing counts as improbable.
+    """
+    keys = _token_keys(table["token_ids"])
+    if (keys == 0).any():
+        keys = np.where(keys == 0, _text_keys(table["text"]), keys)
+    names = ("temperature", "top_p", "top_k", "min_p")
+    settings: Any = {
+        name: value for name in names if isinstance(value := sampling.get(name), int | float)
+    }
+    if len(settings) < len(names):
+        return keys, np.zeros(table.num_rows)
+    logprob, entropy = table["sum_logprob"].to_numpy(), table["mean_entropy"].to_numpy()
+    return keys, surprisals(logprob, entropy, table["n_tokens"].to_numpy(), **settings)
+
+
+def _token_keys(column: pa.ChunkedArray) -> Array:
+    """Return the key of each list of a column; 0 for an empty one."""
+    lists = column.combine_chunks()
+    lengths = np.diff(lists.offsets.to_numpy()).astype(np.int64)
+    return response_keys(lists.flatten().to_numpy().astype(np.int64), lengths)
+
+
+def _text_keys(column: pa.ChunkedArray) -> Array:
+    """Return the key of each text of a column."""
+    texts = [text.encode() for text in column.to_pylist()]
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    return response_keys(np.frombuffer(b"".join(texts), dtype=np.uint8).astype(np.int64), lengths)
+
+
+def tally(problems: Iterable[str], keys: Array, surprisal: Array) -> dict[str, tuple[int, float]]:
+    """Return, per problem, how many responses repeat another, and how many are expected to."""
+    rows: dict[str, list[int]] = {}
+    for row, problem in enumerate(problems):
+        rows.setdefault(problem, []).append(row)
+    return {problem: repeats(keys[at], surprisal[at]) for problem, at in rows.items()}
+
+
+def alarming(counts: Iterable[tuple[int, float]]) -> bool:
+    """Tell whether a cell's problems, or one of them, have more repeats than chance explains."""
+    kept = list(counts)
+    found, expected = sum(n for n, _ in kept), sum(e for _, e in kept)
+    single = ALARM / max(1, len(kept))
+    return too_many(found, expected) or any(too_many(*one, alarm=single) for one in kept)

@@ -1,0 +1,290 @@
+"""The seam at which a trainer's states, checkpoints and step rows are passk's own.
+
+`Kept` goes before a trainer of transformers or TRL. It saves nothing in the trainer's way and all
+of it in ours: when a state is due it is written aside, sealed and renamed, then a checkpoint that
+is due is published from it. A loss or gradient that is not finite ends the training before that.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from passk.core.artifacts import atomic_folder, environment, read_json, write_json
+from passk.core.errors import EngineError, OutputError
+from passk.core.schemas import TrainingStep, write_rows
+from passk.engines.load_errors import first_line
+from passk.training import state_store
+from passk.training.data_order import seed_of
+from passk.training.task import Task
+
+ROWS = "steps.json"
+"""File of a state with the rows of all steps so far."""
+
+VALUE_HEAD = "value_head."
+"""What the names of weights that only a training needs begin with."""
+
+PACKAGES = ("torch", "transformers", "trl", "accelerate")
+
+Progress = Callable[[int, int, str], None]
+"""Called with (steps done, steps in all, what the last one was like)."""
+
+Notice = Callable[[Sequence[TrainingStep]], None]
+"""Looks at the rows so far after each step, and warns or raises."""
+
+
+def _silent(done: int, total: int, note: str) -> None:
+    """Tell nobody."""
+
+
+def _content(rows: Sequence[TrainingStep]) -> None:
+    """Say nothing."""
+
+
+@dataclass(slots=True)
+class Keeper:
+    """What is kept of one training, and where.
+
+    Attributes:
+        task: the training.
+        folder: its folder in the store.
+        due: checkpoints to publish, ascending.
+        rows: of the steps so far.
+        facts: of the step under way: what a row will say of it.
+        notice: looks at the rows after each step.
+        progress: told of each step.
+        began: when this process began, for the recipe.
+    """
+
+    task: Task
+    folder: Path
+    due: tuple[int, ...]
+    rows: list[TrainingStep] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    notice: Notice = _content
+    progress: Progress = _silent
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def passes(self) -> int:
+        """Updates of the optimiser in one step."""
+        return int(self.task.settings.get("passes", 1))
+
+    def resume(self) -> Path | None:
+        """Return the state to go on from and take its rows over; None for a start from scratch."""
+        found = state_store.newest(self.folder, self.task.key, self.due[0])
+        if found is None:
+            return None
+        step, path = found
+        self.rows = [TrainingStep(**row) for row in read_json(path / ROWS)][:step]
+        return path
+
+    def is_due(self, step: int) -> bool:
+        """Tell whether a state is to be saved after a step."""
+        every = int(self.task.execution.get("save_every") or 0)
+        return step in self.due or bool(every and step % every == 0)
+
+    def keeps_state(self, step: int) -> bool:
+        """Tell whether the states are still needed after a step."""
+        return step < self.task.steps[-1] or bool(self.task.execution.get("keep_state", True))
+
+    def publish(self, step: int, save: Callable[[Path], None]) -> None:
+        """Write a checkpoint: its weights, its rows, and last the recipe that says it is whole."""
+        earlier = max((kept for kept in self.task.steps if kept < step), default=0)
+        rows = [row for row in self.rows if earlier < row.step <= step]
+        with atomic_folder(state_store.checkpoint(self.folder, step)) as temporary:
+            with saving(temporary):
+                save(temporary)
+            write_rows(temporary / "steps.parquet", rows)
+            write_json(temporary / state_store.RECIPE, self._recipe(step, rows))
+
+    def _recipe(self, step: int, rows: Sequence[TrainingStep]) -> dict[str, Any]:
+        """Return what made a checkpoint."""
+        return {
+            "stage": "train",
+            "training": self.task.training,
+            "fields": self.task.fields,
+            "method": self.task.method.name,
+            "step": step,
+            "settings": dict(self.task.settings),
+            "execution": dict(self.task.execution),
+            "trained_steps": len(rows),
+            "step_seconds": round(sum(map(seconds, rows)), 3),
+            "seconds": round(time.perf_counter() - self.began, 3),
+            "environment": environment(PACKAGES),
+        }
+
+
+def seconds(row: TrainingStep) -> float:
+    """Return the wall-clock time of a step."""
+    return row.generation_seconds + row.reward_seconds + row.update_seconds
+
+
+def note(row: TrainingStep) -> str:
+    """Return what a line of progress says of a step."""
+    reward = "" if row.reward is None else f"reward {row.reward:.2f}, "
+    return f"{reward}{seconds(row):.2g} s a step"
+
+
+@contextmanager
+def saving(place: Path) -> Iterator[None]:
+    """Tell a failed write in one message: the libraries have exceptions of their own for it."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except Exception as error:  # torch, safetensors and the system each raise their own
+        raise OutputError(
+            f"cannot save the weights: {first_line(error)}",
+            where=str(place),
+            fix="free some space or make the folder writable, then run the same command again; "
+            "it goes on from the last state",
+        ) from error
+
+
+class Kept:
+    """Put before a Trainer: `class X(Kept, GRPOTrainer)`; `keeper` is set before it trains.
+
+    The trainer's step numbers count updates of the optimiser; ours count steps, of which each has
+    `Keeper.passes` updates.
+    """
+
+    keeper: Keeper
+    state: Any
+    model: Any
+    args: Any
+    control: Any
+    accelerator: Any
+    processing_class: Any
+
+    def release(self) -> None:
+        """Give back what was started for the training alone."""
+
+    def _send_telemetry(self) -> None:
+        """Send nothing."""
+
+    @property
+    def step(self) -> int:
+        """Steps that are done."""
+        return int(self.state.global_step) // self.keeper.passes
+
+    def training_step(self, model: Any, inputs: Any, *rest: Any) -> Any:
+        """Take one pass over one part of the batch; raise where the loss is not finite."""
+        facts = self.keeper.facts
+        if not facts:
+            self._begin(facts)
+        loss = super().training_step(model, inputs, *rest)  # type: ignore[misc]
+        facts["losses"].append(self._finite(float(loss), "loss"))
+        return loss
+
+    def _begin(self, facts: dict[str, Any]) -> None:
+        """Seed what the libraries draw in this step, such as dropout."""
+        import torch
+
+        torch.manual_seed(seed_of(self.keeper.task.key, "step", self.step))
+        facts.update(began=time.perf_counter(), losses=[])
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """Return the gradient's norm; raise where it is not finite."""
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[misc]
+        if norm is not None:
+            self._finite(float(norm), "gradient")
+        return norm
+
+    def _finite(self, value: float, what: str) -> float:
+        """Return a value, or say that the training cannot go on."""
+        if math.isfinite(value):
+            return value
+        step = self.step + (what != "weights")
+        raise EngineError(
+            f"the {what} of step {step} became {value}: the training has diverged",
+            where=self.keeper.task.training,
+            fix="lower `learning_rate`, or set `warmup`; nothing of this step was saved, and "
+            "checkpoints before it stand",
+        )
+
+    def log(self, logs: dict[str, float], *rest: Any) -> None:
+        """Take the row of a finished step from what the trainer logs of it."""
+        super().log(logs, *rest)  # type: ignore[misc]
+        keeper = self.keeper
+        if keeper.facts and int(self.state.global_step) % keeper.passes == 0:
+            keeper.rows.append(row(self.step, logs, keeper.facts, keeper.passes))
+            keeper.facts.clear()
+            keeper.progress(self.step, keeper.due[-1], note(keeper.rows[-1]))
+            keeper.notice(keeper.rows)
+            self.control.should_save = keeper.is_due(self.step)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ARG002
+        """Save a state, then publish the checkpoint that is due."""
+        keeper, step = self.keeper, self.step
+        for tensor in self.model.parameters():
+            self._finite(float(tensor.detach().sum()), "weights")
+        if self.args.should_save:
+            if keeper.keeps_state(step):
+                with atomic_folder(
+                    state_store.checkpoint(keeper.folder / "state", step)
+                ) as temporary:
+                    with saving(temporary):
+                        self._save_state(temporary)
+                    state_store.seal(temporary, keeper.task.key)
+            if step in keeper.due:
+                keeper.publish(step, self.save_weights)
+            state_store.prune(keeper.folder, state_store.NEWEST if keeper.keeps_state(step) else 0)
+        self.accelerator.wait_for_everyone()
+
+    def _save_state(self, folder: Path) -> None:
+        """Save all that the trainer needs to go on."""
+        from safetensors.torch import save_model
+
+        save_model(self.model, str(folder / "model.safetensors"))
+        self._save_optimizer_and_scheduler(str(folder))  # type: ignore[attr-defined]
+        self.state.save_to_json(str(folder / "trainer_state.json"))
+        write_json(folder / ROWS, [asdict(row) for row in self.keeper.rows])
+
+    def save_weights(self, folder: Path) -> None:
+        """Save model and tokenizer as transformers loads them."""
+        dtype = self.keeper.task.source.dtype
+        model = self.accelerator.unwrap_model(self.model)
+        model.save_pretrained(folder, state_dict=published(model.state_dict(), dtype))
+        self.processing_class.save_pretrained(folder)
+
+
+def published(weights: Mapping[str, Any], dtype: str) -> dict[str, Any]:
+    """Return the weights of a checkpoint: without what only training needs, in the task's dtype."""
+    import torch
+
+    kind = torch.bfloat16 if dtype == "bfloat16" else torch.float32
+    cast = {v.data_ptr(): v.to(kind) for v in weights.values()}  # tied weights stay tied
+    return {k: cast[v.data_ptr()] for k, v in weights.items() if not k.startswith(VALUE_HEAD)}
+
+
+def row(
+    step: int, logs: Mapping[str, float], facts: Mapping[str, Any], passes: int
+) -> TrainingStep:
+    """Return the row of a step from what the trainer logged and what was noted.
+
+    The losses of a batch's parts add up to that of a pass.
+    """
+    drawing, grading = facts.get("drawing", 0.0), facts.get("grading", 0.0)
+    updating = time.perf_counter() - facts["began"] - drawing - grading
+    return TrainingStep(
+        step=step,
+        reward=facts.get("reward"),
+        reward_std=facts.get("reward_std"),
+        zero_groups=facts.get("zero_groups"),
+        kl=facts.get("kl", logs.get("kl")),
+        entropy=facts.get("entropy", logs.get("entropy")),
+        clipped=logs.get("clip_ratio/region_mean"),
+        loss=sum(facts["losses"]) / passes,
+        response_tokens=facts.get("response_tokens"),
+        truncated=facts.get("truncated"),
+        generation_seconds=drawing,
+        reward_seconds=grading,
+        update_seconds=updating,
+        learning_rate=logs["learning_rate"],
+    )

@@ -1,0 +1,201 @@
+"""The methods that compare responses to one problem: GRPO, DAPO and RLOO, on TRL's trainers.
+
+Equations are those of the papers that `passk.spec.training_methods` cites.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
+
+from passk.training import advantages, collapse_check
+from passk.training.checkpointing import Keeper
+from passk.training.data_order import asked, further
+from passk.training.reward import Grader
+from passk.training.rollout import Roller, Rollout
+from passk.training.trl_hooks import Drawing, without_idle
+
+
+class Grpo(Drawing, GRPOTrainer):  # type: ignore[misc]
+    """GRPO (Shao et al. 2024, eq. 3 with outcome rewards): advantages and loss are TRL's.
+
+    A_i = (r_i - mean(r)) / std(r) over the responses to one problem; the clipped ratio's mean per
+    response, then over responses; the KL term, where there is one, in the loss.
+    """
+
+    def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
+        """Return what TRL's own drawing returns, from ours."""
+        prompt_ids, answered = self._rolled(prompts)
+        texts = [sample.text for sample in self.rollout.samples]
+        return prompt_ids, answered, None, texts, None, {}, None, []
+
+
+class Dapo(Grpo):
+    """DAPO (Yu et al. 2025): clip-higher, token-level loss, dynamic sampling, overlong penalty.
+
+    The first two (eq. 10 and 12) are TRL's. Problems whose responses are all right or all wrong
+    are replaced by others (eq. 11), `refills` times at the most; those left over after that are
+    in the batch, and count for nothing.
+    """
+
+    def roll(self, problems: Sequence[int]) -> Rollout:
+        """Draw, and draw for further problems until enough of them have mixed rewards."""
+        rollout = super().roll(problems)
+        task, settings, wanted = self.task, self.task.settings, len(problems)
+        taken = asked(task.key, self.step, settings["prompts"], len(task.problems))
+        others_of_all = further(task.key, self.step, taken, len(task.problems))
+        rest = iter(others_of_all[self.args.process_index :: self.args.world_size])
+        for _ in range(settings["refills"]):
+            lacking = wanted - sum(rollout.mixed())
+            others = list(islice(rest, max(0, lacking)))
+            if not others:
+                break
+            rollout = rollout + self.roller.roll(others, settings["group"], self.step)
+        self.keeper.facts.update(drawing=rollout.drawing, grading=rollout.grading)
+        self.compared(rollout)
+        return fullest(rollout, wanted)
+
+    def _calculate_rewards(self, *_: Any) -> Any:
+        """Return the rewards less the penalty on responses that are nearly too long, [B, 1]."""
+        lengths = torch.tensor([sample.n_tokens for sample in self.rollout.samples])
+        settings = self.task.settings
+        penalty = advantages.overlong(lengths, settings["max_tokens"], settings["overlong"])
+        return super()._calculate_rewards() + self.accelerator.gather(
+            penalty.unsqueeze(1).to(self.accelerator.device)
+        )
+
+    def learned(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Mask problems without mixed rewards, and divide by the tokens of the others."""
+        kept = torch.tensor(self.rollout.mixed(), device=batch["advantages"].device)
+        kept = kept.repeat_interleave(self.rollout.group)
+        given = {**batch, "advantages": batch["advantages"] * kept}
+        given = super().learned(given)
+        return {**given, "num_items_in_batch": self.total(given["completion_mask"].sum())}
+
+
+def fullest(rollout: Rollout, wanted: int) -> Rollout:
+    """Return `wanted` groups: those with mixed rewards first, each kind in the order drawn."""
+    mixed = rollout.mixed()
+    best = sorted(range(len(mixed)), key=lambda group: not mixed[group])[:wanted]
+    return rollout.only(sorted(best))
+
+
+class Rloo(Drawing, RLOOTrainer):  # type: ignore[misc]
+    """RLOO (Ahmadian et al. 2024, eq. 8): advantages and loss are TRL's.
+
+    A_i = r_i - mean of the other responses' rewards; a ratio per response, not per token; the KL
+    term, where there is one, in the reward.
+    """
+
+    def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
+        """Return what TRL's own drawing returns, from ours."""
+        prompt_ids, answered = self._rolled(prompts)
+        return prompt_ids, answered, [sample.text for sample in self.rollout.samples]
+
+    def learned(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Mask responses of advantage 0: the KL term is in the advantages already."""
+        return without_idle(batch)
+
+
+def grpo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Path) -> Any:
+    """Return the trainer of GRPO."""
+    arguments = config(keeper, output, loss_type="grpo", scale_rewards="group")
+    return built(Grpo, GRPOConfig(**arguments), keeper, model, tokenizer, grader)
+
+
+def dapo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Path) -> Any:
+    """Return the trainer of DAPO."""
+    arguments = config(keeper, output, loss_type="dapo", scale_rewards="group")
+    return built(Dapo, GRPOConfig(**arguments), keeper, model, tokenizer, grader)
+
+
+def rloo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Path) -> Any:
+    """Return the trainer of RLOO."""
+    return built(Rloo, RLOOConfig(**config(keeper, output)), keeper, model, tokenizer, grader)
+
+
+def config(keeper: Keeper, output: Path, **changes: Any) -> dict[str, Any]:
+    """Return the arguments that TRL's configurations of methods with rewards share."""
+    settings = keeper.task.settings
+    rows = settings["prompts"] * settings["group"]
+    parts = keeper.task.parts(rows)
+    group = settings["group"]
+    return {
+        **common(keeper, output),
+        "per_device_train_batch_size": rows // parts // processes(),
+        "gradient_accumulation_steps": parts,
+        "steps_per_generation": parts,
+        "num_generations": group if group > 1 else rows,  # TRL wants two; ours are not compared
+        "num_iterations": keeper.passes,
+        "max_completion_length": settings["max_tokens"],
+        "temperature": settings["temperature"],
+        "top_p": settings["top_p"],
+        "beta": settings["kl"],
+        "epsilon": settings.get("clip", 0.2),
+        "epsilon_high": settings.get("clip_high"),
+        "shuffle_dataset": False,
+        "disable_dropout": True,
+        **changes,
+    }
+
+
+def processes() -> int:
+    """Return how many processes train together (`passk.training.torchrun`)."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def common(keeper: Keeper, output: Path) -> dict[str, Any]:
+    """Return the arguments that every trainer shares."""
+    settings, execution = keeper.task.settings, keeper.task.execution
+    return {
+        "output_dir": str(output),
+        "max_steps": keeper.due[-1] * keeper.passes,
+        "learning_rate": settings["learning_rate"],
+        "lr_scheduler_type": "constant_with_warmup",
+        "warmup_steps": settings["warmup"] * keeper.passes,
+        "weight_decay": settings["weight_decay"],
+        "max_grad_norm": settings["max_grad_norm"],
+        "optim": "adamw_torch_fused",
+        "bf16": keeper.task.source.dtype == "bfloat16",
+        "gradient_checkpointing": bool(execution.get("gradient_checkpointing")),
+        "seed": settings["seed"],
+        "use_cpu": not torch.cuda.is_available(),
+        "logging_steps": keeper.passes,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": False,
+        "average_tokens_across_devices": False,
+    }
+
+
+def built(
+    kind: Any, arguments: Any, keeper: Keeper, model: Any, tokenizer: Any, grader: Grader
+) -> Any:
+    """Return a trainer of a kind, with its seams in place."""
+    task = keeper.task
+    data = Dataset.from_dict({"prompt": [str(i) for i in range(len(task.problems))]})
+    trainer = kind(
+        model=model,
+        reward_funcs=rewarded_elsewhere,
+        args=arguments,
+        train_dataset=data,
+        processing_class=tokenizer,
+    )
+    trainer.keeper, trainer.task = keeper, task
+    trainer.roller = Roller(task, trainer.draw, grader)
+    keeper.notice = lambda rows: collapse_check.look(rows, task.method, task.training)
+    return trainer
+
+
+def rewarded_elsewhere(**_: Any) -> list[float]:
+    """Stand where TRL wants a reward function; the verifier's rewards come by the seam."""
+    raise NotImplementedError

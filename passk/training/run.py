@@ -1,0 +1,156 @@
+"""Running a training: the model loaded, the method's trainer built, its state taken up."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from passk.core.errors import EngineError, PasskError
+from passk.core.registry import INSTALL, TRAINERS, locate
+from passk.engines.load_errors import is_out_of_memory
+from passk.training.checkpointing import Keeper
+from passk.training.reward import Grader
+from passk.training.teacher_samples import draw_by_teacher
+
+DTYPES = ("auto", "float32", "bfloat16")
+"""What a training computes in; weights and their updates are float32 in each."""
+
+
+def run(keeper: Keeper) -> None:
+    """Train on to the last checkpoint that is due, and publish each.
+
+    Raises:
+        EngineError: a package is missing, the model cannot be loaded, memory ran out, or the
+            training diverged.
+        OutputError: something cannot be written.
+    """
+    build = _builder(keeper)
+    with (
+        _explained(keeper),
+        quiet(),
+        tempfile.TemporaryDirectory() as scratch,
+        _grader(keeper) as grader,
+    ):
+        draw_by_teacher(keeper)
+        trainer = build(keeper, *_loaded(keeper), grader, Path(scratch))
+        _settle(trainer)
+        state = keeper.resume()
+        _catch_up(keeper, trainer, state)
+        if keeper.due:
+            try:
+                trainer.train(resume_from_checkpoint=str(state) if state else None)
+            finally:
+                trainer.release()
+
+
+def _catch_up(keeper: Keeper, trainer: Any, state: Path | None) -> None:
+    """Publish a checkpoint that was due when a process died right after its state was saved."""
+    if state is None or len(keeper.rows) < keeper.due[0]:
+        return
+    trainer._load_from_checkpoint(str(state))  # noqa: SLF001 - how the trainer itself takes it up
+    if trainer.args.should_save:
+        keeper.publish(keeper.due[0], trainer.save_weights)
+    keeper.due = keeper.due[1:]
+
+
+def _builder(keeper: Keeper) -> Any:
+    """Return what builds the method's trainer."""
+    name = keeper.task.method.name
+    module, _, attribute = locate("training method", name, TRAINERS).partition(":")
+    try:
+        importlib.import_module("passk.engines.transformers")  # first: it sets how torch waits
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f"training needs the package '{error.name}', which is not installed",
+            fix=INSTALL["trl"],
+        ) from error
+
+
+def _grader(keeper: Keeper) -> Grader:
+    """Return the verifier, with as many workers as there are threads."""
+    task = keeper.task
+    workers = int(task.execution.get("threads") or len(os.sched_getaffinity(0)))
+    return Grader(task.verifier, task.options, workers)
+
+
+def _loaded(keeper: Keeper) -> tuple[Any, Any]:
+    """Return model and tokenizer, the weights in float32 and ready to learn."""
+    from passk.engines.transformers import loading
+
+    _take_device()
+    source = keeper.task.source
+    if source.dtype not in DTYPES:
+        raise EngineError(
+            f"a training cannot compute in {source.dtype}",
+            where=keeper.task.training,
+            fix=f"set `dtype` of the model to one of {', '.join(DTYPES)}",
+        )
+    model, tokenizer, processor = loading.load(replace(source, dtype="float32"))
+    if processor is not None:
+        raise EngineError("models that take images cannot be trained", where=source.weights)
+    return model.requires_grad_(requires_grad=True), tokenizer
+
+
+def _take_device() -> None:
+    """Have this process use its own GPU, where several train together."""
+    import torch
+
+    if torch.cuda.is_available() and "LOCAL_RANK" in os.environ:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+
+
+def _settle(trainer: Any) -> None:
+    """Take out what prints."""
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
+@contextmanager
+def _explained(keeper: Keeper) -> Iterator[None]:
+    """Tell a lack of memory in one message, with the way out."""
+    try:
+        yield
+    except PasskError:
+        raise
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise EngineError(
+            "out of memory while training",
+            where=keeper.task.training,
+            fix="set `accumulate` (parts of a batch that go through the model one by one), "
+            "`tokens_at_once` or `gradient_checkpointing` under `execution` of the model; the "
+            "same command goes on from the last state",
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' own progress and hints from the user's screen and log."""
+    from transformers.utils import logging as bars
+
+    names = ("transformers", "trl", "accelerate", "datasets", "torch")
+    levels = {name: logging.getLogger(name).level for name in names}
+    shown = bars.is_progress_bar_enabled()
+    try:
+        bars.disable_progress_bar()
+        for name in names:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        if shown:
+            bars.enable_progress_bar()

@@ -1,0 +1,102 @@
+"""Responses that a training imitates, where a model writes them: drawn once, and kept.
+
+They stand beside the states. What a killed process had drawn is in a journal until then.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from passk.core.errors import EngineError
+from passk.core.journal import Journal
+from passk.core.schemas import Sample, read_rows, write_rows
+from passk.engines.base import Engine, Request
+from passk.engines.loader import Loader, is_made
+from passk.engines.prompts import render
+from passk.training.checkpointing import Keeper
+from passk.training.data_order import seed_of
+from passk.training.task import Task
+
+log = logging.getLogger(__name__)
+
+FILE = "drawn.parquet"
+"""In the folder of states: Sample rows, in the order of problems."""
+
+TOLD_SECONDS = 30.0
+"""How often a log is told how far a draw is."""
+
+Key = tuple[str, int]
+"""A problem's id and the index of a response to it."""
+
+
+def draw_by_teacher(keeper: Keeper) -> None:
+    """Have another model write its responses, before the one that learns takes the memory.
+
+    Raises:
+        EngineError: the teacher cannot be loaded, or failed while at work.
+    """
+    teacher = keeper.task.teacher or {}
+    if teacher.get("kind") == "model":
+        document = {"engine": teacher["engine"], "model": teacher["model"]}
+        load = Loader(keeper.task.execution.get("threads"))
+        draw_once(keeper, lambda: load(document)[0])
+
+
+def draw_once(keeper: Keeper, engine: Callable[[], Engine]) -> list[Sample]:
+    """Return the responses to every problem of a training, drawn where they are not there yet.
+
+    Args:
+        keeper: the training and its folder.
+        engine: loads what draws them; not called where all are there.
+
+    Raises:
+        EngineError: the engine failed while at work, or left responses out.
+        OutputError: they cannot be written.
+    """
+    task, output = keeper.task, keeper.folder / "state" / FILE
+    with Journal(output, task.key, Sample, wait=True) as journal:
+        if not is_made(output, task.fields):
+            _draw(task, journal, engine)
+            write_rows(output, _in_order(task, journal.rows), _recipe(task))
+            journal.rows.clear()
+        journal.discard()
+    return read_rows(output, Sample)
+
+
+def _draw(task: Task, journal: Journal[Sample], engine: Callable[[], Engine]) -> None:
+    """Draw and journal what is not in the journal."""
+    total = len(task.problems) * task.settings["group"]
+    if requests := list(_requests(task, journal.rows)):
+        log.info("%s: drawing %d responses to imitate", task.training, total - len(journal.rows))
+        told = time.monotonic()
+        for row in engine().sample(requests, task.sampling):
+            journal.append(row)
+            if time.monotonic() - told > TOLD_SECONDS:
+                told = time.monotonic()
+                log.info("%s: %d of %d responses drawn", task.training, len(journal.rows), total)
+    if len(journal.rows) != total:
+        missing = total - len(journal.rows)
+        raise EngineError(f"{missing} of {total} responses never came", where=task.training)
+
+
+def _requests(task: Task, drawn: Mapping[Key, Sample]) -> Iterator[Request]:
+    """Yield what is still to be drawn; a response's seed derives from its problem and index."""
+    for problem in task.problems:
+        left = [i for i in range(task.settings["group"]) if (problem.id, i) not in drawn]
+        if left:
+            seeds = tuple(seed_of(task.key, "imitated", problem.id, i) for i in left)
+            yield Request(problem.id, render(task.template, problem), tuple(left), seeds)
+
+
+def _in_order(task: Task, rows: Mapping[Key, Sample]) -> list[Sample]:
+    """Return rows in the order of problems, then of indices."""
+    group = range(task.settings["group"])
+    return [rows[problem.id, index] for problem in task.problems for index in group]
+
+
+def _recipe(task: Task) -> dict[str, Any]:
+    """Return what made the file of responses."""
+    return {"stage": "train", "training": task.training, "fields": task.fields}

@@ -1,0 +1,146 @@
+"""vLLM drawing for a training: a second copy of the weights, in vLLM's own processes.
+
+Before it draws, the copy is handed the weights as they are: they are saved as transformers would
+load them, in memory where there is room, and vLLM reads them in place of those that it has.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from accelerate.utils import broadcast_object_list
+
+from passk.core.errors import EngineError
+from passk.core.gpus import VISIBLE
+from passk.core.registry import INSTALL
+from passk.engines.base import ModelSource
+from passk.engines.vllm import VllmEngine
+from passk.engines.vllm.data_parallel import share
+from passk.engines.vllm.engine import SingleVllmEngine
+from passk.training.checkpointing import saving
+from passk.training.task import Task
+
+GPU_SHARE = 0.3
+"""Share of a GPU's memory that vLLM takes beside the training, where the spec says none."""
+
+PASSED_ON = ("threads", "batch_size", "max_model_len", "entropy")
+"""What `execution` says to vLLM here; GPUs are the training's, one a process."""
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a name of its own is made in it
+"""Where files are kept in memory."""
+
+TOGETHER = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+"""With what begins in `TORCHRUN`: what tells a process that it is one of several."""
+
+TORCHRUN = ("MASTER_", "TORCHELASTIC_")
+
+CORES = "VLLM_CPU_OMP_THREADS_BIND"
+"""The cores that vLLM's CPU build computes on."""
+
+
+class VllmCopy:
+    """The copy of one training, or of one of its processes; vLLM starts at the first draw."""
+
+    def __init__(self, task: Task, size: int, accelerator: Any) -> None:
+        """Start nothing yet; `size` is that of the weights in bytes."""
+        self._task, self._size, self._accelerator = task, size, accelerator
+        self._engine: SingleVllmEngine | None = None
+        self._step: int | None = None
+
+    def at(self, step: int, save: Callable[[Path], None]) -> SingleVllmEngine:
+        """Return the engine with the weights as they are after a step.
+
+        Args:
+            step: the steps done: other weights than those of the last call are handed over.
+            save: writes model and tokenizer to a folder.
+
+        Raises:
+            EngineError: vLLM is not there, cannot start, or failed.
+            OutputError: the weights cannot be saved for it.
+        """
+        if self._engine is None:
+            self._engine = start(self._task)
+        if step != self._step:
+            with self._saved(save) as folder:
+                self._engine.reload(folder)
+            self._step = step
+        return self._engine
+
+    def stop(self) -> None:
+        """End vLLM; the next draw would start it again."""
+        if self._engine is not None:
+            self._engine.stop()
+        self._engine = self._step = None
+
+    @contextmanager
+    def _saved(self, save: Callable[[Path], None]) -> Iterator[Path]:
+        """Lend a folder with the weights: the first of the processes saves them for all."""
+        name = [""]
+        with ExitStack() as after:
+            if self._accelerator.is_main_process:
+                lent = tempfile.TemporaryDirectory(prefix="passk-", dir=place(self._size))
+                name = [after.enter_context(lent)]
+                with saving(Path(name[0])):
+                    save(Path(name[0]))
+            broadcast_object_list(name)
+            yield Path(name[0])
+            self._accelerator.wait_for_everyone()
+
+
+def start(task: Task) -> SingleVllmEngine:
+    """Return vLLM with the weights that a training starts from."""
+    try:
+        engine = VllmEngine.load(source_of(task))
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            "`train.engine: vllm` needs vLLM beside the packages of training",
+            where=task.training,
+            fix=f"{INSTALL['vllm']}, and there {INSTALL['trl']}",
+        ) from error
+    with alone():
+        engine.start(scoring=False)
+    return engine
+
+
+def source_of(task: Task) -> ModelSource:
+    """Return the start model as vLLM loads it for a training."""
+    execution = {k: task.execution[k] for k in PASSED_ON if k in task.execution}
+    execution["gpu_memory"] = task.execution.get("training_gpu_memory", GPU_SHARE)
+    dtype = "bfloat16" if task.source.dtype == "bfloat16" else "float32"
+    return replace(task.source, dtype=dtype, execution=execution)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Have what is started meanwhile know of one process, with this one's GPU or cores.
+
+    Among several (torchrun), vLLM would else take itself for one of them, and the first GPU.
+    """
+    before = dict(os.environ)
+    rank, count = int(before.get("LOCAL_RANK", 0)), int(before.get("LOCAL_WORLD_SIZE", 1))
+    if count > 1:
+        gpus, cores = share(ModelSource(""), rank, count)
+        os.environ[VISIBLE] = ",".join(gpus)
+        os.environ[CORES] = ",".join(map(str, cores))
+    for name in before:
+        if name in TOGETHER or name.startswith(TORCHRUN):
+            del os.environ[name]
+    try:
+        yield
+    finally:
+        for name in (VISIBLE, CORES):
+            os.environ.pop(name, None)
+        os.environ |= before
+
+
+def place(size: int) -> str | None:
+    """Return a folder in memory with ample room for so many bytes, or None for the usual place."""
+    ample = MEMORY.is_dir() and 2 * size < shutil.disk_usage(MEMORY).free
+    return str(MEMORY) if ample else None

@@ -1,0 +1,1 @@
+"""Multiple-choice and short answers."""

@@ -1,0 +1,208 @@
+"""A program on its way through the sandbox, seen by whoever judges it: the parent.
+
+Each follows `passk.verifiers.sandbox.runner.Attempt`. What a program sends is compared as it
+comes, so that the first wrong output ends the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from passk.verifiers.code.expectation import Expectation, Outputs
+from passk.verifiers.code.lines import Found, LineReader, without_end
+from passk.verifiers.code.problems import Calls
+from passk.verifiers.sandbox.request import End, Request
+
+PATIENCE = 0.02
+"""Seconds that results may be held back to be sent together, in a first try."""
+
+
+@dataclass(slots=True)
+class CallAttempt:
+    """A program whose function is called with every input of a problem.
+
+    A value that is too long to be sent in every run, and whose digest is not the expected one, may
+    still be equal: then the one test is run again, by the program and by the reference, in full.
+    Each of those runs has to send one line, so that neither can speak for the other.
+
+    Attributes:
+        program: its text.
+        expectation: what is expected of it.
+        seconds: wall-clock time allowed.
+        patience: how long results may be held back; 0 names the exact test that a run hangs in.
+    """
+
+    program: bytes
+    expectation: Expectation
+    seconds: float
+    patience: float = PATIENCE
+    lines: LineReader = field(init=False)
+    order: list[int] = field(default_factory=list)
+    fault: str = ""
+    unclear: tuple[int, str] | None = None
+    in_full: bool = False
+    full: list[str] = field(default_factory=list)
+    accepted: set[tuple[int, str]] = field(default_factory=set)
+    spent: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """Name of the inputs."""
+        return self.expectation.problem.key
+
+    @property
+    def inputs(self) -> Sequence[Any]:
+        """Argument lists of all tests."""
+        return self.expectation.problem.inputs
+
+    def request(self) -> Request:
+        """Return the next run: all tests, or one that is unclear in full, by either program."""
+        self.lines, program = LineReader(), self.program
+        if self.unclear is None:
+            self.order = self.expectation.order()
+        else:
+            self.order = [self.unclear[0]]
+            if self.full:
+                program = (self.expectation.problem.reference or "").encode("utf-8", "replace")
+        self.in_full = self.unclear is not None
+        return Request(
+            program,
+            "call",
+            self.seconds,
+            self.lines.token,
+            entry_point=self.expectation.problem.entry_point,
+            method=self.expectation.problem.method,
+            order=self.order,
+            patience=self.patience,
+            whole=self.in_full,
+        )
+
+    def receive(self, data: bytes) -> bool:
+        """Judge the outputs that have come; stop at the first that does not pass."""
+        at = self.lines.count
+        lines = self.lines.read(data)
+        if self.in_full:
+            self.full += lines[: max(0, 1 - at)]
+            return self.lines.count > 1
+        return any(self._stops(position, line) for position, line in enumerate(lines, start=at))
+
+    def _stops(self, position: int, line: str) -> bool:
+        """Take note of what is wrong with the line at a position; return whether anything is."""
+        if line.startswith("load "):
+            self.fault = f"the program raised {line[6:66]} before any test"
+        elif position >= len(self.order):
+            self.fault = "more results than tests"
+        elif not self.expectation.passes(self.order[position], line):
+            self._compare(self.order[position], line)
+        return bool(self.fault) or self.unclear is not None
+
+    def _compare(self, test: int, line: str) -> None:
+        """Compare a line with the expected one, unless that has to be done in full."""
+        if (test, line) in self.accepted:
+            return
+        if self.expectation.unclear(test, line):
+            self.unclear = (test, line)
+            return
+        self._judge(test, line)
+
+    def _judge(self, test: int, line: str, wanted: str | None = None) -> None:
+        """Take note of what is wrong with a line, if anything."""
+        fault = self.expectation.fault(test, line, wanted)
+        if fault is not None:
+            self.expectation.failed[test] += 1
+            self.fault = f"{self.expectation.name(test)}: {fault}"
+
+    def ended(self, end: End, *, excess: bool) -> Found | None:
+        """Return the verdict, or None where another run follows."""
+        self.spent += end.seconds
+        if self.in_full:
+            return self._ended_in_full(end, excess=excess)
+        if self.unclear is not None:
+            return None
+        if self.fault:
+            return Found("wrong", self.fault, self.spent)
+        if self.lines.finished and self.lines.count == len(self.order):
+            return Found("correct", f"passed {len(self.order)} tests", self.spent)
+        return self._without_end(end, excess=excess)
+
+    def _ended_in_full(self, end: End, *, excess: bool) -> Found | None:
+        """Go on from a run of one test: the program's, the reference's, then all tests again."""
+        assert self.unclear is not None  # noqa: S101
+        if self.lines.count > 1:
+            return Found("wrong", "more results than tests", self.spent)
+        if not (self.lines.finished and self.lines.count):
+            return self._without_end(end, excess=excess)
+        if len(self.full) == 1 and self.expectation.problem.reference is not None:
+            return None
+        test, line = self.unclear
+        wanted = self.full[1] if self.full[1:] else self.expectation.whole(test)
+        self._judge(test, self.full[0], wanted)
+        self.unclear, self.full = None, []
+        if self.fault:
+            return Found("wrong", self.fault, self.spent)
+        self.accepted.add((test, line))
+        return None
+
+    def _without_end(self, end: End, *, excess: bool) -> Found:
+        """Return the verdict on a run that did not come to its end."""
+        place = "after the last test"
+        if self.lines.count < len(self.order):
+            place = self.expectation.name(self.order[self.lines.count])
+            if end.late and self.patience:
+                place += " or soon after"
+        return without_end(end, self.seconds, place, excess=excess)
+
+    def lost(self, reason: str) -> Found:
+        """Return that the sandbox failed, not the program."""
+        return Found("error", reason, self.spent)
+
+
+@dataclass(slots=True)
+class ReferenceAttempt:
+    """A reference solution, whose outputs become the expected ones."""
+
+    program: bytes
+    problem: Calls
+    seconds: float
+    lines: LineReader = field(default_factory=LineReader)
+    outputs: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """Name of the inputs."""
+        return self.problem.key
+
+    @property
+    def inputs(self) -> Sequence[Any]:
+        """Argument lists of all tests."""
+        return self.problem.inputs
+
+    def request(self) -> Request:
+        """Return the one run: all tests in order."""
+        self.lines, self.outputs = LineReader(), []
+        order = range(len(self.problem.inputs))
+        name = self.problem.entry_point
+        return Request(self.program, "call", self.seconds, self.lines.token, name, order=order)
+
+    def receive(self, data: bytes) -> bool:
+        """Keep the outputs."""
+        self.outputs += self.lines.read(data)
+        return False
+
+    def ended(self, end: End, *, excess: bool) -> Outputs:
+        """Return the outputs, or why there are not all."""
+        raised = next((n for n, line in enumerate(self.outputs) if line[:1] not in "=~?#"), None)
+        if raised is not None:
+            fault = f"raised in test {raised}: {self.outputs[raised][:60]}"
+            return Outputs([], end.seconds, fault)
+        if self.lines.finished and len(self.outputs) == len(self.problem.inputs):
+            return Outputs(self.outputs, end.seconds)
+        place = f"test {len(self.outputs)}"
+        fault = without_end(end, self.seconds, place, excess=excess).detail
+        return Outputs([], end.seconds, fault)
+
+    def lost(self, reason: str) -> Outputs:
+        """Return that there are no outputs."""
+        return Outputs([], 0.0, reason)

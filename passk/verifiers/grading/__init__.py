@@ -1,0 +1,1 @@
+"""Grading of many responses: worker pool, deduplication, JSONL files."""

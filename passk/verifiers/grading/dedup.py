@@ -1,0 +1,211 @@
+"""Distinct (gold, answer) pairs, what is known of them, and which of them each row has.
+
+Memory holds some 700 bytes per distinct pair and eight per row: the answers, which may be a
+million programs, wait in an unnamed temporary file.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tempfile
+import time
+import weakref
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from passk.core.schemas import VerdictName
+from passk.verifiers.base import Verifier
+from passk.verifiers.grading.worker_pool import Result
+
+CACHED = 1 << 12
+"""Answers that are kept at hand when rows are read back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """What grading found of one response; the fields are those of `records.Verdict`."""
+
+    verdict: VerdictName
+    answer: str | None
+    answer_class: str | None
+    seconds: float
+    detail: str
+
+
+NO_ANSWER = Graded("no_answer", None, None, 0.0, "no answer found in the response")
+
+
+class Texts:
+    """Texts in a temporary file, by number."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed with this object)
+        weakref.finalize(self, self._file.close)
+        self._ends = array("q", [0])
+
+    def append(self, data: bytes) -> None:
+        """Add a text."""
+        self._file.write(data)
+        self._ends.append(self._ends[-1] + len(data))
+
+    def __getitem__(self, number: int) -> bytes:
+        """Return a text."""
+        self._file.flush()
+        begin, end = self._ends[number], self._ends[number + 1]
+        return os.pread(self._file.fileno(), end - begin, begin)
+
+
+class Ledger:
+    """Takes rows, tells which pairs are to be compared, and gives the rows back with verdicts."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        """Start with no rows."""
+        self.verifier = verifier
+        self.golds: dict[str, int] = {}
+        self.gold_texts: list[str] = []
+        self.gold_of = array("l")
+        self.places: dict[tuple[int, bytes], int] = {}
+        self.answers = Texts()
+        self.found: list[Result | None] = []
+        self.rows = array("q")
+        self.hard = array("q")
+        self.waiting: Counter[int] = Counter()
+        self.known = 0
+        self._content = hashlib.sha256()
+
+    def add(self, gold: str, response: str) -> None:
+        """Take a row; a pair that is seen for the first time is tried by the cheap rules."""
+        answer = self.verifier.extract(response)
+        place = -1
+        if answer is not None:
+            place = self._place(gold, answer)
+        self.rows.append(place)
+        if place >= 0 and self.found[place] is None:
+            self.waiting[place] += 1
+        else:
+            self.known += 1
+
+    def _place(self, gold: str, answer: str) -> int:
+        """Return the number of a pair."""
+        number = self.golds.setdefault(gold, len(self.golds))
+        if number == len(self.gold_texts):
+            self.gold_texts.append(gold)
+            self._content.update(hashlib.sha256(_encoded(gold)).digest())
+        data = _encoded(answer)
+        name = (number, hashlib.sha256(data).digest())
+        place = self.places.setdefault(name, len(self.found))
+        if place == len(self.found):
+            self._content.update(number.to_bytes(8, "little") + name[1])
+            self.gold_of.append(number)
+            self.answers.append(data)
+            self._first(gold, answer)
+        return place
+
+    def _first(self, gold: str, answer: str) -> None:
+        """Take note of a new pair, and of its verdict where a cheap rule has one."""
+        began = time.perf_counter()
+        outcome = self.verifier.quick(gold, answer)
+        if outcome is None:
+            self.hard.append(len(self.found))
+            self.found.append(None)
+            return
+        seconds = time.perf_counter() - began
+        self.found.append(Result(outcome.verdict, outcome.detail, outcome.answer_class, seconds))
+
+    def settle(self, place: int, result: Result) -> None:
+        """Take the pool's verdict; an answer that could not be compared keeps its cheap name."""
+        name = result.answer_class or self.verifier.canonical(self.answer(place))
+        self.found[place] = Result(result.verdict, result.detail, name, result.seconds)
+        self.known += self.waiting.pop(place, 0)
+
+    def answer(self, place: int) -> str:
+        """Return the answer of a pair."""
+        return self.answers[place].decode("utf-8", "surrogatepass")
+
+    def content(self) -> str:
+        """Return a digest of all pairs, in the order in which they came."""
+        return self._content.hexdigest()
+
+    def unsettled(self) -> Pairs:
+        """Return the pairs that have no verdict yet."""
+        return Pairs(self, [place for place in self.hard if self.found[place] is None])
+
+    def graded(self) -> Grades:
+        """Return the verdict of each row."""
+        return Grades(self)
+
+
+class Pairs(Sequence[tuple[str, str]]):
+    """(gold, answer) of some places of a ledger, read when they are asked for."""
+
+    def __init__(self, ledger: Ledger, places: list[int]) -> None:
+        """Keep the places."""
+        self.ledger, self.places = ledger, places
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, str]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[str, str]]: ...
+    def __getitem__(self, index: int | slice) -> tuple[str, str] | Sequence[tuple[str, str]]:
+        """Return a pair, or some of them."""
+        if isinstance(index, slice):
+            return Pairs(self.ledger, self.places[index])
+        place = self.places[index]
+        return self.ledger.gold_texts[self.ledger.gold_of[place]], self.ledger.answer(place)
+
+
+class Grades(Sequence[Graded]):
+    """The verdict of each row of a ledger, put together when it is asked for."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Keep the ledger; equal results that follow each other closely are one object."""
+        self.ledger = ledger
+        self._at = functools.lru_cache(CACHED)(self._graded)
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self.ledger.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Graded: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Graded]: ...
+    def __getitem__(self, index: int | slice) -> Graded | Sequence[Graded]:
+        """Return the verdict of a row, or of some."""
+        if isinstance(index, slice):
+            return [self._at(place) for place in self.ledger.rows[index]]
+        return self._at(self.ledger.rows[index])
+
+    def __iter__(self) -> Iterator[Graded]:
+        """Yield the verdict of each row."""
+        return map(self._at, self.ledger.rows)
+
+    def _graded(self, place: int) -> Graded:
+        """Return the verdict of a pair."""
+        if place < 0:
+            return NO_ANSWER
+        found = self.ledger.found[place]
+        assert found is not None  # noqa: S101
+        answer = self.ledger.answer(place)
+        return Graded(found.verdict, answer, found.answer_class, found.seconds, found.detail)
+
+    def verdicts(self) -> Counter[VerdictName]:
+        """Return how many rows there are of each verdict, without reading an answer."""
+        found = self.ledger.found
+        results = (found[place] if place >= 0 else None for place in self.ledger.rows)
+        return Counter(NO_ANSWER.verdict if r is None else r.verdict for r in results)
+
+
+def _encoded(text: str) -> bytes:
+    """Return a text as bytes, lone surrogates included."""
+    return text.encode("utf-8", "surrogatepass")

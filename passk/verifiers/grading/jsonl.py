@@ -1,0 +1,96 @@
+"""Rows of JSON lines to grade: read with the place of each, and written back with a verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from passk.core.errors import DataError, did_you_mean
+from passk.verifiers.grading.dedup import Graded
+
+KEYS = ("problem_id", "gold", "response")
+"""What each row to grade has."""
+
+MOST_LISTED = 5
+"""Problems that a message lists."""
+
+
+def rows_of(path: Path, needed: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield each row of a JSON-lines file with its `file:line`; blank lines are passed over."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield _row(line, f"{path}:{number}", needed), f"{path}:{number}"
+    except OSError as error:
+        raise DataError(f"cannot read: {error.strerror}", where=str(path)) from error
+
+
+def count_lines(path: Path) -> int:
+    """Return how many lines a file has; 0 where it cannot be read, which is told when it is."""
+    try:
+        with path.open("rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    except OSError:
+        return 0
+
+
+def _row(line: bytes, where: str, needed: Sequence[str]) -> dict[str, Any]:
+    """Return one line as a JSON object that has the keys that grading needs."""
+    fix = f"each line is a JSON object with {', '.join(map(repr, needed))}"
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not a line of JSON: {error}", where=where) from error
+    if not isinstance(row, dict):
+        raise DataError("not a JSON object", where=where, fix=fix)
+    missing = [key for key in needed if key not in row]
+    if missing:
+        raise DataError(
+            f"missing key {', '.join(map(repr, missing))}; present: {', '.join(row)}",
+            where=where,
+            fix=fix,
+        )
+    return row
+
+
+def gold_of(row: dict[str, Any], where: str, golds: Mapping[str, str]) -> str:
+    """Return the gold answer of a row's problem as JSON."""
+    problem_id = str(row["problem_id"])
+    if problem_id not in golds:
+        raise DataError(
+            f"the benchmark has no problem '{problem_id}'",
+            where=where,
+            fix=did_you_mean(problem_id, list(golds)[:MOST_LISTED]),
+        )
+    return golds[problem_id]
+
+
+def gold_text(row: dict[str, Any], where: str, check: Callable[[str], object]) -> str:
+    """Return the gold answer of a row as JSON."""
+    gold = json.dumps(row["gold"])
+    try:
+        check(gold)
+    except ValueError as error:
+        raise DataError(f"key 'gold': {error}", where=where) from error
+    return gold
+
+
+def response_of(row: dict[str, Any], where: str) -> str:
+    """Return the response of a row."""
+    response = row["response"]
+    if not isinstance(response, str):
+        raise DataError(f"key 'response': text is needed, not {response!r:.60}", where=where)
+    return response
+
+
+def json_line(row: dict[str, Any], found: Graded) -> bytes:
+    """Return a row with its verdict as one line; lone surrogates go back as escapes."""
+    row |= {"verdict": found.verdict, "answer": found.answer}
+    row |= {"answer_class": found.answer_class, "detail": found.detail}
+    try:
+        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(row).encode() + b"\n"

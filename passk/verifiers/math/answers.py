@@ -1,0 +1,81 @@
+"""What an answer says: a formula, words, an equation, or several of those in brackets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from passk.verifiers.math.expr_tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A number or formula.
+
+    Attributes:
+        tree: the expression, without percent sign, degree sign and unit.
+        percent: whether a percent sign stands behind it.
+        unit: what stands behind it as its unit, or `_8` for digits in base 8, or "".
+        places: decimal places where it is written as a decimal, else None.
+        digits: significant digits where it is written as a decimal, else 0.
+    """
+
+    tree: Tree
+    percent: bool = False
+    unit: str = ""
+    places: int | None = None
+    digits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Several answers in brackets, or in none.
+
+    Attributes:
+        left, right: the brackets: `(` `)` `[` `]`, `{` `}` for a set, `|` `|` for the rows of a
+            matrix, `u` for a union, and empty for a bare list.
+        items: what stands between them.
+    """
+
+    left: str
+    right: str
+    items: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    r"""An answer with the name that it was given: `x = 5`, `f(x) = 2x`, `x \in [0,1]`.
+
+    Attributes:
+        name: the name, as text.
+        answer: what it is equal to, or lies in.
+        relation: both sides, where both are formulas.
+    """
+
+    name: str
+    answer: Answer
+    relation: Relation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """An equation between two formulas."""
+
+    left: Tree
+    right: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """An answer in words, in lower case without spaces and full stops."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Text that is none of the above."""
+
+    text: str
+
+
+Answer = Scalar | Group | Named | Relation | Words | Unread

@@ -1,0 +1,53 @@
+"""Trees of expressions, and the rules by which some of them are put together.
+
+A tree is a nested tuple: `("num", Fraction)`, `("var", name)`, `("call", function, argument, ...)`
+or an operation with its operands: `add sub mul div pow neg pm mp root abs floor ceil fact`, and
+`group` (brackets around a quotient).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from passk.verifiers.math.lexer import UnreadableError
+
+Tree = tuple[Any, ...]
+
+
+def part_of_name(tree: Tree) -> str:
+    """Return a tree as part of a name (of a derivative, a vector); only names and products can."""
+    if tree[0] == "var":
+        return str(tree[1])
+    if tree[0] == "call" and len(tree) == 2:  # noqa: PLR2004
+        return str(tree[1])
+    if tree[0] == "mul":
+        return part_of_name(tree[1]) + part_of_name(tree[2])
+    if tree[0] == "call" and str(tree[1]).startswith("apply "):
+        return f"{tree[1]}({tree[2]})"
+    raise UnreadableError("no name")
+
+
+def quotient_of(above: Tree, below: Tree) -> Tree:
+    """Return a quotient; `dx/dt` is no quotient of products with a common d."""
+    if _first(above) == _first(below) and _first(above) in (("var", "d"), ("var", "partial")):
+        raise UnreadableError("a derivative")
+    return ("group", ("div", above, below))
+
+
+def _first(tree: Tree) -> Tree:
+    """Return the leftmost factor."""
+    while tree[0] in ("mul", "pow", "group", "div"):
+        tree = tree[1]
+    return tree
+
+
+def mixed_number(whole: Tree, part: Tree, *, must: bool) -> Tree:
+    """Return the sum that a mixed number such as 1 4/5 stands for."""
+    inner = part[1] if part[0] == "group" else part
+    if inner[0] == "div" and inner[1][0] == inner[2][0] == "num":
+        above, below = inner[1][1], inner[2][1]
+        if whole[1].denominator == 1 and 0 <= above < below:
+            return ("add", whole, part)
+    if must or (inner[0] == "div" and inner[1][0] == inner[2][0] == "num"):
+        raise UnreadableError("neither a mixed number nor a product")
+    return ("mul", whole, part)

@@ -1,0 +1,27 @@
+"""How programs are isolated: one of three tiers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+TierName = Literal["namespaces", "landlock", "unsafe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """How programs are isolated.
+
+    Attributes:
+        name: see the module's table.
+        tool: the program that sets it up (`bwrap`, `setpriv`), or "".
+        refused: better tiers that this machine does not allow, and why.
+    """
+
+    name: TierName
+    tool: str = ""
+    refused: tuple[tuple[str, str], ...] = ()
+
+    def recipe(self) -> dict[str, Any]:
+        """Return what a recipe records of the isolation that programs ran in."""
+        return {"tier": self.name, "tool": self.tool, "refused": dict(self.refused)}

@@ -1,0 +1,1 @@
+"""What a job needs: memory, GPUs, time and cost."""

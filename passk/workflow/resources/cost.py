@@ -1,0 +1,170 @@
+"""What is still to be spent: tokens, hours and disk, from what earlier shards really took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from passk.core.artifacts import read_json, read_recipe
+from passk.core.errors import DataError
+from passk.spec.models import Model, Sampler
+from passk.workflow.cells import Cell, Scoring
+from passk.workflow.plan import Plan
+from passk.workflow.trainings import Training
+
+ASSUMED_TOKENS_PER_SECOND = {"fake": 100_000.0, "transformers": 100.0, "vllm": 2_500.0}
+"""Engine -> response tokens per second of one job, assumed before anything was recorded: on one
+80 GB GPU with a 7B model for vllm, on two CPU cores with a 135M model for transformers."""
+
+ASSUMED_TOKEN_SHARE = 0.1
+"""Share of max_tokens that a response is assumed to take where its benchmark does not say."""
+
+ASSUMED_SCORED_PER_SECOND = {"fake": 100_000.0, "transformers": 500.0, "vllm": 10_000.0}
+"""Engine -> response tokens that one job scores per second, assumed likewise."""
+
+ASSUMED_TRAINED_PER_SECOND = {"transformers": 100.0, "vllm": 1_000.0}
+"""Engine -> response tokens that one job draws and learns from per second, assumed likewise."""
+
+DEFAULT_TOKENS = 1024
+"""Response tokens assumed of a reference, which no sampler limits."""
+
+BYTES_PER_TOKEN = 5.0
+"""Compressed bytes on disk per response token: its id and its text."""
+
+SHARDS_READ = 8
+"""Recipes that are read per cell: enough for a mean, and quick with ten thousand shards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one response costs.
+
+    Attributes:
+        tokens: response tokens.
+        seconds: seconds of one job.
+        bytes: bytes on disk.
+        basis: where the numbers come from.
+    """
+
+    tokens: float
+    seconds: float
+    bytes: float
+    basis: str
+
+
+def rates(plan: Plan, cell: Cell, near: Iterable[str]) -> Rates:
+    """Return what a response of a cell costs.
+
+    Recorded by the cell's own shards, else by the cells `near` it (same model and benchmark),
+    else assumed.
+    """
+    own = _recorded(plan, [f"{cell.id}/samples"], "this cell's shards")
+    others = [f"{name}/samples" for name in near]
+    recorded = own or _recorded(plan, others, "other cells of this model and benchmark")
+    return recorded or _assumed(cell, cell.sampler, ASSUMED_TOKENS_PER_SECOND)
+
+
+def scoring_rates(plan: Plan, scoring: Scoring) -> Rates:
+    """Return what scoring a response costs: recorded under the same scorer, else assumed."""
+    folder = Path(plan.layout.store) / "cells"
+    scored = folder.glob(f"*.{scoring.use.name}.*/scores/{scoring.model.name}-*")
+    near = [str(path.relative_to(folder)) for path in sorted(scored)]
+    recorded = _recorded(plan, near, "shards scored by this model")
+    sampler = scoring.cell.sampler if scoring.cell else None
+    return recorded or _assumed(scoring, sampler, ASSUMED_SCORED_PER_SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRate:
+    """What a step of training costs: seconds of one job, and where the number comes from."""
+
+    seconds: float
+    basis: str
+
+
+def step_rate(plan: Plan, training: Training) -> StepRate:
+    """Return what a step costs: as recorded of this training, else of its like, else assumed."""
+    folder = Path(plan.layout.store) / "trainings"
+    near = {
+        "this training's checkpoints": [folder / training.id],
+        f"other trainings of '{training.series}'": folder.glob(f"{training.series}*"),
+        f"other trainings by {training.method}": folder.glob("*"),
+    }
+    for basis, folders in near.items():
+        found = [r for one in folders for r in _checkpoint_recipes(one, training.method)]
+        steps = sum(int(recipe["trained_steps"]) for recipe in found)
+        if steps:
+            seconds = sum(float(recipe["step_seconds"]) for recipe in found)
+            return StepRate(seconds / steps, f"recorded: {steps} steps of {basis}")
+    tokens = _step_tokens(training)
+    speed = ASSUMED_TRAINED_PER_SECOND.get(training.model.engine, 100.0)
+    basis = f"assumed: {tokens:,.0f} tokens a step, {speed:,.0f} tokens/s"
+    return StepRate(tokens / speed, basis)
+
+
+def _checkpoint_recipes(folder: Path, method: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the recipes of checkpoints that say how long they took, of trainings by a method."""
+    for path in sorted(folder.glob("step-*/recipe.json"))[:SHARDS_READ]:
+        try:
+            recipe = read_json(path)
+        except DataError:
+            continue
+        known = (
+            isinstance(recipe, dict) and recipe.get("step_seconds") and recipe.get("trained_steps")
+        )
+        if known and recipe.get("fields", {}).get("method") == method:
+            yield recipe
+
+
+def _step_tokens(training: Training) -> float:
+    """Return the response tokens to expect of a step."""
+    most = float(training.settings.get("max_tokens", DEFAULT_TOKENS))
+    expected = training.benchmark.expected_tokens or ASSUMED_TOKEN_SHARE * most
+    each = 1 if training.teacher else int(training.settings["group"])
+    return float(training.settings["prompts"]) * each * min(most, expected)
+
+
+def _recorded(plan: Plan, folders: Iterable[str], basis: str) -> Rates | None:
+    """Return the mean cost per response in the recipes of some folders of cells."""
+    found = []
+    for name in folders:
+        folder = Path(plan.layout.store) / "cells" / name
+        for path in sorted(folder.glob("*.parquet"))[:SHARDS_READ]:
+            recipe = read_recipe(path)
+            if recipe is not None and recipe.get("drawn_responses"):
+                found.append((recipe, path.stat().st_size))
+    if not found:
+        return None
+    responses = sum(recipe["responses"] for recipe, _ in found)
+    drawn = sum(recipe["drawn_responses"] for recipe, _ in found)
+    return Rates(
+        tokens=sum(recipe["tokens"] for recipe, _ in found) / responses,
+        seconds=sum(_seconds(recipe) for recipe, _ in found) / drawn,
+        bytes=sum(size for _, size in found) / responses,
+        basis=f"recorded: {len(found)} of {basis}",
+    )
+
+
+def _seconds(recipe: Mapping[str, Any]) -> float:
+    """Return the seconds that a shard's job took, loading included."""
+    return float(recipe.get("draw_seconds", 0)) + float(recipe.get("load_seconds", 0))
+
+
+def _assumed(work: Cell | Scoring, sampler: Sampler | None, speeds: Mapping[str, float]) -> Rates:
+    """Return a cost before anything was recorded."""
+    most = sampler.max_tokens if sampler else DEFAULT_TOKENS
+    expected = work.use.expected_tokens or work.benchmark.expected_tokens
+    tokens = min(float(most), expected or ASSUMED_TOKEN_SHARE * most)
+    speed = speeds.get(work.model.engine, 1_000.0)
+    basis = f"assumed: {tokens:.0f} tokens a response, {speed:,.0f} tokens/s"
+    return Rates(tokens, tokens / speed, BYTES_PER_TOKEN * tokens, basis)
+
+
+def gpus(model: Model) -> int:
+    """Return the GPUs that a job of a model takes, where there are any."""
+    count = 1
+    for kind in ("tensor_parallel", "pipeline_parallel", "data_parallel"):
+        count *= int(model.execution.get(kind, 1))
+    return count

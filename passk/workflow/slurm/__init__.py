@@ -1,0 +1,1 @@
+"""Slurm: partitions, the queue, a watchdog."""

@@ -1,0 +1,71 @@
+"""The last look before the first job: does it fit, is anybody else at work on the same files?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from passk.core.artifacts import digest
+from passk.core.errors import PasskError
+from passk.workflow.plan import Plan
+from passk.workflow.resources.jobs import Jobs
+from passk.workflow.slurm import queue
+from passk.workflow.slurm.partitions import Partition, ask_slurm, read_partitions
+from passk.workflow.slurm.watchdog import start_watching
+from passk.workflow.snakemake.locks import hold
+
+
+def begin(jobs: Jobs, workflow: Any, outputs: Sequence[str], since: float) -> FileIO:
+    """Check that a run can begin and hold what it will write; the file must stay open.
+
+    A run on Slurm is watched over from here to its end.
+
+    Args:
+        jobs: what the plan's jobs ask for.
+        workflow: Snakemake's; the settings of its Slurm plugin name a partition file.
+        outputs: files that the run will write.
+        since: when the run looked at what there was.
+
+    Raises:
+        PasskError: a job fits into no partition, another run is at work on the same files, or
+            jobs of a run that is gone are still in the queue.
+    """
+    settings = workflow.executor_settings
+    on_slurm = hasattr(settings, "partition_config")
+    if on_slurm:
+        jobs.limit(partitions_of(settings.partition_config))
+    held = hold(jobs.plan.layout, outputs, str(jobs.plan.experiment.file), since)
+    if on_slurm:
+        refuse_left_over(jobs.plan)
+        start_watching(targets(jobs.plan), str(jobs.plan.experiment.file), workflow)
+    return held
+
+
+def partitions_of(file: str | Path | None) -> Sequence[Partition]:
+    """Return the partitions that a file names, or else those that Slurm names."""
+    return read_partitions(Path(file)) if file else ask_slurm()
+
+
+def targets(plan: Plan) -> set[str]:
+    """Return what comments of a plan's jobs name: cells, references, scorers, problems, trainings.
+
+    Jobs that make several files have a digest in place of the cell or scorer.
+    """
+    scorers = {scoring.model.name for scoring in plan.scorings.values()}
+    runs = {f"_{digest(name)}_" for name in (*plan.cells, *scorers)}
+    references = {target for target, _ in plan.scorings}
+    return {*plan.cells, *references, *plan.problems, *plan.trainings, *runs}
+
+
+def refuse_left_over(plan: Plan) -> None:
+    """Raise where jobs of an earlier run are still in the queue: they write the same files."""
+    left = [job for job in queue.queued(targets(plan)) if job.state != "COMPLETING"]
+    if left:
+        some = ", ".join(job.id for job in left[:5]) + (", ..." if len(left) > 5 else "")  # noqa: PLR2004
+        raise PasskError(
+            f"{len(left)} jobs of an earlier run are still in the queue ({some})",
+            where=str(plan.experiment.file),
+            fix=f"passk cancel {plan.experiment.file}, then the same command again",
+        )

@@ -1,0 +1,1 @@
+"""What is done, stale, running or failed, and why."""

@@ -1,0 +1,252 @@
+"""`passk plan`: what is there, what is missing or stale and why, and what is still to be spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from passk.core.artifacts import read_json
+from passk.core.errors import DataError
+from passk.core.journal import finished_rows
+from passk.core.progress import duration
+from passk.engines.loader import shard_key
+from passk.spec.models import Model
+from passk.workflow.cells import Cell, Scoring, shard_range
+from passk.workflow.contamination import unseen_overlap
+from passk.workflow.plan import Plan
+from passk.workflow.resources.cost import Rates, gpus, rates, scoring_rates
+from passk.workflow.status.sample_warnings import drawn_warnings
+from passk.workflow.status.training_report import preview_training, training_lines
+from passk.workflow.status.why_stale import (
+    known_cells,
+    known_trainings,
+    missing,
+    why_cell,
+    why_verdicts,
+)
+from passk.workflow.task_files import experiment_document
+
+NOTHING_LEFT: dict[str, Any] = {
+    "responses_left": 0,
+    "tokens_left": 0,
+    "hours_left": 0.0,
+    "gpu_hours_left": 0.0,
+    "bytes_left": 0,
+    "basis": "imported",
+}
+"""What an imported cell still costs."""
+
+
+def preview(plan: Plan) -> dict[str, Any]:
+    """Return the state of every part of a plan as plain JSON; nothing is written or run."""
+    known, trained = known_cells(plan), known_trainings(plan)
+    trainings = [preview_training(plan, one, trained) for one in plan.trainings.values()]
+    cells = [_preview_cell(plan, cell, known) for cell in plan.cells.values()]
+    scores = [_preview_scores(plan, scoring) for scoring in plan.scorings.values()]
+    keys = ("responses_left", "tokens_left", "hours_left", "gpu_hours_left", "bytes_left")
+    return {
+        "name": plan.experiment.name,
+        "spec": str(plan.experiment.file),
+        "outputs": plan.layout.root,
+        "trainings": trainings,
+        "cells": cells,
+        "scores": scores,
+        "analysis": _preview_analysis(plan, [*trainings, *cells], scores),
+        "total": {
+            "steps_left": sum(part["steps_left"] for part in trainings),
+            **{key: sum(part[key] for part in (*trainings, *cells, *scores)) for key in keys},
+        },
+        "warnings": [
+            *plan.warnings(),
+            *drawn_warnings(plan),
+            *unseen_overlap(plan.cells.values(), plan.trainings.values()),
+        ],
+    }
+
+
+def _preview_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one cell's state: present, partial (samples or verdicts missing) or missing."""
+    shards, absent = cell.shards(), missing(plan.samples_of(cell))
+    ungraded = missing(plan.verdicts_of(cell))
+    if cell.counts_alone:
+        absent = missing([plan.counts_of(cell)])
+    journaled = sum(_journaled(cell, path) for path in absent)
+    problems = cell.identity.problems
+    left = max(0, len(absent) * cell.use.shard * (problems or 0) - journaled)
+    cost = rates(plan, cell, [name for name in known if name.startswith(_near(cell))])
+    return {
+        "id": cell.id,
+        "state": "present" if not (absent or ungraded) else _state(len(absent), len(shards) or 1),
+        "why": _why(plan, cell, absent, ungraded, known),
+        "problems": problems,
+        "n": cell.use.n,
+        "shards": len(shards),
+        "shards_missing": len(absent),
+        "shards_ungraded": len(ungraded),
+        "responses": cell.use.n * (problems or 0),
+        "responses_journaled": journaled,
+        "imported": str(cell.imported.folder) if cell.imported else None,
+        **(_left(left, cost, cell.model) if cell.imported is None else NOTHING_LEFT),
+    }
+
+
+def _journaled(cell: Cell, path: str) -> int:
+    """Return how many responses of a missing shard a killed job has left in its journal."""
+    if cell.counts_alone:
+        return 0
+    return finished_rows(Path(path), shard_key(cell.fields, shard_range(Path(path).stem)))
+
+
+def _left(responses: int, cost: Rates, model: Model) -> dict[str, Any]:
+    """Return what so many responses still cost."""
+    hours = responses * cost.seconds / 3600
+    return {
+        "responses_left": responses,
+        "tokens_left": round(responses * cost.tokens),
+        "hours_left": hours,
+        "gpu_hours_left": hours * gpus(model) if model.engine == "vllm" else 0.0,
+        "bytes_left": round(responses * cost.bytes),
+        "basis": cost.basis,
+    }
+
+
+def _near(cell: Cell) -> str:
+    """Return how the ids of cells of the same model and benchmark begin."""
+    return f"{cell.model.name}.{cell.use.name}."
+
+
+def _state(absent: int, shards: int) -> str:
+    """Return the state of a cell that is not present in full."""
+    return "missing" if absent == shards else "partial" if absent else "stale"
+
+
+def _why(
+    plan: Plan,
+    cell: Cell,
+    absent: list[str],
+    ungraded: list[str],
+    known: Mapping[str, Mapping[str, Any]],
+) -> list[str]:
+    """Return the reasons for which a cell is not present."""
+    reasons = []
+    shards = cell.shards()
+    if cell.imported is not None and absent:
+        reasons.append(f"imported from {cell.imported.folder}, to be adopted at no cost")
+    elif absent and len(absent) == len(shards):
+        reasons.append(why_cell(cell, known))
+    elif absent:
+        there = [
+            s for s, path in zip(shards, plan.samples_of(cell), strict=True) if path not in absent
+        ]
+        drawn = max(shard_range(shard).stop for shard in there)
+        grown = drawn == cell.use.shard * len(there)
+        reasons.append(f"n {drawn} → {cell.use.n}" if grown else f"{len(absent)} shards missing")
+    if set(ungraded) - {_verdict_path(plan, cell, path) for path in absent}:
+        reasons.append(f"verdicts: {why_verdicts(plan, cell)}")
+    return reasons
+
+
+def _verdict_path(plan: Plan, cell: Cell, samples: str) -> str:
+    """Return the verdict file that belongs to a sample file."""
+    return plan.layout.verdicts(cell.id, cell.verdicts, Path(samples).stem)
+
+
+def _preview_scores(plan: Plan, scoring: Scoring) -> dict[str, Any]:
+    """Return one scoring task's state."""
+    absent = missing(plan.scores_of(scoring))
+    state = "present" if not absent else _state(len(absent), len(scoring.shards))
+    journaled = sum(finished_rows(Path(path)) for path in absent)
+    wanted = sum(_scored(scoring, Path(path).stem) for path in absent)
+    left = max(0, wanted * (scoring.identity.problems or 0) - journaled)
+    return {
+        "target": scoring.target,
+        "scorer": scoring.scorer,
+        "state": state,
+        "shards": len(scoring.shards),
+        "shards_missing": len(absent),
+        "responses_journaled": journaled,
+        **_left(left, scoring_rates(plan, scoring), scoring.model),
+    }
+
+
+def _scored(scoring: Scoring, shard: str) -> int:
+    """Return the responses per problem that are scored of a shard."""
+    if scoring.cell is None:
+        return 1
+    return min(shard_range(shard).stop, scoring.per_problem) - shard_range(shard).start
+
+
+def _preview_analysis(
+    plan: Plan, parts: list[dict[str, Any]], scores: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the state of tables, figures and report."""
+    report = Path(plan.layout.experiment(plan.experiment.name, "report.html"))
+    if not report.is_file():
+        return {"state": "missing", "why": ["never made"], "report": str(report)}
+    states = [(part["id"], part["state"]) for part in parts]
+    states += [(f"perplexity of {score['target']}", score["state"]) for score in scores]
+    reasons = [f"{name} is {state}" for name, state in states if state != "present"]
+    try:
+        made = read_json(Path(plan.layout.experiment(plan.experiment.name, "plan.json")))
+    except DataError:
+        made = {}
+    changed = [key for key, value in experiment_document(plan).items() if made.get(key) != value]
+    if changed:
+        reasons.append(f"changed in the spec: {', '.join(changed)}")
+    return {
+        "state": "stale" if reasons else "present",
+        "why": reasons,
+        "report": str(report),
+    }
+
+
+def to_text(found: Mapping[str, Any]) -> str:
+    """Return a preview for people."""
+    lines = [f"{found['name']} ({found['spec']})", ""]
+    lines.extend(line for training in found["trainings"] for line in training_lines(training))
+    for cell in found["cells"]:
+        lines.append(f"  {cell['state']:8} {cell['id']}  n = {cell['n']}, {_size(cell)}")
+        lines.extend(f"           why: {reason}" for reason in cell["why"])
+        unknown = cell["problems"] is None and cell["shards_missing"] and not cell["imported"]
+        if cell["responses_left"] or unknown:
+            lines.append(f"           left: {_spending(cell)}  [{cell['basis']}]")
+    for score in found["scores"]:
+        done = score["shards"] - score["shards_missing"]
+        name = f"perplexity of {score['target']} under {score['scorer']}"
+        lines.append(f"  {score['state']:8} {name}  {done}/{score['shards']} shards")
+        if score["responses_left"]:
+            lines.append(f"           left: {_spending(score)}  [{score['basis']}]")
+    analysis = found["analysis"]
+    lines.append(f"  {analysis['state']:8} {analysis['report']}")
+    lines.extend(f"           why: {reason}" for reason in analysis["why"])
+    lines.extend(["", f"still to be spent: {_spending(found['total'])}"])
+    lines.extend(f"warning: {warning}" for warning in found["warnings"])
+    return "\n".join(lines)
+
+
+def _size(cell: Mapping[str, Any]) -> str:
+    """Return a cell's size in words."""
+    count = "unknown" if cell["problems"] is None else f"{cell['problems']:,}"
+    if cell["imported"] and not cell["shards"]:
+        return f"{count} problems, imported counts"
+    done = cell["shards"] - cell["shards_missing"]
+    if cell["imported"]:
+        return f"{count} problems, imported, {done}/{cell['shards']} shards adopted"
+    return f"{count} problems, {done}/{cell['shards']} shards drawn"
+
+
+def _spending(cost: Mapping[str, Any]) -> str:
+    """Return what is still to be spent in words."""
+    gpu = f", {cost['gpu_hours_left']:,.1f} GPU-hours" if cost["gpu_hours_left"] else ""
+    steps = f"{cost['steps_left']:,} steps of training, " if cost.get("steps_left") else ""
+    return (
+        f"{steps}{cost['responses_left']:,} responses, {cost['tokens_left']:,} tokens, "
+        f"{duration(cost['hours_left'] * 3600)} of one job at a time{gpu}, "
+        f"{_megabytes(cost['bytes_left'])}"
+    )
+
+
+def _megabytes(count: float) -> str:
+    """Return bytes in a unit that people read."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"  # noqa: PLR2004

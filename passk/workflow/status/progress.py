@@ -1,0 +1,163 @@
+"""How far a run is, from its files and the scheduler: at any time, and from any shell.
+
+Files say most: a shard is done where it stands, and is being drawn where a process holds its
+journal. The scheduler, where there is one, adds what waits in its queue.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from passk.core.errors import PasskError
+from passk.core.progress import duration
+from passk.workflow import Plan
+from passk.workflow.slurm import queue as slurm
+from passk.workflow.snakemake.locks import describe, live_runs
+from passk.workflow.snakemake.startup import targets
+from passk.workflow.status.logs import failure_of, newest_logs, rate_of
+from passk.workflow.status.work_units import Unit, later_jobs, sampling, scoring_units, training
+from passk.workflow.trainings import Training
+
+WATCH_SECONDS = 10.0
+"""Seconds between two looks of `passk status --watch`."""
+
+STATES = ("done", "running", "failed", "queued", "waiting")
+"""Of a shard: it stands; a process has it; its last try failed; in the scheduler's queue; else."""
+
+
+def status(plan: Plan) -> dict[str, Any]:
+    """Return where every training, cell and scoring task of a plan stands, as plain JSON."""
+    jobs, scheduler = _queue(plan)
+    logs = newest_logs(plan)
+    queue = {job.comment: job for job in jobs}
+    trained = [_training(plan, task, queue, logs) for task in plan.trainings.values()]
+    cells = [_state(sampling(plan, cell), queue, logs) for cell in plan.cells.values()]
+    scores = [_state(unit, queue, logs) for unit in scoring_units(plan)]
+    for cell, found in zip(plan.cells.values(), cells, strict=True):
+        verdicts = plan.verdicts_of(cell)
+        found["graded"] = _present([Path(path) for path in verdicts])
+        found["counted"] = Path(plan.counts_of(cell)).is_file()
+    report = Path(plan.layout.experiment(plan.experiment.name, "report.html"))
+    parts = [*trained, *cells, *scores]
+    failures = [failure for part in parts for failure in part["failures"]]
+    failures += [
+        failure
+        for output, job in later_jobs(plan)
+        if not output.exists() and (failure := failure_of(output.stem, [job], logs))
+    ]
+    return {
+        "name": plan.experiment.name,
+        "runs": live_runs(plan.layout),
+        "scheduler": scheduler,
+        "trainings": trained,
+        "cells": cells,
+        "scores": scores,
+        "total": _total([*cells, *scores]),
+        "failures": sorted(failures, key=lambda failure: failure["when"]),
+        "report": str(report) if report.is_file() else None,
+        "done": report.is_file() and all(p["shards"]["done"] == p["shards"]["all"] for p in parts),
+    }
+
+
+def _queue(plan: Plan) -> tuple[list[slurm.Job], str]:
+    """Return the plan's jobs in the queue, and how the scheduler is."""
+    if not slurm.present():
+        return [], "none"
+    try:
+        jobs = slurm.queued(targets(plan))
+    except PasskError as error:
+        return [], error.what
+    running = sum(job.state == "RUNNING" for job in jobs)
+    return jobs, f"{running} jobs running, {len(jobs) - running} in the queue"
+
+
+def _state(unit: Unit, queue: Mapping[str, slurm.Job], logs: Mapping[str, Path]) -> dict[str, Any]:
+    """Return where a unit stands."""
+    missing = {shard for shard, path in unit.outputs.items() if not path.is_file()}
+    counts = dict.fromkeys(STATES, 0) | {"done": len(unit.outputs) - len(missing)}
+    rows = sum(unit.responses[shard] for shard in unit.outputs if shard not in missing)
+    failures, running = [], set()
+    for shard in sorted(missing):
+        output, jobs = unit.outputs[shard], unit.jobs[shard]
+        rows += min(unit.finished(output), unit.responses[shard])
+        job = next((queue[name.comment] for name in jobs if name.comment in queue), None)
+        if unit.held(output):
+            counts["running"] += 1
+            running |= {logs[name.log] for name in jobs if name.log in logs}
+        elif job:
+            counts["running" if job.state == "RUNNING" else "queued"] += 1
+        elif failure := failure_of(shard, jobs, logs):
+            counts["failed"] += 1
+            failures.append(failure)
+        else:
+            counts["waiting"] += 1
+    total, rate = sum(unit.responses.values()), sum(rate_of(log) for log in running)
+    return {
+        "name": unit.name,
+        "shards": {"all": len(unit.outputs), **counts},
+        "responses": total,
+        "responses_done": rows,
+        "per_second": rate,
+        "seconds_left": (total - rows) / rate if rate else None,
+        "failures": failures,
+    }
+
+
+def _training(
+    plan: Plan, task: Training, queue: Mapping[str, slurm.Job], logs: Mapping[str, Path]
+) -> dict[str, Any]:
+    """Return where a training stands: its shards are checkpoints."""
+    found = _state(training(plan, task), queue, logs)
+    steps, done = found.pop("responses"), found.pop("responses_done")
+    return {**found, "steps": steps, "steps_done": done}
+
+
+def _total(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sum over all parts."""
+    keys = ("responses", "responses_done", "per_second")
+    total: dict[str, Any] = {key: sum(part[key] for part in parts) for key in keys}
+    left, rate = total["responses"] - total["responses_done"], total["per_second"]
+    shards = {key: sum(part["shards"][key] for part in parts) for key in ("all", *STATES)}
+    return {**total, "shards": shards, "seconds_left": left / rate if rate else None}
+
+
+def _present(paths: Iterable[Path]) -> int:
+    """Return how many of some files are there."""
+    return sum(path.is_file() for path in paths)
+
+
+def to_text(found: Mapping[str, Any]) -> str:
+    """Return a status for people."""
+    lines = [f"{found['name']}  {time.strftime('%H:%M:%S')}"]
+    lines += [f"  at work: {describe(run)}" for run in found["runs"]]
+    if not found["runs"]:
+        lines.append("  no run is at work")
+    if found["scheduler"] != "none":
+        lines.append(f"  Slurm: {found['scheduler']}")
+    heading = f"  {'done':>9} {'run':>5} {'fail':>5} {'queue':>5} {'wait':>5}  "
+    if found["trainings"]:
+        lines += ["", f"{heading}steps", *map(_line, found["trainings"])]
+    lines += ["", f"{heading}responses"]
+    lines += [_line(part) for part in (*found["cells"], *found["scores"])]
+    lines.append(_line({"name": "all", **found["total"]}))
+    if found["failures"]:
+        last = found["failures"][-1]
+        lines += ["", f"  last failure: {last['message']}", f"           log: {last['log']}"]
+        lines += [f"    | {line}" for line in last["tail"]]
+    lines += ["", f"  report: {found['report'] or 'not made yet'}"]
+    return "\n".join(lines)
+
+
+def _line(part: Mapping[str, Any]) -> str:
+    """Return one part's line."""
+    shards, unit = part["shards"], "steps" if "steps" in part else "responses"
+    rate = f", {part['per_second']:.3g}/s" if part["per_second"] else ""
+    left = f", {duration(part['seconds_left'])} left" if part["seconds_left"] else ""
+    return (
+        f"  {shards['done']:>4}/{shards['all']:<4} {shards['running']:>5} {shards['failed']:>5} "
+        f"{shards['queued']:>5} {shards['waiting']:>5}  "
+        f"{part[f'{unit}_done']:,}/{part[unit]:,}{rate}{left}  {part['name']}"
+    )

@@ -1,0 +1,59 @@
+"""What the responses drawn so far should be warned of, from the recipes beside their files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from passk.core.artifacts import read_recipe
+from passk.workflow.cells import Cell, base_of
+from passk.workflow.plan import Plan
+
+TRUNCATION_LIMIT = 0.05
+"""Share of drawn responses cut at max_tokens above which a plan warns."""
+
+
+def drawn_warnings(plan: Plan) -> Iterator[str]:
+    """Yield what drawn responses say against going on: truncation, repeats, other prompts."""
+    drawn = {cell.id: list(_recipes(plan, cell)) for cell in plan.cells.values()}
+    for cell in plan.cells.values():
+        yield from _cell_warnings(cell.id, drawn[cell.id])
+        base = base_of(cell, plan.cells.values())
+        own, others = _prompts(drawn[cell.id]), _prompts(drawn[base.id]) if base else set()
+        if base is not None and own and others and own.isdisjoint(others):
+            yield (
+                f"'{cell.id}' and its base '{base.id}' were drawn after prompts of different "
+                "tokens (another chat template or tokenizer): the prompt is compared too"
+            )
+
+
+def _recipes(plan: Plan, cell: Cell) -> Iterator[Mapping[str, Any]]:
+    """Yield the recipes of a cell's shards that stand; old ones do not say how they went."""
+    for path in plan.samples_of(cell):
+        recipe = read_recipe(Path(path)) if Path(path).is_file() else None
+        if recipe is not None and "truncated" in recipe:
+            yield recipe
+
+
+def _cell_warnings(name: str, recipes: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what the shards of one cell are warned of."""
+    responses = sum(recipe["responses"] for recipe in recipes)
+    truncated = sum(recipe["truncated"] for recipe in recipes)
+    if truncated > TRUNCATION_LIMIT * responses:
+        share = 100 * truncated / responses
+        yield f"'{name}': {share:.1f} % of {responses:,} drawn responses were cut at max_tokens"
+    alarms = [recipe for recipe in recipes if recipe.get("repeats_alarm")]
+    if alarms:
+        found = sum(recipe["repeats"] for recipe in alarms)
+        expected = sum(recipe["expected_repeats"] for recipe in alarms)
+        yield (
+            f"'{name}': {found:,} responses repeat another to the same problem in {len(alarms)} "
+            f"shards, where their log-probabilities allow about {expected:,.0f}: the sampler is "
+            "at fault"
+        )
+
+
+def _prompts(recipes: list[Mapping[str, Any]]) -> set[str]:
+    """Return the digests of the prompts' tokens that shards were drawn after."""
+    return {str(recipe["prompts"]) for recipe in recipes if recipe.get("prompts")}

@@ -1,0 +1,144 @@
+"""Why something is missing: the fields in which it differs from the nearest thing on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from passk.core.artifacts import read_json, read_recipe
+from passk.core.errors import DataError
+from passk.workflow.cells import Cell
+from passk.workflow.plan import Plan
+from passk.workflow.trainings import Training
+from passk.workflow.weights import verdict_fields
+
+MOST_DIFFERENCES = 4
+"""A recipe that differs in more fields explains nothing."""
+
+DIGESTS = {
+    "questions": "the questions",
+    "worked examples": "the worked examples",
+    "golds": "the gold answers",
+    "solutions": "the worked solutions",
+    "responses": "the teacher's responses",
+    "trained": "the training",
+    "start trained": "the training of the start model",
+}
+"""Fields whose values say nothing to people -> what has changed."""
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return the fields in which two recipes differ, as `top_p 0.95 → 0.9`."""
+    names = [name for name in {**new, **old} if old.get(name) != new.get(name)]
+    return [_difference(name, old.get(name), new.get(name)) for name in names]
+
+
+def _difference(name: str, old: Any, new: Any) -> str:
+    """Return one field's change in words."""
+    if name in DIGESTS:
+        return f"{DIGESTS[name]} changed"
+    if name in {"weights", "start weights"} and all(
+        str(value).startswith("local:") for value in (old, new)
+    ):
+        return "the content of the weights changed"
+    return f"{name} {_shown(old)} → {_shown(new)}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it reads in a spec."""
+    if value is None:
+        return "none"
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+
+
+def why_cell(cell: Cell, known: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say why a cell has no samples: what differs from the nearest cell on disk.
+
+    A cell of the same model, benchmark and sampler names is near; failing that, any.
+    """
+    prefix = cell.id.rpartition("-")[0]
+    namesakes = {name: fields for name, fields in known.items() if name.startswith(prefix)}
+    return _why(namesakes or known, cell.fields) or "never drawn"
+
+
+def why_training(training: Training, known: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say why a training has no checkpoint: what differs from the nearest training on disk."""
+    prefix = training.id.rpartition("-")[0]
+    namesakes = {name: fields for name, fields in known.items() if name.startswith(f"{prefix}-")}
+    return _why(namesakes or known, training.fields) or "never trained"
+
+
+def _why(known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]) -> str:
+    """Return what differs from the nearest of what is known, in words; empty where none is near."""
+    found = _nearest(known, wanted)
+    if found is None:
+        return ""
+    name, changes = found
+    return f"{', '.join(changes)} (nearest: {name})"
+
+
+def _nearest(
+    known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]
+) -> tuple[str, list[str]] | None:
+    """Return the recipe with the fewest differences, and these; None where none is near."""
+    found = [(differences(fields, wanted), name) for name, fields in sorted(known.items())]
+    near = [(changes, name) for changes, name in found if 0 < len(changes) <= MOST_DIFFERENCES]
+    if not near:
+        return None
+    changes, name = min(near, key=lambda pair: len(pair[0]))
+    return name, changes
+
+
+def known_cells(plan: Plan) -> dict[str, Mapping[str, Any]]:
+    """Return the fields of every cell on disk that has samples, by id."""
+    return _known(Path(plan.layout.store), "cells/*/cell.json", "samples/*.parquet")
+
+
+def known_trainings(plan: Plan) -> dict[str, Mapping[str, Any]]:
+    """Return the fields of every training on disk that has a checkpoint, by id."""
+    return _known(Path(plan.layout.store), "trainings/*/training.json", "step-*/recipe.json")
+
+
+def _known(store: Path, tasks: str, made: str) -> dict[str, Mapping[str, Any]]:
+    """Return the fields of the task files in folders where something was made, by folder."""
+    found = {}
+    for path in sorted(store.glob(tasks)):
+        if not any(path.parent.glob(made)):
+            continue
+        try:
+            found[path.parent.name] = read_json(path)["fields"]
+        except (DataError, KeyError, TypeError):
+            continue
+    return found
+
+
+def why_verdicts(plan: Plan, cell: Cell) -> str:
+    """Say why a cell's verdicts are missing: what differs from verdicts on the same responses."""
+    folder = Path(plan.layout.store) / "cells" / cell.id / "verdicts"
+    wanted = verdict_fields(cell.benchmark, cell.identity)
+    found = [
+        _verdict_changes(recipe, wanted)
+        for path in sorted(folder.glob("*/*.parquet"))
+        if (recipe := read_recipe(path)) is not None
+    ]
+    return min(found, key=len, default="never graded")
+
+
+def _verdict_changes(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return what differs between a verdict file's recipe and what is wanted, in words."""
+    verifier = recipe.get("verifier") or {}
+    old = {
+        "verifier": verifier.get("name"),
+        "options": verifier.get("options"),
+        "verifier version": verifier.get("version"),
+        "verification version": recipe.get("version"),
+    }
+    changes = differences(old, {name: wanted[name] for name in old})
+    return ", ".join(changes) or "the gold answers changed"
+
+
+def missing(paths: Iterable[str]) -> list[str]:
+    """Return the paths at which there is no file."""
+    return [path for path in paths if not Path(path).is_file()]

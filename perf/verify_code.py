@@ -1,0 +1,255 @@
+"""Speed of the `code` verifier against `evalplus.evaluate`, on the same programs and cores.
+
+HumanEval+ canonical solutions, 20 copies of each: all right, and with one wrong program in two.
+Copies are graded as they are (identical programs run once) and, with `--distinct`, each with a
+comment of its own, which leaves isolation and test order as what differs; `floor` is what those
+programs take by themselves, without any sandbox. Both find their expected outputs at hand. Last
+comes the cost of a trivial program, which is all overhead, and of starting what isolates.
+
+    python -m venv /tmp/evalplus && /tmp/evalplus/bin/pip install evalplus==0.3.1
+    PASSK_DATA=../shared/data python perf/verify_code.py \
+        --evalplus /tmp/evalplus/bin/python [--copies 20] [--rounds 3] [--distinct] [--workers 2]
+
+`evalplus` needs an environment of its own: it brings an API client of every vendor. A round of it
+takes some 8 minutes; `--only right --rounds 1 --append FILE` adds one to a file of results, and
+the medians that are printed are of all that stands in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import gzip
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from passk.stages.verify import Setup, grade
+from passk.verifiers.code.verifier import CodeVerifier
+from passk.verifiers.sandbox import commands
+from passk.verifiers.sandbox.jail import Jail
+from passk.verifiers.sandbox.tier import Tier
+
+TRIVIAL = {"entry_point": "f", "tests": [{"input": [1], "output": 2}]}
+
+Row = dict[str, Any]
+Pair = tuple[Row, str]
+
+
+def main() -> None:
+    options = parsed()
+    data = Path(os.environ.get("PASSK_DATA", "../shared/data"))
+    source = data / "benchmarks/humanevalplus/HumanEvalPlus.jsonl.gz"
+    with gzip.open(source, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file][: options.problems]
+    print("isolation:", CodeVerifier().recipe()["sandbox"])
+    with tempfile.TemporaryDirectory() as name:
+        results = options.append or Path(name, "results.jsonl")
+        for case in ("right", "wrong"):
+            if options.only in (case, None):
+                wrong = case == "wrong"
+                programs = list(
+                    copies(rows, options.copies, wrong=wrong, distinct=options.distinct)
+                )
+                compare(case, programs, results, Path(name), options)
+        summarize(results)
+        if options.only in ("trivial", None):
+            overhead(options.rounds)
+            starts()
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--evalplus", help="the Python that has evalplus installed")
+    parser.add_argument("--copies", type=int, default=20)
+    parser.add_argument("--problems", type=int, default=164)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--distinct", action="store_true")
+    parser.add_argument("--only", choices=["right", "wrong", "trivial"])
+    parser.add_argument("--append", type=Path, help="JSON lines of results to add to")
+    return parser.parse_args()
+
+
+def copies(rows: list[Row], number: int, *, wrong: bool, distinct: bool) -> Iterator[Pair]:
+    """Yield each canonical solution so many times, every other one with a fault."""
+    for row in rows:
+        for turn in range(number):
+            program = row["prompt"] + row["canonical_solution"]
+            if wrong and turn % 2:
+                program += fault(row)
+            yield row, program + (f"\n# copy {turn}\n" if distinct else "")
+
+
+def fault(row: Row) -> str:
+    """Return code that makes the last test of HumanEval fail, and no other of those."""
+    name, last = row["entry_point"], row["base_input"][-1]
+    return (
+        f"\n_right = {name}\n"
+        f"def {name}(*args):\n    return None if list(args) == {last!r} else _right(*args)\n"
+    )
+
+
+def compare(
+    case: str, programs: list[Pair], results: Path, folder: Path, options: argparse.Namespace
+) -> None:
+    """Time both on the same programs, in turn, and write down what came out."""
+    work = f"{case}, {'distinct' if options.distinct else 'identical'}, {len(programs)} programs"
+    by_passk(programs, folder, options.workers)  # the expected outputs are at hand from now on
+    for turn in range(options.rounds):
+        seconds, found = by_passk(programs, folder, options.workers)
+        took = {"passk": seconds}
+        if options.evalplus:
+            took["evalplus"], passed = by_evalplus(programs, folder / f"{case}-{turn}", options)
+            found["evalplus: correct"] = passed
+        if options.distinct:
+            took["floor"] = by_themselves(programs, options.workers)
+        with results.open("a") as file:
+            file.write(json.dumps({"work": work, "seconds": took, "verdicts": found}) + "\n")
+
+
+def summarize(results: Path) -> None:
+    """Print the medians of all results of a file, per kind of work."""
+    rows = (
+        [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    )
+    for work in dict.fromkeys(row["work"] for row in rows):
+        turns = [row for row in rows if row["work"] == work]
+        print(f"{work}, {len(turns)} rounds", turns[-1]["verdicts"])
+        ours = statistics.median(row["seconds"]["passk"] for row in turns)
+        for who in turns[-1]["seconds"]:
+            seconds = sorted(row["seconds"][who] for row in turns if who in row["seconds"])
+            median = statistics.median(seconds)
+            spread = f"{seconds[0]:.1f}..{seconds[-1]:.1f}"
+            print(f"  {who:9} {median:7.1f} s ({spread}), {median / ours:5.1f} times passk")
+
+
+def by_passk(programs: list[Pair], folder: Path, workers: int) -> tuple[float, Counter[str]]:
+    golds = {row["task_id"]: json.dumps(row) for row, _ in programs}
+    responses = [(golds[row["task_id"]], f"```python\n{program}\n```") for row, program in programs]
+    began = time.perf_counter()
+    found = grade(responses, Setup("code", {}, workers=workers), store=folder / "expected")
+    return time.perf_counter() - began, Counter(row.verdict for row in found)
+
+
+def by_themselves(programs: list[Pair], workers: int) -> float:
+    """Return the seconds that the programs' calls take alone, shared evenly by the workers."""
+    seconds = 0.0
+    for row, text in programs:
+        names: dict[str, Any] = {}
+        exec(text, names)
+        inputs = [copy.deepcopy(one) for one in row["base_input"] + row["plus_input"]]
+        began = time.perf_counter()
+        for arguments in inputs:
+            names[row["entry_point"]](*arguments)
+        seconds += time.perf_counter() - began
+    return seconds / workers
+
+
+def by_evalplus(
+    programs: list[Pair], folder: Path, options: argparse.Namespace
+) -> tuple[float, int]:
+    """Return the seconds of `evalplus.evaluate`, start-up left out, and how many it let pass."""
+    folder.mkdir(exist_ok=True)
+    tasks = {row["task_id"]: row for row, _ in programs}
+    (folder / "problems.jsonl").write_text("\n".join(json.dumps(row) for row in tasks.values()))
+    lines = [json.dumps({"task_id": row["task_id"], "solution": text}) for row, text in programs]
+    (folder / "samples.jsonl").write_text("\n".join(lines))
+    script = (
+        "import sys, time\n"
+        "from evalplus.data import get_human_eval_plus, get_human_eval_plus_hash\n"
+        "from evalplus.evaluate import evaluate, get_groundtruth\n"
+        "get_groundtruth(get_human_eval_plus(), get_human_eval_plus_hash(), [])\n"
+        "began = time.perf_counter()\n"
+        f"evaluate('humaneval', sys.argv[1], parallel={options.workers}, i_just_wanna_run=True)\n"
+        "open(sys.argv[2], 'w').write(str(time.perf_counter() - began))\n"
+        "import os; os._exit(0)\n"
+    )
+    environment = {**os.environ, "HUMANEVAL_OVERRIDE_PATH": str(folder / "problems.jsonl")}
+    for stale in folder.glob("*_eval_results.json"):
+        stale.unlink()
+    subprocess.run(
+        [options.evalplus, "-c", script, folder / "samples.jsonl", folder / "seconds"],
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+    )
+    results = json.loads((folder / "samples_eval_results.json").read_text())["eval"]
+    passed = [
+        one["base_status"] == one["plus_status"] == "pass"
+        for rows in results.values()
+        for one in rows
+    ]
+    return float((folder / "seconds").read_text()), sum(passed)
+
+
+def overhead(rounds: int, number: int = 400) -> None:
+    """Print what a program costs that does nothing, on one worker with full isolation."""
+    gold = json.dumps(TRIVIAL)
+    programs = [(gold, f"def f(x): return x + 1  # {n}") for n in range(number)]
+    with CodeVerifier().pool(Setup("code", {})) as pool:
+        list(pool.run(programs[:20]))
+        walls, runs = [], []
+        for _ in range(rounds):
+            began = time.perf_counter()
+            found = [result for _, result in pool.run(programs)]
+            walls.append((time.perf_counter() - began) / number)
+            runs.append(statistics.median(result.seconds for result in found))
+    print(
+        f"trivial program: {statistics.median(walls) * 1e3:.2f} ms each, of which in the sandbox "
+        f"{statistics.median(runs) * 1e3:.2f} ms; a fork alone {fork() * 1e3:.2f} ms"
+    )
+
+
+def fork(number: int = 200) -> float:
+    """Return the seconds of a bare fork of this process, for scale."""
+    began = time.perf_counter()
+    for _ in range(number):
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+    return (time.perf_counter() - began) / number
+
+
+def starts(number: int = 9) -> None:
+    """Print what it costs to start what isolates, once per worker or once per program."""
+    bwrap = commands.bubblewrap() or ""
+    python = [commands.interpreter(), "-I", "-S", "-c", "pass"]
+    shown = {
+        "python alone": python,
+        "unshare + python": ["unshare", "-Urnmpif", "--mount-proc", *python],
+        "bwrap + python": [bwrap, *commands.NAMESPACES, "--ro-bind", "/", "/", *python],
+    }
+    for name, command in shown.items():
+        print(f"start of {name}: {timed(number, command) * 1e3:.0f} ms")
+    for tier in (Tier("namespaces", bwrap), Tier("landlock", "setpriv")):
+        walls = []
+        for _ in range(number):
+            began = time.perf_counter()
+            Jail(tier).close()
+            walls.append(time.perf_counter() - began)
+        print(f"start of a zygote in {tier.name}: {statistics.median(walls) * 1e3:.0f} ms")
+
+
+def timed(number: int, command: list[str]) -> float:
+    """Return the median seconds of a command."""
+    walls = []
+    for _ in range(number):
+        began = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        walls.append(time.perf_counter() - began)
+    return statistics.median(walls)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Stages with real engines where something fails in the middle, and several files in one load."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Study
+from faulty_server import serving
+from kills import finished_lines
+
+pytest.importorskip("passk.engines.transformers")
+pytest.importorskip("torch")
+pytest.importorskip("openai", reason="pip install 'passk[openai]'")
+
+from kills import shard_of, wait_for_rows
+from tiny_models import save_tiny
+
+from passk.core.artifacts import read_json
+from passk.core.errors import EngineError
+from passk.core.journal import finished_rows
+from passk.core.schemas import Sample, Score, read_rows, write_rows
+from passk.engines.openai import client
+from passk.stages.sample import sample
+
+COUNT = 400
+
+
+def address_space(pid: int) -> int:
+    """Bytes of address space that a process has."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
+
+
+def test_memory_that_runs_out_in_the_middle_of_a_shard(study: Study) -> None:
+    """The kernel gives the process no more memory once a response is finished."""
+    weights = str(save_tiny(study.folder / "tiny"))
+    execution = {"batch_size": 4 * COUNT, "threads": 1}
+    model = {"weights": weights, "engine": "transformers", "dtype": "float32"}
+    cell, problems, output = shard_of(study, COUNT, 64, **model, execution=execution)
+    command = (
+        *(sys.executable, "-m", "passk", "sample", "--cell", str(cell), "--problems"),
+        *(str(problems), "--samples", f"0-{COUNT}", "--log", "job.log", "-o", str(output)),
+    )
+    job = study.start(*command)
+    wait_for_rows(output, 1)
+    most = address_space(job.pid) + 1_000_000
+    resource.prlimit(job.pid, resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+    assert job.wait() == 1
+    told = (study.folder / "job.log").read_text()
+    assert "out of memory" in told
+    assert "batch_size" in told
+    assert "Traceback" not in told
+    kept = finished_lines(output)
+    assert 1 <= len(kept) < 4 * COUNT
+    assert not output.exists()
+    assert finished_rows(output) == len(kept)  # from which the next run goes on
+
+
+def test_an_endpoint_that_goes_away_in_the_middle(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "FIRST_DELAY", 0.01)
+    with serving() as server:
+        model = {"weights": "m", "engine": "openai", "endpoint": server.url}
+        files = shard_of(study, **model, execution={"batch_size": 4})
+        shards = [(files[2], range(40))]
+
+        def watch(done: int, _: int) -> None:
+            if done == 30:
+                server.leave()
+
+        with pytest.raises(EngineError, match="no usable answer in 8 attempts") as raised:
+            sample(*files[:2], shards, progress=watch)
+    assert "see that the server runs" in raised.value.fix
+    kept = finished_lines(files[2])
+    assert 30 <= len(kept) <= 34
+    assert finished_rows(files[2]) == len(kept)
+    with serving(port=server.server_address[1]) as again:
+        sample(*files[:2], shards)
+        assert sum(again.seeds.values()) == 160 - len(kept)
+    rows = [repr(row) for row in read_rows(files[2], Sample)]
+    assert len(set(rows)) == len(rows) == 160
+    assert {repr(row) for row in kept} <= set(rows)
+
+
+def scoring_tasks(study: Study) -> list[str]:
+    """Write the tasks of all scores of a study; return their names."""
+    known = study.passk("resolve", study.file, "--score", "x", "y", "-o", "t.json").stderr
+    names = [words.split()[:2] for words in known.split("available: ")[1].split(", ")]
+    for i, (target, scorer) in enumerate(names):
+        study.passk("resolve", study.file, "--score", target, scorer, "-o", f"t{i}.json")
+    return [f"t{i}.json" for i in range(len(names))]
+
+
+def test_several_files_of_scores_are_made_with_one_load(study: Study) -> None:
+    weights = str(save_tiny(study.folder / "tiny"))
+    model = {"weights": weights, "engine": "transformers", "dtype": "float32"}
+    _, problems, _ = shard_of(study, 4, 6, **model, execution={"threads": 1})
+    study.spec["perplexity"] = [
+        {"scorer": "base", "responses_of": ["base", "reference:gold"], "per_problem": 2}
+    ]
+    study.save()
+    tasks = scoring_tasks(study)
+    drawn = [Sample(f"p{i}", 0, 0, f"{i} and more", [], 9, "stop", 0.0, 0.0) for i in range(4)]
+    for i in range(len(tasks)):
+        write_rows(study.folder / f"s{i}.parquet", drawn[i : i + 2])
+
+    def score(outputs: str, *which: int) -> list[dict[str, Any]]:
+        """Score some of the files in one job; return the recipes."""
+        told = study.passk(
+            *("perplexity", "--task", *(tasks[i] for i in which)),
+            *("--problems", *[str(problems)] * len(which)),
+            *("--samples", *(f"s{i}.parquet" for i in which)),
+            *("-o", *(f"{outputs}{i}.parquet" for i in which)),
+        )
+        assert told.returncode == 0, told.stderr
+        return [read_json(study.folder / f"{outputs}{i}.recipe.json") for i in which]
+
+    first, second = score("both", 0, 1)
+    assert first["load_seconds"] > 0
+    assert second["load_seconds"] == 0
+    score("alone", 1)
+    both, alone = (
+        read_rows(study.folder / f"{name}1.parquet", Score) for name in ("both", "alone")
+    )
+    assert [row.problem_id for row in both] == ["p1", "p2"]
+    assert both == alone
+    assert both != read_rows(study.folder / "both0.parquet", Score)

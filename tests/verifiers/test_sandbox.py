@@ -1,0 +1,313 @@
+"""Programs that try to escape do not pass and touch nothing; the run goes on after each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sandbox_escapes import ESCAPES
+
+from passk.core.artifacts import read_recipe
+from passk.core.errors import VerifierError
+from passk.core.schemas import Problem, Sample, Verdict, read_rows, write_rows
+from passk.stages.verify import grade_file, verify
+from passk.verifiers.code.pool import ProgramPool
+from passk.verifiers.grading.worker_pool import Result, Setup
+from passk.verifiers.sandbox import commands, tiers
+from passk.verifiers.sandbox.jail import Jail, JailError
+from passk.verifiers.sandbox.tier import Tier
+
+pytest.importorskip("pyseccomp")
+
+TESTS = [{"input": [1], "output": 2}, {"input": [5], "output": 6}]
+GOLD = json.dumps({"entry_point": "f", "tests": TESTS})
+REFERENCE = json.dumps(
+    {"task_id": "HumanEval/0", "prompt": "def f(x):\n", "entry_point": "f", "atol": 0}
+    | {"canonical_solution": "    return x + 1\n", "base_input": [[1]], "plus_input": [[5]]}
+)
+RIGHT = "def f(x): return x + 1"
+
+
+def isolated() -> list[Tier]:
+    """Return the isolating tiers that this machine has the tools for."""
+    found = [("namespaces", commands.bubblewrap()), ("landlock", shutil.which("setpriv"))]
+    return [Tier(name, tool) for name, tool in found if tool]  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module", params=["namespaces", "landlock"])
+def pool(request: pytest.FixtureRequest) -> Iterator[ProgramPool]:
+    tier = next((tier for tier in isolated() if tier.name == request.param), None)
+    if tier is None:
+        pytest.skip(f"no tool for {request.param}")
+    reason = tiers.fault_of(tier)
+    if reason is not None:
+        pytest.skip(f"{request.param}: {reason}")
+    with ProgramPool(tier, Setup("code", {}, workers=1, deadline=1.0), memory=1 << 30) as pool:
+        yield pool
+
+
+def graded(pool: ProgramPool, *programs: str, gold: str = GOLD) -> list[Result]:
+    results = dict(pool.run([(gold, program) for program in programs]))
+    return [results[index] for index in range(len(programs))]
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    entries = sorted(folder.rglob("*"))
+    return {
+        str(path): (path.stat().st_mode, path.stat().st_mtime_ns, path.read_bytes())
+        for path in entries
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.0)
+        yield server
+
+
+@pytest.mark.parametrize("name", ESCAPES)
+def test_an_escape_does_not_pass_and_touches_nothing(
+    name: str,
+    pool: ProgramPool,
+    tmp_path: Path,
+    listener: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PASSK_TEST_SECRET", "REFERENCE_MARK")
+    (tmp_path / "secret").write_text("REFERENCE_MARK")
+    tmp_path.chmod(0o777)
+    before = snapshot(tmp_path)
+    port, pid = listener.getsockname()[1], os.getpid()
+    program = ESCAPES[name].format(folder=tmp_path, port=port, pid=pid)
+    for gold in (GOLD, REFERENCE):
+        escape, right = graded(pool, program, RIGHT, gold=gold)
+        assert escape.verdict in {"wrong", "timeout"}, escape
+        assert right.verdict == "correct", right
+        if escape.verdict == "timeout":
+            break  # which takes seconds
+    assert snapshot(tmp_path) == before
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+def test_there_are_at_least_thirty_escapes() -> None:
+    assert len(ESCAPES) >= 30
+
+
+def test_files_of_one_program_are_gone_for_the_next(pool: ProgramPool) -> None:
+    writes = "import tempfile\nopen('left', 'w').close()\ntempfile.mkstemp()\ndef f(x): return None"
+    reads = "import os\ndef f(x): return x + 1 if os.listdir('.') == [] else None"
+    graded(pool, writes)
+    assert graded(pool, reads)[0].verdict == "correct"
+
+
+def test_a_program_may_use_files_threads_and_packages(pool: ProgramPool) -> None:
+    program = """
+import threading, numpy, collections, tempfile
+def f(x):
+    with tempfile.TemporaryFile() as file: file.write(b"x")
+    with open("mine", "w") as file: file.write(str(x))
+    found = []
+    thread = threading.Thread(target=lambda: found.append(int(open("mine").read())))
+    thread.start(); thread.join()
+    return int(numpy.array(found)[0]) + 1
+"""
+    assert graded(pool, program)[0].verdict == "correct"
+
+
+def test_a_zygote_that_is_killed_costs_nothing(pool: ProgramPool) -> None:
+    graded(pool, RIGHT)
+    process = pool.runner.cells[0].jail.process
+    assert process is not None
+    process.kill()
+    process.wait()
+    assert [found.verdict for found in graded(pool, RIGHT, RIGHT + " ")] == ["correct"] * 2
+
+
+def test_the_zygote_dies_with_its_parent(pool: ProgramPool, tmp_path: Path) -> None:
+    script = """
+import sys
+from passk.verifiers.sandbox.jail import Jail
+from passk.verifiers.sandbox.request import Request
+from passk.verifiers.sandbox.tier import Tier
+jail = Jail(Tier(*sys.argv[1:]))
+jail.begin(Request(b"def f(x):\\n while 1: pass", "call", 60.0, b"end", "f", order=(0,)), 0, [(1,)])
+print("begun", flush=True)
+input()
+"""
+    mark = f"passk-{time.monotonic_ns()}"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, pool.runner.tier.name, pool.runner.tier.tool],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "MARK": mark, "TMPDIR": str(tmp_path)},
+    )
+    with parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"begun\n"
+        group = descendants(parent.pid)
+        assert group
+        parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while any(alive(pid) for pid in group) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(alive(pid) for pid in group)
+
+
+def descendants(pid: int) -> list[int]:
+    tree: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(entry.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        tree.setdefault(parent, []).append(int(entry.parent.name))
+    found = list(tree.get(pid, []))
+    for child in found:
+        found += tree.get(child, [])
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_limit_above_the_hard_one_is_clamped() -> None:
+    tier = next(iter(isolated()), None)
+    if tier is None:
+        pytest.skip("no isolating tier")
+    script = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))\n"
+        "from passk.verifiers.sandbox.jail import Jail\n"
+        "from passk.verifiers.sandbox.tier import Tier\n"
+        "with Jail(Tier(*sys.argv[1:]), memory=1 << 40) as jail:\n"
+        "    print(jail.try_out('def f(): return 1', 'f'))\n"
+        "    print(jail.try_out('def f(): return len(bytearray(3 << 30))', 'f'))\n"
+    )
+    command = [sys.executable, "-c", script, tier.name, tier.tool]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert out.split() == ["=1", "!MemoryError"]
+
+
+@pytest.fixture
+def _probed_anew() -> Iterator[None]:
+    tiers.choose.cache_clear()
+    yield
+    tiers.choose.cache_clear()
+
+
+def refusing(folder: Path) -> str:
+    """A `bwrap` on a machine that allows no user namespaces."""
+    tool = folder / "bwrap"
+    tool.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    tool.chmod(0o755)
+    return str(tool)
+
+
+@pytest.mark.usefixtures("_probed_anew")
+@pytest.mark.parametrize(
+    ("tier", "refused"),
+    [
+        ("namespaces", {}),
+        ("landlock", {"namespaces": "No permissions to create new namespace"}),
+        ("unsafe", {"namespaces": "No permissions", "landlock": "setpriv"}),
+    ],
+)
+def test_the_best_tier_that_holds_is_used_and_recorded(
+    tier: str, refused: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    better = [one for one in isolated() if one.name == tier]
+    if tier != "unsafe" and (not better or tiers.fault_of(better[0]) is not None):
+        pytest.skip(f"this machine has no {tier}")
+    if "namespaces" in refused:
+        tool = refusing(tmp_path)
+        monkeypatch.setattr(commands, "bubblewrap", lambda: tool)
+    if "landlock" in refused:
+        monkeypatch.setattr(shutil, "which", lambda _name: None)
+    options = {"unsafe_code_execution": True} if tier == "unsafe" else {}
+    write_rows(tmp_path / "p.parquet", [Problem("p", "q", GOLD, [], "{}", "a", "b")])
+    text = f"```python\n{RIGHT}\n```"
+    write_rows(tmp_path / "s.parquet", [Sample("p", 0, 0, text, [], 0, "stop", 0.0, 0.0)])
+    out = tmp_path / "v.parquet"
+    verify(tmp_path / "p.parquet", tmp_path / "s.parquet", out, "code", options)
+    assert [row.verdict for row in read_rows(out, Verdict)] == ["correct"]
+    recipe = read_recipe(out)
+    assert recipe is not None
+    assert recipe["sandbox"]["tier"] == tier
+    assert set(recipe["sandbox"]["refused"]) == set(refused)
+    for name, reason in refused.items():
+        assert reason in recipe["sandbox"]["refused"][name]
+
+
+@pytest.mark.usefixtures("_probed_anew")
+@pytest.mark.parametrize("missing", ["tools", "seccomp", "isolation that holds"])
+def test_without_isolation_nothing_is_run(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing == "tools":
+        monkeypatch.setattr(commands, "bubblewrap", lambda: None)
+        monkeypatch.setattr(shutil, "which", lambda _name: None)
+    elif missing == "seccomp":
+        monkeypatch.setattr(tiers.policy, "compiled", lambda: b"")
+    else:
+        monkeypatch.setattr(tiers, "PROBE", "def probe(): return [True, False]")
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    row = {"problem_id": "p", "gold": json.loads(GOLD), "response": f"```python\n{RIGHT}\n```"}
+    source.write_text(json.dumps(row) + "\n")
+    with pytest.raises(VerifierError, match="cannot be isolated"):
+        grade_file(source, output, "code")
+    assert not output.exists()
+
+
+def test_no_isolation_is_refused_unless_it_is_waived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "bubblewrap", lambda: None)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    tiers.choose.cache_clear()
+    try:
+        with pytest.raises(VerifierError, match="cannot be isolated") as caught:
+            tiers.choose()
+        assert "bubblewrap is not installed" in str(caught.value)
+        assert "unsafe_code_execution" in str(caught.value)
+        unsafe = tiers.choose(unsafe=True)
+        assert unsafe.recipe()["tier"] == "unsafe"
+        assert set(unsafe.recipe()["refused"]) == {"namespaces", "landlock"}
+    finally:
+        tiers.choose.cache_clear()
+
+
+def test_a_tier_that_does_not_hold_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Leaky(Jail):
+        def try_out(self, program: str, entry_point: str) -> str:  # noqa: ARG002
+            return "=[True, False, True]"
+
+    monkeypatch.setattr("passk.verifiers.sandbox.jail.Jail", Leaky)
+    tier = next(iter(isolated()), None)
+    if tier is None:
+        pytest.skip("no isolating tier")
+    assert "does not hold" in str(tiers.fault_of(tier))
+
+
+def test_a_tool_that_fails_says_why() -> None:
+    with pytest.raises(JailError):
+        Jail(Tier("namespaces", "/bin/false"))
+
+
+def test_the_unsafe_tier_runs_programs() -> None:
+    with ProgramPool(Tier("unsafe"), Setup("code", {}, deadline=1.0)) as pool:
+        found = graded(pool, RIGHT, "def f(x):\n while 1: pass")
+    assert [result.verdict for result in found] == ["correct", "timeout"]
