@@ -1,6 +1,6 @@
 """The training methods that a spec can name: what each reads, and what it takes where silent.
 
-One table for the spec's checks, the plan and the trainers (`passk/train/`). Nothing heavy is
+One table for the spec's checks, the plan and the trainers (`passk/training/`). Nothing heavy is
 imported: planning reads it, too.
 """
 

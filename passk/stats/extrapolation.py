@@ -30,7 +30,7 @@ LEAST_EXPECTED = 5.0
 """Problems expected in a cell of the fit check at the least (Cochran 1954)."""
 
 FURTHEST = 4
-"""Multiple of n up to which the interval has been seen to hold (benchmarks/extrapolation.py)."""
+"""Multiple of n up to which the interval has been seen to hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def parse(text: str) -> Tree:
     r"""Return the tree of an expression in normal form.
 
     >>> parse(r"\frac12n")
-    ('mul', ('div', ('num', Fraction(1, 1)), ('num', Fraction(2, 1))), ('var', 'n'))
+    ('mul', ('group', ('div', ('num', Fraction(1, 1)), ('num', Fraction(2, 1)))), ('var', 'n'))
 
     Raises:
         UnreadableError: the text is too long, nested too deeply, or not understood.
