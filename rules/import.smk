@@ -11,7 +11,7 @@ rule adopt_responses:
     input:
         cell=ancient(R.paths.cell("{imported}")),
         questions=ancient(R.imported_questions),
-        folder=ancient(R.import_recipe),
+        folder=ancient(R.import_manifest),
     output:
         R.paths.samples("{imported}", "{shard}"),
     log:
@@ -25,7 +25,7 @@ rule adopt_counts:
     input:
         cell=ancient(R.paths.cell("{imported}")),
         problems=ancient(R.imported_problems),
-        folder=ancient(R.import_recipe),
+        folder=ancient(R.import_manifest),
     output:
         R.paths.imported_counts("{imported}"),
     log:

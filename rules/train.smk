@@ -1,6 +1,6 @@
 # INPUT   store/problems/{problems}/problems-{golds}.parquet, the weights that training starts from
 # OUTPUT  store/trainings/{training}/training.json                 what decides the weights
-#         store/trainings/{training}/step-{step}/recipe.json       a checkpoint, written last
+#         store/trainings/{training}/step-{step}/manifest.json       a checkpoint, written last
 #         store/trainings/{training}/step-{step}/steps.parquet     what was measured at its steps
 # A job makes one checkpoint and goes on from the one before, whose state stands beside it.
 
@@ -25,7 +25,7 @@ rule train_model:
         weights=ancient(R.training.weights),
         previous=ancient(R.training.previous),
     output:
-        recipe=R.paths.trained("{training}", "{step}"),
+        manifest=R.paths.trained("{training}", "{step}"),
         steps=R.paths.training_steps("{training}", "{step}"),
     log:
         R.paths.log("train", "{training}.{step}"),
@@ -37,4 +37,4 @@ rule train_model:
         runtime=R.jobs.train_minutes,
     shell:
         "passk train --task {input.task} --problems {input.problems} --step {wildcards.step}"
-        " --threads {threads} --gpus {resources.gpu} --log {log} -o {output.recipe}"
+        " --threads {threads} --gpus {resources.gpu} --log {log} -o {output.manifest}"

@@ -1,10 +1,10 @@
 # INPUT   an installed package that holds weights
-# OUTPUT  store/weights/{package}/recipe.json, written last
+# OUTPUT  store/weights/{package}/manifest.json, written last
 
 
 rule convert_weights:
     output:
-        f"{R.paths.weights('{package}')}/recipe.json",
+        f"{R.paths.weights('{package}')}/manifest.json",
     log:
         R.paths.log("weights", "{package}"),
     params:

@@ -81,9 +81,9 @@ class ControlStudy:
             task, problems = plan.layout.training(training.id), plan.problems_of(training)
             run("resolve", plan.experiment.file, "--training", training.id, "-o", task)
             run("problems", training.benchmark.file, "-o", problems)
-            recipe = plan.checkpoints_of(training)[-1]
+            manifest = plan.checkpoints_of(training)[-1]
             step = training.steps[-1]
-            run("train", "--task", task, "--problems", problems, "--step", step, "-o", recipe)
+            run("train", "--task", task, "--problems", problems, "--step", step, "-o", manifest)
 
     def tables(self) -> Path:
         """Make the tables of the whole study; return their folder."""

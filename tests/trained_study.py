@@ -71,7 +71,7 @@ def put_checkpoint(study: Study, training: str, step: int, seconds: float) -> No
     folder = study.folder / "outputs/store/trainings" / training
     study.passk("resolve", study.file, "--training", training, "-o", str(folder / "training.json"))
     fields = json.loads((folder / "training.json").read_text())["fields"]
-    recipe = {"fields": fields, "step": step, "trained_steps": step, "step_seconds": seconds}
+    manifest = {"fields": fields, "step": step, "trained_steps": step, "step_seconds": seconds}
     place = folder / f"step-{step:06d}"
     place.mkdir(parents=True)
-    (place / "recipe.json").write_text(json.dumps(recipe))
+    (place / "manifest.json").write_text(json.dumps(manifest))

@@ -43,8 +43,8 @@ class Training:
         return self.folder / "problems.parquet"
 
     def output(self, step: int) -> Path:
-        """The recipe of a checkpoint."""
-        return self.folder / f"step-{step:06d}" / "recipe.json"
+        """The manifest of a checkpoint."""
+        return self.folder / f"step-{step:06d}" / "manifest.json"
 
     def document(self) -> dict[str, Any]:
         """What training.json says."""

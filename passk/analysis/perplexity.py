@@ -13,7 +13,7 @@ import pandas as pd
 
 from passk.analysis.pairs import Pair
 from passk.analysis.study import Scoring, Study
-from passk.core.artifacts import read_recipe
+from passk.core.artifacts import read_manifest
 from passk.core.schemas import Score, Verdict, read_table
 from passk.stats import coverage
 
@@ -91,8 +91,8 @@ def _parts(study: Study, scoring: Scoring, pairs: Sequence[Pair]) -> Iterator[pd
 
 
 def _tokens_are(scoring: Scoring) -> str:
-    """Return by which tokens the responses of a scoring were scored, as the recipes say."""
-    found = ((read_recipe(path) or {}).get("tokens_are", "") for path in scoring.files)
+    """Return by which tokens the responses of a scoring were scored, as the manifests say."""
+    found = ((read_manifest(path) or {}).get("tokens_are", "") for path in scoring.files)
     return "; ".join(sorted({str(words) for words in found if words}))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from passk.core.artifacts import read_json, read_recipe
+from passk.core.artifacts import read_json, read_manifest
 from passk.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -284,9 +284,9 @@ def load(folder: str | Path) -> dict[str, pd.DataFrame]:
     return {name: read_result(tables, name) for name in TABLES}
 
 
-def recipes(study: Study) -> list[dict[str, Any]]:
-    """Return the recipes beside the sample and score files, in order, where there are any."""
+def manifests(study: Study) -> list[dict[str, Any]]:
+    """Return the manifests beside the sample and score files, in order, where there are any."""
     files = [path for cell in study.cells for path in cell.samples]
     files += [path for scoring in study.scores for path in scoring.files]
-    found = (read_recipe(path) for path in dict.fromkeys(files))
-    return [recipe for recipe in found if recipe is not None]
+    found = (read_manifest(path) for path in dict.fromkeys(files))
+    return [manifest for manifest in found if manifest is not None]

@@ -14,12 +14,12 @@ def run_import(options: argparse.Namespace) -> None:
     common = {"model": options.model, "allow_missing": options.allow_missing}
     if options.format == "counts":
         columns = read_mapping(options.map, counts.COLUMNS)
-        recipe = counts.import_counts(
+        manifest = counts.import_counts(
             options.files, options.benchmark, options.output, columns=columns, **common
         )
     else:
         columns = read_mapping(options.map, COLUMNS)
-        recipe = import_results.import_results(
+        manifest = import_results.import_results(
             options.format,
             options.files,
             options.benchmark,
@@ -28,8 +28,10 @@ def run_import(options: argparse.Namespace) -> None:
             name_filter=options.filter,
             **common,
         )
-    listed = ", ".join(f"{problems} with n = {n}" for n, problems in recipe["n"].items())
-    print(f"{options.output}: {recipe['responses']} responses, {recipe['verdicts']} with verdicts")
+    listed = ", ".join(f"{problems} with n = {n}" for n, problems in manifest["n"].items())
+    print(
+        f"{options.output}: {manifest['responses']} responses, {manifest['verdicts']} with verdicts"
+    )
     print(f"problems: {listed}; in a spec: `imported: {options.output}`")
 
 

@@ -184,7 +184,7 @@ def run_count(options: argparse.Namespace) -> None:
         options.n,
         canonical=verifier.canonical,
         partial=all(is_adopted(path) for path in options.samples),
-        recipe={"stage": "count", "n": options.n, "version": versions.COUNT},
+        manifest={"stage": "count", "n": options.n, "version": versions.COUNT},
     )
 
 

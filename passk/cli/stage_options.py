@@ -102,13 +102,13 @@ def add_train(commands: Any) -> None:
         "train",
         stage_commands.run_train,
         "train a model up to a checkpoint, from where an earlier or killed training left off",
-        "passk train --task training.json --problems p.parquet --step 9 -o step-000009/recipe.json",
+        "passk train --task training.json --problems p.parquet --step 9 -o step-9/manifest.json",
     )
     add_path(command, "--task", "training.json, as `passk resolve` writes it")
     add_problem_rows(command)
     command.add_argument("--step", type=positive, required=True, metavar="N", help="the last step")
     add_machine(command)
-    add_output(command, "the checkpoint's recipe.json, written last; weights stand beside it")
+    add_output(command, "the checkpoint's manifest.json, written last; weights stand beside it")
 
 
 def add_entropy(commands: Any) -> None:

@@ -1,4 +1,4 @@
-"""Canonical JSON, digests, and the `recipe.json` that says what made an artefact."""
+"""Canonical JSON, digests, and the `manifest.json` that says what made an artefact."""
 
 from __future__ import annotations
 
@@ -131,13 +131,13 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
-def recipe_path(path: Path) -> Path:
-    """Return where the recipe of the artefact at `path` stands: `x.parquet` -> `x.recipe.json`."""
-    return path.with_name(f"{path.stem}.recipe.json")
+def manifest_path(path: Path) -> Path:
+    """Return the path of an artefact's manifest: `x.parquet` -> `x.manifest.json`."""
+    return path.with_name(f"{path.stem}.manifest.json")
 
 
 def environment(packages: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return what a recipe records of the machine and of the packages that did the work."""
+    """Return what a manifest records of the machine and of the packages that did the work."""
     versions = {}
     for name in ("passk", *packages):
         with suppress(PackageNotFoundError):
@@ -149,15 +149,15 @@ def environment(packages: tuple[str, ...] = ()) -> dict[str, Any]:
     }
 
 
-def write_recipe(path: Path, recipe: Mapping[str, object]) -> None:
-    """Write the recipe of the artefact at `path`; call it before the artefact itself is renamed."""
-    write_json(recipe_path(path), dict(recipe))
+def write_manifest(path: Path, manifest: Mapping[str, object]) -> None:
+    """Write an artefact's manifest; call it before the artefact itself is renamed."""
+    write_json(manifest_path(path), dict(manifest))
 
 
-def read_recipe(path: Path) -> dict[str, Any] | None:
-    """Return the recipe of the artefact at `path`, or None where there is none that can be read."""
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """Return an artefact's manifest, or None if there is no readable one."""
     try:
-        recipe = read_json(recipe_path(path))
+        manifest = read_json(manifest_path(path))
     except DataError:
         return None
-    return recipe if isinstance(recipe, dict) else None
+    return manifest if isinstance(manifest, dict) else None

@@ -1,7 +1,7 @@
 """A journal beside an output: rows are kept as they are finished, and outlive a killed job.
 
 One JSON line per row after a first line that names what the rows are for. A line that a kill cut
-short is dropped and its row made again; rows of another recipe are never taken over.
+short is dropped and its row made again; rows made with other settings are never reused.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Journal(Generic[Row]):
         if not lines:
             return 0
         if lines[0] != self._header.encode() + b"\n":
-            log.warning("%s: rows of another recipe are set aside", self.path)
+            log.warning("%s: rows made with other settings are set aside", self.path)
             return 0
         kept = len(lines[0])
         for number, line in enumerate(lines[1:], start=2):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from passk.core.artifacts import atomic, write_recipe
+from passk.core.artifacts import atomic, write_manifest
 from passk.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -239,18 +239,20 @@ def _defaults(row_type: type) -> dict[str, Any]:
     return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
 
 
-def write_table(path: Path, table: pa.Table, recipe: Mapping[str, object] | None = None) -> None:
-    """Write an Arrow table as zstd Parquet, whole or not at all, its recipe first."""
+def write_table(path: Path, table: pa.Table, manifest: Mapping[str, object] | None = None) -> None:
+    """Write an Arrow table as zstd Parquet, whole or not at all, its manifest first."""
     import pyarrow.parquet as pq
 
     with atomic(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
-        if recipe is not None:
-            write_recipe(path, recipe)
+        if manifest is not None:
+            write_manifest(path, manifest)
 
 
-def write_rows(path: Path, rows: Sequence[Row], recipe: Mapping[str, object] | None = None) -> None:
-    """Write rows of one type (at least one) as Parquet, whole or not at all, their recipe first.
+def write_rows(
+    path: Path, rows: Sequence[Row], manifest: Mapping[str, object] | None = None
+) -> None:
+    """Write rows of one type (at least one) as Parquet, whole or not at all, their manifest first.
 
     Raises:
         DataError: there is no row to write.
@@ -258,7 +260,7 @@ def write_rows(path: Path, rows: Sequence[Row], recipe: Mapping[str, object] | N
     """
     if not rows:
         raise DataError("no rows to write", where=str(path))
-    write_table(path, to_table(type(rows[0]), rows), recipe)
+    write_table(path, to_table(type(rows[0]), rows), manifest)
 
 
 def to_table(row_type: type, rows: Iterable[object]) -> pa.Table:

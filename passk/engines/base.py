@@ -114,7 +114,7 @@ class ModelSource:
 class Engine(Protocol):
     """A loaded model.
 
-    `packages` are the distributions whose versions a recipe records, `device` what it runs on.
+    `packages` are the distributions whose versions a manifest records, `device` what it runs on.
     `vocabulary` is a digest of what its token ids stand for (`tokens.vocabulary_digest`): two
     engines with the same one, not empty, can score each other's token ids. It is empty where
     nobody knows, as behind an endpoint.

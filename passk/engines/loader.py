@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import canonical_json, digest, read_json, read_recipe
+from passk.core.artifacts import canonical_json, digest, read_json, read_manifest
 from passk.core.errors import DataError
 from passk.core.registry import ENGINES, load
 from passk.engines.base import Engine, ModelSource
@@ -65,7 +65,7 @@ def is_made(output: Path, fields: Mapping[str, Any]) -> bool:
 
     Under a workflow, which removes what a job is to make, another process has made it meanwhile.
     """
-    return output.is_file() and (read_recipe(output) or {}).get("fields") == fields
+    return output.is_file() and (read_manifest(output) or {}).get("fields") == fields
 
 
 class Loader:

@@ -19,7 +19,7 @@ from passk.core.registry import INSTALL
 
 _log = logging.getLogger(__name__)
 
-RECIPE = "recipe.json"
+MANIFEST = "manifest.json"
 """Written last: a folder that has it is complete."""
 
 
@@ -31,7 +31,7 @@ def convert_package(name: str, revision: str | None, folder: Path) -> None:
     Args:
         name: the distribution's name, as in `package:NAME`.
         revision: the version that must be installed; None takes the installed one.
-        folder: where model, tokenizer and recipe.json go.
+        folder: where model, tokenizer and manifest.json go.
 
     Raises:
         EngineError: the package is not installed, is installed in another version, has no or
@@ -43,7 +43,7 @@ def convert_package(name: str, revision: str | None, folder: Path) -> None:
     source = _gguf(package)
     with atomic_folder(folder) as temporary:
         _convert(source, temporary, _install_command(name, package.version, "--force-reinstall "))
-        recipe = {
+        manifest = {
             "stage": "weights",
             "package": name,
             "revision": package.version,
@@ -52,7 +52,7 @@ def convert_package(name: str, revision: str | None, folder: Path) -> None:
             "seconds": round(time.perf_counter() - began, 3),
             "environment": environment(("torch", "transformers", "gguf")),
         }
-        write_json(temporary / RECIPE, recipe)
+        write_json(temporary / MANIFEST, manifest)
     _log.info("%s %s: converted %s to bfloat16 in %s", name, package.version, source.name, folder)
 
 

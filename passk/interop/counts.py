@@ -58,12 +58,12 @@ def import_counts(
             fix="name the model as the table does, or say --allow-missing",
         )
     rows = [_row(problem, *found[problem.id]) for problem in problems if problem.id in found]
-    (output / "recipe.json").unlink(missing_ok=True)
+    (output / "manifest.json").unlink(missing_ok=True)
     write_table(output / "counts.parquet", to_table(Count, rows))
     for name in ("samples", "foreign"):
         (output / f"{name}.parquet").unlink(missing_ok=True)
     per_n = Counter(n for n, _ in found.values())
-    recipe = {
+    manifest = {
         **about("counts", files, described, model, options),
         "kind": "counts",
         "problems": len(problems),
@@ -74,8 +74,8 @@ def import_counts(
         "seconds": round(time.perf_counter() - began, 3),
         **environment(("pyarrow",)),
     }
-    finish(output, problems, recipe)
-    return recipe
+    finish(output, problems, manifest)
+    return manifest
 
 
 def _read(

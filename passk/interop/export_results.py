@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from passk.core.artifacts import read_recipe, write_json, write_text
+from passk.core.artifacts import read_manifest, write_json, write_text
 from passk.core.errors import DataError, PasskError
 from passk.core.registry import FORMATS, load
 from passk.core.schemas import Problem, Sample, Verdict, read_rows
@@ -55,8 +55,8 @@ def export_cells(plan: Plan, form: str, output: Path, cells: Sequence[str] = ())
         folder = output / "data" / cell.id if isinstance(writer, Dataset) else output / cell.id
         files += writer.write(read_groups(plan, cell), folder)
         if not isinstance(writer, Dataset):
-            write_json(folder / "passk_recipe.json", _provenance(plan, cell))
-            files.append(folder / "passk_recipe.json")
+            write_json(folder / "passk_manifest.json", _provenance(plan, cell))
+            files.append(folder / "passk_manifest.json")
     if isinstance(writer, Dataset):
         configs = {cell.id: f"data/{cell.id}/train.parquet" for cell in chosen}
         facts = {"licence": _licence(chosen), "cells": [_provenance(plan, c) for c in chosen]}
@@ -73,9 +73,9 @@ def _licence(cells: Sequence[Cell]) -> str:
 
 
 def _provenance(plan: Plan, cell: Cell) -> dict[str, Any]:
-    """Return what made a cell, as its recipes tell."""
+    """Return what made a cell, as its manifests tell."""
     samples = plan.samples_of(cell)
-    recipe = read_recipe(Path(samples[0])) or {}
+    manifest = read_manifest(Path(samples[0])) or {}
     names = ("engine", "device", "environment", "execution")
     return {
         "cell": cell.id,
@@ -86,7 +86,7 @@ def _provenance(plan: Plan, cell: Cell) -> dict[str, Any]:
         "n": cell.use.n,
         "fields": dict(cell.fields),
         "imported_from": cell.imported.format if cell.imported else None,
-        **{name: recipe[name] for name in names if name in recipe},
+        **{name: manifest[name] for name in names if name in manifest},
     }
 
 

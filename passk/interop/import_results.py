@@ -56,14 +56,14 @@ def import_results(
         form: name in `passk.core.registry.FORMATS`.
         files: foreign files, in the order in which their responses count.
         benchmark: name in the catalogue, or YAML file.
-        output: folder to write; its recipe comes last.
+        output: folder to write; its manifest comes last.
         model: name of the model.
         columns: our name -> the source's, for plain tables.
         name_filter: filter whose rows are taken (lm-evaluation-harness).
         allow_missing: take files that answer some of the problems alone.
 
     Returns:
-        The recipe: what was read, and how much there is of it.
+        The manifest: what was read, and how much there is of it.
 
     Raises:
         DataError: a file is not of the format, a response matches no problem, or problems have
@@ -88,19 +88,19 @@ def import_results(
         _write(taken, reader.read(files, options), samples, verdicts)
         taken.matcher.finish(described.name)
         _check(taken, problems, files, allow_missing=allow_missing)
-        (output / "recipe.json").unlink(missing_ok=True)
+        (output / "manifest.json").unlink(missing_ok=True)
     if not taken.verdicts:
         (output / "foreign.parquet").unlink()
     (output / "counts.parquet").unlink(missing_ok=True)
-    recipe = {
+    manifest = {
         **about(form, files, described, model, options),
         "kind": "responses",
         **taken.facts(len(problems)),
         "seconds": round(time.perf_counter() - began, 3),
         **environment(("pyarrow",)),
     }
-    finish(output, problems, recipe)
-    return recipe
+    finish(output, problems, manifest)
+    return manifest
 
 
 def _write(taken: Taken, responses: Iterator[Response], samples: Path, verdicts: Path) -> None:
@@ -160,7 +160,7 @@ def _listed(names: Sequence[str]) -> str:
 def about(
     form: str, files: Sequence[Path], benchmark: Benchmark, model: str, options: Options
 ) -> dict[str, Any]:
-    """Return what a recipe says of where things came from."""
+    """Return what a manifest says of where things came from."""
     return {
         "stage": STAGE,
         "format": form,
@@ -181,8 +181,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def finish(output: Path, problems: Sequence[Problem], recipe: dict[str, Any]) -> None:
-    """Write which questions were matched, then the recipe that makes the folder whole."""
+def finish(output: Path, problems: Sequence[Problem], manifest: dict[str, Any]) -> None:
+    """Write which questions were matched, then the manifest that makes the folder whole."""
     digests = {problem.id: problem.question_digest for problem in problems}
     write_json(output / "questions.json", digests)
-    write_json(output / "recipe.json", recipe)
+    write_json(output / "manifest.json", manifest)

@@ -1,4 +1,4 @@
-"""What an import has taken so far: rows made of responses, and the counts of its recipe."""
+"""What an import has taken so far: rows made of responses, and the counts of its manifest."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Taken:
         return found
 
     def facts(self, problems: int) -> dict[str, Any]:
-        """Return the counts for the recipe."""
+        """Return the counts for the manifest."""
         per_n = Counter(self.n.values())
         return {
             "problems": problems,

@@ -1,4 +1,4 @@
-"""The report: what the page says, gathered from tables, figures and recipes.
+"""The report: what the page says, gathered from tables, figures and manifests.
 
 `passk.report.html` makes the page of it. All text from specs and models goes through the template's
 autoescape; figures are our own SVG.
@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from passk.analysis import palette
 from passk.analysis.seed_series import last_cells
-from passk.analysis.study import TABLES, Study, read_plan, read_result, recipes
+from passk.analysis.study import TABLES, Study, manifests, read_plan, read_result
 from passk.core.artifacts import read_json
 from passk.core.errors import DataError
 from passk.core.versions import __version__
@@ -89,7 +89,7 @@ def report(
 
 def _words(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Return what the page says at its top and at its end."""
-    found, made = findings(frames["summary"], frames["deltas"]), recipes(study)
+    found, made = findings(frames["summary"], frames["deltas"]), manifests(study)
     trained = outcomes(study, frames["series"])
     if trained:
         single = {cell.id for cell in study.cells if cell.series is None}
@@ -108,8 +108,8 @@ def _words(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         "work": list(work(made)),
         "packages": packages(made),
         "spec": json.dumps(study.spec, indent=2, ensure_ascii=False),
-        "recipes": len(made),
-        "recipes_text": json.dumps(made, indent=1, ensure_ascii=False),
+        "manifests": len(made),
+        "manifests_text": json.dumps(made, indent=1, ensure_ascii=False),
     }
 
 
@@ -191,24 +191,24 @@ def perplexity_notes(table: pd.DataFrame) -> list[str]:
 
 
 def work(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield responses, tokens and seconds per engine and device, as the recipes tell."""
+    """Yield responses, tokens and seconds per engine and device, as the manifests tell."""
     totals: dict[tuple[str, str], Counter[str]] = {}
-    for recipe in found:
-        where = (str(recipe.get("engine", "unknown")), str(recipe.get("device", "unknown")))
+    for manifest in found:
+        where = (str(manifest.get("engine", "unknown")), str(manifest.get("device", "unknown")))
         total = totals.setdefault(where, Counter())
         for key in ("responses", "tokens", "seconds"):
-            total[key] += recipe.get(key) or 0
+            total[key] += manifest.get(key) or 0
     for (engine, device), total in totals.items():
         numbers = {key: total[key] for key in ("responses", "tokens", "seconds")}
         yield {"engine": engine, "device": device, **numbers}
 
 
 def packages(found: list[dict[str, Any]]) -> list[str]:
-    """Return "name version" of every package that a recipe names."""
+    """Return "name version" of every package that a manifest names."""
     named = {
         f"{name} {version}"
-        for recipe in found
-        for name, version in (recipe.get("packages") or {}).items()
+        for manifest in found
+        for name, version in (manifest.get("packages") or {}).items()
     }
     return sorted(named)
 

@@ -50,7 +50,7 @@ def adopt(cell: Path, problems: Path, output: Path, samples: range | None = None
         raise DataError(
             f"has no {what} of these problems", where=str(imported.content), fix="lower n"
         )
-    recipe = {
+    manifest = {
         "stage": STAGE,
         "cell": document["cell"],
         "fields": document["fields"],
@@ -61,7 +61,7 @@ def adopt(cell: Path, problems: Path, output: Path, samples: range | None = None
         "tokens": pc.sum(table["n_tokens"]).as_py() if samples else 0,
         "seconds": round(time.perf_counter() - began, 3),
     }
-    write_table(output, table, recipe)
+    write_table(output, table, manifest)
 
 
 def _require_same_questions(folder: Path, asked: pa.Table, problems: Path) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from passk.core.artifacts import read_recipe
+from passk.core.artifacts import read_manifest
 from passk.core.errors import DataError
 from passk.core.schemas import (
     VERDICTS,
@@ -47,7 +47,7 @@ def count(
     *,
     canonical: Callable[[str], str] | None = None,
     partial: bool = False,
-    recipe: Mapping[str, object] | None = None,
+    manifest: Mapping[str, object] | None = None,
 ) -> None:
     """Write one `Count` row per problem, in the order of the problems file.
 
@@ -61,7 +61,7 @@ def count(
             the guess floor; without it only the classes of correct verdicts are known.
         partial: problems may have fewer than n responses (imported ones), and are counted with
             as many as they have; those that have none are left out.
-        recipe: recipe to write beside the output.
+        manifest: manifest to write beside the output.
 
     Raises:
         DataError: a response is missing, occurs twice or belongs to no problem, or a file cannot
@@ -90,7 +90,7 @@ def count(
         }
     )
     table = table.filter(pa.array(there.any(axis=1)))
-    write_table(output, table.select(schema(Count).names).cast(schema(Count)), recipe)
+    write_table(output, table.select(schema(Count).names).cast(schema(Count)), manifest)
 
 
 def _unique_ids(path: Path, asked: pa.Table) -> pd.Index[str]:
@@ -121,8 +121,8 @@ def _repeat_columns(paths: Sequence[Path], ids: pd.Index[str], n: int) -> dict[s
     for path in paths:
         columns = ["problem_id", "sample", *COLUMNS]
         table, row, column = _locate(path, Sample, columns, ids, n)
-        recipe = read_recipe(path) or {}
-        sampling = recipe.get("sampling") or recipe.get("fields") or {}
+        manifest = read_manifest(path) or {}
+        sampling = manifest.get("sampling") or manifest.get("fields") or {}
         keys[row, column], surprisal[row, column] = fingerprints(table, sampling)
     there = ~np.isnan(surprisal)
     found = [

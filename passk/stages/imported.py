@@ -1,12 +1,12 @@
-"""Folders that `passk import` wrote: what is in one, by its recipe alone.
+"""Folders that `passk import` wrote: what is in one, by its manifest alone.
 
-    DIR/recipe.json        source files with sha256, format, benchmark, counts
+    DIR/manifest.json        source files with sha256, format, benchmark, counts
     DIR/samples.parquet    Sample rows; in their place, where there are only counts:
     DIR/counts.parquet     Count rows
     DIR/foreign.parquet    Verdict rows: what the source itself said of its responses, if it did
     DIR/questions.json     problem id -> digest of the question that was matched
 
-The recipe is written last, so that a folder without one was not finished.
+The manifest is written last, so that a folder without one was not finished.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import read_json, read_recipe
+from passk.core.artifacts import read_json, read_manifest
 from passk.core.errors import DataError
 
 STAGE = "import"
-"""What the recipe of imported rows calls its stage."""
+"""What the manifest of imported rows calls its stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +78,32 @@ def read_imported(folder: Path) -> Imported:
     Raises:
         DataError: it is no folder that an import has finished.
     """
-    path = folder / "recipe.json"
+    path = folder / "manifest.json"
     if not path.is_file():
         raise DataError(
             "is not a folder of imported results",
             where=str(folder),
-            fix="`passk import` writes one; it has no recipe.json until it is whole",
+            fix="`passk import` writes one; it has no manifest.json until it is whole",
         )
-    recipe = read_json(path)
+    manifest = read_json(path)
     try:
         return Imported(
             folder=folder,
-            kind=str(recipe["kind"]),
-            format=str(recipe["format"]),
-            benchmark=str(recipe["benchmark"]),
-            n={int(n): int(problems) for n, problems in recipe["n"].items()},
-            problems=int(recipe["problems"]),
-            verdicts=int(recipe["verdicts"]),
-            unknown_ends=int(recipe.get("finish_reasons", {}).get("unknown", 0)),
+            kind=str(manifest["kind"]),
+            format=str(manifest["format"]),
+            benchmark=str(manifest["benchmark"]),
+            n={int(n): int(problems) for n, problems in manifest["n"].items()},
+            problems=int(manifest["problems"]),
+            verdicts=int(manifest["verdicts"]),
+            unknown_ends=int(manifest.get("finish_reasons", {}).get("unknown", 0)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
-            f"not the recipe of an import: {error!r}", where=str(path), fix="import again"
+            f"not the manifest of an import: {error!r}", where=str(path), fix="import again"
         ) from error
 
 
 def is_adopted(samples: Path) -> bool:
     """Tell whether a sample file of a cell came from an import: n may then differ by problem."""
-    recipe: Mapping[str, Any] = read_recipe(samples) or {}
-    return recipe.get("stage") == STAGE
+    manifest: Mapping[str, Any] = read_manifest(samples) or {}
+    return manifest.get("stage") == STAGE

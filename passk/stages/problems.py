@@ -52,7 +52,7 @@ def write_problems(
     problems = load_problems(described, limit, only, images=stored, with_golds=not questions_only)
     if questions_only:
         problems = [dataclasses.replace(row, gold_digest="") for row in problems]
-    recipe = {
+    manifest = {
         "stage": "problems",
         "benchmark": described.name,
         "sources": [dict(source) for source in described.sources],
@@ -62,7 +62,7 @@ def write_problems(
         **({"solutions": identity.solutions} if identity.solutions else {}),
         "environment": environment(),
     }
-    write_rows(output, problems, recipe)
+    write_rows(output, problems, manifest)
 
 
 def write_references(
@@ -105,8 +105,8 @@ def write_references(
                 mean_entropy=0.0,
             )
         )
-    recipe = {"stage": "reference", "template": template, "responses": str(responses or "")}
-    write_rows(output, rows, recipe)
+    manifest = {"stage": "reference", "template": template, "responses": str(responses or "")}
+    write_rows(output, rows, manifest)
 
 
 def _gold(problem: Problem) -> str:

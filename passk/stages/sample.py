@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import digest, environment, read_recipe, write_recipe
+from passk.core.artifacts import digest, environment, read_manifest, write_manifest
 from passk.core.errors import EngineError
 from passk.core.journal import Journal
 from passk.core.schemas import Problem, Sample, read_rows, to_table, write_rows
@@ -105,12 +105,12 @@ def _shard(
     key = digest(document["fields"])
     requests = _requests(document, problems, samples, key, journal.rows)
     total, resumed = len(problems) * len(samples), len(journal.rows)
-    earlier = read_recipe(output) or {}
+    earlier = read_manifest(output) or {}
     facts: dict[str, Any] = {k: v for k, v in earlier.items() if k in {"engine", "vocabulary"}}
     if requests:
         facts = _draw(document, requests, journal, output, total, loader, progress)
     rows = [journal.rows[problem.id, index] for problem in problems for index in samples]
-    recipe = {
+    manifest = {
         "stage": "sample",
         "cell": document["cell"],
         "fields": document["fields"],
@@ -123,8 +123,8 @@ def _shard(
         "seconds": round(time.perf_counter() - began, 3),
         **facts,
     }
-    _warn(document["cell"], recipe)
-    write_rows(output, rows, recipe)
+    _warn(document["cell"], manifest)
+    write_rows(output, rows, manifest)
 
 
 def _requests(
@@ -153,10 +153,10 @@ def _draw(
     loader: Loader,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    """Draw and journal the requested responses; return the facts of the run for the recipe."""
+    """Draw and journal the requested responses; return the facts of the run for the manifest."""
     engine, load_seconds = loader(document)
     facts = {"engine": document["engine"], "vocabulary": engine.vocabulary}
-    write_recipe(output, {"stage": "sample", **facts})  # a run that only resumes reads it
+    write_manifest(output, {"stage": "sample", **facts})  # a run that only resumes reads it
     began, drawn, tokens = time.perf_counter(), 0, 0
     for row in engine.sample(requests, _sampling(document)):
         if (row.problem_id, row.sample) in journal.rows:
@@ -205,15 +205,15 @@ def conduct(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _warn(cell: str, recipe: Mapping[str, Any]) -> None:
+def _warn(cell: str, manifest: Mapping[str, Any]) -> None:
     """Say where many responses were cut at max_tokens (their verdicts say little), or repeat."""
-    share = recipe["truncated"] / recipe["responses"]
+    share = manifest["truncated"] / manifest["responses"]
     if share > TRUNCATION_WARNING:
         log.warning("%s: %.1f %% of the responses were cut at max_tokens", cell, 100 * share)
-    if recipe["repeats_alarm"]:
+    if manifest["repeats_alarm"]:
         log.warning(
             "%s: %d of %d responses repeat another to the same problem, where their "
             "log-probabilities allow about %.0f: the sampler is at fault (a seed used twice, or "
             "one response given for several)",
-            *(cell, recipe["repeats"], recipe["responses"], recipe["expected_repeats"]),
+            *(cell, manifest["repeats"], manifest["responses"], manifest["expected_repeats"]),
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import digest, environment, read_recipe, write_recipe
+from passk.core.artifacts import digest, environment, read_manifest, write_manifest
 from passk.core.errors import DataError, EngineError
 from passk.core.journal import Journal
 from passk.core.schemas import Problem, Sample, Score, read_rows, write_rows
@@ -50,7 +50,7 @@ def perplexity(
 
     The scorer's weights load once for all of them. A response is scored by its own tokens where
     the scorer has the sampler's vocabulary, and by its text otherwise; which of the two stands in
-    the recipe. An empty response has no perplexity (nan). Journals are kept until the last file
+    the manifest. An empty response has no perplexity (nan). Journals are kept until the last file
     stands, as in sampling.
 
     Args:
@@ -93,14 +93,14 @@ def _score_file(
 ) -> None:
     """Score what a file still lacks, and write it."""
     began = time.perf_counter()
-    earlier = read_recipe(one.output) or {}
+    earlier = read_manifest(one.output) or {}
     known = {"engine", "vocabulary", "tokens_are"}
     facts: dict[str, Any] = {name: v for name, v in earlier.items() if name in known}
     left = [row for row in rows if (row.problem_id, row.sample) not in journal.rows]
     if left:
         facts = _score(document, one, left, journal, loader, len(rows), progress)
     scores = [journal.rows[row.problem_id, row.sample] for row in rows]
-    recipe = {
+    manifest = {
         "stage": "perplexity",
         "scorer": document["scorer"],
         "target": document["target"],
@@ -111,7 +111,7 @@ def _score_file(
         "seconds": round(time.perf_counter() - began, 3),
         **facts,
     }
-    write_rows(one.output, scores, recipe)
+    write_rows(one.output, scores, manifest)
 
 
 def _wanted(document: Mapping[str, Any], one: Scored) -> list[Sample]:
@@ -133,14 +133,14 @@ def tokens_of(
     older than that record count where the same weights and engine drew them.
 
     Args:
-        sampled: the recipe of the responses.
+        sampled: the manifest of the responses.
         document: the score.json.
         vocabulary: digest of the scorer's vocabulary; empty where nobody knows it.
     """
-    recipe = sampled or {}
-    if recipe.get("vocabulary"):
-        return OWN_TOKENS if recipe["vocabulary"] == vocabulary else RETOKENISED
-    fields = recipe.get("fields", {})
+    manifest = sampled or {}
+    if manifest.get("vocabulary"):
+        return OWN_TOKENS if manifest["vocabulary"] == vocabulary else RETOKENISED
+    fields = manifest.get("fields", {})
     names = ("weights", "revision", "engine")
     same = all(fields.get(name) == document["fields"].get(name) for name in names)
     return OWN_TOKENS if fields and same else RETOKENISED
@@ -152,7 +152,7 @@ def _requests(
     """Yield responses as the engine is asked to score them."""
     problems = {problem.id: problem for problem in read_rows(one.problems, Problem)}
     template = template_of(document)
-    drawn = (read_recipe(one.samples) or {}).get("stage") == "sample"
+    drawn = (read_manifest(one.samples) or {}).get("stage") == "sample"
     whole = drawn and not template.stop
     for row in rows:
         if row.problem_id not in problems:
@@ -172,12 +172,12 @@ def _score(
     total: int,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    """Score and journal the responses; return the facts of the run for the recipe."""
+    """Score and journal the responses; return the facts of the run for the manifest."""
     engine, load_seconds = loader(document)
-    tokens_are = tokens_of(read_recipe(one.samples), document, engine.vocabulary)
+    tokens_are = tokens_of(read_manifest(one.samples), document, engine.vocabulary)
     facts = {"engine": document["engine"], "vocabulary": engine.vocabulary}
     facts["tokens_are"] = tokens_are
-    write_recipe(one.output, {"stage": "perplexity", **facts})  # a run that only resumes reads it
+    write_manifest(one.output, {"stage": "perplexity", **facts})  # a run that only resumes reads it
     began = time.perf_counter()
     requests = list(_requests(document, one, rows, exact=tokens_are == OWN_TOKENS))
     for score in _scores(engine, requests):

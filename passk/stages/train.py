@@ -33,8 +33,8 @@ def train(
         task: training.json.
         problems: file of Problem rows with gold answers.
         step: the checkpoint that is asked for; one of the task's steps.
-        output: recipe.json of that checkpoint, `…/step-000020/recipe.json`: its folder stands in
-            the training's, where states and the other checkpoints are.
+        output: the checkpoint's manifest, `…/step-000020/manifest.json`, in the training's folder,
+            where states and the other checkpoints are.
         threads: CPU threads, where the model's execution names none.
         progress: called with (steps done, steps in all, what the last one was like).
 
@@ -72,9 +72,9 @@ def _folder(task: Task, step: int, output: Path) -> Path:
             where=task.training,
         )
     folder = output.parent.parent
-    if output != state_store.checkpoint(folder, step) / state_store.RECIPE:
+    if output != state_store.checkpoint(folder, step) / state_store.MANIFEST:
         raise DataError(
-            f"the checkpoint of step {step} goes to step-{step:06d}/{state_store.RECIPE}",
+            f"the checkpoint of step {step} goes to step-{step:06d}/{state_store.MANIFEST}",
             where=str(output),
         )
     return folder

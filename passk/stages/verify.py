@@ -55,7 +55,7 @@ def verify(
     Args:
         problems: Parquet of `Problem` rows.
         samples: Parquet of `Sample` rows.
-        output: Parquet of `Verdict` rows to write, its recipe beside it.
+        output: Parquet of `Verdict` rows to write, its manifest beside it.
         verifier: name in `passk.core.registry.VERIFIERS`.
         options: the verifier's options, as the benchmark declares them.
         workers: processes that compare at the same time.
@@ -81,9 +81,9 @@ def verify(
         Verdict(name, sample, g.verdict, g.answer, g.answer_class, g.seconds, g.detail)
         for name, sample, g in zip(ids, _values(table, "sample"), graded, strict=True)
     ]
-    recipe = _recipe(setup, graded, time.perf_counter() - began)
-    more = loaded.recipe() if isinstance(loaded, OwnPool) else {}
-    write_rows(output, verdicts, recipe | more)
+    manifest = _manifest(setup, graded, time.perf_counter() - began)
+    more = loaded.manifest() if isinstance(loaded, OwnPool) else {}
+    write_rows(output, verdicts, manifest | more)
     forget(output)
 
 
@@ -183,7 +183,7 @@ def _require_known(ids: list[str], golds: Mapping[str, str], samples: Path, prob
         )
 
 
-def _recipe(setup: Setup, graded: Grades, seconds: float) -> dict[str, Any]:
+def _manifest(setup: Setup, graded: Grades, seconds: float) -> dict[str, Any]:
     """Return what made a verdict file."""
     kind = load("verifier", setup.verifier, VERIFIERS)
     counts = graded.verdicts()

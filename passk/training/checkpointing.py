@@ -58,7 +58,7 @@ class Keeper:
         facts: of the step under way: what a row will say of it.
         notice: looks at the rows after each step.
         progress: told of each step.
-        began: when this process began, for the recipe.
+        began: when this process began, for the manifest.
     """
 
     task: Task
@@ -94,16 +94,16 @@ class Keeper:
         return step < self.task.steps[-1] or bool(self.task.execution.get("keep_state", True))
 
     def publish(self, step: int, save: Callable[[Path], None]) -> None:
-        """Write a checkpoint: its weights, its rows, and last the recipe that says it is whole."""
+        """Write a checkpoint: its weights, its rows, and last the manifest: it is complete."""
         earlier = max((kept for kept in self.task.steps if kept < step), default=0)
         rows = [row for row in self.rows if earlier < row.step <= step]
         with atomic_folder(state_store.checkpoint(self.folder, step)) as temporary:
             with saving(temporary):
                 save(temporary)
             write_rows(temporary / "steps.parquet", rows)
-            write_json(temporary / state_store.RECIPE, self._recipe(step, rows))
+            write_json(temporary / state_store.MANIFEST, self._manifest(step, rows))
 
-    def _recipe(self, step: int, rows: Sequence[TrainingStep]) -> dict[str, Any]:
+    def _manifest(self, step: int, rows: Sequence[TrainingStep]) -> dict[str, Any]:
         """Return what made a checkpoint."""
         return {
             "stage": "train",

@@ -21,10 +21,10 @@ from passk.core.errors import DataError, OutputError
 
 log = logging.getLogger(__name__)
 
-RECIPE = "recipe.json"
+MANIFEST = "manifest.json"
 """Written last into a checkpoint: one that has it is whole."""
 
-MANIFEST = "state.json"
+STATE_FILE = "state.json"
 """Written last into a state."""
 
 NEWEST = 2
@@ -41,7 +41,7 @@ def checkpoint(folder: Path, step: int) -> Path:
 
 def is_published(folder: Path, step: int) -> bool:
     """Tell whether the checkpoint of a step stands, whole."""
-    return (checkpoint(folder, step) / RECIPE).is_file()
+    return (checkpoint(folder, step) / MANIFEST).is_file()
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def states(folder: Path) -> dict[int, Path]:
     """Return the states of a training by step, the newest first."""
     found = {}
     for path in (folder / "state").glob("step-*"):
-        if (match := re.fullmatch(r"step-(\d+)", path.name)) and (path / MANIFEST).is_file():
+        if (match := re.fullmatch(r"step-(\d+)", path.name)) and (path / STATE_FILE).is_file():
             found[int(match[1])] = path
     return dict(sorted(found.items(), reverse=True))
 
@@ -94,9 +94,9 @@ def newest(folder: Path, key: str, at_most: int) -> tuple[int, Path] | None:
 
 
 def seal(folder: Path, key: str) -> None:
-    """Write the manifest of a state whose files all stand."""
+    """Write the state file of a state that is whole."""
     sums = {file.name: _checksum(file) for file in sorted(folder.iterdir())}
-    write_json(folder / MANIFEST, {"training": key, "files": sums})
+    write_json(folder / STATE_FILE, {"training": key, "files": sums})
 
 
 def prune(folder: Path, keep: int = NEWEST) -> None:
@@ -111,10 +111,10 @@ def prune(folder: Path, keep: int = NEWEST) -> None:
 def _fault(path: Path, key: str) -> str:
     """Return what is wrong with a state, or nothing."""
     try:
-        manifest: dict[str, Any] = read_json(path / MANIFEST)
-        if manifest["training"] != key:
+        state: dict[str, Any] = read_json(path / STATE_FILE)
+        if state["training"] != key:
             return "it belongs to another training"
-        for name, known in manifest["files"].items():
+        for name, known in state["files"].items():
             if _checksum(path / name) != known:
                 return f"{name} is damaged"
     except (DataError, OSError, KeyError, TypeError, AttributeError) as error:

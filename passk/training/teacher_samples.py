@@ -60,7 +60,7 @@ def draw_once(keeper: Keeper, engine: Callable[[], Engine]) -> list[Sample]:
     with Journal(output, task.key, Sample, wait=True) as journal:
         if not is_made(output, task.fields):
             _draw(task, journal, engine)
-            write_rows(output, _in_order(task, journal.rows), _recipe(task))
+            write_rows(output, _in_order(task, journal.rows), _manifest(task))
             journal.rows.clear()
         journal.discard()
     return read_rows(output, Sample)
@@ -97,6 +97,6 @@ def _in_order(task: Task, rows: Mapping[Key, Sample]) -> list[Sample]:
     return [rows[problem.id, index] for problem in task.problems for index in group]
 
 
-def _recipe(task: Task) -> dict[str, Any]:
+def _manifest(task: Task) -> dict[str, Any]:
     """Return what made the file of responses."""
     return {"stage": "train", "training": task.training, "fields": task.fields}

@@ -89,6 +89,6 @@ class OwnPool(Protocol):
         """Return what compares, in place of `Pool`; `store`: a folder to keep results in."""
         ...
 
-    def recipe(self) -> dict[str, Any]:
-        """Return what else a recipe has to record."""
+    def manifest(self) -> dict[str, Any]:
+        """Return what else a manifest has to record."""
         ...

@@ -54,7 +54,7 @@ class Weights:
     def markers(self) -> tuple[str, ...]:
         """The file that is written last where weights are converted or trained first."""
         folder = self.convert[2] if self.convert else self.trained
-        return (f"{folder}/recipe.json",) if folder else ()
+        return (f"{folder}/manifest.json",) if folder else ()
 
 
 @dataclass(frozen=True, slots=True)

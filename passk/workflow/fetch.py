@@ -71,10 +71,10 @@ def _weights(plan: Plan, model: Model, *, dry_run: bool) -> Iterator[Item]:
 
 def _from_package(plan: Plan, model: Model, *, dry_run: bool) -> Item:
     """Convert the weights of a package where that has not been done."""
-    from passk.engines.packaged_weights import RECIPE, convert_package
+    from passk.engines.packaged_weights import MANIFEST, convert_package
 
     package, revision, folder = plan.weights[model.name].convert or ("", "", "")
-    state = "present" if (Path(folder) / RECIPE).is_file() else "to fetch"
+    state = "present" if (Path(folder) / MANIFEST).is_file() else "to fetch"
     if state == "to fetch" and not dry_run:
         convert_package(package, revision, Path(folder))
         state = "fetched"

@@ -21,7 +21,7 @@ class Layout:
         return f"{self.root}/store"
 
     def weights(self, package: str) -> str:
-        """Return the folder of weights converted from a package; its recipe is written last."""
+        """Return the folder of weights converted from a package; its manifest is written last."""
         return f"{self.store}/weights/{package}"
 
     def training(self, training: str) -> str:
@@ -29,12 +29,12 @@ class Layout:
         return f"{self.store}/trainings/{training}/training.json"
 
     def checkpoint(self, training: str, step: str) -> str:
-        """Return the folder of a trained checkpoint; its recipe is written last."""
+        """Return the folder of a trained checkpoint; its manifest is written last."""
         return f"{self.store}/trainings/{training}/step-{step}"
 
     def trained(self, training: str, step: str) -> str:
         """Return what says that a checkpoint is whole."""
-        return f"{self.checkpoint(training, step)}/recipe.json"
+        return f"{self.checkpoint(training, step)}/manifest.json"
 
     def training_steps(self, training: str, step: str) -> str:
         """Return what was measured at each step up to a checkpoint."""

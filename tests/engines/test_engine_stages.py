@@ -110,7 +110,7 @@ def test_several_files_of_scores_are_made_with_one_load(study: Study) -> None:
         write_rows(study.folder / f"s{i}.parquet", drawn[i : i + 2])
 
     def score(outputs: str, *which: int) -> list[dict[str, Any]]:
-        """Score some of the files in one job; return the recipes."""
+        """Score some of the files in one job; return the manifests."""
         told = study.passk(
             *("perplexity", "--task", *(tasks[i] for i in which)),
             *("--problems", *[str(problems)] * len(which)),
@@ -118,7 +118,7 @@ def test_several_files_of_scores_are_made_with_one_load(study: Study) -> None:
             *("-o", *(f"{outputs}{i}.parquet" for i in which)),
         )
         assert told.returncode == 0, told.stderr
-        return [read_json(study.folder / f"{outputs}{i}.recipe.json") for i in which]
+        return [read_json(study.folder / f"{outputs}{i}.manifest.json") for i in which]
 
     first, second = score("both", 0, 1)
     assert first["load_seconds"] > 0

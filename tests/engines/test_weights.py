@@ -123,8 +123,8 @@ def test_the_real_package_becomes_a_folder_that_loads(
     assert [record.message.split(":")[0] for record in caplog.records] == [f"{PACKAGE} {REVISION}"]
     assert capfd.readouterr() == ("", "")
     assert list(tmp_path.iterdir()) == [folder]
-    recipe = json.loads((folder / "recipe.json").read_text())
-    assert (recipe["package"], recipe["revision"]) == (PACKAGE, REVISION)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (manifest["package"], manifest["revision"]) == (PACKAGE, REVISION)
     assert not (folder / "left over").exists()
 
     from passk.engines.base import ModelSource

@@ -117,13 +117,13 @@ def test_export_then_import_loses_nothing(
 
 
 def imported(study: Study, *arguments: str, output: str = "brought") -> dict[str, Any]:
-    """Run `passk import` for the study's benchmark and return the recipe."""
+    """Run `passk import` for the study's benchmark and return the manifest."""
     done = study.passk(
         "import", *arguments, "--benchmark", "benchmarks/sums.yaml", "--model", "them", "-o", output
     )
     assert done.returncode == 0, done.stderr
-    recipe: dict[str, Any] = json.loads((study.folder / output / "recipe.json").read_text())
-    return recipe
+    manifest: dict[str, Any] = json.loads((study.folder / output / "manifest.json").read_text())
+    return manifest
 
 
 def test_exported_and_imported_again_a_cell_is_the_same_through_the_dag(finished: Study) -> None:
@@ -131,8 +131,8 @@ def test_exported_and_imported_again_a_cell_is_the_same_through_the_dag(finished
     for form in ("qwen-math", "hf"):
         assert finished.passk("export", finished.file, "--format", form, "-o", form).returncode == 0
     (tuned,) = finished.folder.glob("qwen-math/tuned.*/outputs.jsonl")
-    recipe = imported(finished, "qwen-math", str(tuned))
-    assert (recipe["responses"], recipe["n"], recipe["verdicts"]) == (32, {"8": 4}, 32)
+    manifest = imported(finished, "qwen-math", str(tuned))
+    assert (manifest["responses"], manifest["n"], manifest["verdicts"]) == (32, {"8": 4}, 32)
     finished.spec["models"]["them"] = {"imported": "brought", "role": "rl", "base": "base"}
     finished.save()
     assert "0 responses, 0 tokens" in finished.passk("plan", finished.file).stdout
@@ -247,7 +247,7 @@ def test_a_spec_says_what_does_not_fit_its_import(study: Study) -> None:
     assert "n = 8 is asked of 'sums', but brought has 2 responses per problem" in fault(
         {"imported": "brought"}
     )
-    assert "no recipe.json" in fault({"imported": "nowhere"})
+    assert "no manifest.json" in fault({"imported": "nowhere"})
     assert "leave `engine` or `imported`" in fault({"imported": "brought", "engine": "fake"})
     two = {name: {"temperature": 1.0, "max_tokens": 8} for name in ("a", "b")}
     assert "samplers: [NAME]" in fault({"imported": "brought"}, samplers=two)
@@ -282,15 +282,15 @@ def sums(tmp_path: Path) -> Path:
 
 
 def brought(sums: Path, form: str, *files: Path, **more: Any) -> tuple[dict[str, Any], list[Any]]:
-    """Import files and return the recipe and (problem, sample, text, verdict) of each response."""
+    """Import files; return the manifest and (problem, sample, text, verdict) per response."""
     folder = sums.parent / "brought"
-    recipe = import_results(form, files, str(sums), folder, model="m", **more)
+    manifest = import_results(form, files, str(sums), folder, model="m", **more)
     found = {}
-    if recipe["verdicts"]:
+    if manifest["verdicts"]:
         rows = read_rows(folder / "foreign.parquet", Verdict)
         found = {(row.problem_id, row.sample): row.verdict for row in rows}
     samples = read_rows(folder / "samples.parquet", Sample)
-    return recipe, [
+    return manifest, [
         (s.problem_id, s.sample, s.text, found.get((s.problem_id, s.sample))) for s in samples
     ]
 
@@ -390,8 +390,8 @@ def test_lone_surrogates_become_question_marks_and_are_counted(sums: Path, tmp_p
     path = tmp_path / "t.jsonl"
     rows = [{"problem_id": f"T/{i}", "text": "a\ud800\0"} for i in range(3)]
     write_jsonl(path, rows)
-    recipe, found = brought(sums, "table", path)
-    assert recipe["lone_surrogates_replaced"] == 3
+    manifest, found = brought(sums, "table", path)
+    assert manifest["lone_surrogates_replaced"] == 3
     assert found[0][2] == "a?\0"
 
 
@@ -507,7 +507,7 @@ def test_a_killed_import_is_no_import(study: Study) -> None:
     process.wait()
     study.spec |= {"models": {"them": {"imported": "brought"}}, "perplexity": []}
     study.save()
-    assert "it has no recipe.json until it is whole" in study.passk("plan", study.file).stderr
+    assert "it has no manifest.json until it is whole" in study.passk("plan", study.file).stderr
     imported(study, "table", table_of(study, answers([8, 8, 8, 8])), *MAP)
     assert study.passk("plan", study.file).returncode == 0
 
@@ -651,6 +651,6 @@ def test_the_shared_completions_are_read(shared_data: Path, tmp_path: Path) -> N
         "verifier: code\noptions: {completion: true}\nprompt: code-block\n"
     )
     samples = shared_data / "outputs/human-eval_examples/example_samples.jsonl"
-    recipe, found = brought(tmp_path / "one.yaml", "human-eval", samples)
-    assert (recipe["n"], recipe["verdicts"]) == ({"6": 1}, 0)
+    manifest, found = brought(tmp_path / "one.yaml", "human-eval", samples)
+    assert (manifest["n"], manifest["verdicts"]) == ({"6": 1}, 0)
     assert found[5] == ("test/0", 5, "\treturn 1", None)

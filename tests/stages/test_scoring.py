@@ -14,7 +14,7 @@ import pytest
 from conftest import Study, write_jsonl
 from kills import ready_to_sample
 
-from passk.core.artifacts import read_json, recipe_path, write_json
+from passk.core.artifacts import manifest_path, read_json, write_json
 from passk.core.schemas import Sample, Score, read_rows, write_rows
 from passk.stages.score import OWN_TOKENS, RETOKENISED, tokens_of
 from passk.workflow import build_plan
@@ -42,7 +42,7 @@ def test_whose_tokens_are_scored(
 
 
 def scored(study: Study, *rows: Sample) -> tuple[list[Score], dict[str, Any]]:
-    """The scores of some responses under the study's base, and their recipe."""
+    """The scores of some responses under the study's base, and their manifest."""
     ready_to_sample(study, rates=[0.5] * 4)
     known = study.passk("resolve", study.file, "--score", "x", "y", "-o", "t.json").stderr
     target, scorer = next(
@@ -56,16 +56,16 @@ def scored(study: Study, *rows: Sample) -> tuple[list[Score], dict[str, Any]]:
     )
     assert done.returncode == 0, done.stderr
     output = study.folder / "o.parquet"
-    return read_rows(output, Score), read_json(recipe_path(output))
+    return read_rows(output, Score), read_json(manifest_path(output))
 
 
 def test_an_empty_response_has_no_perplexity_and_is_counted(study: Study) -> None:
     row = Sample("p0", 0, 0, "10", [], 2, "stop", -1.0, 0.1)
-    scores, recipe = scored(study, row, replace(row, sample=1, text="", n_tokens=0))
+    scores, manifest = scored(study, row, replace(row, sample=1, text="", n_tokens=0))
     assert (scores[0].n_tokens, scores[1].n_tokens) == (2, 0)
     assert math.isnan(scores[1].perplexity)
-    assert recipe["empty"] == 1
-    assert recipe["tokens_are"] == RETOKENISED
+    assert manifest["empty"] == 1
+    assert manifest["tokens_are"] == RETOKENISED
 
 
 def test_empty_responses_are_left_out_of_the_tables_and_named(finished: Study) -> None:
@@ -110,7 +110,7 @@ def test_a_plan_warns_of_what_was_drawn(finished: Study, monkeypatch: pytest.Mon
     monkeypatch.chdir(finished.folder)
     plan = build_plan(Path(finished.file))
     assert list(drawn_warnings(plan)) == []
-    for path in Path("outputs/store/cells").glob("tuned*/samples/*.recipe.json"):
+    for path in Path("outputs/store/cells").glob("tuned*/samples/*.manifest.json"):
         changed = {"truncated": 1, "repeats": 12, "expected_repeats": 0.5, "repeats_alarm": True}
         write_json(path, read_json(path) | changed | {"prompts": "other"})
     said = list(drawn_warnings(plan))
@@ -125,8 +125,8 @@ def test_a_shard_drawn_with_one_seed_is_told_in_log_and_report(finished: Study) 
     for path in finished.folder.glob("outputs/store/cells/base*/samples/*.parquet"):
         rows = read_rows(path, Sample)
         same = [replace(row, token_ids=[7] * 9, text="same", sum_logprob=-40.0) for row in rows]
-        recipe = read_json(recipe_path(path))
-        write_rows(path, same, recipe)
+        manifest = read_json(manifest_path(path))
+        write_rows(path, same, manifest)
     finished.snakemake()
     summary = pd.read_csv(finished.folder / "outputs/study/tables/summary.csv")
     base = summary[summary["model"] == "base"].iloc[0]

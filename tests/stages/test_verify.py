@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from passk.core.artifacts import digest, read_recipe
+from passk.core.artifacts import digest, read_manifest
 from passk.core.errors import DataError, PasskError, VerifierError
 from passk.core.schemas import Problem, Sample, Verdict, read_rows, write_rows
 from passk.stages.verify import grade, grade_file, verify
@@ -50,21 +50,21 @@ def test_stage_writes_a_verdict_per_sample_in_the_same_order(tmp_path: Path) -> 
     assert [r.answer_class for r in rows] == ["3/4", "57", None, "8"]
 
 
-def test_recipe_says_what_graded_and_how_it_came_out(tmp_path: Path) -> None:
+def test_manifest_says_what_graded_and_how_it_came_out(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, [sample("a", 0, "57"), sample("a", 1, "58")])
     verify(*inputs, tmp_path / "v.parquet", "number", {"take": "last"})
-    recipe = read_recipe(tmp_path / "v.parquet")
-    assert recipe is not None
-    assert recipe["verifier"] == {"name": "number", "version": 1, "options": {"take": "last"}}
-    assert recipe["verdicts"] == {
+    manifest = read_manifest(tmp_path / "v.parquet")
+    assert manifest is not None
+    assert manifest["verifier"] == {"name": "number", "version": 1, "options": {"take": "last"}}
+    assert manifest["verdicts"] == {
         "correct": 1,
         "wrong": 1,
         "no_answer": 0,
         "timeout": 0,
         "error": 0,
     }
-    assert recipe["seconds"] >= 0
-    assert "passk" in recipe["packages"]
+    assert manifest["seconds"] >= 0
+    assert "passk" in manifest["packages"]
 
 
 def test_samples_of_other_problems_are_named(tmp_path: Path) -> None:

@@ -135,8 +135,8 @@ def test_a_state_of_other_fields_is_not_gone_on_from(
 ) -> None:
     training = Training(tmp_path, steps=[1], weights=weights)
     training.train(1)
-    manifest = training.folder / "state" / "step-000001" / "state.json"
-    write_json(manifest, read_json(manifest) | {"training": "another"})
+    state_file = training.folder / "state" / "step-000001" / "state.json"
+    write_json(state_file, read_json(state_file) | {"training": "another"})
     assert state_store.newest(training.folder, "this", 1) is None
     assert "belongs to another training" in caplog.text
 
@@ -343,7 +343,7 @@ def test_too_few_problems_for_a_step(weights: Path, tmp_path: Path) -> None:
 def test_an_output_elsewhere_is_refused(weights: Path, tmp_path: Path) -> None:
     training = Training(tmp_path, weights=weights)
     training.write()
-    with pytest.raises(DataError, match=r"goes to step-000004/recipe\.json"):
+    with pytest.raises(DataError, match=r"goes to step-000004/manifest\.json"):
         train(training.task, training.asked, 4, tmp_path / "elsewhere.json")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from sandbox_escapes import ESCAPES
 
-from passk.core.artifacts import read_recipe
+from passk.core.artifacts import read_manifest
 from passk.core.errors import VerifierError
 from passk.core.schemas import Problem, Sample, Verdict, read_rows, write_rows
 from passk.stages.verify import grade_file, verify
@@ -246,12 +246,12 @@ def test_the_best_tier_that_holds_is_used_and_recorded(
     out = tmp_path / "v.parquet"
     verify(tmp_path / "p.parquet", tmp_path / "s.parquet", out, "code", options)
     assert [row.verdict for row in read_rows(out, Verdict)] == ["correct"]
-    recipe = read_recipe(out)
-    assert recipe is not None
-    assert recipe["sandbox"]["tier"] == tier
-    assert set(recipe["sandbox"]["refused"]) == set(refused)
+    manifest = read_manifest(out)
+    assert manifest is not None
+    assert manifest["sandbox"]["tier"] == tier
+    assert set(manifest["sandbox"]["refused"]) == set(refused)
     for name, reason in refused.items():
-        assert reason in recipe["sandbox"]["refused"][name]
+        assert reason in manifest["sandbox"]["refused"][name]
 
 
 @pytest.mark.usefixtures("_probed_anew")
@@ -284,8 +284,8 @@ def test_no_isolation_is_refused_unless_it_is_waived(monkeypatch: pytest.MonkeyP
         assert "bubblewrap is not installed" in str(caught.value)
         assert "unsafe_code_execution" in str(caught.value)
         unsafe = tiers.choose(unsafe=True)
-        assert unsafe.recipe()["tier"] == "unsafe"
-        assert set(unsafe.recipe()["refused"]) == {"namespaces", "landlock"}
+        assert unsafe.manifest()["tier"] == "unsafe"
+        assert set(unsafe.manifest()["refused"]) == {"namespaces", "landlock"}
     finally:
         tiers.choose.cache_clear()
 

@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passk.core.artifacts import read_recipe
+from passk.core.artifacts import read_manifest
 from passk.core.errors import VerifierError
 from passk.core.schemas import Problem, Sample, Verdict, read_rows, write_rows
 from passk.stages.verify import Setup, grade, grade_file, verify
@@ -516,9 +516,9 @@ def test_the_stage_records_the_isolation_and_keeps_expected_outputs(tmp_path: Pa
         verify(tmp_path / "problems.parquet", tmp_path / "samples.parquet", out, "code")
         found = [row.verdict for row in read_rows(out, Verdict)]
         assert found == ["correct", "wrong", "no_answer"]
-    recipe = read_recipe(out)
-    assert recipe is not None
-    assert recipe["sandbox"]["tier"] in {"namespaces", "landlock"}
+    manifest = read_manifest(out)
+    assert manifest is not None
+    assert manifest["sandbox"]["tier"] in {"namespaces", "landlock"}
     (kept,) = (tmp_path / "expected").iterdir()
     assert json.loads(kept.read_text())["lines"] == ["=2", "=3"]
     kept.write_text("{")

@@ -214,8 +214,8 @@ def test_a_second_job_waits_for_the_first_and_draws_nothing(study: Study) -> Non
     assert second.returncode == 0, second.stderr
     assert first.wait() == 0
     assert "waiting for it" in second.stderr
-    recipe = json.loads((study.folder / "s.recipe.json").read_text())
-    assert (recipe["drawn_responses"], recipe["resumed"]) == (16, 0)
+    manifest = json.loads((study.folder / "s.manifest.json").read_text())
+    assert (manifest["drawn_responses"], manifest["resumed"]) == (16, 0)
     assert not list(study.folder.glob("s.journal*"))
 
 

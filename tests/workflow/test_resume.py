@@ -74,7 +74,7 @@ def test_a_journal_cut_at_any_byte_keeps_every_whole_row(
     assert finished_rows(output) == 8
 
 
-def test_rows_of_another_recipe_are_not_taken_over(tmp_path: Path) -> None:
+def test_rows_of_another_manifest_are_not_taken_over(tmp_path: Path) -> None:
     with Journal(tmp_path / "x.parquet", "old", Sample) as journal:
         journal.append(row(0))
     with Journal(tmp_path / "x.parquet", "new", Sample) as journal:

@@ -34,9 +34,9 @@ def draw(study: Study, cell: str, *files: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def recipe(study: Study, name: str) -> dict[str, object]:
-    """The recipe beside a file."""
-    path = (study.folder / name).with_suffix(".recipe.json")
+def manifest(study: Study, name: str) -> dict[str, object]:
+    """The manifest beside a file."""
+    path = (study.folder / name).with_suffix(".manifest.json")
     found: dict[str, object] = json.loads(path.read_text())
     return found
 
@@ -53,8 +53,8 @@ def test_one_job_draws_what_two_draw_and_loads_once(study: Study) -> None:
         rows = read_rows(study.folder / file, Sample)
         assert rows == read_rows(study.folder / "alone.parquet", Sample)
         assert not journal_path(study.folder / file).exists()
-    assert recipe(study, "a.parquet")["load_seconds"] != 0
-    assert recipe(study, "b.parquet")["load_seconds"] == 0
+    assert manifest(study, "a.parquet")["load_seconds"] != 0
+    assert manifest(study, "b.parquet")["load_seconds"] == 0
 
 
 def test_a_shard_that_stood_when_the_job_failed_is_not_drawn_again(study: Study) -> None:
@@ -70,10 +70,10 @@ def test_a_shard_that_stood_when_the_job_failed_is_not_drawn_again(study: Study)
     assert finished_rows(study.folder / "a.parquet") == 16
     assert draw(study, cell, *FILES)[0] == 0
     assert read_rows(study.folder / "a.parquet", Sample) == kept
-    assert recipe(study, "a.parquet")["resumed"] == 16
-    assert recipe(study, "a.parquet")["vocabulary"] == "bytes"
-    assert "drawn_responses" not in recipe(study, "a.parquet")
-    assert recipe(study, "b.parquet")["drawn_responses"] == 16
+    assert manifest(study, "a.parquet")["resumed"] == 16
+    assert manifest(study, "a.parquet")["vocabulary"] == "bytes"
+    assert "drawn_responses" not in manifest(study, "a.parquet")
+    assert manifest(study, "b.parquet")["drawn_responses"] == 16
 
 
 def test_options_that_belong_together_must_be_as_many(study: Study) -> None:
@@ -105,7 +105,7 @@ def test_runs_of_shards_are_drawn_killed_counted_and_gone_on_with(study: Study) 
     rows = read_rows(first, Sample)
     study.snakemake()
     assert read_rows(first, Sample) == rows
-    assert first.read_bytes() == whole or "drawn_responses" not in recipe(study, str(first))
+    assert first.read_bytes() == whole or "drawn_responses" not in manifest(study, str(first))
     assert not journal_path(second).exists()
     study.spec["jobs"] = {"shards": 1, "scores": 1}
     assert study.snakemake() == Counter()
@@ -148,7 +148,7 @@ def test_whatever_ends_an_engine_its_finished_rows_stay(
     sample(Path(cell), Path("p.parquet"), [(output, range(4))])
     rows = read_rows(output, Sample)
     assert len({(row.problem_id, row.sample) for row in rows}) == len(rows) == 16
-    assert recipe(study, "s.parquet")["resumed"] == 5
+    assert manifest(study, "s.parquet")["resumed"] == 5
 
 
 def test_the_journal_of_a_shard_belongs_to_its_cell_and_indices(tmp_path: Path) -> None:

@@ -169,10 +169,12 @@ def tables(study: Study) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.csv"))}
 
 
-def recipes(study: Study) -> dict[str, dict[str, object]]:
-    """The recipes of all shards."""
-    paths = sorted(study.folder.glob("outputs/store/cells/*/samples/*.recipe.json"))
-    return {path.name.removesuffix(".recipe.json"): json.loads(path.read_text()) for path in paths}
+def manifests(study: Study) -> dict[str, dict[str, object]]:
+    """The manifests of all shards."""
+    paths = sorted(study.folder.glob("outputs/store/cells/*/samples/*.manifest.json"))
+    return {
+        path.name.removesuffix(".manifest.json"): json.loads(path.read_text()) for path in paths
+    }
 
 
 def journaled(study: Study) -> dict[str, int]:
@@ -184,10 +186,10 @@ def journaled(study: Study) -> dict[str, int]:
 
 def drawn_once(study: Study, before: dict[str, int]) -> None:
     """Assert that no response was drawn twice: finished ones were taken over."""
-    found = recipes(study)
-    for recipe in found.values():
-        drawn = recipe.get("drawn_responses", 0)
-        assert recipe["resumed"] + drawn == recipe["responses"], recipe  # type: ignore[operator]
+    found = manifests(study)
+    for manifest in found.values():
+        drawn = manifest.get("drawn_responses", 0)
+        assert manifest["resumed"] + drawn == manifest["responses"], manifest  # type: ignore[operator]
     for shard, rows in before.items():
         assert found[shard]["resumed"] >= rows, (shard, rows)  # type: ignore[operator]
 

@@ -311,7 +311,7 @@ def test_a_training_starts_from_a_trained_model_and_follows_it(trained: Study) -
     plan = plan_of(trained)
     first, after = plan.trainings.values()
     assert after.fields["start trained"] == first.id.rpartition("-")[2]
-    assert after.markers == (f"outputs/store/trainings/{first.id}/step-000002/recipe.json",)
+    assert after.markers == (f"outputs/store/trainings/{first.id}/step-000002/manifest.json",)
     assert training_document(after)["model"]["weights"].endswith("/step-000002")
     assert after.dtype == "float32"
     train_of(trained)["learning_rate"] = 1e-4
@@ -321,7 +321,7 @@ def test_a_training_starts_from_a_trained_model_and_follows_it(trained: Study) -
 def test_a_trained_model_teaches(trained: Study) -> None:
     second(trained.spec, method="distillation", teacher="grpo@1")
     first, taught = plan_of(trained).trainings.values()
-    assert taught.markers == (f"outputs/store/trainings/{first.id}/step-000001/recipe.json",)
+    assert taught.markers == (f"outputs/store/trainings/{first.id}/step-000001/manifest.json",)
     teacher = training_document(taught)["teacher"]
     assert (teacher["kind"], teacher["engine"]) == ("model", "transformers")
     assert teacher["model"]["weights"].endswith(f"{first.id}/step-000001")

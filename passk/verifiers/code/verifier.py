@@ -122,8 +122,8 @@ class CodeVerifier:
             store=store,
         )
 
-    def recipe(self) -> dict[str, Any]:
-        """Return what a verdict file's recipe records beside the options: the isolation."""
+    def manifest(self) -> dict[str, Any]:
+        """Return what a verdict file's manifest records beside the options: the isolation."""
         from passk.verifiers.sandbox.tiers import choose
 
-        return {"sandbox": choose(unsafe=self.options.unsafe_code_execution).recipe()}
+        return {"sandbox": choose(unsafe=self.options.unsafe_code_execution).manifest()}

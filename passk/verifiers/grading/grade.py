@@ -121,6 +121,6 @@ def _pool(verifier: Verifier, setup: Setup, store: Path | None) -> AbstractConte
 
 def _key(ledger: Ledger, verifier: Verifier, setup: Setup) -> str:
     """Return a digest of all that decides the results: pairs, verifier, limits, isolation."""
-    own: Mapping[str, Any] = verifier.recipe() if isinstance(verifier, OwnPool) else {}
+    own: Mapping[str, Any] = verifier.manifest() if isinstance(verifier, OwnPool) else {}
     limits = [setup.verifier, verifier.version, dict(setup.options), setup.deadline, setup.memory]
     return digest([ledger.content(), limits, environment(verifier.packages), own])

@@ -22,6 +22,6 @@ class Tier:
     tool: str = ""
     refused: tuple[tuple[str, str], ...] = ()
 
-    def recipe(self) -> dict[str, Any]:
-        """Return what a recipe records of the isolation that programs ran in."""
+    def manifest(self) -> dict[str, Any]:
+        """Return what a manifest records of the isolation that programs ran in."""
         return {"tier": self.name, "tool": self.tool, "refused": dict(self.refused)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import read_json, read_recipe
+from passk.core.artifacts import read_json, read_manifest
 from passk.core.errors import DataError
 from passk.spec.models import Model, Sampler
 from passk.workflow.cells import Cell, Scoring
@@ -34,7 +34,7 @@ BYTES_PER_TOKEN = 5.0
 """Compressed bytes on disk per response token: its id and its text."""
 
 SHARDS_READ = 8
-"""Recipes that are read per cell: enough for a mean, and quick with ten thousand shards."""
+"""Manifests that are read per cell: enough for a mean, and quick with ten thousand shards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,10 @@ def step_rate(plan: Plan, training: Training) -> StepRate:
         f"other trainings by {training.method}": folder.glob("*"),
     }
     for basis, folders in near.items():
-        found = [r for one in folders for r in _checkpoint_recipes(one, training.method)]
-        steps = sum(int(recipe["trained_steps"]) for recipe in found)
+        found = [r for one in folders for r in _checkpoint_manifests(one, training.method)]
+        steps = sum(int(manifest["trained_steps"]) for manifest in found)
         if steps:
-            seconds = sum(float(recipe["step_seconds"]) for recipe in found)
+            seconds = sum(float(manifest["step_seconds"]) for manifest in found)
             return StepRate(seconds / steps, f"recorded: {steps} steps of {basis}")
     tokens = _step_tokens(training)
     speed = ASSUMED_TRAINED_PER_SECOND.get(training.model.engine, 100.0)
@@ -104,18 +104,20 @@ def step_rate(plan: Plan, training: Training) -> StepRate:
     return StepRate(tokens / speed, basis)
 
 
-def _checkpoint_recipes(folder: Path, method: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the recipes of checkpoints that say how long they took, of trainings by a method."""
-    for path in sorted(folder.glob("step-*/recipe.json"))[:SHARDS_READ]:
+def _checkpoint_manifests(folder: Path, method: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the manifests of checkpoints that say how long they took, of trainings by a method."""
+    for path in sorted(folder.glob("step-*/manifest.json"))[:SHARDS_READ]:
         try:
-            recipe = read_json(path)
+            manifest = read_json(path)
         except DataError:
             continue
         known = (
-            isinstance(recipe, dict) and recipe.get("step_seconds") and recipe.get("trained_steps")
+            isinstance(manifest, dict)
+            and manifest.get("step_seconds")
+            and manifest.get("trained_steps")
         )
-        if known and recipe.get("fields", {}).get("method") == method:
-            yield recipe
+        if known and manifest.get("fields", {}).get("method") == method:
+            yield manifest
 
 
 def _step_tokens(training: Training) -> float:
@@ -127,29 +129,29 @@ def _step_tokens(training: Training) -> float:
 
 
 def _recorded(plan: Plan, folders: Iterable[str], basis: str) -> Rates | None:
-    """Return the mean cost per response in the recipes of some folders of cells."""
+    """Return the mean cost per response in the manifests of some folders of cells."""
     found = []
     for name in folders:
         folder = Path(plan.layout.store) / "cells" / name
         for path in sorted(folder.glob("*.parquet"))[:SHARDS_READ]:
-            recipe = read_recipe(path)
-            if recipe is not None and recipe.get("drawn_responses"):
-                found.append((recipe, path.stat().st_size))
+            manifest = read_manifest(path)
+            if manifest is not None and manifest.get("drawn_responses"):
+                found.append((manifest, path.stat().st_size))
     if not found:
         return None
-    responses = sum(recipe["responses"] for recipe, _ in found)
-    drawn = sum(recipe["drawn_responses"] for recipe, _ in found)
+    responses = sum(manifest["responses"] for manifest, _ in found)
+    drawn = sum(manifest["drawn_responses"] for manifest, _ in found)
     return Rates(
-        tokens=sum(recipe["tokens"] for recipe, _ in found) / responses,
-        seconds=sum(_seconds(recipe) for recipe, _ in found) / drawn,
+        tokens=sum(manifest["tokens"] for manifest, _ in found) / responses,
+        seconds=sum(_seconds(manifest) for manifest, _ in found) / drawn,
         bytes=sum(size for _, size in found) / responses,
         basis=f"recorded: {len(found)} of {basis}",
     )
 
 
-def _seconds(recipe: Mapping[str, Any]) -> float:
+def _seconds(manifest: Mapping[str, Any]) -> float:
     """Return the seconds that a shard's job took, loading included."""
-    return float(recipe.get("draw_seconds", 0)) + float(recipe.get("load_seconds", 0))
+    return float(manifest.get("draw_seconds", 0)) + float(manifest.get("load_seconds", 0))
 
 
 def _assumed(work: Cell | Scoring, sampler: Sampler | None, speeds: Mapping[str, float]) -> Rates:

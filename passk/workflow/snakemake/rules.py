@@ -229,10 +229,10 @@ class Rules:
         ids = [re.escape(cell.id) for cell in self.plan.cells.values() if cell.imported]
         return "|".join(ids) or "(?!)"
 
-    def import_recipe(self, wildcards: Any) -> str:
-        """Return the recipe of what a cell is adopted from."""
+    def import_manifest(self, wildcards: Any) -> str:
+        """Return the manifest of what a cell is adopted from."""
         imported = self.plan.cell(wildcards.imported).imported
-        return str(imported.folder / "recipe.json") if imported else ""
+        return str(imported.folder / "manifest.json") if imported else ""
 
     def imported_questions(self, wildcards: Any) -> str:
         """Return the problems, without gold answers, of an imported cell."""

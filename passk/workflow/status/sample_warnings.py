@@ -1,4 +1,4 @@
-"""What the responses drawn so far should be warned of, from the recipes beside their files."""
+"""What the responses drawn so far should be warned of, from the manifests beside their files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import read_recipe
+from passk.core.artifacts import read_manifest
 from passk.workflow.cells import Cell, base_of
 from passk.workflow.plan import Plan
 
@@ -16,7 +16,7 @@ TRUNCATION_LIMIT = 0.05
 
 def drawn_warnings(plan: Plan) -> Iterator[str]:
     """Yield what drawn responses say against going on: truncation, repeats, other prompts."""
-    drawn = {cell.id: list(_recipes(plan, cell)) for cell in plan.cells.values()}
+    drawn = {cell.id: list(_manifests(plan, cell)) for cell in plan.cells.values()}
     for cell in plan.cells.values():
         yield from _cell_warnings(cell.id, drawn[cell.id])
         base = base_of(cell, plan.cells.values())
@@ -28,25 +28,25 @@ def drawn_warnings(plan: Plan) -> Iterator[str]:
             )
 
 
-def _recipes(plan: Plan, cell: Cell) -> Iterator[Mapping[str, Any]]:
-    """Yield the recipes of a cell's shards that stand; old ones do not say how they went."""
+def _manifests(plan: Plan, cell: Cell) -> Iterator[Mapping[str, Any]]:
+    """Yield the manifests of a cell's shards that stand; old ones do not say how they went."""
     for path in plan.samples_of(cell):
-        recipe = read_recipe(Path(path)) if Path(path).is_file() else None
-        if recipe is not None and "truncated" in recipe:
-            yield recipe
+        manifest = read_manifest(Path(path)) if Path(path).is_file() else None
+        if manifest is not None and "truncated" in manifest:
+            yield manifest
 
 
-def _cell_warnings(name: str, recipes: list[Mapping[str, Any]]) -> Iterator[str]:
+def _cell_warnings(name: str, manifests: list[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what the shards of one cell are warned of."""
-    responses = sum(recipe["responses"] for recipe in recipes)
-    truncated = sum(recipe["truncated"] for recipe in recipes)
+    responses = sum(manifest["responses"] for manifest in manifests)
+    truncated = sum(manifest["truncated"] for manifest in manifests)
     if truncated > TRUNCATION_LIMIT * responses:
         share = 100 * truncated / responses
         yield f"'{name}': {share:.1f} % of {responses:,} drawn responses were cut at max_tokens"
-    alarms = [recipe for recipe in recipes if recipe.get("repeats_alarm")]
+    alarms = [manifest for manifest in manifests if manifest.get("repeats_alarm")]
     if alarms:
-        found = sum(recipe["repeats"] for recipe in alarms)
-        expected = sum(recipe["expected_repeats"] for recipe in alarms)
+        found = sum(manifest["repeats"] for manifest in alarms)
+        expected = sum(manifest["expected_repeats"] for manifest in alarms)
         yield (
             f"'{name}': {found:,} responses repeat another to the same problem in {len(alarms)} "
             f"shards, where their log-probabilities allow about {expected:,.0f}: the sampler is "
@@ -54,6 +54,6 @@ def _cell_warnings(name: str, recipes: list[Mapping[str, Any]]) -> Iterator[str]
         )
 
 
-def _prompts(recipes: list[Mapping[str, Any]]) -> set[str]:
+def _prompts(manifests: list[Mapping[str, Any]]) -> set[str]:
     """Return the digests of the prompts' tokens that shards were drawn after."""
-    return {str(recipe["prompts"]) for recipe in recipes if recipe.get("prompts")}
+    return {str(manifest["prompts"]) for manifest in manifests if manifest.get("prompts")}

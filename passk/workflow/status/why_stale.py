@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import read_json, read_recipe
+from passk.core.artifacts import read_json, read_manifest
 from passk.core.errors import DataError
 from passk.workflow.cells import Cell
 from passk.workflow.plan import Plan
@@ -15,7 +15,7 @@ from passk.workflow.trainings import Training
 from passk.workflow.weights import verdict_fields
 
 MOST_DIFFERENCES = 4
-"""A recipe that differs in more fields explains nothing."""
+"""A manifest that differs in more fields explains nothing."""
 
 DIGESTS = {
     "questions": "the questions",
@@ -30,7 +30,7 @@ DIGESTS = {
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return the fields in which two recipes differ, as `top_p 0.95 → 0.9`."""
+    """Return the fields in which two manifests differ, as `top_p 0.95 → 0.9`."""
     names = [name for name in {**new, **old} if old.get(name) != new.get(name)]
     return [_difference(name, old.get(name), new.get(name)) for name in names]
 
@@ -82,7 +82,7 @@ def _why(known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]) -> s
 def _nearest(
     known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]
 ) -> tuple[str, list[str]] | None:
-    """Return the recipe with the fewest differences, and these; None where none is near."""
+    """Return the manifest with the fewest differences, and these; None where none is near."""
     found = [(differences(fields, wanted), name) for name, fields in sorted(known.items())]
     near = [(changes, name) for changes, name in found if 0 < len(changes) <= MOST_DIFFERENCES]
     if not near:
@@ -98,7 +98,7 @@ def known_cells(plan: Plan) -> dict[str, Mapping[str, Any]]:
 
 def known_trainings(plan: Plan) -> dict[str, Mapping[str, Any]]:
     """Return the fields of every training on disk that has a checkpoint, by id."""
-    return _known(Path(plan.layout.store), "trainings/*/training.json", "step-*/recipe.json")
+    return _known(Path(plan.layout.store), "trainings/*/training.json", "step-*/manifest.json")
 
 
 def _known(store: Path, tasks: str, made: str) -> dict[str, Mapping[str, Any]]:
@@ -119,21 +119,21 @@ def why_verdicts(plan: Plan, cell: Cell) -> str:
     folder = Path(plan.layout.store) / "cells" / cell.id / "verdicts"
     wanted = verdict_fields(cell.benchmark, cell.identity)
     found = [
-        _verdict_changes(recipe, wanted)
+        _verdict_changes(manifest, wanted)
         for path in sorted(folder.glob("*/*.parquet"))
-        if (recipe := read_recipe(path)) is not None
+        if (manifest := read_manifest(path)) is not None
     ]
     return min(found, key=len, default="never graded")
 
 
-def _verdict_changes(recipe: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Return what differs between a verdict file's recipe and what is wanted, in words."""
-    verifier = recipe.get("verifier") or {}
+def _verdict_changes(manifest: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return what differs between a verdict file's manifest and what is wanted, in words."""
+    verifier = manifest.get("verifier") or {}
     old = {
         "verifier": verifier.get("name"),
         "options": verifier.get("options"),
         "verifier version": verifier.get("version"),
-        "verification version": recipe.get("version"),
+        "verification version": manifest.get("version"),
     }
     changes = differences(old, {name: wanted[name] for name in old})
     return ", ".join(changes) or "the gold answers changed"
