@@ -14,7 +14,7 @@ import argparse
 
 import numpy as np
 
-from passk.stats import compare, crossover, estimate_curve, extrapolate, flag, tries
+from passk.stats import compare, crossover, estimate_curve, extrapolate, flag, k_grid
 
 REPLICATES = 2000
 TARGET = (0.92, 0.98)
@@ -56,7 +56,7 @@ def simulate(problems: int, n: int, studies: int, seed: int) -> list[str]:
     rng = np.random.default_rng(seed)
     people = population(400_000, rng)
     ks = np.array([1, 4, 16, n // 2, n])
-    grid = tries(n)
+    grid = k_grid(n)
     true = [curve(rates, grid) for rates in people]
     delta = true[1] - true[0]
     beyond = [curve(rates, np.array([4 * n]))[0] for rates in people]

@@ -16,13 +16,13 @@ from passk.stats import (
     LEVEL,
     REPLICATES,
     SEED,
-    Units,
+    ResamplingUnits,
+    add_unseen_changes,
     curve_units,
     holm,
     paired_units,
     percentiles,
     sign_flip_p_values,
-    with_unseen,
 )
 
 Item = TypeVar("Item")
@@ -61,14 +61,17 @@ def mean_rows(
             paired_units(*pair.both(), ks=ks, clusters=clusters_of(pair.counts)) for pair in group
         ]
         possible = [
-            with_unseen(units, *pair.both(), ks=ks)
+            add_unseen_changes(units, *pair.both(), ks=ks)
             for units, pair in zip(plain, group, strict=True)
         ]
         yield from _means(plain, possible, ks, {**_about(key), "metric": "delta pass@k"})
 
 
 def _means(
-    units: Sequence[Units], possible: Sequence[Units], ks: Sequence[int], about: Mapping[str, Any]
+    units: Sequence[ResamplingUnits],
+    possible: Sequence[ResamplingUnits],
+    ks: Sequence[int],
+    about: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per k: the mean over benchmarks, drawn again within each."""
     if not ks:

@@ -12,6 +12,7 @@ import pandas as pd
 from passk.analysis.columns import names
 from passk.analysis.study import Cell, Study
 from passk.core.schemas import Verdict, read_table
+from passk.stats import cohen_kappa
 
 AGREEMENT_COLUMNS = [
     "model", "benchmark", "sampler", "cell", "source", "responses",
@@ -69,21 +70,8 @@ def agreement_rows(study: Study, compared: dict[str, pd.DataFrame]) -> Iterator[
                 "theirs_only": int((~ours & theirs).sum()),
                 "neither": int((~ours & ~theirs).sum()),
                 "agreement": float((ours == theirs).mean()) if len(both) else np.nan,
-                "kappa": kappa(ours, theirs),
+                "kappa": cohen_kappa(ours, theirs),
             }
-
-
-def kappa(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Return Cohen's kappa: agreement beyond chance; nan where chance alone explains all.
-
-    (p_o - p_e) / (1 - p_e) with p_e = p q + (1 - p)(1 - q) from the two shares of correct ones.
-    Source: Cohen 1960, Educational and Psychological Measurement 20 (1).
-    """
-    if not len(ours):
-        return float("nan")
-    p, q = ours.mean(), theirs.mean()
-    chance = p * q + (1 - p) * (1 - q)
-    return float(((ours == theirs).mean() - chance) / (1 - chance)) if chance < 1 else float("nan")
 
 
 def disagreement_rows(study: Study, compared: dict[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:

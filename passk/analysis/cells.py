@@ -21,12 +21,12 @@ from passk.stats import (
     accuracy_histogram,
     estimate_curve,
     flag,
-    guess_floor,
+    guess_pass_at_k,
     mean_pass_at_k,
     se_gap,
     se_gap_to_base,
 )
-from passk.stats.sample_repeats import alarming
+from passk.stats.sample_repeats import has_repeat_alarm
 
 Counts = Mapping[str, pd.DataFrame]
 """Cell id -> Count rows."""
@@ -72,7 +72,7 @@ def pass_at_k_rows(
     """Yield one row per cell and k; values are nan where k > n."""
     for cell in study.cells:
         table, curve = counts[cell.id], curves[cell.id]
-        floor = guess_floor(table["floor_n"], table["floor_correct"], study.k)
+        floor = guess_pass_at_k(table["guess_n"], table["guess_correct"], study.k)
         for index, k in enumerate(study.k):
             yield {
                 **names(cell),
@@ -80,7 +80,7 @@ def pass_at_k_rows(
                 "n": cell.n,
                 "problems": curve.problems,
                 **curve_values(curve, k),
-                "floor": floor[index],
+                "guess_floor": floor[index],
                 "flag": flag("problems", k, cell.n, curve.units),
                 "noise_flag": flag("noise", k, cell.n, curve.problems),
             }
@@ -151,7 +151,7 @@ def _against_base(study: Study, table: pd.DataFrame, pair: Pair | None) -> dict[
     """Return the gap to the base, the crossover and the coverage; all empty without a base."""
     if pair is None:
         nothing = ("se_gap_to_base", "crossover_k", "crossover_low", "crossover_high")
-        sure = ("lost_surely", "gained_surely")
+        sure = ("lost_significant", "gained_significant")
         return {"base": None, **dict.fromkeys((*nothing, *Pair.CATEGORIES, *sure), np.nan)}
     base = pair.base_counts
     k_max = largest_k(study, pair.base.n)
@@ -164,8 +164,8 @@ def _against_base(study: Study, table: pd.DataFrame, pair: Pair | None) -> dict[
         "base": pair.base.id,
         "se_gap_to_base": se_gap_to_base(first, ceiling),
         **ends,
-        **pair.coverage(),
-        **pair.sure_changes(),
+        **pair.coverage_sizes(),
+        **pair.significant_changes(),
     }
 
 
@@ -181,7 +181,9 @@ def _conduct(table: pd.DataFrame) -> dict[str, Any]:
         "tokens": int(table["tokens"].sum()),
         "repeats": int(table["repeats"].sum()),
         "expected_repeats": float(table["expected_repeats"].sum()),
-        "repeats_alarm": alarming(zip(table["repeats"], table["expected_repeats"], strict=True)),
+        "repeats_alarm": has_repeat_alarm(
+            zip(table["repeats"], table["expected_repeats"], strict=True)
+        ),
     }
 
 

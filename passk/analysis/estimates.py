@@ -24,7 +24,7 @@ from passk.stats import (
     estimate_curve,
     flag,
     g_pass_at_k,
-    guess_floor,
+    guess_pass_at_k,
     majority_at_k,
     mean_interval,
     mg_pass_at_k,
@@ -79,8 +79,8 @@ def _cell_rows(
         same = np.array_equal(correct, table["correct"])
         bound = curve if same else _bound(study, table, correct)
         yield from _curve_rows(metric, bound)
-    floor = guess_floor(table["floor_n"], table["floor_correct"], study.k)
-    yield from _rows("floor@k", study.k, floor)
+    floor = guess_pass_at_k(table["guess_n"], table["guess_correct"], study.k)
+    yield from _rows("guess_floor@k", study.k, floor)
     yield from _mean_rows(list(_reliability(study, cell, table)), clusters_of(table))
 
 

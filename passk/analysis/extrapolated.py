@@ -9,7 +9,7 @@ import pandas as pd
 
 from passk.analysis.columns import names
 from passk.analysis.study import Study
-from passk.stats import extrapolate
+from passk.stats import MAX_EXTRAPOLATION, extrapolate
 
 COLUMNS = [
     "model", "benchmark", "sampler", "cell", "k", "value", "lower", "upper", "n", "problems",
@@ -17,9 +17,6 @@ COLUMNS = [
 ]  # fmt: skip
 """`unsolvable`: fitted share of problems beyond any k; `fit_p`: p-value of the counts under the
 model. Values are empty where it does not fit."""
-
-FURTHEST = 4
-"""Multiple of n up to which the interval was seen to hold (perf/interval_coverage.py)."""
 
 
 def extrapolation_rows(
@@ -31,7 +28,7 @@ def extrapolation_rows(
     """
     for cell in study.cells:
         table = counts[cell.id]
-        beyond = [k for k in study.extrapolate if cell.n < k <= FURTHEST * cell.n]
+        beyond = [k for k in study.extrapolate if cell.n < k <= MAX_EXTRAPOLATION * cell.n]
         ks = [cell.n, *beyond]
         if not beyond or (table["n"] != cell.n).any():
             continue

@@ -20,7 +20,7 @@ from passk.stats import (
     accuracy_bin,
     change_p_values,
     compare,
-    coverage,
+    coverage_categories,
     coverage_counts,
     false_discovery,
 )
@@ -78,18 +78,18 @@ class Pair:
         """Return the columns that say which comparison a row is about."""
         return {"benchmark": self.cell.benchmark, "cell": self.cell.id, "base": self.base.id}
 
-    def coverage(self) -> dict[str, int]:
+    def coverage_sizes(self) -> dict[str, int]:
         """Return the number of problems in each coverage category."""
         counts = coverage_counts(self.base_counts["correct"], self.counts["correct"])
         return {str(name): value for name, value in counts.items()}
 
-    def sure_changes(self) -> dict[str, int]:
+    def significant_changes(self) -> dict[str, int]:
         """Return how many problems are lost and gained beyond what chance explains."""
-        found = coverage(self.base_counts["correct"], self.counts["correct"])
+        found = coverage_categories(self.base_counts["correct"], self.counts["correct"])
         sure = self.q <= FALSE_DISCOVERY
         return {
-            "lost_surely": int((sure & (found == "base_only")).sum()),
-            "gained_surely": int((sure & (found == "tuned_only")).sum()),
+            "lost_significant": int((sure & (found == "base_only")).sum()),
+            "gained_significant": int((sure & (found == "tuned_only")).sum()),
         }
 
 
@@ -138,7 +138,7 @@ def delta_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:
 def coverage_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:
     """Yield one row per comparison and problem with its coverage category."""
     for pair in pairs:
-        categories = coverage(pair.base_counts["correct"], pair.counts["correct"])
+        categories = coverage_categories(pair.base_counts["correct"], pair.counts["correct"])
         table = pair.counts[["problem_id", "n", "correct"]].assign(
             category=categories,
             base_n=pair.base_counts["n"],

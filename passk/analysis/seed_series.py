@@ -122,11 +122,11 @@ def colors_of(study: Study) -> dict[str, str]:
     return last | cells
 
 
-def every_group(study: Study) -> list[Series]:
+def all_curve_groups(study: Study) -> list[Series]:
     """Return the groups of all benchmarks, in their order."""
     return [group for name in study.benchmarks() for group in groups(study, name)]
 
 
 def last_cells(study: Study) -> list[Cell]:
     """Return the cells that are shown at first: without earlier checkpoints where they are many."""
-    return [cell for group in every_group(study) for cell in group.cells]
+    return [cell for group in all_curve_groups(study) for cell in group.cells]

@@ -1,7 +1,7 @@
 """Tables of series: repeats of a training with other seeds as one, at each of its checkpoints.
 
 Of a value that each seed has, the mean over seeds stands under its name, the least and the largest
-of a seed under `_lowest` and `_highest`. Of differences to the base `_low` and `_high` are the
+of a seed under `_min` and `_max`. Of differences to the base `_low` and `_high` are the
 paired 95 % interval over problems of the mean over seeds; it says nothing of other seeds.
 """
 
@@ -32,22 +32,22 @@ from passk.stats import (
 KEYS = ["benchmark", "sampler", "series", "label", "role", "algorithm", "step", "last", "seeds"]
 
 SPREAD = ["pass_at_1", "pass_at_k", "se_gap", "se_gap_to_base", "delta_1", "delta_k"]
-"""Columns that `_lowest` and `_highest` of a seed go with."""
+"""Columns that `_min` and `_max` of a seed go with."""
 
-ENDS = ("", "_lowest", "_highest")
+ENDS = ("", "_min", "_max")
 
 COLUMNS = [
     *KEYS, "base", "base_label", "problems", "k", "base_pass_at_1", "base_pass_at_k",
     *(f"{name}{end}" for name in SPREAD for end in ENDS),
     "delta_1_low", "delta_1_high", "delta_k_low", "delta_k_high",
-    "lost_fewest", "lost_most", "lost_by_all", "gained_fewest", "gained_most", "gained_by_all",
+    "lost_min", "lost_max", "lost_by_all", "gained_min", "gained_max", "gained_by_all",
 ]  # fmt: skip
 """`lost_by_all`: those that the base solves and no seed ever does; `gained_by_all`: that the
 base never solves and every seed does."""
 
 CURVE_COLUMNS = [
-    *KEYS, "k", "pass_at_k", "pass_at_k_lowest", "pass_at_k_highest",
-    "delta", "delta_lowest", "delta_highest", "delta_low", "delta_high",
+    *KEYS, "k", "pass_at_k", "pass_at_k_min", "pass_at_k_max",
+    "delta", "delta_min", "delta_max", "delta_low", "delta_high",
 ]  # fmt: skip
 
 
@@ -178,8 +178,8 @@ def _changes(pairs: Sequence[Pair]) -> dict[str, int]:
     found: dict[str, int] = {}
     for name, changed in (("lost", base & ~own), ("gained", ~base & own)):
         each = changed.sum(axis=1)
-        found[f"{name}_fewest"] = int(each.min())
-        found[f"{name}_most"] = int(each.max())
+        found[f"{name}_min"] = int(each.min())
+        found[f"{name}_max"] = int(each.max())
         found[f"{name}_by_all"] = int(changed.all(axis=0).sum())
     return found
 

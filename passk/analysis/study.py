@@ -253,7 +253,7 @@ def _value(kind: str, value: Any) -> Any:
     return value
 
 
-def read_result(folder: Path, name: str) -> pd.DataFrame:
+def read_study_table(folder: Path, name: str) -> pd.DataFrame:
     """Read one of the tables that aggregation wrote.
 
     Raises:
@@ -281,7 +281,7 @@ def load(folder: str | Path) -> dict[str, pd.DataFrame]:
     """
     path = Path(folder)
     tables = path / "tables" if (path / "tables").is_dir() else path
-    return {name: read_result(tables, name) for name in TABLES}
+    return {name: read_study_table(tables, name) for name in TABLES}
 
 
 def manifests(study: Study) -> list[dict[str, Any]]:

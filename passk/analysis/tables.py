@@ -44,8 +44,6 @@ from passk.analysis.study import Study, read_plan
 from passk.analysis.training import training_table
 from passk.core.artifacts import output_error
 
-__all__ = ["Pair", "aggregate", "build"]
-
 DECIMALS = 13
 """Decimals kept of every number: below any error that matters, above that of summation order."""
 
@@ -61,7 +59,7 @@ def aggregate(plan: Path, output: Path) -> None:
         DataError: a file that the plan names is missing or cannot be used.
         OutputError: the disk is full or the folder cannot be written.
     """
-    _write(build(read_plan(plan)), output)
+    write_tables(build(read_plan(plan)), output)
 
 
 def build(study: Study) -> dict[str, pd.DataFrame]:
@@ -95,8 +93,8 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
     }
 
 
-def _write(tables: dict[str, pd.DataFrame], output: Path) -> None:
-    """Write all tables into a folder beside `output`, then move each into its place."""
+def write_tables(tables: dict[str, pd.DataFrame], output: Path) -> None:
+    """Write all tables as CSV and Parquet: all into a temporary folder first, then moved."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output, prefix=".tables-") as folder:

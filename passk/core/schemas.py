@@ -1,7 +1,7 @@
 """The frozen rows that stages hand to each other, and their Parquet files (zstd).
 
 A file is written under another name and renamed when whole; a reader says which file,
-row or column is at fault. Units and shapes stand with each field.
+row or column is at fault. ResamplingUnits and shapes stand with each field.
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ class Count:
         truncated: responses with finish_reason `length`.
         truncated_correct: those of them that are correct all the same.
         tokens: response tokens in all.
-        floor_n: answers that the same cell gave to other problems of the group.
-        floor_correct: those of them that would have been right here (the guess floor).
+        guess_n: answers that the same cell gave to other problems of the group.
+        guess_correct: those of them that would have been right here (the guess floor).
         repeats: responses that repeat an earlier one, word for word.
         expected_repeats: how many the responses' own log-probabilities allow for.
     """
@@ -159,8 +159,8 @@ class Count:
     truncated: int
     truncated_correct: int
     tokens: int
-    floor_n: int
-    floor_correct: int
+    guess_n: int
+    guess_correct: int
     repeats: int = 0
     expected_repeats: float = 0.0
 

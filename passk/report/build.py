@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from passk.analysis import palette
 from passk.analysis.seed_series import last_cells
-from passk.analysis.study import TABLES, Study, manifests, read_plan, read_result
+from passk.analysis.study import TABLES, Study, manifests, read_plan, read_study_table
 from passk.core.artifacts import read_json
 from passk.core.errors import DataError
 from passk.core.versions import __version__
@@ -50,7 +50,7 @@ def report(
         OutputError: the page could not be written; nothing is left behind then.
     """
     study = read_plan(plan)
-    frames = {name: read_result(tables, name) for name in TABLES}
+    frames = {name: read_study_table(tables, name) for name in TABLES}
     environment = Environment(
         loader=PackageLoader("passk.report"),
         autoescape=True,

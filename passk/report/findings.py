@@ -142,7 +142,7 @@ def _tries(k: float, k_max: int) -> str:
 def _coverage(row: Mapping[str, Any], tuned: str, base: str) -> str:
     """Say how many problems are lost and gained, and how many of them beyond chance."""
     lost, gained, neither = (int(row[name]) for name in ("base_only", "tuned_only", "neither"))
-    sure_lost, sure_gained = int(row["lost_surely"]), int(row["gained_surely"])
+    sure_lost, sure_gained = int(row["lost_significant"]), int(row["gained_significant"])
     some = f"{sure_lost} and {sure_gained} of these are" if sure_lost + sure_gained else "none is"
     sure = f"{some} more than chance explains; "
     return (

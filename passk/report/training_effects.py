@@ -129,14 +129,14 @@ def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
         found[f"pass_{k}"] = percent(row[f"pass_at_{k}"])
         found[f"delta_{k}"] = signed(row[f"delta_{k}"])
         found[f"ends_{k}"] = interval(row[f"delta_{k}_low"], row[f"delta_{k}_high"])
-        ends = signed(row[f"delta_{k}_lowest"]), signed(row[f"delta_{k}_highest"])
+        ends = signed(row[f"delta_{k}_min"]), signed(row[f"delta_{k}_max"])
         found[f"range_{k}"] = f"{ends[0]} to {ends[1]}" if several else ""
     return found
 
 
 def _count(row: Mapping[Any, Any], name: str) -> str:
     """Return a number of problems: of one seed, or from the fewest to the most of a seed."""
-    fewest, most = int(row[f"{name}_fewest"]), int(row[f"{name}_most"])
+    fewest, most = int(row[f"{name}_min"]), int(row[f"{name}_max"])
     return str(most) if fewest == most else f"{fewest} to {most}"
 
 

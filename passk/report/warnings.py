@@ -9,7 +9,7 @@ import pandas as pd
 
 from passk.analysis.study import Study
 from passk.report.findings import big, percent
-from passk.stats import FEW_PROBLEMS
+from passk.stats import MIN_PROBLEMS
 
 SHARE_LIMIT = 0.05
 """Share of truncated or unanswered responses from which on the page warns."""
@@ -60,7 +60,7 @@ def _span(rows: Sequence[Row], name: str) -> str:
 
 def _few(rows: Sequence[Row]) -> str:
     return (
-        f"{min(row['problems'] for row in rows)} problems; below {FEW_PROBLEMS} no interval over "
+        f"{min(row['problems'] for row in rows)} problems; below {MIN_PROBLEMS} no interval over "
         "problems is to be leaned on."
     )
 
@@ -92,8 +92,9 @@ def _ungraded(rows: Sequence[Row]) -> str:
 
 def _guessed(rows: Sequence[Row]) -> str:
     return (
-        f"at k = {max(row['k'] for row in rows)} the guess floor is {_span(rows, 'floor')}, more "
-        f"than half of pass@k ({_span(rows, 'pass_at_k')}): much of it may be guessing."
+        f"at k = {max(row['k'] for row in rows)} the guess floor is "
+        f"{_span(rows, 'guess_floor')}, more than half of pass@k "
+        f"({_span(rows, 'pass_at_k')}): much of it may be guessing."
     )
 
 
@@ -105,7 +106,7 @@ def _unfitted(rows: Sequence[Row]) -> str:
 
 
 CONDUCT: tuple[Rule, ...] = (
-    (lambda row: row["problems"] < FEW_PROBLEMS, _few),
+    (lambda row: row["problems"] < MIN_PROBLEMS, _few),
     (lambda row: row["truncated_share"] > SHARE_LIMIT, _truncated),
     (lambda row: row["no_answer_share"] > SHARE_LIMIT, _unanswered),
     (lambda row: bool(row["repeats_alarm"]), _repeated),
@@ -113,7 +114,7 @@ CONDUCT: tuple[Rule, ...] = (
 )
 """Of how responses ended and how grading went; rows of the table `summary`."""
 
-GUESSING: tuple[Rule, ...] = ((lambda row: row["floor"] > row["pass_at_k"] / 2, _guessed),)
+GUESSING: tuple[Rule, ...] = ((lambda row: row["guess_floor"] > row["pass_at_k"] / 2, _guessed),)
 """Of the last defined k of each curve."""
 
 FITTING: tuple[Rule, ...] = ((lambda row: not row["fits"], _unfitted),)

@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any, Literal
 
 from passk.review.labels import Said
 from passk.review.queue import Key
+from passk.stats import cohen_kappa
 
 Consensus = Literal["valid", "flawed", "unsure", "unlabelled"]
-
-
-def kappa(pairs: Sequence[tuple[str, str]]) -> float:
-    """Return Cohen's kappa of two people's labels of the same things; nan where it is undefined.
-
-    (p_o - p_e) / (1 - p_e), with p_e the sum over labels of the product of both shares.
-    Source: Cohen 1960, Educational and Psychological Measurement 20 (1).
-    """
-    if not pairs:
-        return math.nan
-    total = len(pairs)
-    first, second = (Counter(side) for side in zip(*pairs, strict=True))
-    same = sum(a == b for a, b in pairs) / total
-    chance = sum(first[label] * second[label] for label in first) / total**2
-    return (same - chance) / (1 - chance) if chance < 1 else math.nan
 
 
 def agreement_rows(said: Mapping[str, Said]) -> Iterator[dict[str, Any]]:
     """Yield one row per two reviewers: responses that both labelled, equal labels, kappa."""
     for one, other in combinations(sorted(said), 2):
         both = sorted(said[one].keys() & said[other].keys())
-        pairs = [(said[one][key][0], said[other][key][0]) for key in both]
-        share = sum(a == b for a, b in pairs) / len(pairs) if pairs else math.nan
+        first, second = ([said[name][key][0] for key in both] for name in (one, other))
+        same = sum(a == b for a, b in zip(first, second, strict=True))
         yield {
             "reviewer": one,
             "other": other,
-            "responses": len(pairs),
-            "agreement": share,
-            "kappa": kappa(pairs),
+            "responses": len(both),
+            "agreement": same / len(both) if both else math.nan,
+            "kappa": cohen_kappa(first, second),
         }
 
 

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from passk.analysis.cells import read_counts
 from passk.analysis.study import Cell, Study
-from passk.core.schemas import Count, Problem, Sample, Verdict, read_table
+from passk.core.schemas import Problem, Sample, Verdict, read_table
 
 RARE = (0.0, 0.05)
 """Ends, both excluded, of the accuracy of problems whose solutions are read."""
@@ -92,12 +93,6 @@ def reviewed_cells(study: Study, wanted: Wanted) -> list[Cell]:
     """Return the cells whose responses are read."""
     names = wanted.models or {cell.model for cell in study.cells} - {wanted.guessing}
     return [cell for cell in study.cells if cell.verdicts and cell.model in names]
-
-
-def read_counts(cell: Cell) -> pd.DataFrame:
-    """Read the Count rows of a cell."""
-    table: pd.DataFrame = read_table(cell.counts, Count).to_pandas()
-    return table
 
 
 def rare_problems(cell: Cell, wanted: Wanted) -> dict[str, int]:

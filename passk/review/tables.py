@@ -7,7 +7,6 @@ flawed ones do). Both are equal once everything in the queue is decided.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from passk.analysis.cells import read_counts
 from passk.analysis.study import REVIEWED, Cell, Study, read_plan
-from passk.core.artifacts import output_error
+from passk.analysis.tables import write_tables
 from passk.review.agreement import agreed, agreement_rows
 from passk.review.labels import Said, read_all
-from passk.review.queue import Wanted, inside, queued, read_counts, reviewed_cells, wanted_of
+from passk.review.queue import Wanted, inside, queued, reviewed_cells, wanted_of
 from passk.stats import estimate_curve
-
-DECIMALS = 13
 
 NAMES = ["model", "benchmark", "sampler", "cell", "label"]
 COUNTED = ["queued", "valid", "flawed", "unsure", "unlabelled"]
@@ -58,18 +56,7 @@ def review_tables(plan: Path, labels: Sequence[Path], output: Path) -> None:
         DataError: a file is missing or cannot be used.
         OutputError: the folder cannot be written.
     """
-    tables = build(read_plan(plan), read_all(labels))
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output, prefix=".tables-") as folder:
-            for name, table in tables.items():
-                kept = table.round(DECIMALS)
-                kept.to_csv(Path(folder, f"{name}.csv"), index=False, lineterminator="\n")
-                kept.to_parquet(Path(folder, f"{name}.parquet"), index=False)
-            for path in sorted(Path(folder).iterdir()):
-                path.replace(output / path.name)
-    except OSError as error:
-        raise output_error(error, output) from error
+    write_tables(build(read_plan(plan), read_all(labels)), output)
 
 
 def build(study: Study, said: Mapping[str, Said]) -> dict[str, pd.DataFrame]:

@@ -28,9 +28,6 @@ SERVED = "openai"
 NOT_IMPORTED = ("weights", "engine", "revision", "endpoint", "key", "adapters", "execution")
 """What decides how responses are drawn: nothing of it belongs to an imported model."""
 
-REACH = 4
-"""Multiple of n up to which extrapolating was seen to be sound."""
-
 Fault = tuple[KeyPath, str]
 
 
@@ -160,11 +157,17 @@ def _number_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[
 
 def _extrapolation_faults(experiment: Experiment) -> Iterator[Fault]:
     """Yield k to extrapolate to that are above n, and not far above it, of no benchmark."""
+    if not experiment.extrapolate:
+        return
+    from passk.stats.extrapolation import MAX_EXTRAPOLATION  # numpy, only where it is needed
+
     sizes = sorted({use.n for use in experiment.benchmarks.values()})
     for index, k in enumerate(experiment.extrapolate):
-        if not any(n < k <= REACH * n for n in sizes):
+        if not any(n < k <= MAX_EXTRAPOLATION * n for n in sizes):
             found = ", ".join(map(str, sizes))
-            message = f"k = {k} is above n and up to {REACH}n of no benchmark (n = {found})"
+            message = (
+                f"k = {k} is above n and up to {MAX_EXTRAPOLATION}n of no benchmark (n = {found})"
+            )
             yield ("extrapolate", index), message
 
 

@@ -29,8 +29,8 @@ from passk.core.schemas import (
     schema,
     write_table,
 )
-from passk.stats.guess_floor import floor_columns, gold_classes, tally_classes
-from passk.stats.repeats import repeats
+from passk.stats.guess_floor import gold_classes, guess_columns, tally_classes
+from passk.stats.repeats import count_repeats
 from passk.stats.sample_repeats import COLUMNS, fingerprints
 
 Array = npt.NDArray[Any]
@@ -86,7 +86,7 @@ def count(
             **_verdict_columns(verdict, truncated == 1),
             "tokens": tokens,
             **_repeat_columns(samples, ids, n),
-            **floor_columns(groups, gold, classes),
+            **guess_columns(groups, gold, classes),
         }
     )
     table = table.filter(pa.array(there.any(axis=1)))
@@ -126,7 +126,7 @@ def _repeat_columns(paths: Sequence[Path], ids: pd.Index[str], n: int) -> dict[s
         keys[row, column], surprisal[row, column] = fingerprints(table, sampling)
     there = ~np.isnan(surprisal)
     found = [
-        repeats(keys[row, seen], surprisal[row, seen].astype(float))
+        count_repeats(keys[row, seen], surprisal[row, seen].astype(float))
         for row, seen in enumerate(there)
     ]
     return {

@@ -52,7 +52,7 @@ def estimate_file(counts_csv: Path, output_csv: Path, ks: Sequence[int] | None =
     """
     if ks is not None and (not ks or min(ks) < 1):
         raise DataError("k must be at least one whole number from 1 up", where="--k")
-    models = read_counts(counts_csv)
+    models = read_count_file(counts_csv)
     rows = [row for model, tallies in models.items() for row in _curve_rows(model, tallies, ks)]
     with atomic(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -61,7 +61,7 @@ def estimate_file(counts_csv: Path, output_csv: Path, ks: Sequence[int] | None =
     return len(rows)
 
 
-def read_counts(path: Path) -> dict[str, dict[str, Tally]]:
+def read_count_file(path: Path) -> dict[str, dict[str, Tally]]:
     """Return model -> problem -> tally of a counts file; errors as for `estimate_file`."""
     models: dict[str, dict[str, Tally]] = {}
     try:

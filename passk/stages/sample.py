@@ -18,7 +18,7 @@ from passk.engines.base import Request, Sampling
 from passk.engines.loader import Loader, Progress, is_made, part_of, shard_key, template_of
 from passk.engines.prompts import render
 from passk.stages.sampling_task import read_sampling_task
-from passk.stats.sample_repeats import alarming, fingerprints, tally
+from passk.stats.sample_repeats import count_repeats_by_problem, fingerprints, has_repeat_alarm
 
 log = logging.getLogger(__name__)
 
@@ -194,13 +194,15 @@ def _sampling(document: Mapping[str, Any]) -> Sampling:
 def conduct(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a plan should warn of: responses cut short, repeats, and which prompts."""
     table = to_table(Sample, rows)
-    counted = tally((row.problem_id for row in rows), *fingerprints(table, sampling)).values()
+    counted = count_repeats_by_problem(
+        (row.problem_id for row in rows), *fingerprints(table, sampling)
+    ).values()
     prompts = sorted({(row.problem_id, row.prompt_digest) for row in rows if row.prompt_digest})
     return {
         "truncated": sum(row.finish_reason == "length" for row in rows),
         "repeats": sum(found for found, _ in counted),
         "expected_repeats": round(sum(expected for _, expected in counted), 3),
-        "repeats_alarm": alarming(counted),
+        "repeats_alarm": has_repeat_alarm(counted),
         **({"prompts": digest(prompts)} if prompts else {}),
     }
 

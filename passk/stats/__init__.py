@@ -1,5 +1,6 @@
 """The estimators: pure functions from counts to numbers with intervals (numpy alone)."""
 
+from passk.stats.agreement import cohen_kappa
 from passk.stats.bootstrap import Curve, estimate_curve, mean_interval
 from passk.stats.comparison import Comparison, compare, crossover
 from passk.stats.coverage import (
@@ -7,7 +8,7 @@ from passk.stats.coverage import (
     CATEGORIES,
     accuracy_bin,
     accuracy_histogram,
-    coverage,
+    coverage_categories,
     coverage_counts,
     se_gap,
     se_gap_to_base,
@@ -15,18 +16,18 @@ from passk.stats.coverage import (
 from passk.stats.curves import (
     LEVEL,
     Floats,
-    guess_floor,
+    fail_table,
+    guess_pass_at_k,
+    k_grid,
     mean_pass_at_k,
-    miss_table,
     noise_interval,
     pass_at_k,
     sampling_variance,
-    tries,
 )
-from passk.stats.extrapolation import Extrapolation, extrapolate
+from passk.stats.extrapolation import MAX_EXTRAPOLATION, Extrapolation, extrapolate
 from passk.stats.intervals import (
-    FEW_PROBLEMS,
     METHODS,
+    MIN_PROBLEMS,
     REPLICATES,
     SEED,
     Method,
@@ -45,7 +46,13 @@ from passk.stats.reliability import (
     pass_hat_k,
 )
 from passk.stats.reliability_flags import flag
-from passk.stats.resampling import Units, curve_units, mean_units, paired_units, with_unseen
+from passk.stats.resampling import (
+    ResamplingUnits,
+    add_unseen_changes,
+    curve_units,
+    mean_units,
+    paired_units,
+)
 from passk.stats.significance import (
     change_p_values,
     false_discovery,
@@ -56,9 +63,10 @@ from passk.stats.significance import (
 __all__ = [
     "BINS",
     "CATEGORIES",
-    "FEW_PROBLEMS",
     "LEVEL",
+    "MAX_EXTRAPOLATION",
     "METHODS",
+    "MIN_PROBLEMS",
     "REPLICATES",
     "SEED",
     "THRESHOLDS",
@@ -67,29 +75,32 @@ __all__ = [
     "Extrapolation",
     "Floats",
     "Method",
-    "Units",
+    "ResamplingUnits",
     "accuracy_bin",
     "accuracy_histogram",
+    "add_unseen_changes",
     "change_p_values",
+    "cohen_kappa",
     "compare",
     "cover_at",
-    "coverage",
+    "coverage_categories",
     "coverage_counts",
     "crossover",
     "curve_units",
     "estimate_curve",
     "extrapolate",
+    "fail_table",
     "false_discovery",
     "flag",
     "g_pass_at_k",
-    "guess_floor",
+    "guess_pass_at_k",
     "holm",
+    "k_grid",
     "majority_at_k",
     "mean_interval",
     "mean_pass_at_k",
     "mean_units",
     "mg_pass_at_k",
-    "miss_table",
     "noise_interval",
     "paired_units",
     "pass_at_k",
@@ -101,6 +112,4 @@ __all__ = [
     "se_gap_to_base",
     "sign_flip_p_values",
     "t_quantile",
-    "tries",
-    "with_unseen",
 ]

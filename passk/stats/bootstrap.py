@@ -12,7 +12,7 @@ from passk.stats.curves import (
     Floats,
     Ints,
     IntsLike,
-    Tries,
+    KValues,
     mean_pass_at_k,
     noise_interval,
 )
@@ -48,7 +48,7 @@ class Curve:
 def estimate_curve(
     n: IntsLike,
     c: IntsLike,
-    ks: Tries,
+    ks: KValues,
     *,
     clusters: npt.ArrayLike | None = None,
     level: float = LEVEL,

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from passk.stats.curves import LEVEL, Floats, Ints, Tries, tries
+from passk.stats.curves import LEVEL, Floats, Ints, KValues, k_grid
 from passk.stats.intervals import (
     REPLICATES,
     SEED,
-    band_reach,
-    order_statistics,
+    band_margin,
+    infinite_percentiles,
     percentiles,
     tail,
 )
-from passk.stats.resampling import Counts, paired_units, with_unseen
+from passk.stats.resampling import Counts, add_unseen_changes, paired_units
 
 TIE = 1e-9
 """Differences of rates up to this size are rounding, not a lead."""
@@ -47,7 +47,7 @@ class Comparison:
     problems: int
 
 
-def crossover(ks: Tries, deltas: Floats) -> Floats:
+def crossover(ks: KValues, deltas: Floats) -> Floats:
     """Return the k at which the base overtakes for good, for each curve of `deltas` (B, K).
 
     It is the first k with a negative delta (base ahead) after the last k with a positive one:
@@ -63,7 +63,7 @@ def crossover(ks: Tries, deltas: Floats) -> Floats:
 def compare(
     tuned: Counts,
     base: Counts,
-    ks: Tries,
+    ks: KValues,
     *,
     clusters: npt.ArrayLike | None = None,
     level: float = LEVEL,
@@ -84,16 +84,16 @@ def compare(
     Returns:
         The delta curve with pointwise intervals (expanded percentile), a simultaneous band
         (studentised maximum over every k up to n), and the crossover with its interval. All of
-        them allow for losses and gains that no problem happened to show (`with_unseen`).
+        them allow for losses and gains that no problem happened to show (`add_unseen_changes`).
     """
     most = int(min(np.min(tuned[0]), np.min(base[0])))
-    grid = np.union1d(tries(most), np.asarray(ks))
+    grid = np.union1d(k_grid(most), np.asarray(ks))
     units = paired_units(tuned, base, grid, clusters)
     delta = units.mean()
-    possible = with_unseen(units, tuned, base, grid)
+    possible = add_unseen_changes(units, tuned, base, grid)
     means, errors = possible.resampled_with_errors(replicates, seed)
     low, high = percentiles(means, level, units.number)
-    reach = band_reach(possible, means, errors, level)
+    reach = band_margin(possible, means, errors, level)
     known = grid <= most
     crossings = crossover(grid[known], np.vstack([delta, means])[:, known])
     at = np.searchsorted(grid, ks)
@@ -106,7 +106,7 @@ def compare(
         band_high=np.minimum(delta + reach, 1)[at],
         crossover=(
             float(crossings[0]),
-            *order_statistics(crossings[1:], tail(level, units.number)),
+            *infinite_percentiles(crossings[1:], tail(level, units.number)),
         ),
         problems=round(float(units.times @ units.sizes)),
     )

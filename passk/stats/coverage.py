@@ -35,15 +35,15 @@ def accuracy_histogram(n: IntsLike, c: IntsLike) -> Ints:
     return np.bincount(np.atleast_1d(accuracy_bin(n, c)), minlength=len(BINS))
 
 
-def coverage(base_c: IntsLike, tuned_c: IntsLike) -> npt.NDArray[np.str_]:
+def coverage_categories(base_c: IntsLike, tuned_c: IntsLike) -> npt.NDArray[np.str_]:
     """Return each problem's category: solved at least once by both, one, or neither model."""
     base, tuned = np.asarray(base_c) > 0, np.asarray(tuned_c) > 0
     return np.array(CATEGORIES)[np.where(base, np.where(tuned, 0, 1), np.where(tuned, 2, 3))]
 
 
 def coverage_counts(base_c: IntsLike, tuned_c: IntsLike) -> dict[Category, int]:
-    """Return the number of problems in each category of `coverage`."""
-    found = coverage(base_c, tuned_c)
+    """Return the number of problems in each category of `coverage_categories`."""
+    found = coverage_categories(base_c, tuned_c)
     return {name: int((found == name).sum()) for name in CATEGORIES}
 
 

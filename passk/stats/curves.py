@@ -15,13 +15,13 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 IntsLike = npt.ArrayLike
-Tries = Sequence[int] | Ints
+KValues = Sequence[int] | Ints
 
 LEVEL = 0.95
 """Probability with which every interval is meant to hold."""
 
 
-def tries(n: int, *, fine: int = 256, per_octave: int = 128) -> Ints:
+def k_grid(n: int, *, fine: int = 256, per_octave: int = 128) -> Ints:
     """Return every k up to `fine`, and from there up to n about `per_octave` per doubling."""
     if n <= fine:
         return np.arange(1, n + 1)
@@ -30,7 +30,7 @@ def tries(n: int, *, fine: int = 256, per_octave: int = 128) -> Ints:
     return np.unique(np.concatenate([np.arange(1, fine + 1), coarse]))
 
 
-def miss_table(n: int, ks: Tries) -> Floats:
+def fail_table(n: int, ks: KValues) -> Floats:
     """Return the chance that k of n responses drawn without replacement are all wrong.
 
     A_k(c) = C(n - c, k) / C(n, k) = prod_{i<c} (n - k - i) / (n - i), for c = 0..n: the product
@@ -47,17 +47,17 @@ def miss_table(n: int, ks: Tries) -> Floats:
     return table
 
 
-def miss(n: IntsLike, c: IntsLike, ks: Tries) -> Floats:
-    """Return `miss_table` looked up for each problem, shape (P, K); n may differ or be one."""
+def miss(n: IntsLike, c: IntsLike, ks: KValues) -> Floats:
+    """Return `fail_table` looked up for each problem, shape (P, K); n may differ or be one."""
     responses, correct = _problems(n, c)
     values = np.empty((len(correct), len(ks)))
     for total in np.unique(responses):
         rows = responses == total
-        values[rows] = miss_table(int(total), ks)[:, correct[rows]].T
+        values[rows] = fail_table(int(total), ks)[:, correct[rows]].T
     return values
 
 
-def pass_at_k(n: IntsLike, c: IntsLike, ks: Tries) -> Floats:
+def pass_at_k(n: IntsLike, c: IntsLike, ks: KValues) -> Floats:
     """Return the unbiased pass@k of each problem, 1 - C(n - c, k) / C(n, k).
 
     Args:
@@ -71,7 +71,7 @@ def pass_at_k(n: IntsLike, c: IntsLike, ks: Tries) -> Floats:
     return 1.0 - miss(n, c, ks)
 
 
-def mean_pass_at_k(n: IntsLike, c: IntsLike, ks: Tries) -> Floats:
+def mean_pass_at_k(n: IntsLike, c: IntsLike, ks: KValues) -> Floats:
     """Return pass@k averaged over problems, shape (K,), in one pass over the histogram of c.
 
     A k above the smallest n is undefined (nan): leaving out the problems with fewer responses
@@ -83,7 +83,7 @@ def mean_pass_at_k(n: IntsLike, c: IntsLike, ks: Tries) -> Floats:
     return mean
 
 
-def sampling_variance(n: IntsLike, c: IntsLike, ks: Tries) -> Floats:
+def sampling_variance(n: IntsLike, c: IntsLike, ks: KValues) -> Floats:
     """Return the variance of the mean pass@k from the draw of responses alone, shape (K,).
 
     With A_k unbiased for q^k, A_k^2 - A_2k is unbiased for Var(A_k); it needs n >= 2k and is nan
@@ -97,7 +97,7 @@ def sampling_variance(n: IntsLike, c: IntsLike, ks: Tries) -> Floats:
     return variance
 
 
-def noise_interval(n: IntsLike, c: IntsLike, ks: Tries, level: float = LEVEL) -> Floats:
+def noise_interval(n: IntsLike, c: IntsLike, ks: KValues, level: float = LEVEL) -> Floats:
     """Return the interval of sampling noise on this very benchmark, shape (2, K).
 
     It answers "what if the same problems were sampled again", not "what of other problems".
@@ -108,19 +108,19 @@ def noise_interval(n: IntsLike, c: IntsLike, ks: Tries, level: float = LEVEL) ->
     return np.clip(np.stack([mean - reach, mean + reach]), 0.0, 1.0)
 
 
-def guess_floor(floor_n: IntsLike, floor_correct: IntsLike, ks: Tries) -> Floats:
+def guess_pass_at_k(guess_n: IntsLike, guess_correct: IntsLike, ks: KValues) -> Floats:
     """Return the pass@k that the model's own answers to other problems would reach, shape (K,).
 
     Args:
-        floor_n: answers to other problems of the group, per problem.
-        floor_correct: those of them that equal this problem's gold answer.
+        guess_n: answers to other problems of the group, per problem.
+        guess_correct: those of them that equal this problem's gold answer.
         ks: numbers of tries.
 
     Returns:
         The mean over the problems that have answers to compare with and at least k of them;
         nan where there is none.
     """
-    values = pass_at_k(floor_n, floor_correct, ks)
+    values = pass_at_k(guess_n, guess_correct, ks)
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         mean: Floats = np.where(known, values, 0.0).sum(axis=0) / known.sum(axis=0)

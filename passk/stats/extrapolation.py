@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from passk.stats.curves import LEVEL, Floats, Ints, IntsLike, Tries
+from passk.stats.curves import LEVEL, Floats, Ints, IntsLike, KValues
 from passk.stats.intervals import SEED, percentiles
 
 SHAPES = np.exp(np.linspace(np.log(0.03), np.log(100.0), 56))
@@ -26,10 +26,10 @@ REFITS = 1000
 FIT_LIMIT = 0.05
 """p-value of the fit below which nothing is extrapolated."""
 
-LEAST_EXPECTED = 5.0
+MIN_EXPECTED = 5.0
 """Problems expected in a cell of the fit check at the least (Cochran 1954)."""
 
-FURTHEST = 4
+MAX_EXTRAPOLATION = 4
 """Multiple of n up to which the interval has been seen to hold."""
 
 
@@ -64,7 +64,7 @@ class Extrapolation:
 def extrapolate(
     n: int,
     c: IntsLike,
-    ks: Tries,
+    ks: KValues,
     *,
     level: float = LEVEL,
     replicates: int = REFITS,
@@ -169,13 +169,13 @@ def _chances(n: int, point: int, unsolvable: float) -> Floats:
 def _fit_p_value(found: Ints, chances: Floats) -> float:
     """Return the chi-squared p-value of a histogram under a model with three fitted parameters.
 
-    Neighbouring counts are pooled until each cell expects `LEAST_EXPECTED` problems; 1 where too
+    Neighbouring counts are pooled until each cell expects `MIN_EXPECTED` problems; 1 where too
     few cells are left to tell.
     """
     expected = chances * found.sum()
     cells, start = [], 0
     for end in range(1, len(found) + 1):
-        if expected[start:end].sum() >= LEAST_EXPECTED:
+        if expected[start:end].sum() >= MIN_EXPECTED:
             cells.append((start, end))
             start = end
     if not cells:

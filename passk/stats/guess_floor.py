@@ -47,7 +47,7 @@ def _answers(gold: str) -> Iterator[str]:
         yield answer if isinstance(answer, str) else json.dumps(answer)
 
 
-def floor_columns(
+def guess_columns(
     groups: Array, gold: Sequence[tuple[str, ...]], classes: pd.DataFrame
 ) -> dict[str, Array]:
     """Return the answers of the other problems of the group, and those that equal the gold.
@@ -57,14 +57,14 @@ def floor_columns(
     group = pd.factorize(groups)[0]
     answers = classes.assign(group=group[classes["problem"]])
     own = _sum_by(answers, "problem", len(group))
-    floor_n = _sum_by(answers, "group", int(group.max()) + 1)[group] - own
+    guess_n = _sum_by(answers, "group", int(group.max()) + 1)[group] - own
     right = pd.concat([_given(gold), answers.loc[answers["correct"], ["problem", "answer"]]])
     right = right.drop_duplicates().assign(group=lambda frame: group[frame["problem"]])
     in_group = answers.groupby(["group", "answer"])["times"].sum().reset_index()
     at_home = answers.groupby(["problem", "answer"])["times"].sum().reset_index()
     hits = _sum_by(right.merge(in_group, on=["group", "answer"]), "problem", len(group))
     home = _sum_by(right.merge(at_home, on=["problem", "answer"]), "problem", len(group))
-    return {"floor_n": floor_n, "floor_correct": hits - home}
+    return {"guess_n": guess_n, "guess_correct": hits - home}
 
 
 def _given(gold: Sequence[tuple[str, ...]]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from passk.stats.curves import LEVEL, Floats
-from passk.stats.resampling import Units
+from passk.stats.resampling import ResamplingUnits
 
 Method = Literal["percentile", "bca"]
 """How an interval over problems is taken from its replicates."""
@@ -27,10 +27,10 @@ METHODS: tuple[Method, ...] = ("percentile", "bca")
 REPLICATES = 10_000
 SEED = 20260101
 
-FEW_PROBLEMS = 20
+MIN_PROBLEMS = 20
 """Below this number of problems (or clusters) intervals over problems carry a flag."""
 
-LEAST_ERROR = 0.3
+MIN_ERROR = 0.3
 """Least standard error of a replicate, as a share of the study's: among few problems, a replicate
 may hold only such as do not differ, and would seem infinitely sure."""
 
@@ -79,7 +79,7 @@ def percentiles(means: Floats, level: float, number: int) -> Floats:
     return np.quantile(means, [out, 1 - out], axis=0)
 
 
-def bca(means: Floats, units: Units, columns: slice, level: float) -> Floats:
+def bca(means: Floats, units: ResamplingUnits, columns: slice, level: float) -> Floats:
     """Return the bias-corrected and accelerated interval of replicates (B, K), shape (2, K).
 
     Efron 1987, eq. 2.3, with the acceleration of the jackknife over units; tails are expanded as
@@ -107,7 +107,7 @@ def bca(means: Floats, units: Units, columns: slice, level: float) -> Floats:
 
 
 def problem_interval(
-    units: Units,
+    units: ResamplingUnits,
     level: float = LEVEL,
     replicates: int = REPLICATES,
     seed: int = SEED,
@@ -131,7 +131,9 @@ def problem_interval(
     return ends
 
 
-def band_reach(units: Units, means: Floats, errors: Floats, level: float = LEVEL) -> Floats:
+def band_margin(
+    units: ResamplingUnits, means: Floats, errors: Floats, level: float = LEVEL
+) -> Floats:
     """Return how far a simultaneous band reaches to either side of a curve, shape (K,).
 
     Args:
@@ -145,14 +147,14 @@ def band_reach(units: Units, means: Floats, errors: Floats, level: float = LEVEL
     """
     value = units.mean()
     error = units.errors(units.times[None], value[None])[0]
-    floor = np.where(error > 0, LEAST_ERROR * error, np.inf)
+    floor = np.where(error > 0, MIN_ERROR * error, np.inf)
     own = np.maximum(errors, floor)
     largest = np.nanmax(np.abs(means - value) / own, axis=1)
     reach: Floats = np.quantile(largest, level) * error
     return reach
 
 
-def order_statistics(values: Floats, out: float) -> tuple[float, float]:
+def infinite_percentiles(values: Floats, out: float) -> tuple[float, float]:
     """Return the ends of a percentile interval that may be infinite, without interpolation."""
     ordered = np.sort(values)
     last = len(ordered) - 1

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from passk.stats.curves import Floats, Ints, IntsLike, Tries
+from passk.stats.curves import Floats, Ints, IntsLike, KValues
 
 DRAWS = 100
 """Draws of k responses per problem and k; the error of their mean is at most 0.05 a problem."""
 
 
 def majority_at_k(
-    classes: Sequence[tuple[Ints, Ints]], n: IntsLike, ks: Tries, seed: int, draws: int = DRAWS
+    classes: Sequence[tuple[Ints, Ints]], n: IntsLike, ks: KValues, seed: int, draws: int = DRAWS
 ) -> Floats:
     """Return maj@k of each problem, shape (P, K); nan where k > n.
 

@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from passk.stats.curves import Floats, Ints, IntsLike, Tries, miss
+from passk.stats.curves import Floats, Ints, IntsLike, KValues, miss
 from passk.stats.hypergeometric import at_least
 
 THRESHOLDS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the k tries that G-Pass@k and Cover@tau are reported for."""
 
 
-def pass_hat_k(n: IntsLike, c: IntsLike, ks: Tries) -> Floats:
+def pass_hat_k(n: IntsLike, c: IntsLike, ks: KValues) -> Floats:
     """Return pass^k, the chance that all of k tries are correct: C(c, k) / C(n, k).
 
     Source: Yao et al. 2024 (arXiv 2406.12045, section 3).
@@ -26,7 +26,7 @@ def pass_hat_k(n: IntsLike, c: IntsLike, ks: Tries) -> Floats:
     return miss(n, np.asarray(n, dtype=np.int64) - correct, ks)
 
 
-def g_pass_at_k(n: IntsLike, c: IntsLike, ks: Tries, tau: float) -> Floats:
+def g_pass_at_k(n: IntsLike, c: IntsLike, ks: KValues, tau: float) -> Floats:
     """Return G-Pass@k_tau, the chance that at least ceil(tau k) of k tries are correct.
 
     Source: Liu et al. 2024 (arXiv 2412.13147, eq. 3). At tau -> 0 it is pass@k, at 1 pass^k.
@@ -34,7 +34,7 @@ def g_pass_at_k(n: IntsLike, c: IntsLike, ks: Tries, tau: float) -> Floats:
     return _looked_up(n, c, ks, lambda chances, k: chances[:, _needed(tau, k)])
 
 
-def mg_pass_at_k(n: IntsLike, c: IntsLike, ks: Tries) -> Floats:
+def mg_pass_at_k(n: IntsLike, c: IntsLike, ks: KValues) -> Floats:
     """Return mG-Pass@k = (2/k) sum_{i = ceil(k/2) + 1}^{k} G-Pass@k_{i/k}; nan for k = 1.
 
     Source: Liu et al. 2024 (arXiv 2412.13147, eq. 4): twice the area under tau in (0.5, 1].
@@ -67,7 +67,7 @@ def _upper_half(chances: Floats, k: int) -> Floats:
 
 
 def _looked_up(
-    n: IntsLike, c: IntsLike, ks: Tries, take: Callable[[Floats, int], Floats]
+    n: IntsLike, c: IntsLike, ks: KValues, take: Callable[[Floats, int], Floats]
 ) -> Floats:
     """Return what `take` makes of `at_least(n, k)` for every c, looked up for each problem."""
     correct: Ints = np.atleast_1d(np.asarray(c, dtype=np.int64))

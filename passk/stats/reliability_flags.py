@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from passk.stats.intervals import FEW_PROBLEMS
+from passk.stats.intervals import MIN_PROBLEMS
 
 MANY_PROBLEMS = 100
 """From here on the sampling-noise interval holds up to k = n/2; below it, up to k = n/4."""
@@ -33,4 +33,4 @@ def flag(interval: str, k: float, n: int, problems: int) -> str:
             return NO_NOISE
         if 4 * k > n and problems < MANY_PROBLEMS:
             return NEAR
-    return FEW if interval and problems < FEW_PROBLEMS else ""
+    return FEW if interval and problems < MIN_PROBLEMS else ""

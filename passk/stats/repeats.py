@@ -55,7 +55,7 @@ def surprisals(
     return cautious
 
 
-def repeats(keys: npt.NDArray[np.uint64], surprisal: Floats) -> tuple[int, float]:
+def count_repeats(keys: npt.NDArray[np.uint64], surprisal: Floats) -> tuple[int, float]:
     """Return how many responses to one problem repeat an earlier one, and how many are expected.
 
     Eq.: a_j = min(1, sum of exp(-surprisal_i) over the distinct responses i before j) is the
@@ -74,7 +74,7 @@ def repeats(keys: npt.NDArray[np.uint64], surprisal: Floats) -> tuple[int, float
     return len(keys) - len(first), float(np.minimum(before, 1.0).sum())
 
 
-def too_many(found: int, expected: float, alarm: float = ALARM) -> bool:
+def exceeds_chance(found: int, expected: float, alarm: float = ALARM) -> bool:
     """Tell whether there are more repeats than chance explains.
 
     Eq.: repeats are a sum of indicators with the conditional chances a_j, so P(repeats >= r and

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from passk.stats.curves import Floats, IntsLike, Tries, pass_at_k
+from passk.stats.curves import Floats, IntsLike, KValues, pass_at_k
 
 UNSEEN = 1 / 5
 """Weight, in problems, of a loss and of a gain that no problem of the study happened to show."""
 
-MANY_ALIKE = 8
+PROBLEMS_PER_KIND = 8
 """Problems per kind from which on kinds are drawn, not problems."""
 
 HELD = 1 << 22
@@ -30,7 +30,7 @@ Counts = tuple[IntsLike, IntsLike]
 
 
 @dataclass(frozen=True, slots=True)
-class Units:
+class ResamplingUnits:
     """What is drawn with replacement: U kinds of problems, or U clusters.
 
     Attributes:
@@ -51,7 +51,7 @@ class Units:
     def draws(self, replicates: int, seed: int) -> Iterator[Floats]:
         """Yield how often each unit was drawn in each replicate, in blocks of shape (b, U)."""
         rng = np.random.default_rng(seed)
-        many = self.number > MANY_ALIKE * len(self.times)
+        many = self.number > PROBLEMS_PER_KIND * len(self.times)
         draw = self._draw_kinds if many else self._draw_problems
         block = max(1, HELD // max(len(self.times), self.number))
         for start in range(0, replicates, block):
@@ -112,37 +112,39 @@ class Units:
         return error
 
 
-def cluster_units(values: Floats, clusters: npt.ArrayLike) -> Units:
+def cluster_units(values: Floats, clusters: npt.ArrayLike) -> ResamplingUnits:
     """Return one unit per cluster: its problems (rows of `values`) are drawn together."""
     names, index = np.unique(np.asarray(clusters), return_inverse=True)
     sums = np.zeros((len(names), values.shape[1]))
     np.add.at(sums, index, values)
     sizes = np.bincount(index, minlength=len(names)).astype(np.float64)
-    return Units(sums, sizes, np.ones(len(names)))
+    return ResamplingUnits(sums, sizes, np.ones(len(names)))
 
 
-def value_units(values: Floats, clusters: npt.ArrayLike | None = None) -> Units:
+def value_units(values: Floats, clusters: npt.ArrayLike | None = None) -> ResamplingUnits:
     """Return one unit per problem of any values (P, K), or the given clusters, shape (P,)."""
     if clusters is not None:
         return cluster_units(values, clusters)
-    return Units(values, np.ones(len(values)), np.ones(len(values)))
+    return ResamplingUnits(values, np.ones(len(values)), np.ones(len(values)))
 
 
 def curve_units(
-    n: IntsLike, c: IntsLike, ks: Tries, clusters: npt.ArrayLike | None = None
-) -> Units:
+    n: IntsLike, c: IntsLike, ks: KValues, clusters: npt.ArrayLike | None = None
+) -> ResamplingUnits:
     """Return the units of one model's pass@k: kinds (n, c), or the given clusters, shape (P,)."""
     correct = np.asarray(c, dtype=np.int64)
     responses = np.broadcast_to(np.asarray(n, dtype=np.int64), correct.shape)
     if clusters is not None:
         return cluster_units(pass_at_k(responses, correct, ks), clusters)
     kinds, times = np.unique(np.stack([responses, correct]), axis=1, return_counts=True)
-    return Units(pass_at_k(kinds[0], kinds[1], ks), np.ones(len(times)), times.astype(np.float64))
+    return ResamplingUnits(
+        pass_at_k(kinds[0], kinds[1], ks), np.ones(len(times)), times.astype(np.float64)
+    )
 
 
 def paired_units(
-    tuned: Counts, base: Counts, ks: Tries, clusters: npt.ArrayLike | None = None
-) -> Units:
+    tuned: Counts, base: Counts, ks: KValues, clusters: npt.ArrayLike | None = None
+) -> ResamplingUnits:
     """Return the units of the difference of two models: kinds (n, c, n', c'), or clusters."""
     four = np.stack(np.broadcast_arrays(*(np.asarray(x, dtype=np.int64) for x in (*tuned, *base))))
     times = np.ones(four.shape[1], dtype=np.int64)
@@ -151,10 +153,12 @@ def paired_units(
     values = pass_at_k(four[0], four[1], ks) - pass_at_k(four[2], four[3], ks)
     if clusters is not None:
         return cluster_units(values, clusters)
-    return Units(values, np.ones(len(times)), times.astype(np.float64))
+    return ResamplingUnits(values, np.ones(len(times)), times.astype(np.float64))
 
 
-def with_unseen(units: Units, tuned: Counts, base: Counts, ks: Tries) -> Units:
+def add_unseen_changes(
+    units: ResamplingUnits, tuned: Counts, base: Counts, ks: KValues
+) -> ResamplingUnits:
     """Return paired units with a fifth of a problem lost, and a fifth of one gained, added.
 
     Among 30 problems a loss that befalls one problem in 20 is not seen at all in a fifth of all
@@ -168,13 +172,13 @@ def with_unseen(units: Units, tuned: Counts, base: Counts, ks: Tries) -> Units:
 
 
 def mean_units(
-    tuned: Sequence[Counts], base: Counts, ks: Tries, clusters: npt.ArrayLike | None = None
-) -> Units:
+    tuned: Sequence[Counts], base: Counts, ks: KValues, clusters: npt.ArrayLike | None = None
+) -> ResamplingUnits:
     """Return the units of the mean of several tuned models minus their base, problem by problem.
 
     The models are repeats of one training with other seeds; which seeds is not drawn again: the
     interval speaks of other problems, and the spread between seeds stands beside it. What was never
-    seen is added as `with_unseen` does.
+    seen is added as `add_unseen_changes` does.
     """
     mean = np.mean([pass_at_k(n, c, ks) for n, c in tuned], axis=0)
     basis = pass_at_k(*base, ks)
@@ -182,10 +186,10 @@ def mean_units(
     return _add_unseen(value_units(mean - basis, clusters), lost, gained)
 
 
-def _add_unseen(units: Units, lost: Floats, gained: Floats) -> Units:
+def _add_unseen(units: ResamplingUnits, lost: Floats, gained: Floats) -> ResamplingUnits:
     """Return units with a small part of a lost problem and of a gained one added, shapes (K,)."""
     size = units.times @ units.sizes / units.times.sum()
-    return Units(
+    return ResamplingUnits(
         np.vstack([units.sums, -size * lost, size * gained]),
         np.append(units.sizes, [size, size]),
         np.append(units.times, [UNSEEN, UNSEEN]),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from passk.stats.repeats import ALARM, repeats, response_keys, surprisals, too_many
+from passk.stats.repeats import ALARM, count_repeats, exceeds_chance, response_keys, surprisals
 
 COLUMNS = ("token_ids", "text", "n_tokens", "sum_logprob", "mean_entropy")
 """Columns of Sample rows that `fingerprints` looks at."""
@@ -53,17 +53,21 @@ def _text_keys(column: pa.ChunkedArray) -> Array:
     return response_keys(np.frombuffer(b"".join(texts), dtype=np.uint8).astype(np.int64), lengths)
 
 
-def tally(problems: Iterable[str], keys: Array, surprisal: Array) -> dict[str, tuple[int, float]]:
+def count_repeats_by_problem(
+    problems: Iterable[str], keys: Array, surprisal: Array
+) -> dict[str, tuple[int, float]]:
     """Return, per problem, how many responses repeat another, and how many are expected to."""
     rows: dict[str, list[int]] = {}
     for row, problem in enumerate(problems):
         rows.setdefault(problem, []).append(row)
-    return {problem: repeats(keys[at], surprisal[at]) for problem, at in rows.items()}
+    return {problem: count_repeats(keys[at], surprisal[at]) for problem, at in rows.items()}
 
 
-def alarming(counts: Iterable[tuple[int, float]]) -> bool:
+def has_repeat_alarm(counts: Iterable[tuple[int, float]]) -> bool:
     """Tell whether a cell's problems, or one of them, have more repeats than chance explains."""
     kept = list(counts)
     found, expected = sum(n for n, _ in kept), sum(e for _, e in kept)
     single = ALARM / max(1, len(kept))
-    return too_many(found, expected) or any(too_many(*one, alarm=single) for one in kept)
+    return exceeds_chance(found, expected) or any(
+        exceeds_chance(*one, alarm=single) for one in kept
+    )

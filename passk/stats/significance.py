@@ -12,7 +12,7 @@ import numpy.typing as npt
 from passk.stats.curves import Floats, IntsLike
 from passk.stats.hypergeometric import hit_chances
 from passk.stats.intervals import REPLICATES, SEED
-from passk.stats.resampling import Units
+from passk.stats.resampling import ResamplingUnits
 
 
 def change_p_values(base: tuple[IntsLike, IntsLike], tuned: tuple[IntsLike, IntsLike]) -> Floats:
@@ -51,7 +51,9 @@ def holm(p: npt.ArrayLike) -> Floats:
     return adjusted
 
 
-def sign_flip_p_values(units: Units, replicates: int = REPLICATES, seed: int = SEED) -> Floats:
+def sign_flip_p_values(
+    units: ResamplingUnits, replicates: int = REPLICATES, seed: int = SEED
+) -> Floats:
     """Return a p-value per k that paired differences centre on zero, shape (K,).
 
     Each problem's (or cluster's) difference changes sign at random: exact where base and tuned

@@ -66,8 +66,8 @@ def test_the_guess_floor_equals_a_plain_recomputation(plan: Path) -> None:
             for verdict in verdicts
             if verdict.answer_class is not None
         ]
-        assert row.floor_n == len(others)
-        assert row.floor_correct == others.count(golds[row.problem_id])
+        assert row.guess_n == len(others)
+        assert row.guess_correct == others.count(golds[row.problem_id])
 
 
 def test_counts_hold_every_verdict_and_the_truncated(plan: Path) -> None:
@@ -116,7 +116,7 @@ def test_every_gold_of_a_list_counts_towards_the_floor(tmp_path: Path) -> None:
     count(problems, [samples], [verdicts], tmp_path / "c.parquet", 4, canonical=str)
     for row in read_rows(tmp_path / "c.parquet", Count):
         assert row.group == ""
-        assert row.floor_correct == row.floor_n > 0
+        assert row.guess_correct == row.guess_n > 0
 
 
 def drop_last(path: Path, kind: type) -> None:
@@ -325,7 +325,7 @@ def test_flows_and_false_discoveries_agree_with_the_coverage(tables: Path) -> No
     coverage = found["coverage"]
     assert (coverage["p"] <= coverage["q"] + 1e-12).all()
     lost = coverage.query("category == 'base_only' and q <= 0.05")
-    assert summary["lost_surely"] == len(lost) <= summary["base_only"]
+    assert summary["lost_significant"] == len(lost) <= summary["base_only"]
 
 
 def test_several_benchmarks_get_a_mean_and_holms_correction(plan: Path, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -22,7 +21,6 @@ from conftest import REPO, Study, write_jsonl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passk.analysis.agreement import kappa
 from passk.core.errors import DataError, PasskError
 from passk.core.registry import FORMATS, load
 from passk.core.schemas import VERDICTS, Problem, Sample, Verdict, read_rows
@@ -510,13 +508,6 @@ def test_a_killed_import_is_no_import(study: Study) -> None:
     assert "it has no manifest.json until it is whole" in study.passk("plan", study.file).stderr
     imported(study, "table", table_of(study, answers([8, 8, 8, 8])), *MAP)
     assert study.passk("plan", study.file).returncode == 0
-
-
-def test_kappa_is_cohens() -> None:
-    ours = np.array([1] * 25 + [0] * 15 + [1] * 10 + [0] * 50, dtype=bool)
-    theirs = np.array([1] * 40 + [0] * 60, dtype=bool)
-    assert kappa(ours, theirs) == pytest.approx((0.75 - 0.53) / (1 - 0.53))
-    assert math.isnan(kappa(np.ones(3, bool), np.ones(3, bool)))
 
 
 def test_the_card_says_licence_and_provenance() -> None:

@@ -225,7 +225,7 @@ def tell(deltas: list[tuple[float, float, float]], crossing: tuple[float, float,
         **dict(zip(names, crossing, strict=True)),
     }
     cover = {"both": 5, "base_only": 2, "tuned_only": 1, "neither": 0}
-    cover.update(lost_surely=1, gained_surely=0)
+    cover.update(lost_significant=1, gained_significant=0)
     basis = {"cell": "b", "label": "Base", "base": None, "benchmark": "m"}
     curve = [
         {"cell": "t", "k": k, "delta": delta, "ci_low": low, "ci_high": high}

@@ -68,7 +68,7 @@ def test_values_of_a_series_are_means_over_seeds_of_the_cells_own(folder: Path) 
         for mine, theirs in (("pass_at_1", "pass_at_1"), ("se_gap_to_base", "se_gap_to_base")):
             values = cells[theirs]
             assert row[mine] == pytest.approx(values.mean())
-            assert (row[f"{mine}_lowest"], row[f"{mine}_highest"]) == pytest.approx(
+            assert (row[f"{mine}_min"], row[f"{mine}_max"]) == pytest.approx(
                 (values.min(), values.max())
             )
         assert row["delta_1"] == pytest.approx(row["pass_at_1"] - summary.loc["base", "pass_at_1"])
@@ -78,7 +78,7 @@ def test_values_of_a_series_are_means_over_seeds_of_the_cells_own(folder: Path) 
             for name in names
         ]
         assert row["lost_by_all"] == len(set.intersection(*lost))
-        assert [row["lost_fewest"], row["lost_most"]] == sorted(map(len, lost))
+        assert [row["lost_min"], row["lost_max"]] == sorted(map(len, lost))
     last = frames["series"].set_index(["series", "step"])["last"]
     assert last[("grpo", 20)]
     assert not last[("grpo", 10)]

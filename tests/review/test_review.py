@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import logging
-import math
 import os
 import re
 import signal
@@ -18,14 +17,12 @@ from threading import Thread
 import pandas as pd
 import pytest
 from conftest import REPO, environment
-from hypothesis import given
-from hypothesis import strategies as st
 from synthetic_study import make_study
 
 from passk.analysis.study import read_plan
 from passk.core.artifacts import read_json, write_json
 from passk.core.errors import OutputError, PasskError
-from passk.review.agreement import agreement_rows, consensus, kappa
+from passk.review.agreement import agreement_rows, consensus
 from passk.review.labels import LABELS, LabelFile, read_all, read_labels
 from passk.review.queue import Key, build_queue
 from passk.review.room import Room, open_labels
@@ -90,24 +87,6 @@ def test_two_rooms_cannot_hold_one_file(tmp_path: Path) -> None:
 def test_a_reviewer_is_a_name_that_can_stand_in_a_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(PasskError, match="letters, digits"):
         open_labels(tmp_path, name)
-
-
-@given(st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), max_size=40))
-def test_kappa_is_symmetric_one_when_equal_and_agrees_with_its_definition(
-    pairs: list[tuple[str, str]],
-) -> None:
-    found = kappa(pairs)
-    assert found == pytest.approx(kappa([(b, a) for a, b in pairs]), nan_ok=True)
-    assert math.isnan(found) or found <= 1
-    first = [(a, a) for a, _ in pairs]
-    assert math.isnan(kappa(first)) == (len({a for a, _ in pairs}) < 2)
-    if not math.isnan(kappa(first)):
-        assert kappa(first) == 1
-
-
-def test_kappa_of_a_published_example() -> None:
-    pairs = [("y", "y")] * 20 + [("y", "n")] * 5 + [("n", "y")] * 10 + [("n", "n")] * 15
-    assert kappa(pairs) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(

@@ -22,19 +22,19 @@ from passk.stats import (
     accuracy_bin,
     accuracy_histogram,
     compare,
-    coverage,
+    coverage_categories,
     coverage_counts,
     crossover,
     estimate_curve,
-    guess_floor,
+    fail_table,
+    guess_pass_at_k,
+    k_grid,
     mean_pass_at_k,
-    miss_table,
     noise_interval,
     pass_at_k,
     sampling_variance,
     se_gap,
     se_gap_to_base,
-    tries,
 )
 
 DATA = Path(os.environ.get("PASSK_DATA", REPO.parent / "shared" / "data"))
@@ -61,7 +61,7 @@ def test_pass_at_k_is_the_average_over_all_choices_of_k_responses(count: tuple[i
 def test_the_product_form_agrees_with_whole_number_arithmetic(n: int) -> None:
     ks = sorted({1, 2, n // 3, n // 2, n - 1, n})
     exact = [[comb(n - c, k) / comb(n, k) for c in range(n + 1)] for k in ks]
-    assert np.abs(miss_table(n, ks) - exact).max() < 1e-13
+    assert np.abs(fail_table(n, ks) - exact).max() < 1e-13
 
 
 @given(many_counts)
@@ -254,7 +254,7 @@ def test_the_histogram_counts_every_problem_once() -> None:
 
 
 def test_coverage_tells_the_four_cases_apart() -> None:
-    found = coverage([3, 1, 0, 0], [1, 0, 2, 0])
+    found = coverage_categories([3, 1, 0, 0], [1, 0, 2, 0])
     assert found.tolist() == ["both", "base_only", "tuned_only", "neither"]
     assert set(coverage_counts([3, 1, 0, 0], [1, 0, 2, 0]).values()) == {1}
 
@@ -265,14 +265,14 @@ def test_the_two_gaps_are_not_the_same_thing() -> None:
 
 
 def test_the_guess_floor_averages_over_problems_that_have_neighbours() -> None:
-    floor = guess_floor([10, 0, 10], [5, 0, 0], [1, 11])
+    floor = guess_pass_at_k([10, 0, 10], [5, 0, 0], [1, 11])
     assert floor[0] == pytest.approx(0.25)
     assert np.isnan(floor[1])
 
 
 @pytest.mark.parametrize("n", [1, 2, 255, 256, 257, 1000, 5000])
 def test_the_grid_of_tries_is_complete_below_256_and_ends_at_n(n: int) -> None:
-    grid = tries(n)
+    grid = k_grid(n)
     assert grid[0] == 1
     assert grid[-1] == n
     assert (np.diff(grid) > 0).all()

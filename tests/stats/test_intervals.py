@@ -21,7 +21,7 @@ from passk.report.figures.gallery import GRID, KINDS, TRAINING
 from passk.spec.loading import load_experiment, shipped_specs
 from passk.spec.yaml_lines import read_yaml
 from passk.stats import (
-    Units,
+    ResamplingUnits,
     change_p_values,
     compare,
     estimate_curve,
@@ -52,8 +52,8 @@ def test_tails_move_outward_with_few_problems_and_not_with_many() -> None:
 
 def test_units_are_drawn_as_often_as_they_occur_fractions_too() -> None:
     times = np.array([3.0, 1.0, 40.0, 0.2, 0.2])
-    units = Units(np.eye(5), np.ones(5), times)
-    alike = Units(np.eye(5), np.ones(5), 10 * times)
+    units = ResamplingUnits(np.eye(5), np.ones(5), times)
+    alike = ResamplingUnits(np.eye(5), np.ones(5), 10 * times)
     for one in (units, alike):
         drawn = np.concatenate(list(one.draws(20_000, 1)))
         assert (drawn.sum(axis=1) == one.number).all()

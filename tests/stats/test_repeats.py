@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passk.core.schemas import Sample, to_table
-from passk.stats.repeats import repeats, response_keys, surprisals, too_many
-from passk.stats.sample_repeats import alarming, fingerprints, tally
+from passk.stats.repeats import count_repeats, exceeds_chance, response_keys, surprisals
+from passk.stats.sample_repeats import count_repeats_by_problem, fingerprints, has_repeat_alarm
 
 PLAIN = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
 
@@ -41,8 +41,10 @@ def drawn(
 def alarm(rows: list[Sample], fields: dict[str, float]) -> bool:
     """Whether the rows of a file set the alarm off."""
     table = to_table(Sample, rows)
-    counted = tally([row.problem_id for row in rows], *fingerprints(table, fields))
-    return alarming(counted.values())
+    counted = count_repeats_by_problem(
+        [row.problem_id for row in rows], *fingerprints(table, fields)
+    )
+    return has_repeat_alarm(counted.values())
 
 
 CHANCES = st.lists(st.floats(0.001, 1.0), min_size=1, max_size=30).map(
@@ -65,7 +67,7 @@ def test_expected_repeats_are_those_of_the_draws(chances: list[float], seed: int
     for replicate in range(40):
         rows = drawn(chances, 32, seed + replicate)
         keys, surprisal = fingerprints(to_table(Sample, rows), PLAIN)
-        totals += repeats(keys, surprisal)
+        totals += count_repeats(keys, surprisal)
     assert abs(totals[0] - totals[1]) < 6 * math.sqrt(32 * 40 / 4)
 
 
@@ -133,8 +135,8 @@ def test_responses_without_tokens_are_compared_by_their_text() -> None:
 
 
 def test_the_bound_holds_at_its_ends() -> None:
-    assert not too_many(0, 0.0)
-    assert not too_many(5, 5.0)
-    assert too_many(1, 1e-9)
-    assert not too_many(1, 1e-5)
-    assert too_many(30, 1.0)
+    assert not exceeds_chance(0, 0.0)
+    assert not exceeds_chance(5, 5.0)
+    assert exceeds_chance(1, 1e-9)
+    assert not exceeds_chance(1, 1e-5)
+    assert exceeds_chance(30, 1.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from passk.analysis.study import TABLES, read_plan, read_result
+from passk.analysis.study import TABLES, read_plan, read_study_table
 from passk.core.artifacts import output_error, write_json
 from passk.core.errors import PasskError
 
@@ -38,7 +38,7 @@ def draw(tables: Path, plan: Path, output: Path) -> list[str]:
         fix = "pip install 'passk[figures]'"
         raise PasskError(f"figures need '{error.name}', which is not installed", fix=fix) from error
     study = read_plan(plan)
-    frames = {name: read_result(tables, name) for name in TABLES}
+    frames = {name: read_study_table(tables, name) for name in TABLES}
     index: list[dict[str, Any]] = []
     try:
         output.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,7 @@ def curves_figure(view: View, beyond: pd.DataFrame) -> Figure:
             else (far.iloc[-1]["k"], far.iloc[-1]["value"])
         )
         ends.append((*end, fill(group.label, 16 if len(groups) < MANY else 32), color))
-        floors.append((last["k"], last["floor"]))
+        floors.append((last["k"], last["guess_floor"]))
     cells = [cell for group in groups for cell in group.cells]
     ks = {k for k in view.study.k if k <= max(cell.n for cell in cells)} | set(beyond["k"])
     tries_axis(axes, sorted(ks))
@@ -83,12 +83,12 @@ def draw_curve(
     sure = k <= cell.n / 2
     axes.plot(k[sure], value[sure], "o", color=color)
     axes.plot(k[~sure], value[~sure], "o", mfc="none", mec=color, mew=0.9)
-    axes.plot(k, curve["floor"], color=color, ls=FLOOR_STYLE, lw=1.0)
+    axes.plot(k, curve["guess_floor"], color=color, ls=FLOOR_STYLE, lw=1.0)
 
 
 def curve_limits(table: pd.DataFrame, beyond: pd.DataFrame | None = None) -> tuple[float, float]:
     """Return the y limits that show curves, intervals and floors with some air."""
-    parts = [table[["ci_low", "ci_high", "floor"]]]
+    parts = [table[["ci_low", "ci_high", "guess_floor"]]]
     if beyond is not None and not beyond.empty:
         parts.append(beyond[["lower", "upper"]])
     low, high = min(p.min().min() for p in parts), max(p.max().max() for p in parts)

@@ -20,7 +20,7 @@ def curve_of(view: View, group: Series) -> pd.DataFrame:
         pass_at_k=("pass_at_k", "mean"),
         ci_low=("pass_at_k", "min"),
         ci_high=("pass_at_k", "max"),
-        floor=("floor", "mean"),
+        guess_floor=("guess_floor", "mean"),
     )
 
 
@@ -36,7 +36,7 @@ def delta_of(view: View, group: Series) -> pd.DataFrame:
     here = (table["benchmark"] == view.benchmark) & (table["sampler"] == cell.sampler)
     rows = table[here & (table["series"] == group.name) & (table["step"] == cell.step)]
     rows = rows.rename(columns={"delta_low": "ci_low", "delta_high": "ci_high"}).sort_values("k")
-    return rows.assign(band_low=rows["delta_lowest"], band_high=rows["delta_highest"])
+    return rows.assign(band_low=rows["delta_min"], band_high=rows["delta_max"])
 
 
 def seed_deltas(view: View, group: Series) -> list[pd.DataFrame]:

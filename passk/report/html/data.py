@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from passk.analysis import palette
-from passk.analysis.seed_series import Series, colors_of, every_group
+from passk.analysis.seed_series import Series, all_curve_groups, colors_of
 from passk.analysis.study import Study
 from passk.core.schemas import VERDICTS
 from passk.report.html.responses import FINISHES, groups
@@ -16,7 +16,7 @@ from passk.report.html.tables import about, plain
 
 Frames = Mapping[str, pd.DataFrame]
 
-CURVE = ("pass_at_k", "ci_low", "ci_high", "noise_low", "noise_high", "floor")
+CURVE = ("pass_at_k", "ci_low", "ci_high", "noise_low", "noise_high", "guess_floor")
 DELTA = ("delta", "ci_low", "ci_high", "band_low", "band_high")
 
 
@@ -45,7 +45,7 @@ def page_data(study: Study, frames: Frames, most: int | None) -> dict[str, Any]:
 def cells(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
     """Yield each cell with its colour and the blocks of its responses."""
     colors = colors_of(study)
-    drawn = {group.cells[0].id for group in every_group(study) if len(group.cells) == 1}
+    drawn = {group.cells[0].id for group in all_curve_groups(study) if len(group.cells) == 1}
     for cell in study.cells:
         yield {
             "id": cell.id,
@@ -68,7 +68,7 @@ def _color(color: str) -> str:
 def series(study: Study) -> Iterator[dict[str, Any]]:
     """Yield each series of several seeds: one curve in place of its cells, the mean over seeds."""
     colors = colors_of(study)
-    for group in every_group(study):
+    for group in all_curve_groups(study):
         cell = group.cells[0]
         if len(group.cells) > 1:
             yield {
@@ -93,8 +93,10 @@ def series_curves(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
     floors = frames["pass_at_k"]
     for group, part in _means(study, frames):
         own = floors[floors["cell"].isin([cell.id for cell in group.cells])]
-        ends = {"ci_low": part["pass_at_k_lowest"], "ci_high": part["pass_at_k_highest"]}
-        table = part.assign(**ends, floor=part["k"].map(own.groupby("k")["floor"].mean()))
+        ends = {"ci_low": part["pass_at_k_min"], "ci_high": part["pass_at_k_max"]}
+        table = part.assign(
+            **ends, guess_floor=part["k"].map(own.groupby("k")["guess_floor"].mean())
+        )
         yield {"cell": _series_id(group), **_columns(table, CURVE)}
 
 
@@ -102,14 +104,14 @@ def series_deltas(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
     """Yield the difference of each series to its base, with the paired interval of the mean."""
     for group, part in _means(study, frames):
         ends = {"ci_low": part["delta_low"], "ci_high": part["delta_high"]}
-        spread = {"band_low": part["delta_lowest"], "band_high": part["delta_highest"]}
+        spread = {"band_low": part["delta_min"], "band_high": part["delta_max"]}
         table = part.assign(**ends, **spread)
         yield {"cell": _series_id(group), "base": group.cells[0].base, **_columns(table, DELTA)}
 
 
 def _means(study: Study, frames: Frames) -> Iterator[tuple[Series, pd.DataFrame]]:
     """Yield each series of several seeds with its rows by k at the step that is shown."""
-    for group in every_group(study):
+    for group in all_curve_groups(study):
         cell = group.cells[0]
         if len(group.cells) > 1:
             table = frames["series_curves"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from passk.analysis.study import REVIEWED, read_result
+from passk.analysis.study import REVIEWED, read_study_table
 from passk.report.findings import Finding, percent
 from passk.report.html.links import rows
 
@@ -19,7 +19,7 @@ def read_reviewed(files: Sequence[Path]) -> dict[str, pd.DataFrame]:
     """Return the tables of the reading room that have rows; none where there are no files."""
     if not files:
         return {}
-    found = {name: read_result(files[0].parent, name) for name in REVIEWED}
+    found = {name: read_study_table(files[0].parent, name) for name in REVIEWED}
     return {name: table for name, table in found.items() if not table.empty}
 
 

@@ -38,7 +38,7 @@ const passkChart = (() => {
     }
     const one = (curve, note, thin) => ({
       cell: cells.get(curve.cell), name: cells.get(curve.cell).label + note, thin, k: curve.k,
-      value: curve.pass_at_k, floor: curve.floor || [],
+      value: curve.pass_at_k, floor: curve.guess_floor || [],
       low: (second ? curve.noise_low : curve.ci_low) || [], high: (second ? curve.noise_high : curve.ci_high) || [],
     });
     const kept = at("kept").value;
