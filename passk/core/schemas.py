@@ -74,7 +74,7 @@ class Sample:
         mean_entropy: mean over tokens, in nats, of the entropy of softmax(logits / temperature)
             before top_p and top_k; 0 for greedy decoding.
         prompt_digest: digest of the token ids of the prompt that was answered; empty where no
-            tokenizer of ours made them, or where the row is older than this column.
+            tokenizer of ours made them.
     """
 
     problem_id: str
@@ -233,12 +233,6 @@ def _field(name: str, hint: Any) -> pa.Field:
     return pa.field(name, arrow, nullable=nullable)
 
 
-def _defaults(row_type: type) -> dict[str, Any]:
-    """Return the default of every column that has one."""
-    fields = dataclasses.fields(row_type)
-    return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
-
-
 def write_table(path: Path, table: pa.Table, manifest: Mapping[str, object] | None = None) -> None:
     """Write an Arrow table as zstd Parquet, whole or not at all, its manifest first."""
     import pyarrow.parquet as pq
@@ -283,9 +277,6 @@ def _arrow_safe(value: Any) -> Any:
 def read_table(path: Path, row_type: type, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet file (or some of its columns) and check it against a row type.
 
-    A column that a file lacks is filled with its default, where it has one: files of an earlier
-    passk stay readable.
-
     Raises:
         DataError: the file is missing, cut short or not Parquet, has no rows, or lacks a column
             or has one of another type; the message names file and column.
@@ -294,21 +285,16 @@ def read_table(path: Path, row_type: type, columns: Sequence[str] | None = None)
     import pyarrow.parquet as pq
 
     wanted = list(columns) if columns is not None else schema(row_type).names
-    defaults = _defaults(row_type)
     try:
         present = pq.read_schema(path).names
-        missing = [name for name in wanted if name not in present and name not in defaults]
+        missing = [name for name in wanted if name not in present]
         if missing:
             raise DataError(
                 f"missing column {', '.join(map(repr, missing))}; present: {', '.join(present)}",
                 where=str(path),
                 fix=f"a file of {row_type.__name__} rows has: {', '.join(schema(row_type).names)}",
             )
-        table = pq.ParquetFile(path).read(columns=[name for name in wanted if name in present])
-        for name in wanted:
-            if name not in present:
-                table = table.append_column(name, pa.array([defaults[name]] * table.num_rows))
-        table = table.select(wanted)
+        table = pq.ParquetFile(path).read(columns=wanted).select(wanted)
         table = table.cast(pa.schema([schema(row_type).field(name) for name in wanted]))
     except FileNotFoundError as error:
         raise DataError("no such file", where=str(path)) from error

@@ -80,10 +80,15 @@ def read_imported(folder: Path) -> Imported:
     """
     path = folder / "manifest.json"
     if not path.is_file():
+        old = (folder / "recipe.json").is_file()
         raise DataError(
-            "is not a folder of imported results",
+            "imported by an earlier passk, in a format that is no longer read"
+            if old
+            else "is not a folder of imported results",
             where=str(folder),
-            fix="`passk import` writes one; it has no manifest.json until it is whole",
+            fix="run the same `passk import` again"
+            if old
+            else "`passk import` writes one; it has no manifest.json until it is complete",
         )
     manifest = read_json(path)
     try:

@@ -124,26 +124,17 @@ def _content(rows: list[Sample]) -> list[list[Any]]:
     return [[row.problem_id, row.sample, row.seed, row.text] for row in rows]
 
 
-def tokens_of(
-    sampled: Mapping[str, Any] | None, document: Mapping[str, Any], vocabulary: str
-) -> str:
+def tokens_of(sampled: Mapping[str, Any] | None, vocabulary: str) -> str:
     """Say by which tokens responses are scored.
 
-    These are the sampler's own where the vocabulary it recorded is the scorer's; files that are
-    older than that record count where the same weights and engine drew them.
+    These are the sampler's own where the vocabulary it recorded is the scorer's.
 
     Args:
         sampled: the manifest of the responses.
-        document: the score.json.
         vocabulary: digest of the scorer's vocabulary; empty where nobody knows it.
     """
-    manifest = sampled or {}
-    if manifest.get("vocabulary"):
-        return OWN_TOKENS if manifest["vocabulary"] == vocabulary else RETOKENISED
-    fields = manifest.get("fields", {})
-    names = ("weights", "revision", "engine")
-    same = all(fields.get(name) == document["fields"].get(name) for name in names)
-    return OWN_TOKENS if fields and same else RETOKENISED
+    recorded = (sampled or {}).get("vocabulary")
+    return OWN_TOKENS if recorded and recorded == vocabulary else RETOKENISED
 
 
 def _requests(
@@ -174,7 +165,7 @@ def _score(
 ) -> dict[str, Any]:
     """Score and journal the responses; return the facts of the run for the manifest."""
     engine, load_seconds = loader(document)
-    tokens_are = tokens_of(read_manifest(one.samples), document, engine.vocabulary)
+    tokens_are = tokens_of(read_manifest(one.samples), engine.vocabulary)
     facts = {"engine": document["engine"], "vocabulary": engine.vocabulary}
     facts["tokens_are"] = tokens_are
     write_manifest(one.output, {"stage": "perplexity", **facts})  # a run that only resumes reads it

@@ -16,6 +16,7 @@ from passk.spec.models import Model
 from passk.workflow import Plan
 from passk.workflow.cells import Cell
 from passk.workflow.fingerprint import PACKAGE, is_local
+from passk.workflow.store_format import write_format
 from passk.workflow.trainings import Training
 
 PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.gguf")
@@ -50,6 +51,8 @@ def fetch(plan: Plan, *, dry_run: bool) -> Iterator[Item]:
     Raises:
         PasskError: something cannot be fetched; what was fetched before it stays.
     """
+    if not dry_run:
+        write_format(plan.layout)
     models = {(model.weights, model.revision): model for model in plan.experiment.models.values()}
     for model in models.values():
         if model.endpoint is None and model.train is None:

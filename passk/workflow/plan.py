@@ -24,6 +24,7 @@ from passk.workflow.cells import (
 from passk.workflow.contamination import contamination
 from passk.workflow.imports import find_imports, import_warnings
 from passk.workflow.paths import Layout
+from passk.workflow.store_format import check_format
 from passk.workflow.trainings import Training, expand_trainings
 from passk.workflow.weights import reference_digest, verdict_fields
 
@@ -173,10 +174,12 @@ def build_plan(file: Path) -> Plan:
     """Return the plan of a spec file.
 
     Raises:
-        PasskError: the spec, or a benchmark that it names, cannot be used as it stands.
+        PasskError: the spec or a benchmark in it cannot be used, or the outputs folder has another
+            format.
     """
     experiment = load_experiment(file)
     layout = Layout(experiment.outputs)
+    check_format(layout)
     weights, trainings = expand_trainings(experiment, layout)
     identities = {
         use.name: identify(experiment.catalogue[use.name], use.problems, use.only)

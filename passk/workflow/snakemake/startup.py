@@ -15,6 +15,7 @@ from passk.workflow.slurm import queue
 from passk.workflow.slurm.partitions import Partition, ask_slurm, read_partitions
 from passk.workflow.slurm.watchdog import start_watching
 from passk.workflow.snakemake.locks import hold
+from passk.workflow.store_format import write_format
 
 
 def begin(jobs: Jobs, workflow: Any, outputs: Sequence[str], since: float) -> FileIO:
@@ -36,6 +37,7 @@ def begin(jobs: Jobs, workflow: Any, outputs: Sequence[str], since: float) -> Fi
     on_slurm = hasattr(settings, "partition_config")
     if on_slurm:
         jobs.limit(partitions_of(settings.partition_config))
+    write_format(jobs.plan.layout)
     held = hold(jobs.plan.layout, outputs, str(jobs.plan.experiment.file), since)
     if on_slurm:
         refuse_left_over(jobs.plan)
