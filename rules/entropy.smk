@@ -18,5 +18,5 @@ rule match_entropy:
         gpu_model=R.jobs.sample_gpu_model,
         mem_mb=R.jobs.sample_memory,
     shell:
-        "passk entropy --cell {input.cell} --base {input.base} --problems {input.questions}"
+        "passk match-entropy --cell {input.cell} --base {input.base} --problems {input.questions}"
         " --threads {threads} --gpus {resources.gpu} --log {log} -o {output}"

@@ -63,7 +63,7 @@ rule tabulate_labels:
     log:
         R.paths.log("reviewed", R.name),
     shell:
-        "passk reviewed --plan {input.plan} --labels {input.labels}"
+        "passk label-tables --plan {input.plan} --labels {input.labels}"
         " --log {log} -o $(dirname {output.first})"
 
 

@@ -1,4 +1,4 @@
-"""The `passk` command: every stage by hand, on plain files. The only place that prints or exits."""
+"""The `passk` command: the only place that prints or exits."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from passk.cli.parser import parser
+from passk.cli.command import parser
 from passk.core.errors import PasskError
 
-SMALLER = "lower execution.batch_size or the shard, and run the same command again"
-REPORT = "please report it, with what PASSK_TRACEBACK=1 in front of the same command shows"
+SMALLER = "lower execution.batch_size or the shard, then rerun the same command"
+REPORT = "please report it, with the output of the same command under PASSK_TRACEBACK=1"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 bad spec or usage."""
-    options = parser().parse_args(arguments)
-    with _logging(getattr(options, "log", None)):
+    options = vars(parser().parse_args(arguments))
+    command = options.pop("command")
+    with _logging(options.pop("log", None)):
         try:
-            options.handler(options)
+            command.handler(**options)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (Exception, KeyboardInterrupt) as error:
@@ -33,25 +34,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: BaseException) -> int:
-    """Say what went wrong in one message and return the exit status."""
+    """Print one message that says what went wrong, and return the exit status."""
     match error:
         case PasskError():
             message, status = str(error), error.exit_status
         case KeyboardInterrupt():
-            message, status = "interrupted; what was finished is kept", 130
+            message, status = "interrupted; finished work is kept", 130
         case MemoryError():
             message, status = f"out of memory\n  -> {SMALLER}", 1
         case OSError():
             message, status = f"{error.filename or 'system'}: {error.strerror or error}", 1
         case _:
-            message, status = f"a fault of passk itself: {error!r}\n  -> {REPORT}", 1
+            message, status = f"a bug in passk: {error!r}\n  -> {REPORT}", 1
     logging.getLogger("passk").error("passk: error: %s", message)
     return status
 
 
 @contextmanager
 def _logging(file: Path | None) -> Iterator[None]:
-    """Send what stages say to standard error, and to a log file as well where one is named."""
+    """Send messages to standard error, and to a log file if there is one."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if file is not None:
         try:

@@ -29,7 +29,7 @@ def read_sampling_task(cell: Path) -> dict[str, Any]:
         raise DataError(
             "the temperature of this cell has not been matched yet",
             where=str(path),
-            fix=f"passk entropy --cell {cell} --base BASE/cell.json --problems FILE -o {path}",
+            fix=f"passk match-entropy --cell {cell} --base BASE.json --problems FILE -o {path}",
         )
     found = read_json(path)["temperature"]
     fields = {

@@ -1,0 +1,71 @@
+"""Commands around a study: downloads, Slurm's queue, leftover files, the reference of spec keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from passk.cli.command import Group, command, option
+from passk.cli.options import SPEC
+
+
+@command(
+    Group.HOUSEKEEPING,
+    "download weights, tokenizers and benchmarks, for nodes without a network",
+    "passk fetch specs/paper-math.yaml --dry-run",
+    SPEC,
+    option("--dry-run", action="store_true", help="only list what, and how much"),
+)
+def fetch(*, spec: Path, dry_run: bool) -> None:
+    """Download what a spec needs from the network."""
+    from passk.workflow import build_plan
+    from passk.workflow import fetch as downloads
+
+    for item in downloads.fetch(build_plan(spec), dry_run=dry_run):
+        print(item, flush=True)
+
+
+@command(
+    Group.HOUSEKEEPING,
+    "cancel a study's jobs in Slurm's queue, such as those of a killed run",
+    "passk cancel specs/quickstart.yaml",
+    SPEC,
+)
+def cancel(*, spec: Path) -> None:
+    """Cancel a study's jobs in Slurm's queue."""
+    from passk.workflow import build_plan
+    from passk.workflow.slurm import queue
+    from passk.workflow.snakemake.startup import targets
+
+    names = targets(build_plan(spec))
+    jobs = queue.queued(names)
+    queue.cancel(jobs, names)
+    print(f"{len(jobs)} jobs cancelled; the same snakemake command resumes them")
+
+
+@command(
+    Group.HOUSEKEEPING,
+    "list the files in the outputs that no spec refers to",
+    "passk clean --orphans specs/*.yaml",
+    option("specs", type=Path, nargs="+", help="every spec that is in use"),
+    option("--orphans", action="store_true", required=True),
+    option("--delete", action="store_true", help="delete them, too"),
+)
+def clean(*, specs: list[Path], orphans: bool, delete: bool) -> None:
+    """List, or delete, what no spec refers to."""
+    from passk.workflow.status.orphans import find_orphans, remove
+
+    found = find_orphans(specs) if orphans else []
+    for path, size in found:
+        print(f"{size / 1e6:10.1f} MB  {path}")
+    print(f"{len(found)} orphans, {sum(size for _, size in found) / 1e6:.1f} MB")
+    if delete:
+        remove([path for path, _ in found])
+        print("removed")
+
+
+@command(Group.HOUSEKEEPING, "print the reference of all spec keys", "passk schema > docs/spec.md")
+def schema() -> None:
+    """Print the reference of the spec's keys."""
+    from passk.spec.reference_docs import reference_page
+
+    print(reference_page(), end="")

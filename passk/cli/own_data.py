@@ -1,0 +1,156 @@
+"""Commands on responses, counts and results that were made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from passk.cli.command import Group, command, option
+from passk.cli.options import SPEC, VERIFIER, output, whole_number
+from passk.core.registry import FORMATS
+
+KINDS = (*FORMATS, "counts")
+"""Formats of results that can be imported and exported."""
+
+
+@command(
+    Group.DATA,
+    "grade responses: JSONL with problem_id, gold, response",
+    "passk grade --verifier math responses.jsonl -o graded.jsonl",
+    option("responses", type=Path, help="JSONL file"),
+    VERIFIER,
+    option("--benchmark", metavar="NAME", help="take gold answers from this benchmark or file"),
+    output("JSONL file: the same rows with verdict, answer and detail"),
+)
+def grade(
+    *,
+    responses: Path,
+    verifier: str,
+    verifier_options: dict[str, Any],
+    workers: int,
+    benchmark: str | None,
+    output: Path,
+) -> None:
+    """Grade a file of responses."""
+    from passk.core.progress import Progress
+    from passk.stages.verify import grade_file
+
+    golds = None
+    if benchmark:
+        golds, own = _golds_of(benchmark, verifier)
+        verifier_options = own | verifier_options
+    with Progress(f"grade {responses}", "responses") as progress:
+        verdicts = grade_file(
+            responses,
+            output,
+            verifier,
+            verifier_options,
+            golds=golds,
+            workers=workers,
+            progress=progress,
+        )
+    print(", ".join(f"{count} {name}" for name, count in verdicts.items()))
+
+
+def _golds_of(name: str, verifier: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return a benchmark's gold answers, and its options of the verifier."""
+    from passk.benchmarks.source import load_problems
+    from passk.cli.benchmarks import find_benchmark
+
+    benchmark = find_benchmark(name)
+    own = dict(benchmark.options) if benchmark.verifier == verifier else {}
+    return {row.id: row.gold for row in load_problems(benchmark, text_only=True)}, own
+
+
+@command(
+    Group.DATA,
+    "pass@k with intervals from counts: CSV with model, problem_id, n, c",
+    "passk estimate counts.csv -o curves.csv --k 1 8 64",
+    option("counts", type=Path, help="CSV file"),
+    option("--k", type=whole_number, nargs="+", help="values of k (default: 1 to n)"),
+    output("CSV file of curves"),
+)
+def estimate(*, counts: Path, k: list[int] | None, output: Path) -> None:
+    """Estimate curves from a file of counts."""
+    from passk.stages.estimate import estimate_file
+
+    estimate_file(counts, output, k)
+
+
+@command(
+    Group.DATA,
+    "read another tool's results into a folder; a spec names it as `imported: DIR`",
+    "passk import qwen-math s*.jsonl --benchmark math500 --model simplerl -o imports/simplerl",
+    option("kind", choices=KINDS, metavar="FORMAT", help=", ".join(KINDS)),
+    option("files", type=Path, nargs="+", metavar="FILE", help="its files; .gz too"),
+    option("--benchmark", required=True, help="whose problems: name, or YAML file"),
+    option("--model", required=True, help="the model's name, kept with the results"),
+    option("--map", action="append", default=[], metavar="OURS=THEIRS", help="a table's column"),
+    option("--filter", dest="name_filter", metavar="NAME", help="lm-eval: the filter to read"),
+    option("--allow-missing", action="store_true", help="accept results of only some problems"),
+    output("folder to write"),
+)
+def import_(
+    *,
+    kind: str,
+    files: list[Path],
+    benchmark: str,
+    model: str,
+    map: list[str],  # noqa: A002 - the option's name
+    name_filter: str | None,
+    allow_missing: bool,
+    output: Path,
+) -> None:
+    """Import results of another tool."""
+    from passk.interop import counts, import_results
+    from passk.interop.column_mapping import read_mapping
+    from passk.interop.formats.table import COLUMNS
+
+    if kind == "counts":
+        manifest = counts.import_counts(
+            files,
+            benchmark,
+            output,
+            columns=read_mapping(map, counts.COLUMNS),
+            model=model,
+            allow_missing=allow_missing,
+        )
+    else:
+        manifest = import_results.import_results(
+            kind,
+            files,
+            benchmark,
+            output,
+            columns=read_mapping(map, COLUMNS),
+            name_filter=name_filter,
+            model=model,
+            allow_missing=allow_missing,
+        )
+    listed = ", ".join(f"{problems} with n = {n}" for n, problems in manifest["n"].items())
+    print(f"{output}: {manifest['responses']} responses, {manifest['verdicts']} with verdicts")
+    print(f"problems: {listed}; in a spec: `imported: {output}`")
+
+
+@command(
+    Group.DATA,
+    "write a study's responses in the format of another tool, or as a dataset (hf)",
+    "passk export specs/quickstart.yaml --format hf -o dataset",
+    SPEC,
+    option(
+        "--format",
+        dest="kind",
+        required=True,
+        choices=KINDS,
+        metavar="FORMAT",
+        help=", ".join(KINDS),
+    ),
+    option("--cell", action="append", default=[], metavar="ID", help="this cell (default: all)"),
+    output("folder to write"),
+)
+def export(*, spec: Path, kind: str, cell: list[str], output: Path) -> None:
+    """Export cells for another tool."""
+    from passk.interop.export_results import export_cells
+    from passk.workflow import build_plan
+
+    for path in export_cells(build_plan(spec), kind, output, cell):
+        print(path)
