@@ -113,7 +113,7 @@ def test_estimate_on_published_counts(study: Study, shared_data: Path) -> None:
 
 
 def test_a_fault_of_our_own_is_no_traceback(study: Study) -> None:
-    study.change_passk("plan/preview.py", "known_cells(plan), ", "{}[1], ")
+    study.change_passk("workflow/status/plan_report.py", "known_cells(plan), ", "{}[1], ")
     done = study.passk("plan", study.file)
     assert done.returncode == 1
     assert "a bug in passk: KeyError" in done.stderr
