@@ -43,6 +43,11 @@ def index_range(text: str) -> range:
     return range(int(first), int(last))
 
 
+def optional_path(text: str) -> Path | None:
+    """Return a path; an empty text, as a rule of the workflow may give, is none."""
+    return Path(text) if text else None
+
+
 def json_list(text: str) -> list[str]:
     """Return a JSON list of texts."""
     value = _parse_json(text)

@@ -14,6 +14,7 @@ from passk.cli.options import (
     file_option,
     index_range,
     json_list,
+    optional_path,
     output,
     problem_rows,
     whole_number,
@@ -99,7 +100,12 @@ def problems(
     "passk reference --problems problems.parquet --template ' {gold}' -o gold.parquet",
     problem_rows(),
     option("--template", default="{gold}", help="text of a gold answer as a response; has {gold}"),
-    option("--responses", type=Path, metavar="FILE", help="JSONL: problem_id, text; no --template"),
+    option(
+        "--responses",
+        type=optional_path,
+        metavar="FILE",
+        help="JSONL: problem_id, text; instead of --template",
+    ),
     output("Parquet file of Sample rows"),
 )
 def reference(*, problems: Path, template: str, responses: Path | None, output: Path) -> None:
