@@ -35,13 +35,13 @@ localrules:
 
 
 onstart:
-    R.begin(workflow)
+    R.start_run(workflow)
 
 
 rule all:
     default_target: True
     input:
-        R.wanted,
+        R.targets,
 
 
 include: "rules/problems.smk"

@@ -17,7 +17,7 @@ import yaml
 from passk.workflow import build_plan
 from passk.workflow.resources.cost import ASSUMED_TOKENS_PER_SECOND
 from passk.workflow.paths import Layout
-from passk.workflow.status.plan_report import preview
+from passk.workflow.status.plan_report import report_plan
 
 HERE = Path("docs")
 HEAD = (
@@ -30,7 +30,7 @@ def costs(name: str) -> dict[str, Any]:
     """Return the preview of a spec, with nothing drawn yet."""
     with tempfile.TemporaryDirectory() as folder:
         plan = build_plan(Path("specs") / f"{name}.yaml")
-        return preview(dataclasses.replace(plan, layout=Layout(folder)))
+        return report_plan(dataclasses.replace(plan, layout=Layout(folder)))
 
 
 def row(name: str, found: dict[str, Any], said: dict[str, str]) -> str:

@@ -76,7 +76,7 @@ def run_passk(
     filled = settings(METHODS["GRPO"], given, None)
     document = {
         "training": "benchmark",
-        "fields": filled,
+        "fingerprint_inputs": filled,
         "method": "GRPO",
         "engine": "transformers",
         "model": {

@@ -56,26 +56,26 @@ rule score_responses:
 
 
 # The same for the missing files of one scorer, whose weights load once.
-for run in R.scoring_runs:
+for batch in R.scoring_batches:
 
     rule:
         name:
-            run.name
+            batch.name
         input:
-            tasks=ancient(run.tasks),
-            questions=ancient(run.questions),
-            weights=ancient(run.weights),
-            samples=run.samples,
+            tasks=ancient(batch.tasks),
+            questions=ancient(batch.questions),
+            weights=ancient(batch.weights),
+            samples=batch.samples,
         output:
-            run.outputs,
+            batch.outputs,
         log:
-            run.log,
-        threads: R.run_threads(run)
+            batch.log,
+        threads: R.batch_threads(batch)
         resources:
-            gpu=R.jobs.run_gpus(run),
-            gpu_model=R.jobs.run_gpu_model(run),
-            mem_mb=R.jobs.run_memory(run),
-            runtime=R.jobs.run_minutes(run),
+            gpu=R.jobs.batch_gpus(batch),
+            gpu_model=R.jobs.batch_gpu_model(batch),
+            mem_mb=R.jobs.batch_memory(batch),
+            runtime=R.jobs.batch_minutes(batch),
         shell:
             "passk perplexity --task {input.tasks} --problems {input.questions}"
             " --samples {input.samples} --threads {threads}"

@@ -41,27 +41,27 @@ rule draw_samples:
 # The same for a run of missing shards, which Snakemake prefers since no wildcard is in it. Its
 # param follows from the output and so is none that is compared: what one rule draws is up to date
 # for the other.
-for run in R.sampling_runs:
+for batch in R.sampling_batches:
 
     rule:
         name:
-            run.name
+            batch.name
         input:
-            cell=ancient(run.cell),
-            questions=ancient(run.questions),
-            weights=ancient(run.weights),
+            cell=ancient(batch.cell),
+            questions=ancient(batch.questions),
+            weights=ancient(batch.weights),
         output:
-            run.outputs,
+            batch.outputs,
         log:
-            run.log,
-        threads: R.run_threads(run)
+            batch.log,
+        threads: R.batch_threads(batch)
         resources:
-            gpu=R.jobs.run_gpus(run),
-            gpu_model=R.jobs.run_gpu_model(run),
-            mem_mb=R.jobs.run_memory(run),
-            runtime=R.jobs.run_minutes(run),
+            gpu=R.jobs.batch_gpus(batch),
+            gpu_model=R.jobs.batch_gpu_model(batch),
+            mem_mb=R.jobs.batch_memory(batch),
+            runtime=R.jobs.batch_minutes(batch),
         params:
-            samples=R.samples_of_run,
+            samples=R.samples_of_batch,
         shell:
             "passk sample --cell {input.cell} --problems {input.questions}"
             " --samples {params.samples} --threads {threads}"

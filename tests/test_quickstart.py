@@ -17,7 +17,7 @@ from passk.core.schemas import Sample, Score, read_rows
 from passk.engines.prompts import render
 from passk.spec.loading import load_benchmark, load_prompt
 from passk.workflow import build_plan
-from passk.workflow.task_files import cell_document, score_document
+from passk.workflow.task_files import cell_task, score_task_document
 
 pytestmark = pytest.mark.model
 
@@ -35,7 +35,7 @@ def drawn(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = build_plan(REPO / "specs/quickstart.yaml")
     cell = next(iter(plan.cells.values()))
     scoring = next(iter(plan.scorings.values()))
-    for name, document in (("c", cell_document(cell)), ("s", score_document(scoring))):
+    for name, document in (("c", cell_task(cell)), ("s", score_task_document(scoring))):
         model = {**document["model"], "weights": str(weights), "dtype": "float32"}
         (folder / f"{name}.json").write_text(json.dumps({**document, "model": model}))
     benchmark = str(REPO / "specs/benchmarks/arithmetic.yaml")

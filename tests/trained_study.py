@@ -70,8 +70,13 @@ def put_checkpoint(study: Study, training: str, step: int, seconds: float) -> No
     """Leave in the store what a checkpoint is known by, as if it had been trained."""
     folder = study.folder / "outputs/store/trainings" / training
     study.passk("resolve", study.file, "--training", training, "-o", str(folder / "training.json"))
-    fields = json.loads((folder / "training.json").read_text())["fields"]
-    manifest = {"fields": fields, "step": step, "trained_steps": step, "step_seconds": seconds}
+    fields = json.loads((folder / "training.json").read_text())["fingerprint_inputs"]
+    manifest = {
+        "fingerprint_inputs": fields,
+        "step": step,
+        "trained_steps": step,
+        "step_seconds": seconds,
+    }
     place = folder / f"step-{step:06d}"
     place.mkdir(parents=True)
     (place / "manifest.json").write_text(json.dumps(manifest))

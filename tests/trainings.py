@@ -54,7 +54,7 @@ class Training:
         fields = {"method": self.method, "settings": filled, "from": "tiny", "gold": self.gold}
         return {
             "training": f"tiny-{digest(fields)}",
-            "fields": fields,
+            "fingerprint_inputs": fields,
             "method": self.method,
             "model": {
                 "weights": str(self.weights),

@@ -34,9 +34,9 @@ def cancel(*, spec: Path) -> None:
     """Cancel a study's jobs in Slurm's queue."""
     from passk.workflow import build_plan
     from passk.workflow.slurm import queue
-    from passk.workflow.snakemake.startup import targets
+    from passk.workflow.snakemake.startup import comment_names
 
-    names = targets(build_plan(spec))
+    names = comment_names(build_plan(spec))
     jobs = queue.queued(names)
     queue.cancel(jobs, names)
     print(f"{len(jobs)} jobs cancelled; the same snakemake command resumes them")

@@ -65,10 +65,10 @@ def review(*, spec: Path, reviewer: str | None, port: int) -> None:
     from passk.review.room import Room, open_labels
     from passk.review.server import Server
     from passk.workflow import build_plan
-    from passk.workflow.task_files import experiment_document
+    from passk.workflow.task_files import plan_document
 
     plan = build_plan(spec)
-    study = study_of(experiment_document(plan), str(spec))
+    study = study_of(plan_document(plan), str(spec))
     missing = [cell for cell in study.cells if not cell.counts.is_file()]
     if missing:
         raise PasskError(

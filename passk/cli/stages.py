@@ -50,14 +50,14 @@ def resolve(
 
     plan = build_plan(spec)
     if training:
-        document = task_files.training_document(plan.training(training))
+        document = task_files.training_task(plan.training(training))
     elif cell:
-        document = task_files.cell_document(plan.cell(cell))
+        document = task_files.cell_task(plan.cell(cell))
     elif score:
-        document = task_files.score_document(plan.scoring(*score))
+        document = task_files.score_task_document(plan.scoring(*score))
     else:
         assert experiment  # noqa: S101 - one of the four is required
-        document = task_files.experiment_document(plan)
+        document = task_files.plan_document(plan)
     write_json(output, document)
 
 

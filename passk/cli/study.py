@@ -28,12 +28,12 @@ def plan(*, spec: Path, partitions: Path | None, as_json: bool) -> None:
     from passk.workflow import build_plan
     from passk.workflow.resources.jobs import Jobs
     from passk.workflow.slurm.partitions import read_partitions
-    from passk.workflow.status.plan_report import preview, to_text
+    from passk.workflow.status.plan_report import report_plan, to_text
 
     study = build_plan(spec)
     if partitions:
         Jobs(study).limit(read_partitions(partitions))
-    found = preview(study)
+    found = report_plan(study)
     print(json.dumps(found, indent=1, ensure_ascii=False) if as_json else to_text(found))
 
 

@@ -31,7 +31,7 @@ def read_task(path: Path, *needed: str) -> dict[str, Any]:
         DataError: it cannot be read, or lacks what every task or this one needs.
     """
     document = read_json(path)
-    keys = ("fields", "engine", "model", "prompt", *needed)
+    keys = ("fingerprint_inputs", "engine", "model", "prompt", *needed)
     missing = [key for key in keys if not isinstance(document, dict) or key not in document]
     if missing:
         raise DataError(
@@ -55,17 +55,20 @@ def source_of(document: Mapping[str, Any], threads: int | None) -> ModelSource:
     return ModelSource(**{**fields, "adapters": tuple(fields["adapters"]), "execution": execution})
 
 
-def shard_key(fields: Mapping[str, Any], samples: range) -> str:
+def shard_key(fingerprint_inputs: Mapping[str, Any], samples: range) -> str:
     """Return what the journal of a shard of samples belongs to."""
-    return digest([digest(fields), samples.start, samples.stop])
+    return digest([digest(fingerprint_inputs), samples.start, samples.stop])
 
 
-def is_made(output: Path, fields: Mapping[str, Any]) -> bool:
-    """Tell whether an output stands, whole, and what decides it is `fields`.
+def is_made(output: Path, fingerprint_inputs: Mapping[str, Any]) -> bool:
+    """Tell whether an output stands, whole, and what decides it is `fingerprint_inputs`.
 
     Under a workflow, which removes what a job is to make, another process has made it meanwhile.
     """
-    return output.is_file() and (read_manifest(output) or {}).get("fields") == fields
+    return (
+        output.is_file()
+        and (read_manifest(output) or {}).get("fingerprint_inputs") == fingerprint_inputs
+    )
 
 
 class Loader:

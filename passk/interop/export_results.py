@@ -84,7 +84,7 @@ def _provenance(plan: Plan, cell: Cell) -> dict[str, Any]:
         "licence": cell.benchmark.licence,
         "citation": cell.benchmark.citation,
         "n": cell.use.n,
-        "fields": dict(cell.fields),
+        "fields": dict(cell.fingerprint_inputs),
         "imported_from": cell.imported.format if cell.imported else None,
         **{name: manifest[name] for name in names if name in manifest},
     }

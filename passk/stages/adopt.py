@@ -53,7 +53,7 @@ def adopt(cell: Path, problems: Path, output: Path, samples: range | None = None
     manifest = {
         "stage": STAGE,
         "cell": document["cell"],
-        "fields": document["fields"],
+        "fingerprint_inputs": document["fingerprint_inputs"],
         "engine": "imported",
         "device": imported.format,
         "folder": str(imported.folder),

@@ -122,7 +122,7 @@ def _repeat_columns(paths: Sequence[Path], ids: pd.Index[str], n: int) -> dict[s
         columns = ["problem_id", "sample", *COLUMNS]
         table, row, column = _locate(path, Sample, columns, ids, n)
         manifest = read_manifest(path) or {}
-        sampling = manifest.get("sampling") or manifest.get("fields") or {}
+        sampling = manifest.get("sampling") or manifest.get("fingerprint_inputs") or {}
         keys[row, column], surprisal[row, column] = fingerprints(table, sampling)
     there = ~np.isnan(surprisal)
     found = [

@@ -72,10 +72,10 @@ def sample(
     with ExitStack() as stack:
         journals = []
         for number, (output, samples) in enumerate(shards):
-            key = shard_key(document["fields"], samples)
+            key = shard_key(document["fingerprint_inputs"], samples)
             journal = stack.enter_context(Journal(output, key, Sample, wait=wait))
             journals.append(journal)
-            if wait and is_made(output, document["fields"]):
+            if wait and is_made(output, document["fingerprint_inputs"]):
                 continue
             _shard(
                 document,
@@ -102,7 +102,7 @@ def _shard(
 ) -> None:
     """Draw what a shard still lacks, and write it."""
     began = time.perf_counter()
-    key = digest(document["fields"])
+    key = digest(document["fingerprint_inputs"])
     requests = _requests(document, problems, samples, key, journal.rows)
     total, resumed = len(problems) * len(samples), len(journal.rows)
     earlier = read_manifest(output) or {}
@@ -113,7 +113,7 @@ def _shard(
     manifest = {
         "stage": "sample",
         "cell": document["cell"],
-        "fields": document["fields"],
+        "fingerprint_inputs": document["fingerprint_inputs"],
         "samples": [samples.start, samples.stop],
         "responses": len(rows),
         "tokens": sum(row.n_tokens for row in rows),

@@ -33,9 +33,9 @@ def read_sampling_task(cell: Path) -> dict[str, Any]:
         )
     found = read_json(path)["temperature"]
     fields = {
-        **document["fields"],
+        **document["fingerprint_inputs"],
         "temperature": found,
-        "temperature matched": document["fields"]["temperature"],
+        "temperature matched": document["fingerprint_inputs"]["temperature"],
     }
     sampling = {**document["sampling"], "temperature": found}
-    return {**document, "fields": fields, "sampling": sampling}
+    return {**document, "fingerprint_inputs": fields, "sampling": sampling}

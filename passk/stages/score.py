@@ -71,10 +71,10 @@ def perplexity(
         for number, one in enumerate(files):
             document = read_task(one.task, "scorer", "target", "per_problem")
             rows = _wanted(document, one)
-            key = digest([document["fields"], _content(rows)])
+            key = digest([document["fingerprint_inputs"], _content(rows)])
             journal = stack.enter_context(Journal(one.output, key, Score, wait=wait))
             journals.append(journal)
-            if wait and is_made(one.output, document["fields"]):
+            if wait and is_made(one.output, document["fingerprint_inputs"]):
                 continue
             part = part_of(progress, number, len(files))
             _score_file(document, one, rows, journal, loader, part)
@@ -104,7 +104,7 @@ def _score_file(
         "stage": "perplexity",
         "scorer": document["scorer"],
         "target": document["target"],
-        "fields": document["fields"],
+        "fingerprint_inputs": document["fingerprint_inputs"],
         "responses": len(scores),
         "empty": sum(score.n_tokens == 0 for score in scores),
         "tokens": sum(score.n_tokens for score in scores),

@@ -108,7 +108,7 @@ class Keeper:
         return {
             "stage": "train",
             "training": self.task.training,
-            "fields": self.task.fields,
+            "fingerprint_inputs": self.task.fingerprint_inputs,
             "method": self.task.method.name,
             "step": step,
             "settings": dict(self.task.settings),

@@ -22,7 +22,7 @@ class Task:
 
     Attributes:
         training: its id, as in the store's path.
-        fields: what decides the weights of every checkpoint.
+        fingerprint_inputs: what decides the weights of every checkpoint.
         method: how it learns.
         source: the model that it starts from.
         template: how problems are asked.
@@ -35,7 +35,7 @@ class Task:
     """
 
     training: str
-    fields: Mapping[str, Any]
+    fingerprint_inputs: Mapping[str, Any]
     method: Method
     source: ModelSource
     template: PromptTemplate
@@ -49,7 +49,7 @@ class Task:
     @property
     def key(self) -> str:
         """What every random draw of this training derives from: it holds the seed."""
-        return digest(self.fields)
+        return digest(self.fingerprint_inputs)
 
     @property
     def execution(self) -> Mapping[str, Any]:
@@ -99,7 +99,7 @@ def read_training(path: Path, problems: Path, threads: int | None = None) -> Tas
         )
     task = Task(
         training=document["training"],
-        fields=document["fields"],
+        fingerprint_inputs=document["fingerprint_inputs"],
         method=METHODS[name],
         source=source_of(document, threads),
         template=template_of(document),

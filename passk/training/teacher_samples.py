@@ -58,7 +58,7 @@ def draw_once(keeper: Keeper, engine: Callable[[], Engine]) -> list[Sample]:
     """
     task, output = keeper.task, keeper.folder / "state" / FILE
     with Journal(output, task.key, Sample, wait=True) as journal:
-        if not is_made(output, task.fields):
+        if not is_made(output, task.fingerprint_inputs):
             _draw(task, journal, engine)
             write_rows(output, _in_order(task, journal.rows), _manifest(task))
             journal.rows.clear()
@@ -99,4 +99,8 @@ def _in_order(task: Task, rows: Mapping[Key, Sample]) -> list[Sample]:
 
 def _manifest(task: Task) -> dict[str, Any]:
     """Return what made the file of responses."""
-    return {"stage": "train", "training": task.training, "fields": task.fields}
+    return {
+        "stage": "train",
+        "training": task.training,
+        "fingerprint_inputs": task.fingerprint_inputs,
+    }

@@ -1,7 +1,7 @@
 """Cells, shards and scoring tasks: a spec expanded into the units that work is done in.
 
-A cell is one model x benchmark x sampler. `fields` is everything that decides the text of its
-samples and nothing else; the cell's id ends in their digest. Pure: names in, values out.
+A cell is one model x benchmark x sampler. `fingerprint_inputs` is everything that decides the text
+of its samples and nothing else; the cell's id ends in their digest. Pure: names in, values out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Weights:
     """Weights as found: what identifies them, and what an engine is to load.
 
     Attributes:
-        fields: identifying fields (`weights`, `revision`), part of a cell's id.
+        fingerprint_inputs: identifying fields (`weights`, `revision`), part of a cell's id.
         load: hub id or path for the engine.
         convert: (package, revision, folder) where they must be converted first.
         missing: why they cannot be used as things stand, if they cannot.
@@ -43,7 +43,7 @@ class Weights:
         start: what that is as large as: the weights, not trained here, that training starts from.
     """
 
-    fields: Mapping[str, Any]
+    fingerprint_inputs: Mapping[str, Any]
     load: str
     convert: tuple[str, str, str] | None = None
     missing: str | None = None
@@ -62,7 +62,7 @@ class Cell:
     """One model x benchmark x sampler."""
 
     id: str
-    fields: Mapping[str, Any]
+    fingerprint_inputs: Mapping[str, Any]
     model: Model
     weights: Weights
     use: BenchmarkUse
@@ -102,12 +102,12 @@ class Scoring:
         reference: the reference's name, or None for a cell.
         file: the reference's JSONL file; None for a cell and for the gold answers.
         shards: names of the shards to score.
-        fields: everything that decides the scores besides the responses.
+        fingerprint_inputs: everything that decides the scores besides the responses.
     """
 
     target: str
     scorer: str
-    fields: Mapping[str, Any]
+    fingerprint_inputs: Mapping[str, Any]
     model: Model
     weights: Weights
     per_problem: int
@@ -136,7 +136,7 @@ def shard_range(name: str) -> range:
     return range(int(first), int(last))
 
 
-def prompt_fields(prompt: PromptTemplate) -> dict[str, Any]:
+def prompt_inputs(prompt: PromptTemplate) -> dict[str, Any]:
     """Return what of a prompt decides the text of samples; fields at rest are left out."""
     names = ["format", "system", "user", "prefix", "stop"]
     if prompt.shots:
@@ -145,9 +145,9 @@ def prompt_fields(prompt: PromptTemplate) -> dict[str, Any]:
     return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
 
-def model_fields(model: Model, weights: Weights) -> dict[str, Any]:
+def model_inputs(model: Model, weights: Weights) -> dict[str, Any]:
     """Return what of a model decides its responses and scores."""
-    return {**weights.fields, "dtype": model.dtype, "engine": model.engine}
+    return {**weights.fingerprint_inputs, "dtype": model.dtype, "engine": model.engine}
 
 
 def expand_cells(
@@ -170,19 +170,19 @@ def expand_cells(
     for model, use, sampler in _triples(experiment):
         prompt, identity = experiment.prompt_of(model, use), identities[use.name]
         imported, content = (imports or {}).get((model.name, use.name), (None, ""))
-        fields: dict[str, Any]
+        inputs: dict[str, Any]
         if imported is not None:
             use = imported_use(use, imported)  # noqa: PLW2901 - this cell's own n
-            fields = {"imported": content, "questions": identity.questions}
+            inputs = {"imported": content, "questions": identity.questions}
         else:
-            fields = {
-                **model_fields(model, weights[model.name]),
-                **_drawing_fields(experiment, prompt, identity, sampler),
-                **_matching_fields(experiment, model, use, identity, sampler, weights),
+            inputs = {
+                **model_inputs(model, weights[model.name]),
+                **_drawing_inputs(experiment, prompt, identity, sampler),
+                **_matching_inputs(experiment, model, use, identity, sampler, weights),
             }
         cell = Cell(
-            id=f"{model.name}.{use.name}.{sampler.name}-{digest(fields)}",
-            fields=fields,
+            id=f"{model.name}.{use.name}.{sampler.name}-{digest(inputs)}",
+            fingerprint_inputs=inputs,
             model=model,
             weights=weights[model.name],
             use=use,
@@ -197,12 +197,12 @@ def expand_cells(
     return cells
 
 
-def _drawing_fields(
+def _drawing_inputs(
     experiment: Experiment, prompt: PromptTemplate, identity: Identity, sampler: Sampler
 ) -> dict[str, Any]:
     """Return what decides how a cell's responses are drawn, besides the model."""
     return {
-        **prompt_fields(prompt),
+        **prompt_inputs(prompt),
         "questions": identity.questions,
         **({"worked examples": identity.shots} if prompt.shots else {}),
         **({} if sampler.temperature is None else {"temperature": float(sampler.temperature)}),
@@ -216,7 +216,7 @@ def _drawing_fields(
     }
 
 
-def _matching_fields(
+def _matching_inputs(
     experiment: Experiment,
     model: Model,
     use: BenchmarkUse,
@@ -230,8 +230,8 @@ def _matching_fields(
         return {}
     base = experiment.models[model.base]
     drawn = {
-        **model_fields(base, weights[base.name]),
-        **_drawing_fields(
+        **model_inputs(base, weights[base.name]),
+        **_drawing_inputs(
             experiment,
             experiment.prompt_of(base, use),
             identity,
@@ -251,15 +251,15 @@ def _triples(experiment: Experiment) -> Iterator[tuple[Model, BenchmarkUse, Samp
         for use in experiment.benchmarks.values():
             for sampler in experiment.samplers.values():
                 if (
-                    _asked(model.benchmarks, use.name)
-                    and _asked(model.samplers, sampler.name)
-                    and _asked(use.samplers, sampler.name)
+                    _selected(model.benchmarks, use.name)
+                    and _selected(model.samplers, sampler.name)
+                    and _selected(use.samplers, sampler.name)
                     and not (sampler.match_entropy and model.base is None)
                 ):
                     yield model, use, sampler
 
 
-def _asked(names: Iterable[str] | None, name: str) -> bool:
+def _selected(names: Iterable[str] | None, name: str) -> bool:
     """Tell whether a list of names, where there is one, holds a name."""
     return names is None or name in names
 
@@ -294,8 +294,8 @@ def expand_scorings(
         for cell in cells.values():
             if (
                 cell.model.name in run.responses_of
-                and _asked(run.benchmarks, cell.use.name)
-                and _asked(run.samplers, cell.sampler.name)
+                and _selected(run.benchmarks, cell.use.name)
+                and _selected(run.samplers, cell.sampler.name)
             ):
                 yield _score_cell(run, model, weights[model.name], cell)
         for name in (n for n in run.responses_of if n.startswith(REFERENCE)):
@@ -304,13 +304,13 @@ def expand_scorings(
                 yield _score_reference(experiment, run, name, found, use, identity, weights)
 
 
-def _scorer_fields(
+def _scorer_inputs(
     run: PerplexityRun, model: Model, weights: Weights, prompt: PromptTemplate
 ) -> dict[str, Any]:
     """Return what decides scores besides the responses."""
     return {
-        **model_fields(model, weights),
-        **prompt_fields(prompt),
+        **model_inputs(model, weights),
+        **prompt_inputs(prompt),
         "per_problem": run.per_problem,
         "scoring version": versions.SCORE,
     }
@@ -328,11 +328,11 @@ def _score_cell(run: PerplexityRun, model: Model, weights: Weights, cell: Cell) 
             where="perplexity.responses_of",
             fix="leave it out there, or import its responses",
         )
-    fields = _scorer_fields(run, model, weights, cell.prompt)
+    inputs = _scorer_inputs(run, model, weights, cell.prompt)
     return Scoring(
         target=cell.id,
-        scorer=f"{model.name}-{digest(fields)}",
-        fields=fields,
+        scorer=f"{model.name}-{digest(inputs)}",
+        fingerprint_inputs=inputs,
         model=model,
         weights=weights,
         per_problem=run.per_problem,
@@ -350,7 +350,7 @@ def _identities(cells: Mapping[str, Cell], run: PerplexityRun) -> dict[str, Iden
     return {
         cell.use.name: cell.identity
         for cell in cells.values()
-        if _asked(run.benchmarks, cell.use.name)
+        if _selected(run.benchmarks, cell.use.name)
     }
 
 
@@ -367,12 +367,12 @@ def _score_reference(
     model, use = experiment.models[run.scorer], experiment.benchmarks[use_name]
     reference, benchmark = name.removeprefix(REFERENCE), experiment.catalogue[use_name]
     prompt = experiment.prompt_of(model, use)
-    fields = _scorer_fields(run, model, weights[model.name], prompt)
+    inputs = _scorer_inputs(run, model, weights[model.name], prompt)
     decided = [identity.questions, identity.golds, content or benchmark.gold_response]
     return Scoring(
         target=f"reference.{use.name}.{reference}-{digest(decided)}",
-        scorer=f"{model.name}-{digest(fields)}",
-        fields=fields,
+        scorer=f"{model.name}-{digest(inputs)}",
+        fingerprint_inputs=inputs,
         model=model,
         weights=weights[model.name],
         per_problem=run.per_problem,

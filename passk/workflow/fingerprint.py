@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 PACKAGE = "package:"
 """Prefix of weights that stand inside an installed Python package."""
 
-SAID_ABOVE = 10**8
+ANNOUNCE_ABOVE = 10**8
 """Bytes above which reading weights takes long enough to be announced."""
 
 
@@ -56,7 +56,7 @@ def local_digest(weights: str, cache: Path) -> str | None:
     if entry is not None and entry.get("stat") == stat:
         return str(entry["digest"])
     size = sum(path.stat().st_size for path in files)
-    if size > SAID_ABOVE:
+    if size > ANNOUNCE_ABOVE:
         log.info("reading %s (%.1f GB) to tell whether it changed", root, size / 1e9)
     found = _content_digest(root, files)
     with suppress(OutputError):  # the next look reads the content again

@@ -19,14 +19,14 @@ from passk.workflow.cells import (
     base_of,
     expand_cells,
     expand_scorings,
-    prompt_fields,
+    prompt_inputs,
 )
 from passk.workflow.contamination import contamination
 from passk.workflow.imports import find_imports, import_warnings
 from passk.workflow.paths import Layout
 from passk.workflow.store_format import check_format
 from passk.workflow.trainings import Training, expand_trainings
-from passk.workflow.weights import reference_digest, verdict_fields
+from passk.workflow.weights import reference_digest, verdict_inputs
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Plan:
 
 def other_prompt(one: Cell, other: Cell) -> bool:
     """Tell whether two cells' prompts differ in anything that a model reads."""
-    return prompt_fields(one.prompt) != prompt_fields(other.prompt)
+    return prompt_inputs(one.prompt) != prompt_inputs(other.prompt)
 
 
 def build_plan(file: Path) -> Plan:
@@ -187,7 +187,7 @@ def build_plan(file: Path) -> Plan:
     }
     verdicts = {
         name: f"{experiment.catalogue[name].verifier}-"
-        + digest(verdict_fields(experiment.catalogue[name], identity))
+        + digest(verdict_inputs(experiment.catalogue[name], identity))
         for name, identity in identities.items()
     }
     imports = find_imports(experiment, layout)

@@ -18,14 +18,18 @@ from passk.workflow.plan import Plan
 from passk.workflow.trainings import Teacher, Training
 
 
-def cell_document(cell: Cell) -> dict[str, Any]:
+def cell_task(cell: Cell) -> dict[str, Any]:
     """Return what a sampling job reads: what decides the cell, and how it is run or adopted."""
     if cell.imported is not None:
         folder = str(cell.imported.folder)
-        return {"cell": cell.id, "fields": dict(cell.fields), "imported": folder}
+        return {
+            "cell": cell.id,
+            "fingerprint_inputs": dict(cell.fingerprint_inputs),
+            "imported": folder,
+        }
     return {
         "cell": cell.id,
-        "fields": dict(cell.fields),
+        "fingerprint_inputs": dict(cell.fingerprint_inputs),
         "engine": cell.model.engine,
         "model": _model_source(cell.model, cell.weights),
         "prompt": dataclasses.asdict(cell.prompt),
@@ -42,12 +46,12 @@ def cell_document(cell: Cell) -> dict[str, Any]:
     }
 
 
-def score_document(scoring: Scoring) -> dict[str, Any]:
+def score_task_document(scoring: Scoring) -> dict[str, Any]:
     """Return what a perplexity job reads: what decides the scores, and how they are made."""
     return {
         "target": scoring.target,
         "scorer": scoring.model.name,
-        "fields": dict(scoring.fields),
+        "fingerprint_inputs": dict(scoring.fingerprint_inputs),
         "engine": scoring.model.engine,
         "model": _model_source(scoring.model, scoring.weights),
         "prompt": dataclasses.asdict(scoring.prompt),
@@ -55,12 +59,12 @@ def score_document(scoring: Scoring) -> dict[str, Any]:
     }
 
 
-def training_document(training: Training) -> dict[str, Any]:
+def training_task(training: Training) -> dict[str, Any]:
     """Return what a training job reads: what decides the weights, and how it is run."""
     start = _model_source(training.start, training.weights)
     return {
         "training": training.id,
-        "fields": dict(training.fields),
+        "fingerprint_inputs": dict(training.fingerprint_inputs),
         "method": training.method,
         "engine": training.model.engine,
         "model": {**start, "dtype": training.dtype, "execution": dict(training.model.execution)},
@@ -99,7 +103,7 @@ def _model_source(model: Model, weights: Weights) -> dict[str, Any]:
     }
 
 
-def experiment_document(plan: Plan) -> dict[str, Any]:
+def plan_document(plan: Plan) -> dict[str, Any]:
     """Return what aggregation, figures and report read; execution settings are left out."""
     experiment = plan.experiment
     return {

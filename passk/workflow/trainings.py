@@ -1,8 +1,8 @@
 """Trainings: how the models of a spec that are trained here come to their weights.
 
-A training's `fields` are everything that decides its weights at any step; which steps are kept is
-none of it, so that the checkpoints of a longer training are those of a shorter one. Its checkpoints
-are weights like any others to what comes after.
+A training's `fingerprint_inputs` are everything that decides its weights at any step. Which steps
+are kept is not among them, so a longer training shares the checkpoints of a shorter one. To every
+later stage a checkpoint is weights like any others.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from passk.spec.models import Benchmark, BenchmarkUse, Experiment, Model, Prompt
 from passk.spec.series import series_name, training_name
 from passk.spec.training_checks import teacher_of, teaching_model
 from passk.spec.training_methods import METHODS, REFERENCE, SOLUTIONS, settings
-from passk.workflow.cells import Weights, model_fields, prompt_fields
+from passk.workflow.cells import Weights, model_inputs, prompt_inputs
 from passk.workflow.paths import Layout
-from passk.workflow.weights import find_weights, reference_digest, verdict_fields
+from passk.workflow.weights import find_weights, reference_digest, verdict_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Training:
     """One training: a start model, a method, a seed, and the checkpoints that are kept.
 
     Attributes:
-        id: folder name below `trainings/`; ends in the digest of `fields`.
-        fields: everything that decides the weights at any step.
+        id: folder name below `trainings/`; ends in the digest of `fingerprint_inputs`.
+        fingerprint_inputs: everything that decides the weights at any step.
         model: the model that is trained, at its first kept step.
         start: the model that training starts from.
         weights: of the start model.
@@ -64,7 +64,7 @@ class Training:
     """
 
     id: str
-    fields: Mapping[str, Any]
+    fingerprint_inputs: Mapping[str, Any]
     model: Model
     start: Model
     weights: Weights
@@ -158,7 +158,7 @@ class _Finder:
         step = model.step or 0
         folder = self.layout.checkpoint(training.id, step_name(step))
         return Weights(
-            {"trained": digest(training.fields), "step": step},
+            {"trained": digest(training.fingerprint_inputs), "step": step},
             load=folder,
             trained=folder,
             start=training.weights.start or training.weights,
@@ -184,21 +184,21 @@ class _Finder:
         dtype = self._dtype(model, start)
         weights, teacher = self.weights_of(start.name), self._teacher(train)
         unsaid = {"engine"} if filled.get("engine") == "transformers" else set()
-        fields = {
+        inputs = {
             "method": method.name,
-            **{f"start {name}": value for name, value in weights.fields.items()},
+            **{f"start {name}": value for name, value in weights.fingerprint_inputs.items()},
             "dtype": dtype,
-            **prompt_fields(prompt),
+            **prompt_inputs(prompt),
             "questions": identity.questions,
             **({"worked examples": identity.shots} if prompt.shots else {}),
-            **verdict_fields(self.experiment.catalogue[use.name], identity),
+            **verdict_inputs(self.experiment.catalogue[use.name], identity),
             **{name: _plain(value) for name, value in filled.items() if name not in unsaid},
-            **self._teacher_fields(teacher, identity, train),
+            **self._teacher_inputs(teacher, identity, train),
             "training version": versions.TRAIN,
         }
         return Training(
-            id=f"{training_name(model)}-{digest(fields)}",
-            fields=fields,
+            id=f"{training_name(model)}-{digest(inputs)}",
+            fingerprint_inputs=inputs,
             model=model,
             start=start,
             weights=weights,
@@ -245,7 +245,7 @@ class _Finder:
             return Teacher("reference", file=file)
         return None if name is None else Teacher(name)
 
-    def _teacher_fields(
+    def _teacher_inputs(
         self, teacher: Teacher | None, identity: Identity, train: Train
     ) -> dict[str, Any]:
         """Return what decides the texts that are imitated."""
@@ -258,7 +258,7 @@ class _Finder:
             name = str(train.teacher).removeprefix(REFERENCE)
             found["responses"] = reference_digest(self.experiment, name, self.layout)
         elif teacher.model is not None and teacher.weights is not None:
-            taught = model_fields(teacher.model, teacher.weights)
+            taught = model_inputs(teacher.model, teacher.weights)
             found |= {f"teacher {name}": value for name, value in taught.items()}
         return found
 

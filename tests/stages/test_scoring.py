@@ -18,7 +18,7 @@ from passk.core.artifacts import manifest_path, read_json, write_json
 from passk.core.schemas import Sample, Score, read_rows, write_rows
 from passk.stages.score import OWN_TOKENS, RETOKENISED, tokens_of
 from passk.workflow import build_plan
-from passk.workflow.status.sample_warnings import drawn_warnings
+from passk.workflow.status.sample_warnings import sample_warnings
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,11 @@ def test_a_bad_line_of_a_reference_is_named(
 def test_a_plan_warns_of_what_was_drawn(finished: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(finished.folder)
     plan = build_plan(Path(finished.file))
-    assert list(drawn_warnings(plan)) == []
+    assert list(sample_warnings(plan)) == []
     for path in Path("outputs/store/cells").glob("tuned*/samples/*.manifest.json"):
         changed = {"truncated": 1, "repeats": 12, "expected_repeats": 0.5, "repeats_alarm": True}
         write_json(path, read_json(path) | changed | {"prompts": "other"})
-    said = list(drawn_warnings(plan))
+    said = list(sample_warnings(plan))
     assert "6.2 % of 32 drawn responses were cut at max_tokens" in said[0]
     assert "24 responses repeat another" in said[1]
     assert "drawn after prompts of different tokens" in said[2]

@@ -28,7 +28,7 @@ from passk.workflow.paths import Layout
 from passk.workflow.resources.jobs import Jobs
 from passk.workflow.resources.memory import job_gpus, job_memory, weights_bytes
 from passk.workflow.slurm.partitions import Need, Partition, misfit, read_partitions
-from passk.workflow.snakemake.locks import hold, live_runs
+from passk.workflow.snakemake.locks import live_runs, lock_outputs
 
 SMALL = Partition("small", gpus=2, memory_mb=16_000, minutes=60)
 LARGE = Partition("large", gpus=8, memory_mb=500_000, minutes=1440)
@@ -173,9 +173,9 @@ def test_what_one_run_writes_no_other_run_does(tmp_path: Path) -> None:
     ours = [layout.samples("a.b.c-1", "0-4"), layout.samples("a.b.c-1", "4-8")]
     other = [layout.samples("d.e.f-2", "0-4")]
     program = (
-        "import time; from passk.workflow.snakemake.locks import hold\n"
+        "import time; from passk.workflow.snakemake.locks import lock_outputs\n"
         "from passk.workflow.paths import Layout\n"
-        f"held = hold(Layout({str(tmp_path)!r}), {ours!r}, 'first.yaml', time.time())\n"
+        f"held = lock_outputs(Layout({str(tmp_path)!r}), {ours!r}, 'first.yaml', time.time())\n"
         "print('held', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", program]
@@ -183,12 +183,12 @@ def test_what_one_run_writes_no_other_run_does(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         with pytest.raises(OutputError, match=r"first.yaml .* is making store/cells/a.b.c-1"):
-            hold(layout, ours[:1], "second.yaml", time.time())
+            lock_outputs(layout, ours[:1], "second.yaml", time.time())
         assert len(live_runs(layout)) == 1
-        hold(layout, other, "second.yaml", time.time()).close()
+        lock_outputs(layout, other, "second.yaml", time.time()).close()
         process.send_signal(signal.SIGKILL)
     assert not [run for run in live_runs(layout) if run["pid"] == process.pid]
-    hold(layout, ours, "second.yaml", time.time()).close()
+    lock_outputs(layout, ours, "second.yaml", time.time()).close()
 
 
 def test_a_run_that_looked_before_another_one_finished_is_refused(tmp_path: Path) -> None:
@@ -197,8 +197,8 @@ def test_a_run_that_looked_before_another_one_finished_is_refused(tmp_path: Path
     made.parent.mkdir(parents=True)
     made.touch()
     with pytest.raises(OutputError, match="finished by another run, just now"):
-        hold(layout, [str(made)], "late.yaml", since=made.stat().st_mtime - 1)
-    hold(layout, [str(made)], "stale.yaml", since=made.stat().st_mtime + 1).close()
+        lock_outputs(layout, [str(made)], "late.yaml", since=made.stat().st_mtime - 1)
+    lock_outputs(layout, [str(made)], "stale.yaml", since=made.stat().st_mtime + 1).close()
 
 
 def test_a_second_job_waits_for_the_first_and_draws_nothing(study: Study) -> None:

@@ -97,7 +97,7 @@ def test_stop_tokens_make_a_cell_of_their_own_and_reach_its_task(
     study.spec["samplers"]["plain"]["stop_token_ids"] = [151643, 9]
     (cell, *_) = build_plan_of(study).cells.values()
     assert cell.id not in before
-    assert cell.fields["stop_token_ids"] == [151643, 9]
+    assert cell.fingerprint_inputs["stop_token_ids"] == [151643, 9]
     assert study.passk("resolve", study.file, "--cell", cell.id, "-o", "c.json").returncode == 0
     document = json.loads((study.folder / "c.json").read_text())
     assert document["sampling"]["stop_token_ids"] == [151643, 9]

@@ -20,7 +20,7 @@ from passk.workflow import Plan, build_plan
 from passk.workflow.contamination import unseen_overlap
 from passk.workflow.resources.jobs import Jobs
 from passk.workflow.slurm.partitions import Partition
-from passk.workflow.task_files import experiment_document, training_document
+from passk.workflow.task_files import plan_document, training_task
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -192,8 +192,8 @@ def test_worked_solutions_must_be_there(trained: Study) -> None:
     entry["train"] = {"from": "base", "method": "distillation", "benchmark": "drill", "prompts": 2}
     trained.spec["models"]["taught@{step}"] = entry
     (training,) = plan_of(trained).trainings.values()
-    assert training.fields["solutions"]
-    assert training_document(training)["teacher"] == {"kind": "solutions"}
+    assert training.fingerprint_inputs["solutions"]
+    assert training_task(training)["teacher"] == {"kind": "solutions"}
     file = trained.folder / "benchmarks/drill.yaml"
     file.write_text(file.read_text().replace("columns: {solution: worked}\n", ""))
     with pytest.raises(SpecError, match="'drill' has no worked solutions"):
@@ -230,7 +230,7 @@ def test_series_of_seeds_and_steps_are_models(trained: Study) -> None:
     model = plan.experiment.models["grpo-5@2"]
     assert (model.role, model.algorithm, model.label) == ("rl", "GRPO", "GRPO 5")
     assert [one.settings["seed"] for one in plan.trainings.values()] == [3, 5]
-    document = experiment_document(plan)
+    document = plan_document(plan)
     assert [(one["model"], one["series"], one["seed"]) for one in document["trainings"]] == [
         ("grpo-3", "grpo", 3),
         ("grpo-5", "grpo", 5),
@@ -248,8 +248,8 @@ def test_series_of_seeds_need_no_training(trained: Study) -> None:
     }
     plan = plan_of(trained)
     assert [model.weights for model in plan.experiment.models.values()] == ["./tiny-1", "./tiny-2"]
-    assert [cell["series"] for cell in experiment_document(plan)["cells"]] == ["rl", "rl"]
-    assert "trainings" not in experiment_document(plan)
+    assert [cell["series"] for cell in plan_document(plan)["cells"]] == ["rl", "rl"]
+    assert "trainings" not in plan_document(plan)
 
 
 def ids(study: Study) -> tuple[str, set[str]]:
@@ -310,9 +310,9 @@ def test_a_training_starts_from_a_trained_model_and_follows_it(trained: Study) -
     second(trained.spec, **{"from": "grpo@2", "method": "SFT"})
     plan = plan_of(trained)
     first, after = plan.trainings.values()
-    assert after.fields["start trained"] == first.id.rpartition("-")[2]
+    assert after.fingerprint_inputs["start trained"] == first.id.rpartition("-")[2]
     assert after.markers == (f"outputs/store/trainings/{first.id}/step-000002/manifest.json",)
-    assert training_document(after)["model"]["weights"].endswith("/step-000002")
+    assert training_task(after)["model"]["weights"].endswith("/step-000002")
     assert after.dtype == "float32"
     train_of(trained)["learning_rate"] = 1e-4
     assert set(plan_of(trained).trainings).isdisjoint(plan.trainings)
@@ -322,7 +322,7 @@ def test_a_trained_model_teaches(trained: Study) -> None:
     second(trained.spec, method="distillation", teacher="grpo@1")
     first, taught = plan_of(trained).trainings.values()
     assert taught.markers == (f"outputs/store/trainings/{first.id}/step-000001/manifest.json",)
-    teacher = training_document(taught)["teacher"]
+    teacher = training_task(taught)["teacher"]
     assert (teacher["kind"], teacher["engine"]) == ("model", "transformers")
     assert teacher["model"]["weights"].endswith(f"{first.id}/step-000001")
     assert (taught.model.role, taught.settings["group"]) == ("distilled", 2)

@@ -54,7 +54,7 @@ def match(
     began = time.perf_counter()
     tuned, basis = read_task(cell, "cell", "sampling", "match"), read_task(base, "sampling")
     asked = read_rows(problems, Problem)[: int(tuned["match"]["problems"])]
-    key = digest([tuned["fields"], basis["fields"], tuned["match"]])
+    key = digest([tuned["fingerprint_inputs"], basis["fingerprint_inputs"], tuned["match"]])
     with Journal(output, key, Sample) as journal:
         pilots = Pilots({"tuned": tuned, "base": basis}, asked, journal, threads, progress)
         target = pilots.draw("base", 0, float(basis["sampling"]["temperature"]))
@@ -73,7 +73,7 @@ def match(
                 "trials": [{"temperature": t.temperature, "entropy": t.entropy} for t in trials],
                 "problems": len(asked),
                 "match": tuned["match"],
-                "fields": tuned["fields"],
+                "fingerprint_inputs": tuned["fingerprint_inputs"],
                 "responses": len(journal.rows),
                 "tokens": sum(row.n_tokens for row in journal.rows.values()),
                 "seconds": round(time.perf_counter() - began, 3),

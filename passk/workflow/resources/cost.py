@@ -116,7 +116,7 @@ def _checkpoint_manifests(folder: Path, method: str) -> Iterator[Mapping[str, An
             and manifest.get("step_seconds")
             and manifest.get("trained_steps")
         )
-        if known and manifest.get("fields", {}).get("method") == method:
+        if known and manifest.get("fingerprint_inputs", {}).get("method") == method:
             yield manifest
 
 

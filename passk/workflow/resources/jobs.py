@@ -20,10 +20,10 @@ from passk.workflow.plan import Plan
 from passk.workflow.resources.cost import rates, scoring_rates, step_rate
 from passk.workflow.resources.memory import job_gpus, job_memory, training_gpus, training_memory
 from passk.workflow.slurm.partitions import Need, Partition, longest, misfit
-from passk.workflow.snakemake.batches import SamplingRun, ScoringRun
+from passk.workflow.snakemake.batches import SamplingBatch, ScoringBatch
 from passk.workflow.trainings import Training
 
-Run = SamplingRun | ScoringRun
+Run = SamplingBatch | ScoringBatch
 """A job that makes several files."""
 
 START_MINUTES = 15
@@ -102,7 +102,7 @@ class Jobs:
 
     def _gpu_model_of_cell(self, wildcards: Any) -> str | None:
         """Return the kind of GPU of a sampling job."""
-        return self.run_gpu_model(self.plan.cell(wildcards.cell))
+        return self.batch_gpu_model(self.plan.cell(wildcards.cell))
 
     @property
     def _models_differ(self) -> bool:
@@ -128,7 +128,7 @@ class Jobs:
 
     def _gpu_model_of_scoring(self, wildcards: Any) -> str | None:
         """Return the kind of GPU of a perplexity job."""
-        return self.run_gpu_model(self._scoring(wildcards))
+        return self.batch_gpu_model(self._scoring(wildcards))
 
     def score_memory(self, wildcards: Any, attempt: int) -> int:
         """Return the memory of a perplexity job in MB, doubled with each attempt."""
@@ -138,16 +138,16 @@ class Jobs:
         """Return the time limit of a perplexity job, longer with each attempt."""
         return self._minutes([(self._scoring(wildcards), wildcards.shard)], attempt)
 
-    def run_gpus(self, run: Run) -> int:
+    def batch_gpus(self, run: Run) -> int:
         """Return the GPUs of a job that makes several files."""
         return job_gpus(run.model)
 
-    def run_gpu_model(self, job: Run | Cell | Scoring | Training) -> str | None:
+    def batch_gpu_model(self, job: Run | Cell | Scoring | Training) -> str | None:
         """Return the kind of GPU that a job of a model asks for; None takes any."""
         model = job.model.execution.get("gpu_model")
         return str(model) if model and job_gpus(job.model) else None
 
-    def run_memory(self, run: Run) -> Callable[[Any, int], int]:
+    def batch_memory(self, run: Run) -> Callable[[Any, int], int]:
         """Return what Snakemake asks for that job's memory in MB, doubled with each attempt."""
 
         def memory(_wildcards: Any, attempt: int) -> int:
@@ -155,7 +155,7 @@ class Jobs:
 
         return memory
 
-    def run_minutes(self, run: Run) -> Callable[[Any, int], int]:
+    def batch_minutes(self, run: Run) -> Callable[[Any, int], int]:
         """Return what Snakemake asks for that job's time limit, longer with each attempt."""
 
         def minutes(_wildcards: Any, attempt: int) -> int:
@@ -174,7 +174,7 @@ class Jobs:
 
     def _gpu_model_of_training(self, wildcards: Any) -> str | None:
         """Return the kind of GPU of a training job."""
-        return self.run_gpu_model(self.plan.training(wildcards.training))
+        return self.batch_gpu_model(self.plan.training(wildcards.training))
 
     def train_memory(self, wildcards: Any, attempt: int) -> int:
         """Return the memory of a training job in MB, doubled with each attempt."""

@@ -123,7 +123,7 @@ def _say(message: str) -> None:
     log.warning(f"passk: {message}")  # noqa: G004
 
 
-def start_watching(parts: Collection[str], spec: str, workflow: Any) -> None:
+def start_watchdog(parts: Collection[str], spec: str, workflow: Any) -> None:
     """Watch over a run on Slurm from now to its end.
 
     Args:

@@ -23,7 +23,7 @@ Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
-class SamplingRun:
+class SamplingBatch:
     """Missing shards of one cell."""
 
     name: str
@@ -36,7 +36,7 @@ class SamplingRun:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoringRun:
+class ScoringBatch:
     """Missing files of one scorer; entry i of each list belongs to output i."""
 
     name: str
@@ -49,7 +49,7 @@ class ScoringRun:
     log: str
 
 
-def sampling_runs(plan: Plan) -> Iterator[SamplingRun]:
+def sampling_batches(plan: Plan) -> Iterator[SamplingBatch]:
     """Yield the runs of several missing shards, by the spec's `jobs.shards`."""
     size = plan.experiment.jobs.shards
     for cell in plan.cells.values():
@@ -57,25 +57,25 @@ def sampling_runs(plan: Plan) -> Iterator[SamplingRun]:
             [] if cell.imported else list(zip(cell.shards(), plan.samples_of(cell), strict=True))
         )
         for number, block in _blocks(files, size):
-            yield _sampling_run(plan, cell, number, block)
+            yield _sampling_batch(plan, cell, number, block)
 
 
-def _sampling_run(
+def _sampling_batch(
     plan: Plan, cell: Cell, number: int, block: Sequence[tuple[str, str]]
-) -> SamplingRun:
+) -> SamplingBatch:
     """Return the run of some shards of a cell."""
-    return SamplingRun(
+    return SamplingBatch(
         name=rule_name("draw_samples", cell.id, number),
         model=cell.model,
         cell=plan.layout.cell(cell.id),
         questions=plan.layout.questions(cell.problems),
         weights=tuple(plan.before_sampling(cell)),
         outputs=tuple(path for _, path in block),
-        log=plan.layout.log("sample", f"{cell.id}.run{number}"),
+        log=plan.layout.log("sample", f"{cell.id}.batch{number}"),
     )
 
 
-def scoring_runs(plan: Plan) -> Iterator[ScoringRun]:
+def scoring_batches(plan: Plan) -> Iterator[ScoringBatch]:
     """Yield the runs of several missing files per scorer, by the spec's `jobs.scores`."""
     scorers: dict[str, list[tuple[tuple[Scoring, str], str]]] = {}
     for scoring in plan.scorings.values():
@@ -84,16 +84,16 @@ def scoring_runs(plan: Plan) -> Iterator[ScoringRun]:
         kept.extend(((scoring, shard), path) for shard, path in files)
     for name, all_files in scorers.items():
         for number, block in _blocks(all_files, plan.experiment.jobs.scores):
-            yield _scoring_run(plan, name, number, block)
+            yield _scoring_batch(plan, name, number, block)
 
 
-def _scoring_run(
+def _scoring_batch(
     plan: Plan, scorer: str, number: int, block: Sequence[tuple[tuple[Scoring, str], str]]
-) -> ScoringRun:
+) -> ScoringBatch:
     """Return the run of some files of a scorer."""
     parts = [part for part, _ in block]
     scorings = [scoring for scoring, _ in parts]
-    return ScoringRun(
+    return ScoringBatch(
         name=rule_name("score_responses", scorer, number),
         model=scorings[0].model,
         tasks=tuple(plan.layout.score_task(s.target, s.scorer) for s in scorings),
@@ -103,7 +103,7 @@ def _scoring_run(
         weights=scorings[0].weights.markers,
         samples=tuple(plan.layout.samples(s.target, shard) for s, shard in parts),
         outputs=tuple(path for _, path in block),
-        log=plan.layout.log("perplexity", f"{scorer}.run{number}"),
+        log=plan.layout.log("perplexity", f"{scorer}.batch{number}"),
     )
 
 

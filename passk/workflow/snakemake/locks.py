@@ -40,7 +40,7 @@ def part_of(path: str, layout: Layout) -> str:
     return "/".join(parts[:3] if parts[0] == "store" else parts[:1])
 
 
-def hold(layout: Layout, outputs: Iterable[str], spec: str, since: float) -> FileIO:
+def lock_outputs(layout: Layout, outputs: Iterable[str], spec: str, since: float) -> FileIO:
     """Take every part that `outputs` belong to for this process; the file must stay open.
 
     Args:
@@ -60,16 +60,16 @@ def hold(layout: Layout, outputs: Iterable[str], spec: str, since: float) -> Fil
             folder.mkdir(parents=True, exist_ok=True)
             file = undone.enter_context(FileIO(folder / "lock", "a"))
             for part in parts:
-                _take(file, part, folder)
+                _lock_part(file, part, folder)
         except OSError as error:
             raise output_error(error, folder) from error
-        _refuse_made(wanted, since)
-        _announce(folder, parts, spec)
+        _refuse_finished(wanted, since)
+        _write_note(folder, parts, spec)
         undone.pop_all()
     return file
 
 
-def _take(file: FileIO, part: str, folder: Path) -> None:
+def _lock_part(file: FileIO, part: str, folder: Path) -> None:
     """Lock the byte of the lock file that stands for a part."""
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte(part))
@@ -89,7 +89,7 @@ def _who(run: Mapping[str, Any]) -> str:
     return f"{run['user']}'s run of {run['spec']} ({run['host']}, process {run['pid']})"
 
 
-def _refuse_made(wanted: Iterable[str], since: float) -> None:
+def _refuse_finished(wanted: Iterable[str], since: float) -> None:
     """Raise where a file was finished by somebody else after this run had looked for it."""
     for path in wanted:
         try:
@@ -102,7 +102,7 @@ def _refuse_made(wanted: Iterable[str], since: float) -> None:
             )
 
 
-def _announce(folder: Path, parts: list[str], spec: str) -> None:
+def _write_note(folder: Path, parts: list[str], spec: str) -> None:
     """Say in a file who holds what, until the process ends."""
     note = folder / f"{socket.gethostname()}-{os.getpid()}.json"
     about = {
@@ -134,14 +134,14 @@ def live_runs(layout: Layout) -> list[dict[str, Any]]:
     folder = Path(layout.store) / "runs"
     found = []
     for run in read_runs(folder) if (folder / "lock").exists() else ():
-        if _held(folder / "lock", run["parts"]):
+        if _is_locked(folder / "lock", run["parts"]):
             found.append(run)
         else:
             (folder / f"{run['host']}-{run['pid']}.json").unlink(missing_ok=True)
     return found
 
 
-def _held(lock: Path, parts: list[str]) -> bool:
+def _is_locked(lock: Path, parts: list[str]) -> bool:
     """Tell whether another process holds the first of the parts, as a run that lives does.
 
     Not for the process that holds them: closing the file here would let go of its locks.

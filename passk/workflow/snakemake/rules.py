@@ -22,10 +22,15 @@ from passk.workflow.cells import Scoring, base_of
 from passk.workflow.paths import Layout
 from passk.workflow.plan import Plan, build_plan
 from passk.workflow.resources.jobs import Jobs
-from passk.workflow.snakemake.batches import SamplingRun, ScoringRun, sampling_runs, scoring_runs
-from passk.workflow.snakemake.startup import begin
+from passk.workflow.snakemake.batches import (
+    SamplingBatch,
+    ScoringBatch,
+    sampling_batches,
+    scoring_batches,
+)
+from passk.workflow.snakemake.startup import start_run
 from passk.workflow.snakemake.training_rules import TrainingRules
-from passk.workflow.task_files import cell_document, experiment_document, score_document
+from passk.workflow.task_files import cell_task, plan_document, score_task_document
 
 DEFAULT_THREADS = {"fake": 1}
 """Engine -> cores of a job where its spec names none; any other engine takes what there is."""
@@ -46,9 +51,9 @@ class Rules:
         self.training = TrainingRules(plan)
         self.spec = str(plan.experiment.file)
         self.name = plan.experiment.name
-        self._looked = time.time()
+        self._planned_at = time.time()
 
-    def begin(self, workflow: Any) -> None:
+    def start_run(self, workflow: Any) -> None:
         """Hold what the run will write, and refuse what cannot end well; for `onstart:`.
 
         Raises:
@@ -56,7 +61,7 @@ class Rules:
                 are still in the queue, or a job fits into no partition.
         """
         outputs = [str(file) for job in workflow.dag.needrun_jobs() for file in job.output]
-        self._held = begin(self.jobs, workflow, outputs, self._looked)
+        self._locks = start_run(self.jobs, workflow, outputs, self._planned_at)
 
     @property
     def report(self) -> str:
@@ -102,7 +107,7 @@ class Rules:
         return self.reviewed if asked else []
 
     @property
-    def wanted(self) -> list[str]:
+    def comment_names(self) -> list[str]:
         """The targets of the whole workflow."""
         return [self.report]
 
@@ -125,15 +130,15 @@ class Rules:
 
     def cell_digest(self, wildcards: Any) -> str:
         """Return what Snakemake compares to see whether cell.json must be written anew."""
-        return digest(cell_document(self.plan.cell(wildcards.cell)))
+        return digest(cell_task(self.plan.cell(wildcards.cell)))
 
     def score_digest(self, wildcards: Any) -> str:
         """Return what Snakemake compares to see whether score.json must be written anew."""
-        return digest(score_document(self.plan.scoring(wildcards.cell, wildcards.scorer)))
+        return digest(score_task_document(self.plan.scoring(wildcards.cell, wildcards.scorer)))
 
     def experiment_digest(self, _wildcards: Any) -> str:
         """Return what Snakemake compares to see whether plan.json must be written anew."""
-        return digest(experiment_document(self.plan))
+        return digest(plan_document(self.plan))
 
     def questions(self, wildcards: Any) -> str:
         """Return the problems, without gold answers, of a cell."""
@@ -177,20 +182,20 @@ class Rules:
         return list(dict.fromkeys(path for path in found if path is not None))
 
     @property
-    def sampling_runs(self) -> list[SamplingRun]:
+    def sampling_batches(self) -> list[SamplingBatch]:
         """The jobs that draw several missing shards of a cell."""
-        return list(sampling_runs(self.plan))
+        return list(sampling_batches(self.plan))
 
     @property
-    def scoring_runs(self) -> list[ScoringRun]:
+    def scoring_batches(self) -> list[ScoringBatch]:
         """The jobs that make several missing files of a scorer."""
-        return list(scoring_runs(self.plan))
+        return list(scoring_batches(self.plan))
 
-    def samples_of_run(self, _wildcards: Any, output: Sequence[str]) -> str:
+    def samples_of_batch(self, _wildcards: Any, output: Sequence[str]) -> str:
         """Return the indices that a run of shards draws, as their names say."""
         return " ".join(Path(path).stem for path in output)
 
-    def run_threads(self, run: SamplingRun | ScoringRun) -> Callable[[Any], int]:
+    def batch_threads(self, run: SamplingBatch | ScoringBatch) -> Callable[[Any], int]:
         """Return what Snakemake asks for the cores of a job that makes several files."""
 
         def threads(_wildcards: Any) -> int:

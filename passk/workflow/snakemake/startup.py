@@ -13,12 +13,12 @@ from passk.workflow.plan import Plan
 from passk.workflow.resources.jobs import Jobs
 from passk.workflow.slurm import queue
 from passk.workflow.slurm.partitions import Partition, ask_slurm, read_partitions
-from passk.workflow.slurm.watchdog import start_watching
-from passk.workflow.snakemake.locks import hold
+from passk.workflow.slurm.watchdog import start_watchdog
+from passk.workflow.snakemake.locks import lock_outputs
 from passk.workflow.store_format import write_format
 
 
-def begin(jobs: Jobs, workflow: Any, outputs: Sequence[str], since: float) -> FileIO:
+def start_run(jobs: Jobs, workflow: Any, outputs: Sequence[str], since: float) -> FileIO:
     """Check that a run can begin and hold what it will write; the file must stay open.
 
     A run on Slurm is watched over from here to its end.
@@ -38,10 +38,10 @@ def begin(jobs: Jobs, workflow: Any, outputs: Sequence[str], since: float) -> Fi
     if on_slurm:
         jobs.limit(partitions_of(settings.partition_config))
     write_format(jobs.plan.layout)
-    held = hold(jobs.plan.layout, outputs, str(jobs.plan.experiment.file), since)
+    held = lock_outputs(jobs.plan.layout, outputs, str(jobs.plan.experiment.file), since)
     if on_slurm:
-        refuse_left_over(jobs.plan)
-        start_watching(targets(jobs.plan), str(jobs.plan.experiment.file), workflow)
+        refuse_queued_jobs(jobs.plan)
+        start_watchdog(comment_names(jobs.plan), str(jobs.plan.experiment.file), workflow)
     return held
 
 
@@ -50,7 +50,7 @@ def partitions_of(file: str | Path | None) -> Sequence[Partition]:
     return read_partitions(Path(file)) if file else ask_slurm()
 
 
-def targets(plan: Plan) -> set[str]:
+def comment_names(plan: Plan) -> set[str]:
     """Return what comments of a plan's jobs name: cells, references, scorers, problems, trainings.
 
     Jobs that make several files have a digest in place of the cell or scorer.
@@ -61,9 +61,9 @@ def targets(plan: Plan) -> set[str]:
     return {*plan.cells, *references, *plan.problems, *plan.trainings, *runs}
 
 
-def refuse_left_over(plan: Plan) -> None:
+def refuse_queued_jobs(plan: Plan) -> None:
     """Raise where jobs of an earlier run are still in the queue: they write the same files."""
-    left = [job for job in queue.queued(targets(plan)) if job.state != "COMPLETING"]
+    left = [job for job in queue.queued(comment_names(plan)) if job.state != "COMPLETING"]
     if left:
         some = ", ".join(job.id for job in left[:5]) + (", ..." if len(left) > 5 else "")  # noqa: PLR2004
         raise PasskError(

@@ -6,7 +6,7 @@ from typing import Any
 
 from passk.core.artifacts import digest
 from passk.workflow.plan import Plan
-from passk.workflow.task_files import training_document
+from passk.workflow.task_files import training_task
 from passk.workflow.trainings import Training
 
 
@@ -19,7 +19,7 @@ class TrainingRules:
 
     def digest(self, wildcards: Any) -> str:
         """Return what Snakemake compares to see whether training.json must be written anew."""
-        return digest(training_document(self._of(wildcards)))
+        return digest(training_task(self._of(wildcards)))
 
     def problems(self, wildcards: Any) -> str:
         """Return the problems, with gold answers, that are trained on."""

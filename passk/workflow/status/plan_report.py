@@ -16,8 +16,8 @@ from passk.workflow.cells import Cell, Scoring, shard_range
 from passk.workflow.contamination import unseen_overlap
 from passk.workflow.plan import Plan
 from passk.workflow.resources.cost import Rates, gpus, rates, scoring_rates
-from passk.workflow.status.sample_warnings import drawn_warnings
-from passk.workflow.status.training_report import preview_training, training_lines
+from passk.workflow.status.sample_warnings import sample_warnings
+from passk.workflow.status.training_report import report_training, training_lines
 from passk.workflow.status.why_stale import (
     known_cells,
     known_trainings,
@@ -25,7 +25,7 @@ from passk.workflow.status.why_stale import (
     why_cell,
     why_verdicts,
 )
-from passk.workflow.task_files import experiment_document
+from passk.workflow.task_files import plan_document
 
 NOTHING_LEFT: dict[str, Any] = {
     "responses_left": 0,
@@ -38,12 +38,12 @@ NOTHING_LEFT: dict[str, Any] = {
 """What an imported cell still costs."""
 
 
-def preview(plan: Plan) -> dict[str, Any]:
+def report_plan(plan: Plan) -> dict[str, Any]:
     """Return the state of every part of a plan as plain JSON; nothing is written or run."""
     known, trained = known_cells(plan), known_trainings(plan)
-    trainings = [preview_training(plan, one, trained) for one in plan.trainings.values()]
-    cells = [_preview_cell(plan, cell, known) for cell in plan.cells.values()]
-    scores = [_preview_scores(plan, scoring) for scoring in plan.scorings.values()]
+    trainings = [report_training(plan, one, trained) for one in plan.trainings.values()]
+    cells = [_report_cell(plan, cell, known) for cell in plan.cells.values()]
+    scores = [_report_scores(plan, scoring) for scoring in plan.scorings.values()]
     keys = ("responses_left", "tokens_left", "hours_left", "gpu_hours_left", "bytes_left")
     return {
         "name": plan.experiment.name,
@@ -52,20 +52,20 @@ def preview(plan: Plan) -> dict[str, Any]:
         "trainings": trainings,
         "cells": cells,
         "scores": scores,
-        "analysis": _preview_analysis(plan, [*trainings, *cells], scores),
+        "analysis": _report_analysis(plan, [*trainings, *cells], scores),
         "total": {
             "steps_left": sum(part["steps_left"] for part in trainings),
             **{key: sum(part[key] for part in (*trainings, *cells, *scores)) for key in keys},
         },
         "warnings": [
             *plan.warnings(),
-            *drawn_warnings(plan),
+            *sample_warnings(plan),
             *unseen_overlap(plan.cells.values(), plan.trainings.values()),
         ],
     }
 
 
-def _preview_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _report_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return one cell's state: present, partial (samples or verdicts missing) or missing."""
     shards, absent = cell.shards(), missing(plan.samples_of(cell))
     ungraded = missing(plan.verdicts_of(cell))
@@ -95,7 +95,9 @@ def _journaled(cell: Cell, path: str) -> int:
     """Return how many responses of a missing shard a killed job has left in its journal."""
     if cell.counts_alone:
         return 0
-    return finished_rows(Path(path), shard_key(cell.fields, shard_range(Path(path).stem)))
+    return finished_rows(
+        Path(path), shard_key(cell.fingerprint_inputs, shard_range(Path(path).stem))
+    )
 
 
 def _left(responses: int, cost: Rates, model: Model) -> dict[str, Any]:
@@ -152,7 +154,7 @@ def _verdict_path(plan: Plan, cell: Cell, samples: str) -> str:
     return plan.layout.verdicts(cell.id, cell.verdicts, Path(samples).stem)
 
 
-def _preview_scores(plan: Plan, scoring: Scoring) -> dict[str, Any]:
+def _report_scores(plan: Plan, scoring: Scoring) -> dict[str, Any]:
     """Return one scoring task's state."""
     absent = missing(plan.scores_of(scoring))
     state = "present" if not absent else _state(len(absent), len(scoring.shards))
@@ -177,7 +179,7 @@ def _scored(scoring: Scoring, shard: str) -> int:
     return min(shard_range(shard).stop, scoring.per_problem) - shard_range(shard).start
 
 
-def _preview_analysis(
+def _report_analysis(
     plan: Plan, parts: list[dict[str, Any]], scores: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the state of tables, figures and report."""
@@ -191,7 +193,7 @@ def _preview_analysis(
         made = read_json(Path(plan.layout.experiment(plan.experiment.name, "plan.json")))
     except DataError:
         made = {}
-    changed = [key for key, value in experiment_document(plan).items() if made.get(key) != value]
+    changed = [key for key, value in plan_document(plan).items() if made.get(key) != value]
     if changed:
         reasons.append(f"changed in the spec: {', '.join(changed)}")
     return {

@@ -16,9 +16,9 @@ from passk.core.progress import duration
 from passk.workflow import Plan
 from passk.workflow.slurm import queue as slurm
 from passk.workflow.snakemake.locks import describe, live_runs
-from passk.workflow.snakemake.startup import targets
+from passk.workflow.snakemake.startup import comment_names
 from passk.workflow.status.logs import failure_of, newest_logs, rate_of
-from passk.workflow.status.work_units import Unit, later_jobs, sampling, scoring_units, training
+from passk.workflow.status.work_items import WorkItem, cpu_jobs, sampling, scoring_items, training
 from passk.workflow.trainings import Training
 
 WATCH_SECONDS = 10.0
@@ -35,7 +35,7 @@ def status(plan: Plan) -> dict[str, Any]:
     queue = {job.comment: job for job in jobs}
     trained = [_training(plan, task, queue, logs) for task in plan.trainings.values()]
     cells = [_state(sampling(plan, cell), queue, logs) for cell in plan.cells.values()]
-    scores = [_state(unit, queue, logs) for unit in scoring_units(plan)]
+    scores = [_state(unit, queue, logs) for unit in scoring_items(plan)]
     for cell, found in zip(plan.cells.values(), cells, strict=True):
         verdicts = plan.verdicts_of(cell)
         found["graded"] = _present([Path(path) for path in verdicts])
@@ -45,7 +45,7 @@ def status(plan: Plan) -> dict[str, Any]:
     failures = [failure for part in parts for failure in part["failures"]]
     failures += [
         failure
-        for output, job in later_jobs(plan)
+        for output, job in cpu_jobs(plan)
         if not output.exists() and (failure := failure_of(output.stem, [job], logs))
     ]
     return {
@@ -67,14 +67,16 @@ def _queue(plan: Plan) -> tuple[list[slurm.Job], str]:
     if not slurm.present():
         return [], "none"
     try:
-        jobs = slurm.queued(targets(plan))
+        jobs = slurm.queued(comment_names(plan))
     except PasskError as error:
         return [], error.what
     running = sum(job.state == "RUNNING" for job in jobs)
     return jobs, f"{running} jobs running, {len(jobs) - running} in the queue"
 
 
-def _state(unit: Unit, queue: Mapping[str, slurm.Job], logs: Mapping[str, Path]) -> dict[str, Any]:
+def _state(
+    unit: WorkItem, queue: Mapping[str, slurm.Job], logs: Mapping[str, Path]
+) -> dict[str, Any]:
     """Return where a unit stands."""
     missing = {shard for shard, path in unit.outputs.items() if not path.is_file()}
     counts = dict.fromkeys(STATES, 0) | {"done": len(unit.outputs) - len(missing)}

@@ -14,7 +14,7 @@ TRUNCATION_LIMIT = 0.05
 """Share of drawn responses cut at max_tokens above which a plan warns."""
 
 
-def drawn_warnings(plan: Plan) -> Iterator[str]:
+def sample_warnings(plan: Plan) -> Iterator[str]:
     """Yield what drawn responses say against going on: truncation, repeats, other prompts."""
     drawn = {cell.id: list(_manifests(plan, cell)) for cell in plan.cells.values()}
     for cell in plan.cells.values():

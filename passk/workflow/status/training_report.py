@@ -14,7 +14,7 @@ from passk.workflow.status.why_stale import missing, why_training
 from passk.workflow.trainings import Training
 
 
-def preview_training(
+def report_training(
     plan: Plan, training: Training, known: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return one training's state; `known` are the fields of trainings on disk, by id."""

@@ -12,9 +12,9 @@ from passk.core.errors import DataError
 from passk.workflow.cells import Cell
 from passk.workflow.plan import Plan
 from passk.workflow.trainings import Training
-from passk.workflow.weights import verdict_fields
+from passk.workflow.weights import verdict_inputs
 
-MOST_DIFFERENCES = 4
+MAX_DIFFERENCES = 4
 """A manifest that differs in more fields explains nothing."""
 
 DIGESTS = {
@@ -59,15 +59,15 @@ def why_cell(cell: Cell, known: Mapping[str, Mapping[str, Any]]) -> str:
     A cell of the same model, benchmark and sampler names is near; failing that, any.
     """
     prefix = cell.id.rpartition("-")[0]
-    namesakes = {name: fields for name, fields in known.items() if name.startswith(prefix)}
-    return _why(namesakes or known, cell.fields) or "never drawn"
+    namesakes = {name: inputs for name, inputs in known.items() if name.startswith(prefix)}
+    return _why(namesakes or known, cell.fingerprint_inputs) or "never drawn"
 
 
 def why_training(training: Training, known: Mapping[str, Mapping[str, Any]]) -> str:
     """Say why a training has no checkpoint: what differs from the nearest training on disk."""
     prefix = training.id.rpartition("-")[0]
-    namesakes = {name: fields for name, fields in known.items() if name.startswith(f"{prefix}-")}
-    return _why(namesakes or known, training.fields) or "never trained"
+    namesakes = {name: inputs for name, inputs in known.items() if name.startswith(f"{prefix}-")}
+    return _why(namesakes or known, training.fingerprint_inputs) or "never trained"
 
 
 def _why(known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]) -> str:
@@ -83,8 +83,8 @@ def _nearest(
     known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]
 ) -> tuple[str, list[str]] | None:
     """Return the manifest with the fewest differences, and these; None where none is near."""
-    found = [(differences(fields, wanted), name) for name, fields in sorted(known.items())]
-    near = [(changes, name) for changes, name in found if 0 < len(changes) <= MOST_DIFFERENCES]
+    found = [(differences(inputs, wanted), name) for name, inputs in sorted(known.items())]
+    near = [(changes, name) for changes, name in found if 0 < len(changes) <= MAX_DIFFERENCES]
     if not near:
         return None
     changes, name = min(near, key=lambda pair: len(pair[0]))
@@ -108,7 +108,7 @@ def _known(store: Path, tasks: str, made: str) -> dict[str, Mapping[str, Any]]:
         if not any(path.parent.glob(made)):
             continue
         try:
-            found[path.parent.name] = read_json(path)["fields"]
+            found[path.parent.name] = read_json(path)["fingerprint_inputs"]
         except (DataError, KeyError, TypeError):
             continue
     return found
@@ -117,7 +117,7 @@ def _known(store: Path, tasks: str, made: str) -> dict[str, Mapping[str, Any]]:
 def why_verdicts(plan: Plan, cell: Cell) -> str:
     """Say why a cell's verdicts are missing: what differs from verdicts on the same responses."""
     folder = Path(plan.layout.store) / "cells" / cell.id / "verdicts"
-    wanted = verdict_fields(cell.benchmark, cell.identity)
+    wanted = verdict_inputs(cell.benchmark, cell.identity)
     found = [
         _verdict_changes(manifest, wanted)
         for path in sorted(folder.glob("*/*.parquet"))

@@ -23,7 +23,7 @@ EXPERIMENT_JOBS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class WorkItem:
     """Shards of one kind of work on one cell, and where each leaves its traces.
 
     Checkpoints are the shards of a training, and steps its responses.
@@ -46,7 +46,7 @@ class Unit:
     held: Callable[[Path], bool] = lambda output: is_held(journal_path(output))
 
 
-def sampling(plan: Plan, cell: Cell) -> Unit:
+def sampling(plan: Plan, cell: Cell) -> WorkItem:
     """Return the work of drawing a cell's responses."""
     shards, problems = cell.shards(), cell.identity.problems or 0
     size = plan.experiment.jobs.shards
@@ -55,10 +55,10 @@ def sampling(plan: Plan, cell: Cell) -> Unit:
         run = f"rule_{rule_name('draw_samples', cell.id, index // size)}"
         own = f"rule_draw_samples_wildcards_{cell.id}_{shard}"
         return JobName(f"sample/{cell.id}.{shard}", own), JobName(
-            f"sample/{cell.id}.run{index // size}", run
+            f"sample/{cell.id}.batch{index // size}", run
         )
 
-    return Unit(
+    return WorkItem(
         cell.id,
         {shard: Path(plan.layout.samples(cell.id, shard)) for shard in shards},
         {shard: problems * len(shard_range(shard)) for shard in shards},
@@ -66,7 +66,7 @@ def sampling(plan: Plan, cell: Cell) -> Unit:
     )
 
 
-def later_jobs(plan: Plan) -> Iterator[tuple[Path, JobName]]:
+def cpu_jobs(plan: Plan) -> Iterator[tuple[Path, JobName]]:
     """Yield what jobs on CPUs make, and what each is called: they are not counted, but may fail."""
     for cell in plan.cells.values():
         for shard, path in zip(cell.shards(), plan.verdicts_of(cell), strict=True):
@@ -82,7 +82,7 @@ def later_jobs(plan: Plan) -> Iterator[tuple[Path, JobName]]:
         yield made, JobName(f"{stage}/{name}", f"rule_{rule}")
 
 
-def scoring_units(plan: Plan) -> Iterator[Unit]:
+def scoring_items(plan: Plan) -> Iterator[WorkItem]:
     """Yield the work of scoring, task by task; blocks are numbered over all of a scorer's files."""
     size, seen = plan.experiment.jobs.scores, dict[str, int]()
     for task in plan.scorings.values():
@@ -92,12 +92,12 @@ def scoring_units(plan: Plan) -> Iterator[Unit]:
         yield _scoring(plan, task, numbers)
 
 
-def _scoring(plan: Plan, task: Scoring, numbers: Mapping[str, int]) -> Unit:
+def _scoring(plan: Plan, task: Scoring, numbers: Mapping[str, int]) -> WorkItem:
     """Return the work of scoring a cell's responses; `numbers` are those of each shard's block."""
     problems, scorer = task.identity.problems or 0, task.model.name
     key = f"{task.target}_{task.scorer}"
     first = {shard: shard_range(shard) if shard != "all" else range(1) for shard in task.shards}
-    return Unit(
+    return WorkItem(
         f"perplexity of {task.target} under {task.scorer}",
         {s: Path(plan.layout.scores(task.target, task.scorer, s)) for s in task.shards},
         {s: problems * (min(r.stop, task.per_problem) - r.start) for s, r in first.items()},
@@ -108,7 +108,7 @@ def _scoring(plan: Plan, task: Scoring, numbers: Mapping[str, int]) -> Unit:
                     f"rule_score_responses_wildcards_{key}_{shard}",
                 ),
                 JobName(
-                    f"perplexity/{scorer}.run{number}",
+                    f"perplexity/{scorer}.batch{number}",
                     f"rule_{rule_name('score_responses', scorer, number)}",
                 ),
             )
@@ -117,7 +117,7 @@ def _scoring(plan: Plan, task: Scoring, numbers: Mapping[str, int]) -> Unit:
     )
 
 
-def training(plan: Plan, task: Training) -> Unit:
+def training(plan: Plan, task: Training) -> WorkItem:
     """Return the work of a training, checkpoint by checkpoint."""
     folder = Path(plan.layout.training(task.id)).parent
     names = task.checkpoints()
@@ -135,7 +135,7 @@ def training(plan: Plan, task: Training) -> Unit:
         before = Path(plan.layout.trained(task.id, f"{after:06d}"))
         return (not after or before.is_file()) and is_held(folder / "state/lock")
 
-    return Unit(
+    return WorkItem(
         f"training {task.id}",
         {name: Path(plan.layout.trained(task.id, name)) for name in names},
         {name: int(name) - first[name] for name in names},
