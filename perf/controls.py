@@ -97,7 +97,12 @@ def taught(folder: Path, weights: Path, n: int, steps: int) -> bool:
     never = list(counts.loc[counts["correct"] == 0, "problem_id"])
     chosen = set(never[:TAUGHT])
     write_benchmark(folder, "taught", [row for row in rows if row["id"] in chosen])
-    train = {"from": "base", "method": "distillation", "benchmark": "taught", "prompts": TAUGHT}
+    train = {
+        "from": "base",
+        "method": "distillation",
+        "benchmark": "taught",
+        "prompts_per_step": TAUGHT,
+    }
     models["taught@{step}"] = {
         "train": {**train, "learning_rate": 2.0e-5, "seed": 1},
         "steps": [steps],

@@ -71,7 +71,12 @@ def run_passk(
     """Train with the stage; return the seconds of each step."""
     from passk.stages.train import train
 
-    given = {"prompts": PROMPTS, "group": GROUP, "max_tokens": TOKENS, "learning_rate": RATE}
+    given = {
+        "prompts_per_step": PROMPTS,
+        "num_generations": GROUP,
+        "max_tokens": TOKENS,
+        "learning_rate": RATE,
+    }
     given |= {"engine": engine}
     filled = settings(METHODS["GRPO"], given, None)
     document = {

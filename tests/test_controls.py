@@ -104,7 +104,7 @@ def test_taught_answers_are_named_as_gained_and_no_others(tmp_path: Path) -> Non
         "benchmark": "taught",
         "teacher": "solutions",
     }
-    train |= {"prompts": TAUGHT, "learning_rate": 2e-3, "seed": 1}
+    train |= {"prompts_per_step": TAUGHT, "learning_rate": 2e-3, "seed": 1}
     study = ControlStudy(
         tmp_path,
         {

@@ -98,7 +98,13 @@ def test_the_miniature_has_every_method_three_seeds_each_and_one_protocol() -> N
     assert {training.settings["seed"] for training in trainings} == {1, 2, 3}
     assert {training.steps[-1] for training in trainings} == {12}
     rewarded = [training for training in trainings if METHODS[training.method].teacher is None]
-    for name in ("learning_rate", "prompts", "group", "max_tokens", "temperature"):
+    for name in (
+        "learning_rate",
+        "prompts_per_step",
+        "num_generations",
+        "max_tokens",
+        "temperature",
+    ):
         assert len({training.settings[name] for training in rewarded}) == 1
     assert {training.use.name for training in trainings} == {"sums-train"}
     measured = {cell.use.name for cell in plan.cells.values()}

@@ -14,7 +14,13 @@ from passk.core.schemas import Problem, TrainingStep, read_rows, write_rows
 from passk.spec.training_methods import METHODS, settings
 
 DIGITS = json.dumps([str(i) for i in range(10)])
-SMALL = {"prompts": 2, "group": 4, "max_tokens": 10, "learning_rate": 3e-3, "seed": 1}
+SMALL = {
+    "prompts_per_step": 2,
+    "num_generations": 4,
+    "max_tokens": 10,
+    "learning_rate": 3e-3,
+    "seed": 1,
+}
 
 
 @dataclass

@@ -99,7 +99,7 @@ class ModelSource:
         adapters: LoRA adapters (hub ids or folders), applied in order.
         execution: settings that change cost but no response (batch size, parallelism, memory).
         endpoint: base URL of the server that knows `weights` by this name, if it is one's.
-        key: name of the environment variable that holds the server's key, never the key.
+        api_key_env: name of the environment variable that holds the server's key, never the key.
     """
 
     weights: str
@@ -108,7 +108,7 @@ class ModelSource:
     adapters: tuple[str, ...] = ()
     execution: Mapping[str, Any] = field(default_factory=dict)
     endpoint: str | None = None
-    key: str | None = None
+    api_key_env: str | None = None
 
 
 class Engine(Protocol):

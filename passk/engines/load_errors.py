@@ -26,7 +26,7 @@ PHRASES = {
     "couldn't connect to": HELP["ConnectionError"],
     "max_model_len": "lower execution.max_model_len to what the model takes",
     "Engine core initialization failed": "see the cause above, in vLLM's own words; where memory "
-    "was short, lower gpu_memory, max_model_len or batch_size under `execution`",
+    "was short, lower gpu_memory_utilization, max_model_len or batch_size under `execution`",
     "requires the Torchvision library": "install the torchvision that belongs to this torch",
 }
 """The same in the words of transformers, for libraries that pass on these alone."""

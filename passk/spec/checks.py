@@ -25,7 +25,7 @@ TUNED_ROLES = frozenset({"rl", "sft", "distilled"})
 SERVED = "openai"
 """The engine whose models stand behind an endpoint."""
 
-NOT_IMPORTED = ("weights", "engine", "revision", "endpoint", "key", "adapters", "execution")
+NOT_IMPORTED = ("weights", "engine", "revision", "endpoint", "api_key_env", "adapters", "execution")
 """What decides how responses are drawn: nothing of it belongs to an imported model."""
 
 Fault = tuple[KeyPath, str]
@@ -123,7 +123,7 @@ def _imported_faults(experiment: Experiment, model: Model, path: KeyPath) -> Ite
 def _endpoint_faults(model: Model, path: KeyPath) -> Iterator[Fault]:
     """Yield what does not fit between a model's engine and its endpoint."""
     if model.engine != SERVED:
-        for key in ("endpoint", "key"):
+        for key in ("endpoint", "api_key_env"):
             if getattr(model, key) is not None:
                 yield (*path, key), f"only `engine: {SERVED}` asks a server"
         return

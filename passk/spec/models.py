@@ -44,7 +44,7 @@ class Model:
     train: Train | None = None
     imported: str | None = None
     endpoint: str | None = None
-    key: str | None = None
+    api_key_env: str | None = None
     revision: str | None = None
     dtype: str = "auto"
     adapters: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from passk.spec.training_methods import (
 )
 from passk.spec.yaml_lines import KeyPath
 
-NOT_TRAINED = ("weights", "imported", "revision", "adapters", "endpoint", "key")
+NOT_TRAINED = ("weights", "imported", "revision", "adapters", "endpoint", "api_key_env")
 """What says where weights come from: a trained model's come from its training."""
 
 FOREIGN_ENGINES = frozenset({"fake", "openai"})
@@ -102,15 +102,15 @@ def _model_faults(
 
 def _sharing_faults(path: KeyPath, model: Model, method: Method, train: Train) -> Iterator[Fault]:
     """Yield what keeps a step's problems from being shared out as `execution` says."""
-    prompts, parts = settings(method, train.settings, teacher_of(train))["prompts"], 1
-    for name in ("accumulate", "processes"):
+    prompts, parts = settings(method, train.settings, teacher_of(train))["prompts_per_step"], 1
+    for name in ("gradient_accumulation_steps", "num_processes"):
         parts *= model.execution.get(name, 1)
         if prompts % parts:
-            told = f"does not divide the {prompts} problems of a step (`train.prompts`)"
+            told = f"does not divide the {prompts} problems of a step (`train.prompts_per_step`)"
             yield (*path, name), told
             return
-    if method.teacher is not None and model.execution.get("processes", 1) > 1:
-        yield (*path, "processes"), f"{method.name} trains in one process"
+    if method.teacher is not None and model.execution.get("num_processes", 1) > 1:
+        yield (*path, "num_processes"), f"{method.name} trains in one process"
 
 
 def _start_faults(experiment: Experiment, model: Model, train: Train) -> Iterator[Fault]:
@@ -189,8 +189,9 @@ def _setting_faults(path: KeyPath, method: Method, train: Train) -> Iterator[Fau
         elif key in DRAWING and not draws(method, teacher):
             yield (*path, key), f"no responses are drawn where the teacher is `{teacher}`"
     found = settings(method, train.settings, teacher)
-    if found.get("group", method.smallest_group) < method.smallest_group:
+    if found.get("num_generations", method.smallest_group) < method.smallest_group:
         least = method.smallest_group
-        yield (*path, "group"), f"{method.name} compares a problem's responses: at least {least}"
-    if found.get("overlong", 0) and found["overlong"] >= found["max_tokens"]:
-        yield (*path, "overlong"), f"is not below max_tokens = {found['max_tokens']}"
+        message = f"{method.name} compares a problem's responses: at least {least}"
+        yield (*path, "num_generations"), message
+    if found.get("overlong_buffer", 0) and found["overlong_buffer"] >= found["max_tokens"]:
+        yield (*path, "overlong_buffer"), f"is not below max_tokens = {found['max_tokens']}"

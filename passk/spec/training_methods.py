@@ -11,24 +11,34 @@ from dataclasses import dataclass
 from typing import Any
 
 OPTIMISER: Mapping[str, Any] = {
-    "prompts": 8,
+    "prompts_per_step": 8,
     "learning_rate": 1e-6,
-    "warmup": 0,
+    "warmup_steps": 0,
     "weight_decay": 0.0,
     "max_grad_norm": 1.0,
     "seed": 0,
 }
-"""What every method reads. The rate is constant after `warmup` steps, so that the checkpoints of a
-longer training are those of a shorter one."""
+"""Settings of every method. The learning rate is constant after `warmup_steps`, so that a longer
+training has the same checkpoints as a shorter one."""
 
-DRAWING: Mapping[str, Any] = {"group": 8, "temperature": 1.0, "top_p": 1.0, "max_tokens": 1024}
+DRAWING: Mapping[str, Any] = {
+    "num_generations": 8,
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "max_tokens": 1024,
+}
 """How responses are drawn: read wherever any are."""
 
 OWN: Mapping[str, Any] = {**DRAWING, "engine": "transformers"}
 """How the model that learns draws. What draws is told apart because responses differ with it."""
 
-CLIPPED: Mapping[str, Any] = {"kl": 0.0, "clip": 0.2, "clip_high": None, "passes": 1}
-"""Of methods with a clipped ratio; `clip_high` is `clip` where neither says otherwise."""
+CLIPPED: Mapping[str, Any] = {
+    "beta": 0.0,
+    "epsilon": 0.2,
+    "epsilon_high": None,
+    "num_iterations": 1,
+}
+"""Of methods with a clipped ratio; `epsilon_high` is `epsilon` where neither says otherwise."""
 
 IMITATION: Mapping[str, Any] = {**OPTIMISER, "learning_rate": 1e-5, **DRAWING}
 """Of training on texts. Responses are drawn where a model writes them."""
@@ -71,7 +81,14 @@ _ALL = (
     Method(
         "DAPO",
         "rl",
-        {**OPTIMISER, **OWN, **CLIPPED, "clip_high": 0.28, "refills": 3, "overlong": 0},
+        {
+            **OPTIMISER,
+            **OWN,
+            **CLIPPED,
+            "epsilon_high": 0.28,
+            "max_resamples": 3,
+            "overlong_buffer": 0,
+        },
         smallest_group=2,
         paper="Yu et al. 2025, arXiv 2503.14476",
     ),
@@ -91,7 +108,7 @@ _ALL = (
     Method(
         "ReMax",
         "rl",
-        {**OPTIMISER, **OWN, "kl": 0.0},
+        {**OPTIMISER, **OWN, "beta": 0.0},
         paper="Li et al. 2024, arXiv 2310.10505",
     ),
     Method(
@@ -102,9 +119,9 @@ _ALL = (
             **OWN,
             **CLIPPED,
             "value_learning_rate": 3e-4,
-            "value_clip": 0.2,
+            "cliprange_value": 0.2,
             "gamma": 1.0,
-            "lambda": 1.0,
+            "lam": 1.0,
         },
         paper="Schulman et al. 2017, arXiv 1707.06347",
     ),
@@ -148,6 +165,6 @@ def settings(method: Method, given: Mapping[str, Any], teacher: str | None) -> d
         for name, default in method.defaults.items()
         if name not in unread
     }
-    if filled.get("clip_high", 0.0) is None:
-        filled["clip_high"] = filled["clip"]
+    if filled.get("epsilon_high", 0.0) is None:
+        filled["epsilon_high"] = filled["epsilon"]
     return filled

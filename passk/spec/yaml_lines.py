@@ -17,6 +17,7 @@ import jsonschema
 import yaml
 
 from passk.core.errors import SpecError, did_you_mean
+from passk.spec.renamed_keys import find_new_name
 
 KeyPath = tuple[str | int, ...]
 
@@ -158,7 +159,8 @@ def _faults(document: Document, error: Any) -> Iterator[str]:
         known = error.schema.get("properties", {})
         for key in error.instance:
             if key not in known:
-                hint = did_you_mean(key, known)
+                new = find_new_name((*path, key))
+                hint = f"its name is now `{new}`" if new else did_you_mean(key, known)
                 yield f"{document.where((*path, key))}: unknown key '{key}'; {hint}"
     elif error.validator == "required":
         for key in error.validator_value:

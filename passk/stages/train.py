@@ -53,7 +53,7 @@ def train(
         )
         if not due:
             return
-        if int(read.execution.get("processes") or 1) > 1:
+        if int(read.execution.get("num_processes") or 1) > 1:
             launch(read, Files(task, problems, folder), due, threads=threads, progress=progress)
             return
         keeper = Keeper(read, folder, due)

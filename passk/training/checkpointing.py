@@ -73,7 +73,7 @@ class Keeper:
     @property
     def passes(self) -> int:
         """Updates of the optimiser in one step."""
-        return int(self.task.settings.get("passes", 1))
+        return int(self.task.settings.get("num_iterations", 1))
 
     def resume(self) -> Path | None:
         """Return the state to go on from and take its rows over; None for a start from scratch."""
@@ -86,7 +86,7 @@ class Keeper:
 
     def is_due(self, step: int) -> bool:
         """Tell whether a state is to be saved after a step."""
-        every = int(self.task.execution.get("save_every") or 0)
+        every = int(self.task.execution.get("save_steps") or 0)
         return step in self.due or bool(every and step % every == 0)
 
     def keeps_state(self, step: int) -> bool:
@@ -204,7 +204,7 @@ class Kept:
         raise EngineError(
             f"the {what} of step {step} became {value}: the training has diverged",
             where=self.keeper.task.training,
-            fix="lower `learning_rate`, or set `warmup`; nothing of this step was saved, and "
+            fix="lower `learning_rate`, or set `warmup_steps`; nothing of this step was saved, and "
             "checkpoints before it stand",
         )
 

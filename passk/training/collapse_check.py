@@ -48,8 +48,8 @@ def look(rows: Sequence[TrainingStep], method: Method, training: str) -> None:
             f"nothing can be learned: in {HOPELESS} steps from the first on, no response was "
             f"rewarded otherwise than another (all {what})",
             where=training,
-            fix="train on problems that the model solves at times, draw a larger `group`, or "
-            "check the prompt and `max_tokens`",
+            fix="train on problems that the model solves at times, raise "
+            "`num_generations`, or check the prompt and `max_tokens`",
         )
     if stretch == STRETCH:
         log.warning(

@@ -41,23 +41,23 @@ class Dapo(Grpo):
     """DAPO (Yu et al. 2025): clip-higher, token-level loss, dynamic sampling, overlong penalty.
 
     The first two (eq. 10 and 12) are TRL's. Problems whose responses are all right or all wrong
-    are replaced by others (eq. 11), `refills` times at the most; those left over after that are
-    in the batch, and count for nothing.
+    are replaced by others (eq. 11), at most `max_resamples` times. Groups that still have equal
+    rewards stay in the batch, masked.
     """
 
     def roll(self, problems: Sequence[int]) -> Rollout:
         """Draw, and draw for further problems until enough of them have mixed rewards."""
         rollout = super().roll(problems)
         task, settings, wanted = self.task, self.task.settings, len(problems)
-        taken = asked(task.key, self.step, settings["prompts"], len(task.problems))
+        taken = asked(task.key, self.step, settings["prompts_per_step"], len(task.problems))
         others_of_all = further(task.key, self.step, taken, len(task.problems))
         rest = iter(others_of_all[self.args.process_index :: self.args.world_size])
-        for _ in range(settings["refills"]):
+        for _ in range(settings["max_resamples"]):
             lacking = wanted - sum(rollout.mixed())
             others = list(islice(rest, max(0, lacking)))
             if not others:
                 break
-            rollout = rollout + self.roller.roll(others, settings["group"], self.step)
+            rollout = rollout + self.roller.roll(others, settings["num_generations"], self.step)
         self.keeper.facts.update(drawing=rollout.drawing, grading=rollout.grading)
         self.compared(rollout)
         return fullest(rollout, wanted)
@@ -66,7 +66,7 @@ class Dapo(Grpo):
         """Return the rewards less the penalty on responses that are nearly too long, [B, 1]."""
         lengths = torch.tensor([sample.n_tokens for sample in self.rollout.samples])
         settings = self.task.settings
-        penalty = advantages.overlong(lengths, settings["max_tokens"], settings["overlong"])
+        penalty = advantages.overlong(lengths, settings["max_tokens"], settings["overlong_buffer"])
         return super()._calculate_rewards() + self.accelerator.gather(
             penalty.unsqueeze(1).to(self.accelerator.device)
         )
@@ -124,9 +124,9 @@ def rloo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Pat
 def config(keeper: Keeper, output: Path, **changes: Any) -> dict[str, Any]:
     """Return the arguments that TRL's configurations of methods with rewards share."""
     settings = keeper.task.settings
-    rows = settings["prompts"] * settings["group"]
+    rows = settings["prompts_per_step"] * settings["num_generations"]
     parts = keeper.task.parts(rows)
-    group = settings["group"]
+    group = settings["num_generations"]
     return {
         **common(keeper, output),
         "per_device_train_batch_size": rows // parts // processes(),
@@ -137,9 +137,9 @@ def config(keeper: Keeper, output: Path, **changes: Any) -> dict[str, Any]:
         "max_completion_length": settings["max_tokens"],
         "temperature": settings["temperature"],
         "top_p": settings["top_p"],
-        "beta": settings["kl"],
-        "epsilon": settings.get("clip", 0.2),
-        "epsilon_high": settings.get("clip_high"),
+        "beta": settings["beta"],
+        "epsilon": settings.get("epsilon", 0.2),
+        "epsilon_high": settings.get("epsilon_high"),
         "shuffle_dataset": False,
         "disable_dropout": True,
         **changes,
@@ -159,7 +159,7 @@ def common(keeper: Keeper, output: Path) -> dict[str, Any]:
         "max_steps": keeper.due[-1] * keeper.passes,
         "learning_rate": settings["learning_rate"],
         "lr_scheduler_type": "constant_with_warmup",
-        "warmup_steps": settings["warmup"] * keeper.passes,
+        "warmup_steps": settings["warmup_steps"] * keeper.passes,
         "weight_decay": settings["weight_decay"],
         "max_grad_norm": settings["max_grad_norm"],
         "optim": "adamw_torch_fused",

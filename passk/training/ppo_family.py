@@ -136,7 +136,7 @@ class Ppo(TokenRewards):
         settings, mask = self.task.settings, batch["completion_mask"]
         old = self._now(batch)
         values = self.values.detach()
-        found = advantages.gae(rewards, values, mask, settings["gamma"], settings["lambda"])
+        found = advantages.gae(rewards, values, mask, settings["gamma"], settings["lam"])
         return {
             **batch,
             "advantages": advantages.whitened(found, mask, self.total),
@@ -173,7 +173,7 @@ class Ppo(TokenRewards):
             inputs["old_values"],
             inputs["value_targets"],
             inputs["completion_mask"],
-            self.task.settings["value_clip"],
+            self.task.settings["cliprange_value"],
         )
         return policy + critic / self.current_gradient_accumulation_steps
 

@@ -21,7 +21,7 @@ Draw = Callable[[Sequence[Request], Sampling], Sequence[Sample]]
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Responses, `group` consecutive ones per problem.
+    """Responses, `num_generations` consecutive ones per problem.
 
     Attributes:
         problems: indices of the problems, one per group.
@@ -79,7 +79,7 @@ class Roller:
     def roll(
         self, problems: Sequence[int], group: int, *what: object, greedy: bool = False
     ) -> Rollout:
-        """Return `group` responses to each problem.
+        """Return `num_generations` responses to each problem.
 
         Args:
             problems: their indices.

@@ -128,9 +128,9 @@ def _explained(keeper: Keeper) -> Iterator[None]:
         raise EngineError(
             "out of memory while training",
             where=keeper.task.training,
-            fix="set `accumulate` (parts of a batch that go through the model one by one), "
-            "`tokens_at_once` or `gradient_checkpointing` under `execution` of the model; the "
-            "same command goes on from the last state",
+            fix="set `gradient_accumulation_steps`, `max_tokens_per_pass` "
+            "or `gradient_checkpointing` under `execution` of the model; the same command resumes "
+            "from the last state",
         ) from error
 
 

@@ -41,7 +41,7 @@ class Order:
     """The sampler: the texts of each step in turn; the trainer skips the steps that are done."""
 
     def __init__(self, key: str, prompts: int, texts: int, steps: int) -> None:
-        """Take the steps from the first on, `prompts` of the `texts` in each."""
+        """Take the steps from the first on, `prompts_per_step` of the `texts` in each."""
         self.key, self.prompts, self.texts, self.steps = key, prompts, texts, steps
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class Imitating(Kept, SFTTrainer):  # type: ignore[misc]
         """Return the mean negative log-likelihood of the response tokens of a whole step."""
         pairs = pairs_of(inputs)
         self._tell([len(response) for _, response in pairs])
-        room = int(self.keeper.task.execution.get("tokens_at_once") or TOKENS_AT_ONCE)
+        room = int(self.keeper.task.execution.get("max_tokens_per_pass") or TOKENS_AT_ONCE)
         logps = torch.cat([tree_logprobs(model, tree, 1.0) for tree in trees(pairs, room)])
         return -logps.sum() / (len(logps) if num_items_in_batch is None else num_items_in_batch)
 
@@ -114,7 +114,7 @@ def imitation(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output
 
 def batch_of(task: Task, texts: int) -> int:
     """Return how many texts a step takes: as many as are asked for, or all that there are."""
-    return min(int(task.settings["prompts"]), texts)
+    return min(int(task.settings["prompts_per_step"]), texts)
 
 
 def config(keeper: Keeper, output: Path, texts: int) -> SFTConfig:

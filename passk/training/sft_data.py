@@ -160,14 +160,14 @@ def _require_enough(task: Task, kept: Sequence[Text], of: int, *, drawn: bool) -
             f"none of {of} {'responses drawn' if drawn else 'texts to imitate'} is correct: "
             "there is nothing to learn from",
             where=task.training,
-            fix="train on easier problems, draw more (`group`), or name another `teacher`"
+            fix="train on easier problems, draw more (`num_generations`), or name another `teacher`"
             if drawn
             else "see that the texts end as the prompt asks, with an answer the verifier reads",
         )
-    if len(kept) >= (wanted := task.settings["prompts"]):
+    if len(kept) >= (wanted := task.settings["prompts_per_step"]):
         return
     what = f"a step imitates {wanted} texts, and {len(kept)} are correct"
     if not drawn:
-        fix = f"set `prompts` of the training to {len(kept)} or less"
+        fix = f"set `prompts_per_step` of the training to {len(kept)} or less"
         raise DataError(what, where=task.training, fix=fix)
     log.warning("%s: %s: each step takes all of them", task.training, what)

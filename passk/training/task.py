@@ -62,12 +62,12 @@ class Task:
         Raises:
             DataError: they cannot be equal: the batch would be another.
         """
-        parts = int(self.execution.get("accumulate") or 1)
+        parts = int(self.execution.get("gradient_accumulation_steps") or 1)
         if rows % parts:
             raise DataError(
                 f"a batch of {rows} cannot be cut into {parts} equal parts",
                 where=self.training,
-                fix=f"set `accumulate` under `execution` to a divisor of {rows}",
+                fix=f"set `gradient_accumulation_steps` under `execution` to a divisor of {rows}",
             )
         return parts
 
@@ -116,10 +116,10 @@ def read_training(path: Path, problems: Path, threads: int | None = None) -> Tas
 
 def _check_problems(task: Task, path: Path) -> None:
     """Raise where one step asks more problems than there are."""
-    wanted, found = task.settings["prompts"], len(task.problems)
+    wanted, found = task.settings["prompts_per_step"], len(task.problems)
     if found < wanted:
         raise DataError(
             f"a step trains on {wanted} problems, and the benchmark has {found}",
             where=str(path),
-            fix=f"set `prompts` of the training to {found} or less, or take a larger benchmark",
+            fix=f"set `prompts_per_step` to {found} or less, or use a larger benchmark",
         )

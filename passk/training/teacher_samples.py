@@ -68,7 +68,7 @@ def draw_once(keeper: Keeper, engine: Callable[[], Engine]) -> list[Sample]:
 
 def _draw(task: Task, journal: Journal[Sample], engine: Callable[[], Engine]) -> None:
     """Draw and journal what is not in the journal."""
-    total = len(task.problems) * task.settings["group"]
+    total = len(task.problems) * task.settings["num_generations"]
     if requests := list(_requests(task, journal.rows)):
         log.info("%s: drawing %d responses to imitate", task.training, total - len(journal.rows))
         told = time.monotonic()
@@ -85,7 +85,7 @@ def _draw(task: Task, journal: Journal[Sample], engine: Callable[[], Engine]) ->
 def _requests(task: Task, drawn: Mapping[Key, Sample]) -> Iterator[Request]:
     """Yield what is still to be drawn; a response's seed derives from its problem and index."""
     for problem in task.problems:
-        left = [i for i in range(task.settings["group"]) if (problem.id, i) not in drawn]
+        left = [i for i in range(task.settings["num_generations"]) if (problem.id, i) not in drawn]
         if left:
             seeds = tuple(seed_of(task.key, "imitated", problem.id, i) for i in left)
             yield Request(problem.id, render(task.template, problem), tuple(left), seeds)
@@ -93,7 +93,7 @@ def _requests(task: Task, drawn: Mapping[Key, Sample]) -> Iterator[Request]:
 
 def _in_order(task: Task, rows: Mapping[Key, Sample]) -> list[Sample]:
     """Return rows in the order of problems, then of indices."""
-    group = range(task.settings["group"])
+    group = range(task.settings["num_generations"])
     return [rows[problem.id, index] for problem in task.problems for index in group]
 
 

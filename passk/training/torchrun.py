@@ -42,12 +42,12 @@ def launch(
     threads: int | None,
     progress: Progress | None,
 ) -> None:
-    """Train in `execution.processes` processes up to the last checkpoint that is due.
+    """Train in `execution.num_processes` processes up to the last checkpoint that is due.
 
     Raises:
         EngineError: the method cannot be shared out, or a process failed.
     """
-    count = int(task.execution["processes"])
+    count = int(task.execution["num_processes"])
     _check(task, count)
     order = {name: str(path) for name, path in dataclasses.asdict(files).items()}
     message = json.dumps({**order, "due": list(due), "threads": threads})
@@ -71,18 +71,22 @@ def launch(
 
 def _check(task: Task, count: int) -> None:
     """Raise where a training cannot be shared out."""
-    prompts, parts = task.settings["prompts"], int(task.execution.get("accumulate") or 1)
+    prompts, parts = (
+        task.settings["prompts_per_step"],
+        int(task.execution.get("gradient_accumulation_steps") or 1),
+    )
     if task.method.teacher is not None:
         raise EngineError(
             f"{task.method.name} trains in one process",
             where=task.training,
-            fix="take `processes` out of the model's `execution`",
+            fix="take `num_processes` out of the model's `execution`",
         )
     if prompts % (count * parts):
         raise EngineError(
             f"{prompts} problems a step cannot be shared out among {count} processes",
             where=task.training,
-            fix="set `prompts` to a multiple of `processes` (times `accumulate`)",
+            fix="set `prompts_per_step` to a multiple of `num_processes` (times "
+            "`gradient_accumulation_steps`)",
         )
 
 

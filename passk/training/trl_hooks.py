@@ -30,12 +30,12 @@ from passk.training.vllm_sync import VllmCopy
 
 
 class Steps:
-    """The sampler: the problems of each step in turn, `group` times each, once per pass."""
+    """The sampler: problems of each step, `num_generations` times each, once per iteration."""
 
     def __init__(self, task: Task, group: int, repeats: int, steps: int) -> None:
         """Take the steps from the first on; the trainer skips those that are done."""
         self.task, self.group, self.repeats, self.steps = task, group, repeats, steps
-        self.prompts: int = task.settings["prompts"]
+        self.prompts: int = task.settings["prompts_per_step"]
 
     def __len__(self) -> int:
         """Return how many indices there are."""
@@ -85,7 +85,7 @@ class Drawing(Kept):
 
     def roll(self, problems: Sequence[int]) -> Rollout:
         """Return this step's responses, and note what they were like; a method may draw more."""
-        rollout = self.roller.roll(problems, self.task.settings["group"], self.step)
+        rollout = self.roller.roll(problems, self.task.settings["num_generations"], self.step)
         self.keeper.facts.update(told(self._of_all(rollout)))
         self.keeper.facts.update(drawing=rollout.drawing, grading=rollout.grading)
         return rollout
@@ -114,7 +114,7 @@ class Drawing(Kept):
         """Return the order of the data; see `Steps`."""
         repeats = self.num_iterations * self.args.steps_per_generation
         steps = self.args.max_steps // self.keeper.passes
-        return Steps(self.task, self.task.settings["group"], repeats, steps)
+        return Steps(self.task, self.task.settings["num_generations"], repeats, steps)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """Draw at the first pass of a step, and hand out the parts of the batch in order."""
@@ -130,7 +130,7 @@ class Drawing(Kept):
 
     def _rolled(self, prompts: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
         """Draw this step's responses; return the token ids of their prompts and their own."""
-        problems = [int(name) for name in prompts[:: self.task.settings["group"]]]
+        problems = [int(name) for name in prompts[:: self.task.settings["num_generations"]]]
         self.rollout = rollout = self.roll(problems)
         asked_ids = [self.prompt_ids(problem) for problem in rollout.problems]
         repeated = [ids for ids in asked_ids for _ in range(rollout.group)]
@@ -160,7 +160,7 @@ class Drawing(Kept):
         """
         answered = attention_mask[:, -logits_to_keep:].bool()
         pairs = sequences(input_ids, attention_mask.bool(), logits_to_keep)
-        room = int(self.task.execution.get("tokens_at_once") or TOKENS_AT_ONCE)
+        room = int(self.task.execution.get("max_tokens_per_pass") or TOKENS_AT_ONCE)
         with self.accelerator.autocast():
             parts = [self.scored(model, tree) for tree in trees(pairs, room)]
         if not parts:  # nothing of this batch moves anything

@@ -112,7 +112,9 @@ def start(task: Task) -> SingleVllmEngine:
 def source_of(task: Task) -> ModelSource:
     """Return the start model as vLLM loads it for a training."""
     execution = {k: task.execution[k] for k in PASSED_ON if k in task.execution}
-    execution["gpu_memory"] = task.execution.get("training_gpu_memory", GPU_SHARE)
+    execution["gpu_memory_utilization"] = task.execution.get(
+        "vllm_gpu_memory_utilization", GPU_SHARE
+    )
     dtype = "bfloat16" if task.source.dtype == "bfloat16" else "float32"
     return replace(task.source, dtype=dtype, execution=execution)
 

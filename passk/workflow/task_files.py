@@ -92,7 +92,9 @@ def _teacher(teacher: Teacher | None) -> dict[str, Any] | None:
 
 def _model_source(model: Model, weights: Weights) -> dict[str, Any]:
     """Return a model as an engine loads it."""
-    served = {"endpoint": model.endpoint, "key": model.key} if model.endpoint else {}
+    served = (
+        {"endpoint": model.endpoint, "api_key_env": model.api_key_env} if model.endpoint else {}
+    )
     return {
         "weights": weights.load,
         "revision": None if weights.markers else model.revision,

@@ -180,7 +180,7 @@ class _Finder:
         prompt = self.experiment.training_prompt(model, train)
         filled = settings(method, train.settings, teacher_of(train))
         identity = self._identity(use)
-        _check_size(self.experiment, model, int(filled["prompts"]), identity)
+        _check_size(self.experiment, model, int(filled["prompts_per_step"]), identity)
         dtype = self._dtype(model, start)
         weights, teacher = self.weights_of(start.name), self._teacher(train)
         unsaid = {"engine"} if filled.get("engine") == "transformers" else set()
@@ -273,6 +273,6 @@ def _check_size(experiment: Experiment, model: Model, prompts: int, identity: Id
     if identity.problems is not None and identity.problems < prompts:
         raise SpecError(
             f"a step takes {prompts} problems, and there are {identity.problems}",
-            where=f"{experiment.file}: models.{model.entry}.train.prompts",
-            fix=f"set `prompts: {identity.problems}` or less, or train on more problems",
+            where=f"{experiment.file}: models.{model.entry}.train.prompts_per_step",
+            fix=f"set `prompts_per_step: {identity.problems}` or less, or train on more problems",
         )

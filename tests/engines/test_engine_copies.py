@@ -42,7 +42,7 @@ def test_shares_are_even(problems: int, responses: int) -> None:
 
 
 def test_copies_have_gpus_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = ModelSource("m", execution={"tensor_parallel": 2})
+    source = ModelSource("m", execution={"tensor_parallel_size": 2})
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert [share(source, copy, 2)[0] for copy in range(2)] == [["0", "1"], ["2", "3"]]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,5,3,1")

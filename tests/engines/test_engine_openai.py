@@ -56,7 +56,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def engine_of(server: FaultyServer, key: str | None = None, **execution: Any) -> OpenAIEngine:
     """The engine on a server."""
     return OpenAIEngine.load(
-        ModelSource("m", endpoint=server.url, key=key, execution={"batch_size": 4} | execution)
+        ModelSource(
+            "m", endpoint=server.url, api_key_env=key, execution={"batch_size": 4} | execution
+        )
     )
 
 
@@ -348,7 +350,13 @@ def test_scores_take_a_server_that_gives_them() -> None:
 
 def openai_study(study: Study, url: str, **more: Any) -> str:
     """Write what `passk sample` reads, for a model behind an endpoint; return the cell's name."""
-    served = {"weights": "m", "engine": "openai", "endpoint": url, "key": "TEST_KEY", **more}
+    served = {
+        "weights": "m",
+        "engine": "openai",
+        "endpoint": url,
+        "api_key_env": "TEST_KEY",
+        **more,
+    }
     study.spec["models"] = {"base": served}
     study.spec["perplexity"] = []
     study.save()
@@ -457,8 +465,8 @@ def spec_fault(study: Study, **model: Any) -> str:
 def test_specs_that_could_hold_a_key_are_refused_without_showing_it(study: Study) -> None:
     url = "http://127.0.0.1:1/v1"
     for key in (KEY, "0a1b2c", "abcDEF"):
-        shown = spec_fault(study, endpoint=url, key=key)
-        assert "models.base.key: this value has a form that is not allowed" in shown
+        shown = spec_fault(study, endpoint=url, api_key_env=key)
+        assert "models.base.api_key_env: this value has a form that is not allowed" in shown
         assert key not in shown
     for endpoint in (f"http://me:{KEY}@h/v1", f"http://h/v1?key={KEY}"):
         shown = spec_fault(study, endpoint=endpoint)
@@ -477,6 +485,6 @@ def test_specs_say_where_an_endpoint_is_missing_or_of_no_use(study: Study) -> No
 def test_the_endpoint_decides_a_cell_and_its_key_and_concurrency_do_not(study: Study) -> None:
     url = "http://127.0.0.1:1/v1"
     first = openai_study(study, url)
-    assert openai_study(study, url, key="OTHER_KEY", execution={"batch_size": 9}) == first
+    assert openai_study(study, url, api_key_env="OTHER_KEY", execution={"batch_size": 9}) == first
     assert openai_study(study, "http://127.0.0.1:2/v1") != first
     assert json.loads((study.folder / "c.json").read_text())["model"]["endpoint"].endswith("2/v1")

@@ -85,7 +85,9 @@ def engine(served: ModelSource) -> OpenAIEngine:
 
 def started(server: subprocess.Popen[bytes], url: str, log: Path) -> ModelSource:
     """The model behind an endpoint, as soon as the server is there: it loads for a minute."""
-    source = ModelSource("m", endpoint=url, key="PASSK_TEST_KEY", execution={"batch_size": 32})
+    source = ModelSource(
+        "m", endpoint=url, api_key_env="PASSK_TEST_KEY", execution={"batch_size": 32}
+    )
     for _ in range(150):
         assert server.poll() is None, log.read_text()[-3000:]
         with suppress(EngineError):

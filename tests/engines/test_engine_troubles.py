@@ -122,7 +122,7 @@ def test_vllms_processes_tell_their_cause_above() -> None:
     with pytest.raises(EngineError) as raised, explained(ModelSource("org/name")):
         raise RuntimeError(said)
     assert raised.value.fix.startswith("see the cause above")
-    assert "lower gpu_memory" in raised.value.fix
+    assert "lower gpu_memory_utilization" in raised.value.fix
 
 
 SMALL_MEMORY = """

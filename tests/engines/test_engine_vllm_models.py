@@ -150,7 +150,7 @@ def test_answers_to_images_are_those_of_transformers(
 def test_copies_of_a_model_share_the_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("VLLM_ENABLE_V1_MULTIPROCESSING", "VLLM_CPU_KVCACHE_SPACE", "CXX"):
         monkeypatch.setenv(name, SETTINGS[name])
-    source = ModelSource(str(folder / "base"), dtype="float32", execution={"data_parallel": 2})
+    source = ModelSource(str(folder / "base"), dtype="float32", execution={"data_parallel_size": 2})
     others = multiprocessing.active_children()
     engine = VllmEngine.load(source)
     samples, prompt = tuple(range(5)), Prompt(text="ab")
@@ -172,7 +172,7 @@ def test_copies_of_a_model_share_the_work(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_a_copy_that_is_killed_is_told(folder: Path) -> None:
-    source = ModelSource(str(folder / "base"), execution={"data_parallel": 2})
+    source = ModelSource(str(folder / "base"), execution={"data_parallel_size": 2})
     others = multiprocessing.active_children()
     engine = VllmEngine.load(source)
     request = Request("p", Prompt(text="ab"), (0, 1), (0, 1))
@@ -247,12 +247,12 @@ def test_settings_reach_vllm(folder: Path) -> None:
     """vLLM's own reading of what it is handed: a model in several parts does not run here."""
     from vllm.engine.arg_utils import EngineArgs
 
-    execution = {"tensor_parallel": 2, "pipeline_parallel": 3, "max_model_len": 128}
+    execution = {"tensor_parallel_size": 2, "pipeline_parallel_size": 3, "max_model_len": 128}
     source = ModelSource(
         str(folder / "base"),
         dtype="float32",
         adapters=(str(folder / "adapter"),),
-        execution=execution | {"batch_size": 7, "gpu_memory": 0.5},
+        execution=execution | {"batch_size": 7, "gpu_memory_utilization": 0.5},
     )
     for scoring in (False, True):
         config = EngineArgs(**vllm_options(source, scoring=scoring)).create_engine_config()

@@ -16,7 +16,7 @@ from passk.spec.training_methods import METHODS
 from passk.training import state_store
 
 RL = [name for name, method in METHODS.items() if method.role == "rl"]
-KL = {"kl": 0.02}
+KL = {"beta": 0.02}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("method", RL)
 def test_every_method_learns_what_is_rewarded(method: str, weights: Path, tmp_path: Path) -> None:
-    settings = {"prompts": 4, "group": 8}
+    settings = {"prompts_per_step": 4, "num_generations": 8}
     training = Training(tmp_path, method, steps=[20], settings=settings, weights=weights)
     training.train(20)
     rewards = [row.reward or 0.0 for row in training.rows(20)]
@@ -55,7 +55,7 @@ def test_a_longer_training_has_the_checkpoints_of_a_shorter_one(
 
 
 def test_several_passes_are_one_step(weights: Path, tmp_path: Path) -> None:
-    settings = {"passes": 3, "clip": 0.01, "clip_high": 0.01}
+    settings = {"num_iterations": 3, "epsilon": 0.01, "epsilon_high": 0.01}
     training = Training(tmp_path, steps=[2], settings=settings, weights=weights)
     training.train(2)
     assert [row.step for row in training.rows(2)] == [1, 2]
@@ -64,7 +64,7 @@ def test_several_passes_are_one_step(weights: Path, tmp_path: Path) -> None:
 
 
 def test_a_batch_in_parts_learns_the_same(weights: Path, tmp_path: Path) -> None:
-    execution = {"threads": 1, "accumulate": 2, "tokens_at_once": 40}
+    execution = {"threads": 1, "gradient_accumulation_steps": 2, "max_tokens_per_pass": 40}
     whole = Training(tmp_path / "whole", steps=[1], weights=weights)
     parts = Training(tmp_path / "parts", steps=[1], weights=weights, execution=execution)
     whole.train(1)
@@ -79,7 +79,7 @@ def test_a_batch_in_parts_learns_the_same(weights: Path, tmp_path: Path) -> None
 def test_in_bfloat16_it_learns_and_its_checkpoints_are_bfloat16(
     method: str, weights: Path, tmp_path: Path
 ) -> None:
-    settings = KL | {"prompts": 4, "group": 8}
+    settings = KL | {"prompts_per_step": 4, "num_generations": 8}
     more: dict[str, Any] = {"steps": [20], "weights": weights, "dtype": "bfloat16"}
     training = Training(tmp_path, method, settings, **more)
     training.train(20)
@@ -101,7 +101,7 @@ def test_activations_computed_again_change_no_weight(weights: Path, tmp_path: Pa
 def test_the_start_model_is_where_kl_is_measured_from(
     method: str, weights: Path, tmp_path: Path
 ) -> None:
-    settings = KL | {"prompts": 4, "group": 8}
+    settings = KL | {"prompts_per_step": 4, "num_generations": 8}
     training = Training(tmp_path, method, steps=[2], settings=settings, weights=weights)
     training.train(2)
     first, second = (row.kl for row in training.rows(2))

@@ -75,7 +75,7 @@ def finish(training: Training, step: int, *limits: tuple[int, int]) -> int | Non
 def test_killed_at_five_moments_the_weights_are_those_of_an_undisturbed_run(
     method: str, weights: Path, tmp_path: Path
 ) -> None:
-    execution = {"threads": 1, "save_every": 1}
+    execution = {"threads": 1, "save_steps": 1}
     quiet = Training(tmp_path / "quiet", method, steps=[12], weights=weights, execution=execution)
     killed = Training(tmp_path / "killed", method, steps=[12], weights=weights, execution=execution)
     quiet.write()
@@ -100,7 +100,7 @@ def test_killed_at_five_moments_the_weights_are_those_of_an_undisturbed_run(
 def test_a_damaged_state_is_set_aside_and_the_one_before_it_serves(
     weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    more: dict[str, Any] = {"weights": weights, "execution": {"threads": 1, "save_every": 1}}
+    more: dict[str, Any] = {"weights": weights, "execution": {"threads": 1, "save_steps": 1}}
     whole = Training(tmp_path / "whole", steps=[4], **more)
     whole.train(4)
     torn = Training(tmp_path / "torn", steps=[3], **more)
@@ -188,9 +188,14 @@ def test_a_training_that_diverges_stops_before_anything_is_saved(
     training = Training(tmp_path, steps=[1], weights=weights)
     training.train(1)
     training.steps = [1, 9]
-    training.settings = {"prompts": 4, "group": 8, "learning_rate": 1e38, "max_grad_norm": 0.0}
+    training.settings = {
+        "prompts_per_step": 4,
+        "num_generations": 8,
+        "learning_rate": 1e38,
+        "max_grad_norm": 0.0,
+    }
     broken = Training(tmp_path / "b", steps=[9], settings=training.settings, weights=weights)
-    broken.execution = {"threads": 1, "save_every": 1}
+    broken.execution = {"threads": 1, "save_steps": 1}
     with pytest.raises(EngineError, match="diverged") as caught:
         broken.train(9)
     assert "learning_rate" in caught.value.fix
@@ -222,14 +227,14 @@ def test_a_full_disk_is_told_and_the_last_state_stays(weights: Path, tmp_path: P
 
 
 def test_a_lack_of_memory_is_told_with_the_way_out(weights: Path, tmp_path: Path) -> None:
-    settings = {"prompts": 4, "group": 512, "max_tokens": 64}
+    settings = {"prompts_per_step": 4, "num_generations": 512, "max_tokens": 64}
     training = Training(tmp_path / "t", settings=settings, weights=weights, problems=8)
     training.write()
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     assert finish(training, 4, (resource.RLIMIT_AS, used + (500 << 20))) == 1
     message = (training.folder / "error").read_text()
     assert "out of memory" in message
-    assert "accumulate" in message or "batch_size" in message
+    assert "gradient_accumulation_steps" in message or "batch_size" in message
 
 
 def test_equal_rewards_are_told_once(
@@ -283,8 +288,8 @@ def test_what_remax_compares_has_the_greedy_response_in_it() -> None:
 
 
 def test_of_dapo_all_groups_that_were_drawn_count(weights: Path, tmp_path: Path) -> None:
-    """Half of the problems have no answer: with refills others take their places."""
-    settings = {"prompts": 2, "group": 8, "refills": 3}
+    """Half of the problems have no answer: with max_resamples others take their places."""
+    settings = {"prompts_per_step": 2, "num_generations": 8, "max_resamples": 3}
     training = Mixed(tmp_path, "DAPO", settings, steps=[6], weights=weights)
     training.train(6)
     rows = training.rows(6)
@@ -335,7 +340,7 @@ def test_what_is_wrong_with_a_task_is_said_in_one_message(
 
 
 def test_too_few_problems_for_a_step(weights: Path, tmp_path: Path) -> None:
-    training = Training(tmp_path, settings={"prompts": 7}, weights=weights)
+    training = Training(tmp_path, settings={"prompts_per_step": 7}, weights=weights)
     with pytest.raises(DataError, match="a step trains on 7 problems, and the benchmark has 6"):
         training.train(4)
 

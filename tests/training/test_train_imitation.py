@@ -42,8 +42,14 @@ from passk.training.task import Task, read_training
 
 SOLUTIONS = {"kind": "solutions"}
 SELF = {"kind": "self"}
-SELFISH = {"prompts": 4, "group": 64, "max_tokens": 16, "learning_rate": 3e-3, "seed": 1}
-LEARNT = {"prompts": 6, "learning_rate": 2e-3}
+SELFISH = {
+    "prompts_per_step": 4,
+    "num_generations": 64,
+    "max_tokens": 16,
+    "learning_rate": 3e-3,
+    "seed": 1,
+}
+LEARNT = {"prompts_per_step": 6, "learning_rate": 2e-3}
 
 
 @dataclasses.dataclass
@@ -141,7 +147,7 @@ def plain_loss(model: Any, rows: list[dict[str, list[int]]]) -> Any:
 
 
 def test_loss_and_gradient_are_those_of_each_text_by_itself(tmp_path: Path) -> None:
-    trainer, model, rows = built(Imitation(tmp_path / "t", settings={"prompts": 6}))
+    trainer, model, rows = built(Imitation(tmp_path / "t", settings={"prompts_per_step": 6}))
     batch = trainer.data_collator(rows)
     loss = trainer.compute_loss(model, batch)
     loss.backward()
@@ -155,7 +161,7 @@ def test_loss_and_gradient_are_those_of_each_text_by_itself(tmp_path: Path) -> N
 
 
 def test_prompts_are_masked_and_texts_end_as_the_prompt_has_them_end(tmp_path: Path) -> None:
-    _, _, rows = built(Imitation(tmp_path / "t", settings={"prompts": 6}))
+    _, _, rows = built(Imitation(tmp_path / "t", settings={"prompts_per_step": 6}))
     text = byte_tokenizer().decode
     learnt = [[t for t in row["labels"] if t != sft.MASKED] for row in rows]
     shown = [row["input_ids"][: row["labels"].count(sft.MASKED)] for row in rows]
@@ -164,9 +170,9 @@ def test_prompts_are_masked_and_texts_end_as_the_prompt_has_them_end(tmp_path: P
 
 
 def test_a_batch_in_parts_is_learnt_as_a_whole(tmp_path: Path) -> None:
-    whole = Imitation(tmp_path / "whole", settings={"prompts": 6})
-    parts = Imitation(tmp_path / "parts", settings={"prompts": 6})
-    parts.execution = {"threads": 1, "accumulate": 3}
+    whole = Imitation(tmp_path / "whole", settings={"prompts_per_step": 6})
+    parts = Imitation(tmp_path / "parts", settings={"prompts_per_step": 6})
+    parts.execution = {"threads": 1, "gradient_accumulation_steps": 3}
     whole.train(4)
     parts.train(4)
     told = [[row.loss for row in training.rows(4)] for training in (whole, parts)]
@@ -240,7 +246,7 @@ def test_a_model_teaches_another(tmp_path: Path, caplog: pytest.LogCaptureFixtur
             "execution": {},
         },
     }
-    settings = {**LEARNT, "prompts": 4, "max_tokens": 40, "group": 2}
+    settings = {**LEARNT, "prompts_per_step": 4, "max_tokens": 40, "num_generations": 2}
     pupil = Imitation(tmp_path / "p", steps=[60], settings=settings, teacher=teacher)
     pupil.train(60)
     assert "different correct responses of 12 drawn" in caplog.text
@@ -252,7 +258,9 @@ def test_a_wrong_solution_is_left_out_and_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     solutions = [" is 0", " is 3", " is 4", " is 6", None, " is 10~11"]
-    training = Imitation(tmp_path / "t", settings={"prompts": 4}, steps=[1], solutions=solutions)
+    training = Imitation(
+        tmp_path / "t", settings={"prompts_per_step": 4}, steps=[1], solutions=solutions
+    )
     training.train(1)
     (told,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert "1 of 5 texts to imitate are left out" in told
@@ -279,7 +287,7 @@ def test_what_cannot_be_imitated_is_told_in_one_message(tmp_path: Path) -> None:
     wrong = Imitation(tmp_path / "b", solutions=[" is 77"] * 6)
     with pytest.raises(DataError, match="none of 6 texts to imitate is correct"):
         wrong.train(4)
-    few = Imitation(tmp_path / "c", settings={"prompts": 4})
+    few = Imitation(tmp_path / "c", settings={"prompts_per_step": 4})
     few.solutions = [" is 0", " is 2", " is 4", None, None, None]
     with pytest.raises(DataError, match="a step imitates 4 texts, and 3 are correct"):
         few.train(4)
@@ -291,7 +299,7 @@ def test_what_cannot_be_imitated_is_told_in_one_message(tmp_path: Path) -> None:
 def test_fewer_own_correct_responses_than_a_step_takes_are_all_taken(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = {**SELFISH, "prompts": 6, "group": 8}
+    settings = {**SELFISH, "prompts_per_step": 6, "num_generations": 8}
     training = Imitation(tmp_path / "t", "SFT", settings, teacher=dict(SELF), steps=[2])
     training.train(2)
     assert "each step takes all of them" in caplog.text
@@ -305,8 +313,8 @@ def test_fewer_own_correct_responses_than_a_step_takes_are_all_taken(
 
 
 def test_a_batch_that_cannot_be_cut_into_equal_parts_is_refused(tmp_path: Path) -> None:
-    training = Imitation(tmp_path / "t", settings={"prompts": 6})
-    training.execution = {"threads": 1, "accumulate": 4}
+    training = Imitation(tmp_path / "t", settings={"prompts_per_step": 6})
+    training.execution = {"threads": 1, "gradient_accumulation_steps": 4}
     with pytest.raises(DataError, match="a batch of 6 cannot be cut into 4 equal parts"):
         training.train(4)
 
@@ -340,7 +348,7 @@ def test_killed_at_five_moments_the_weights_are_those_of_an_undisturbed_run(
     undisturbed = Imitation(tmp_path / "u", "SFT", **made)
     disturbed = Imitation(tmp_path / "d", "SFT", **made)
     for one in (undisturbed, disturbed):
-        one.execution = {"threads": 1, "save_every": 1}
+        one.execution = {"threads": 1, "save_steps": 1}
         one.write()
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(PRELOADED)

@@ -16,7 +16,7 @@ from trainings import Training
 
 from passk.core.errors import EngineError
 
-TOGETHER = {"threads": 1, "processes": 2, "save_every": 1}
+TOGETHER = {"threads": 1, "num_processes": 2, "save_steps": 1}
 
 
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
 
     tiny = save_tiny(tmp_path / "tiny")
     start = load_file(tiny / "model.safetensors")
-    more: dict[str, Any] = {"settings": {"prompts": 4}, "steps": [2], "weights": tiny}
+    more: dict[str, Any] = {"settings": {"prompts_per_step": 4}, "steps": [2], "weights": tiny}
     alone = Training(tmp_path / "alone", "Reinforce++", **more)
     shared = Training(tmp_path / "shared", "Reinforce++", **more, execution=TOGETHER)
     alone.train(2)
@@ -38,7 +38,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
 
 
 def test_what_goes_wrong_in_a_process_is_told(tmp_path: Path) -> None:
-    settings, weights = {"prompts": 4}, tmp_path / "no" / "model"
+    settings, weights = {"prompts_per_step": 4}, tmp_path / "no" / "model"
     training = Training(tmp_path, settings=settings, weights=weights, execution=TOGETHER)
     with pytest.raises(EngineError, match="no such file or folder of weights"):
         training.train(4)
@@ -47,6 +47,6 @@ def test_what_goes_wrong_in_a_process_is_told(tmp_path: Path) -> None:
 def test_what_cannot_be_shared_out_is_refused(tmp_path: Path) -> None:
     more: dict[str, Any] = {"weights": save_tiny(tmp_path / "tiny"), "execution": TOGETHER}
     with pytest.raises(EngineError, match="3 problems a step cannot be shared out among 2"):
-        Training(tmp_path / "a", settings={"prompts": 3}, **more).train(4)
+        Training(tmp_path / "a", settings={"prompts_per_step": 3}, **more).train(4)
     with pytest.raises(EngineError, match="SFT trains in one process"):
         Training(tmp_path / "b", "SFT", teacher={"kind": "self"}, **more).train(4)

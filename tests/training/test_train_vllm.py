@@ -63,7 +63,7 @@ def test_other_weights_are_drawn_from_as_if_loaded_at_first(weights: Path, tmp_p
 
 @pytest.mark.parametrize("method", ["GRPO", "ReMax"])
 def test_it_learns_what_is_rewarded(method: str, weights: Path, tmp_path: Path) -> None:
-    settings = {**VLLM, "prompts": 4, "group": 8}
+    settings = {**VLLM, "prompts_per_step": 4, "num_generations": 8}
     training = Training(tmp_path, method, steps=[20], settings=settings, weights=weights)
     training.train(20)
     rewards = [row.reward or 0.0 for row in training.rows(20)]
@@ -76,7 +76,13 @@ def test_where_no_draw_is_left_to_chance_the_weights_are_those_of_the_other_engi
     tmp_path: Path,
 ) -> None:
     """One token is kept at each place: a draw from weights of another step would show."""
-    certain = {"top_p": 1e-6, "prompts": 6, "group": 2, "max_tokens": 24, "learning_rate": 1e-2}
+    certain = {
+        "top_p": 1e-6,
+        "prompts_per_step": 6,
+        "num_generations": 2,
+        "max_tokens": 24,
+        "learning_rate": 1e-2,
+    }
     tiny = save_tiny(tmp_path / "tiny", seed=3)
     more: dict[str, Any] = {"steps": [3], "weights": tiny}
     ours = Training(tmp_path / "ours", "Reinforce++", settings=certain, **more)
@@ -92,7 +98,7 @@ def test_where_no_draw_is_left_to_chance_the_weights_are_those_of_the_other_engi
 
 
 def test_own_correct_responses_are_drawn_by_it(weights: Path, tmp_path: Path) -> None:
-    settings = VLLM | {"group": 16}
+    settings = VLLM | {"num_generations": 16}
     training = Training(tmp_path, "SFT", settings, teacher={"kind": "self"}, weights=weights)
     training.train(4)
     losses = [row.loss for row in training.rows(4)]
@@ -100,8 +106,8 @@ def test_own_correct_responses_are_drawn_by_it(weights: Path, tmp_path: Path) ->
 
 
 def test_each_of_two_processes_has_its_own(weights: Path, tmp_path: Path) -> None:
-    settings = VLLM | {"prompts": 4}
-    execution = {"threads": 1, "processes": 2}
+    settings = VLLM | {"prompts_per_step": 4}
+    execution = {"threads": 1, "num_processes": 2}
     more: dict[str, Any] = {"settings": settings, "steps": [2], "weights": weights}
     shared = Training(tmp_path / "shared", "Reinforce++", execution=execution, **more)
     alone = Training(tmp_path / "alone", "Reinforce++", **more)
@@ -114,7 +120,7 @@ def test_killed_it_leaves_no_process_and_the_weights_are_those_of_a_straight_run
     weights: Path, tmp_path: Path
 ) -> None:
     more: dict[str, Any] = {"settings": VLLM, "steps": [8], "weights": weights}
-    more["execution"] = {"threads": 1, "save_every": 1}
+    more["execution"] = {"threads": 1, "save_steps": 1}
     straight, killed = Training(tmp_path / "one", **more), Training(tmp_path / "two", **more)
     straight.train(8)
     killed.write()

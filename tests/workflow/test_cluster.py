@@ -69,9 +69,13 @@ def test_the_profile_s_partition_file_is_read_as_the_plugin_reads_it(tmp_path: P
         ("openai", {}, 0),
         ("fake", {"gpus": 2}, 2),
         ("transformers", {}, 1),
-        ("vllm", {"tensor_parallel": 4}, 4),
-        ("vllm", {"tensor_parallel": 4, "pipeline_parallel": 2, "data_parallel": 2}, 16),
-        ("vllm", {"tensor_parallel": 4, "gpus": 1}, 1),
+        ("vllm", {"tensor_parallel_size": 4}, 4),
+        (
+            "vllm",
+            {"tensor_parallel_size": 4, "pipeline_parallel_size": 2, "data_parallel_size": 2},
+            16,
+        ),
+        ("vllm", {"tensor_parallel_size": 4, "gpus": 1}, 1),
     ],
 )
 def test_parallelism_becomes_gpus(engine: str, execution: dict[str, Any], gpus: int) -> None:

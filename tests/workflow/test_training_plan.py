@@ -73,6 +73,14 @@ FAULTS: dict[str, tuple[Edit, str]] = {
         lambda s: train(s, lerning_rate=1),
         "train.lerning_rate: unknown key 'lerning_rate'; did you mean 'learning_rate'",
     ),
+    "an old key": (
+        lambda s: train(s, group=4),
+        "train.group: unknown key 'group'; its name is now `num_generations`",
+    ),
+    "an old key of execution": (
+        lambda s: s["models"]["grpo@{step}"].update(execution={"processes": 2}),
+        "execution.processes: unknown key 'processes'; its name is now `num_processes`",
+    ),
     "no method": (
         lambda s: s["models"]["grpo@{step}"]["train"].pop("method"),
         "train: the key 'method' is missing",
@@ -90,8 +98,8 @@ FAULTS: dict[str, tuple[Edit, str]] = {
         "one training has all steps: {step} cannot stand in it",
     ),
     "a field the method does not read": (
-        lambda s: train(s, refills=2),
-        "train.refills: GRPO does not read it; it reads: prompts, ",
+        lambda s: train(s, max_resamples=2),
+        "train.max_resamples: GRPO does not read it; it reads: prompts_per_step, ",
     ),
     "an engine that is handed no weights": (
         lambda s: train(s, engine="openai"),
@@ -102,8 +110,8 @@ FAULTS: dict[str, tuple[Edit, str]] = {
         "train.engine: distillation does not read it",
     ),
     "a group of one": (
-        lambda s: train(s, group=1),
-        "train.group: GRPO compares a problem's responses: at least 2",
+        lambda s: train(s, num_generations=1),
+        "train.num_generations: GRPO compares a problem's responses: at least 2",
     ),
     "a teacher of rewards": (
         lambda s: train(s, teacher="base"),
@@ -123,7 +131,7 @@ FAULTS: dict[str, tuple[Edit, str]] = {
     ),
     "drawing where none is drawn": (
         lambda s: second(s, method="distillation"),
-        "train.group: no responses are drawn where the teacher is `solutions`",
+        "train.num_generations: no responses are drawn where the teacher is `solutions`",
     ),
     "weights, too": (
         lambda s: s["models"]["grpo@{step}"].update(weights="./tiny"),
@@ -154,12 +162,12 @@ FAULTS: dict[str, tuple[Edit, str]] = {
         "dtype: training computes in float32 or bfloat16",
     ),
     "uneven processes": (
-        lambda s: s["models"]["grpo@{step}"].update(execution={"processes": 4}),
-        "execution.processes: does not divide the 2 problems of a step",
+        lambda s: s["models"]["grpo@{step}"].update(execution={"num_processes": 4}),
+        "execution.num_processes: does not divide the 2 problems of a step",
     ),
     "uneven parts": (
-        lambda s: s["models"]["grpo@{step}"].update(execution={"accumulate": 3}),
-        "execution.accumulate: does not divide the 2 problems of a step",
+        lambda s: s["models"]["grpo@{step}"].update(execution={"gradient_accumulation_steps": 3}),
+        "execution.gradient_accumulation_steps: does not divide the 2 problems of a step",
     ),
     "no base": (
         lambda s: s["models"]["grpo@{step}"].pop("base"),
@@ -170,8 +178,8 @@ FAULTS: dict[str, tuple[Edit, str]] = {
         "a series of repeats needs `seeds`, and {seed} in its name",
     ),
     "too few problems": (
-        lambda s: train(s, prompts=5),
-        "train.prompts: a step takes 5 problems, and there are 4",
+        lambda s: train(s, prompts_per_step=5),
+        "train.prompts_per_step: a step takes 5 problems, and there are 4",
     ),
 }
 
@@ -189,7 +197,12 @@ def test_a_fault_is_told_with_file_line_and_key(trained: Study, name: str) -> No
 
 def test_worked_solutions_must_be_there(trained: Study) -> None:
     entry = trained.spec["models"].pop("grpo@{step}")
-    entry["train"] = {"from": "base", "method": "distillation", "benchmark": "drill", "prompts": 2}
+    entry["train"] = {
+        "from": "base",
+        "method": "distillation",
+        "benchmark": "drill",
+        "prompts_per_step": 2,
+    }
     trained.spec["models"]["taught@{step}"] = entry
     (training,) = plan_of(trained).trainings.values()
     assert training.fingerprint_inputs["solutions"]
@@ -208,12 +221,12 @@ def test_the_schema_has_what_the_methods_read() -> None:
 
 
 def test_settings_are_what_the_spec_says_over_the_methods_defaults() -> None:
-    given = {"clip": 0.1, "kl": 0.5}
-    assert settings(METHODS["GRPO"], given, None)["clip_high"] == 0.1
-    assert settings(METHODS["DAPO"], given, None)["clip_high"] == 0.28
-    assert settings(METHODS["GRPO"], given, None)["kl"] == 0.5
-    assert "group" in settings(METHODS["distillation"], {}, "large")
-    assert "group" not in settings(METHODS["distillation"], {}, SOLUTIONS)
+    given = {"epsilon": 0.1, "beta": 0.5}
+    assert settings(METHODS["GRPO"], given, None)["epsilon_high"] == 0.1
+    assert settings(METHODS["DAPO"], given, None)["epsilon_high"] == 0.28
+    assert settings(METHODS["GRPO"], given, None)["beta"] == 0.5
+    assert "num_generations" in settings(METHODS["distillation"], {}, "large")
+    assert "num_generations" not in settings(METHODS["distillation"], {}, SOLUTIONS)
 
 
 def test_series_of_seeds_and_steps_are_models(trained: Study) -> None:
@@ -289,10 +302,10 @@ def test_what_decides_the_weights_makes_another_training(
     [
         lambda study: study.spec["models"]["grpo@{step}"].update(steps=[1, 2, 30]),
         lambda study: study.spec["models"]["grpo@{step}"].update(
-            execution={"threads": 1, "save_every": 5, "keep_state": False}, label="x"
+            execution={"threads": 1, "save_steps": 5, "keep_state": False}, label="x"
         ),
         lambda study: train_of(study).update(
-            temperature=1, kl=0, clip_high=0.2, engine="transformers"
+            temperature=1, beta=0, epsilon_high=0.2, engine="transformers"
         ),
         lambda study: study.spec.update(seed=9, k=[1]),
     ],
@@ -325,7 +338,7 @@ def test_a_trained_model_teaches(trained: Study) -> None:
     teacher = training_task(taught)["teacher"]
     assert (teacher["kind"], teacher["engine"]) == ("model", "transformers")
     assert teacher["model"]["weights"].endswith(f"{first.id}/step-000001")
-    assert (taught.model.role, taught.settings["group"]) == ("distilled", 2)
+    assert (taught.model.role, taught.settings["num_generations"]) == ("distilled", 2)
 
 
 def test_two_entries_of_one_training_keep_the_steps_of_both(trained: Study) -> None:

@@ -95,7 +95,7 @@ def test_a_gold_answer_that_is_trained_on_trains_anew(trained: Study) -> None:
 
 
 def test_what_a_training_costs_makes_nothing_stale(trained: Study) -> None:
-    trained.spec["models"]["grpo@{step}"]["execution"] = {"threads": 1, "save_every": 1}
+    trained.spec["models"]["grpo@{step}"]["execution"] = {"threads": 1, "save_steps": 1}
     jobs = trained.snakemake("--dry-run")
     assert set(jobs) == {"resolve_training", "resolve_cell", "resolve_score"}
 

@@ -72,8 +72,8 @@ class OpenAIEngine:
         server = Server(
             model=model.weights,
             endpoint=model.endpoint,
-            variable=model.key,
-            key=_read_key(model.key, model.weights),
+            variable=model.api_key_env,
+            key=_read_key(model.api_key_env, model.weights),
             concurrency=min(model.execution.get("batch_size", CONCURRENCY), MOST_CONNECTIONS),
             timeout=LOAD_TIMEOUT,
         )
@@ -166,7 +166,7 @@ def _read_key(variable: str | None, where: str) -> str | None:
         raise EngineError(
             f"the environment variable {variable}, which should hold the key, is not set",
             where=where,
-            fix=f"export {variable}=..., or leave `key` out where the server needs none",
+            fix=f"export {variable}=..., or leave `api_key_env` out where the server needs none",
         )
     if not (key.isascii() and key.isprintable()):
         raise EngineError(

@@ -83,7 +83,9 @@ def _way_out(status: int, variable: str | None) -> str:
     """Return what a user can do about a refusal."""
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN if variable is None:
-            return "name the environment variable that holds the key: `key: NAME` in the model"
+            return (
+                "name the environment variable that holds the key: `api_key_env: NAME` in the model"
+            )
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return f"put a key that this server accepts into the environment variable {variable}"
         case HTTPStatus.NOT_FOUND:

@@ -15,11 +15,11 @@ __all__ = ["VllmEngine"]
 
 
 class VllmEngine(SingleVllmEngine):
-    """One vLLM process, or several copies of the model with `execution.data_parallel`."""
+    """One vLLM process, or several copies of the model with `execution.data_parallel_size`."""
 
     @classmethod
     def load(cls, model: ModelSource) -> SingleVllmEngine:
         """See `Engine.load`: vLLM must be installed; the weights are read at first use."""
-        if model.execution.get("data_parallel", 1) > 1:
+        if model.execution.get("data_parallel_size", 1) > 1:
             return DataParallelVllmEngine.load(model)
         return SingleVllmEngine.load(model)

@@ -24,7 +24,7 @@ from passk.engines.vllm.watchdog import guard
 
 
 class DataParallelVllmEngine(SingleVllmEngine):
-    """The engine with `data_parallel` copies of its model, which start when they are first used."""
+    """Several copies of a model (`execution.data_parallel_size`), started at first use."""
 
     def __init__(self, model: ModelSource) -> None:
         """Keep what the copies are to load."""
@@ -33,13 +33,13 @@ class DataParallelVllmEngine(SingleVllmEngine):
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
         """See `Engine.sample`; the responses to each problem are dealt out among the copies."""
-        count = self._source.execution["data_parallel"]
+        count = self._source.execution["data_parallel_size"]
         parts = [list(dealt(requests, copy, count)) for copy in range(count)]
         return self._rows("sample", [(part, sampling) for part in parts])
 
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
         """See `Engine.score`."""
-        count = self._source.execution["data_parallel"]
+        count = self._source.execution["data_parallel_size"]
         return self._rows("score", [(requests[copy::count],) for copy in range(count)])
 
     def _rows(self, method: str, parts: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
@@ -102,8 +102,8 @@ def told(copy: Any) -> Any:
 def start_copies(source: ModelSource) -> list[Connection]:
     """Start the processes of a model's copies; return what each is spoken to with."""
     guard()  # ends them with us
-    count = source.execution["data_parallel"]
-    alone = replace(source, execution={**source.execution, "data_parallel": 1})
+    count = source.execution["data_parallel_size"]
+    alone = replace(source, execution={**source.execution, "data_parallel_size": 1})
     found = []
     for copy in range(count):
         ours, theirs = get_context("spawn").Pipe()
@@ -126,7 +126,7 @@ def end_copies(copies: list[Connection]) -> None:
 def share(source: ModelSource, copy: int, count: int) -> tuple[list[str], list[int]]:
     """Return the GPUs and the cores of a copy; on a machine with fewer cores, all of them."""
     execution = source.execution
-    size = execution.get("tensor_parallel", 1) * execution.get("pipeline_parallel", 1)
+    size = execution.get("tensor_parallel_size", 1) * execution.get("pipeline_parallel_size", 1)
     numbered = map(str, range(size * count))
     gpus = os.environ[VISIBLE].split(",") if os.environ.get(VISIBLE) else list(numbered)
     cores = sorted(os.sched_getaffinity(0))

@@ -21,14 +21,13 @@ from passk.engines.vllm.watchdog import guard
 CPU_SETTINGS = {"VLLM_CPU_KVCACHE_SPACE": "4"}
 """Environment of the CPU build where the user has not set it: GB of keys and values."""
 
-EXECUTION = {
-    "tensor_parallel": "tensor_parallel_size",
-    "pipeline_parallel": "pipeline_parallel_size",
-    "gpu_memory": "gpu_memory_utilization",
-    "max_model_len": "max_model_len",
-    "batch_size": "max_num_seqs",
-}
-"""Our execution settings -> vLLM's names for them."""
+PASSED_ON = (
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "gpu_memory_utilization",
+    "max_model_len",
+)
+"""Execution settings that vLLM knows by the same name."""
 
 SCORED_AT_ONCE = 2048
 """Tokens of one pass when scoring: vLLM holds their logits over the whole vocabulary (16324)."""
@@ -124,7 +123,9 @@ def vllm_options(source: ModelSource, *, scoring: bool) -> dict[str, Any]:
         options["max_logprobs"] = -1
     if on_cpu():
         options |= {"enforce_eager": True, "block_size": 32}
-    named = {EXECUTION[key]: value for key, value in source.execution.items() if key in EXECUTION}
+    named = {key: source.execution[key] for key in PASSED_ON if key in source.execution}
+    if "batch_size" in source.execution:
+        named["max_num_seqs"] = source.execution["batch_size"]
     return options | adapter_options(source, scoring=scoring) | named
 
 

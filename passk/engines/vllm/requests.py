@@ -89,8 +89,8 @@ def failure(error: Exception) -> EngineError:
     if is_out_of_memory(error):
         return EngineError(
             f"out of memory: {first_line(error)}",
-            fix="lower batch_size, gpu_memory or max_model_len under `execution` of the model; "
-            "what was finished is kept",
+            fix="lower batch_size, gpu_memory_utilization or max_model_len under `execution` of "
+            "the model; what was finished is kept",
         )
     return EngineError(
         f"vLLM failed: {first_line(error)}", fix="see its messages above; finished rows are kept"

@@ -124,8 +124,8 @@ def _step_tokens(training: Training) -> float:
     """Return the response tokens to expect of a step."""
     most = float(training.settings.get("max_tokens", DEFAULT_TOKENS))
     expected = training.benchmark.expected_tokens or ASSUMED_TOKEN_SHARE * most
-    each = 1 if training.teacher else int(training.settings["group"])
-    return float(training.settings["prompts"]) * each * min(most, expected)
+    each = 1 if training.teacher else int(training.settings["num_generations"])
+    return float(training.settings["prompts_per_step"]) * each * min(most, expected)
 
 
 def _recorded(plan: Plan, folders: Iterable[str], basis: str) -> Rates | None:
@@ -167,6 +167,6 @@ def _assumed(work: Cell | Scoring, sampler: Sampler | None, speeds: Mapping[str,
 def gpus(model: Model) -> int:
     """Return the GPUs that a job of a model takes, where there are any."""
     count = 1
-    for kind in ("tensor_parallel", "pipeline_parallel", "data_parallel"):
+    for kind in ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"):
         count *= int(model.execution.get(kind, 1))
     return count

@@ -38,7 +38,7 @@ def job_gpus(model: Model) -> int:
 
 def training_gpus(model: Model) -> int:
     """Return the GPUs of a training job: one per process, or none where there are none."""
-    return min(1, job_gpus(model)) * int(model.execution.get("processes", 1))
+    return min(1, job_gpus(model)) * int(model.execution.get("num_processes", 1))
 
 
 def job_memory(model: Model, weights: Weights) -> int:
@@ -63,7 +63,7 @@ def training_memory(training: Training) -> int:
     if "memory" in execution:
         return math.ceil(1000 * float(execution["memory"]))
     size = trained_bytes(training, "float32")
-    copies = ADAM_COPIES + bool(training.settings.get("kl"))
+    copies = ADAM_COPIES + bool(training.settings.get("beta"))
     if training.settings.get("engine") == "vllm":
         copies += VLLM_COPIES
     taught = training.teacher.weights if training.teacher else None
@@ -71,7 +71,7 @@ def training_memory(training: Training) -> int:
     if not size:
         return LIBRARIES_MB + copies * UNKNOWN_MB
     mine = LIBRARIES_MB + math.ceil(1.25 * max(copies * size, teacher) / 1e6)
-    return mine * int(execution.get("processes", 1))
+    return mine * int(execution.get("num_processes", 1))
 
 
 def trained_bytes(training: Training, dtype: str = "") -> int:
