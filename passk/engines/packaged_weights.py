@@ -15,7 +15,7 @@ from typing import Any
 
 from passk.core.artifacts import atomic_folder, environment, write_json
 from passk.core.errors import EngineError
-from passk.core.registry import INSTALL
+from passk.core.install import install_extra
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +103,8 @@ def _convert(source: Path, folder: Path, reinstall: str) -> None:
         from passk.engines.transformers.loading import quiet
     except ModuleNotFoundError as error:
         raise EngineError(
-            f"converting weights needs the package '{error.name}'", fix=INSTALL["transformers"]
+            f"converting weights needs the package '{error.name}'",
+            fix=install_extra("transformers"),
         ) from error
     with quiet():
         model, tokenizer = _read(source, reinstall)
@@ -122,7 +123,7 @@ def _read(source: Path, reinstall: str) -> tuple[Any, Any]:
         model = AutoModelForCausalLM.from_pretrained(source.parent, dtype="bfloat16", **where)
     except ImportError as error:
         raise EngineError(
-            f"cannot read GGUF files: {_first_line(error)}", fix=INSTALL["gguf"]
+            f"cannot read GGUF files: {_first_line(error)}", fix=install_extra("transformers")
         ) from error
     except Exception as error:  # whatever a damaged file makes the parser stumble over
         raise EngineError(

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from passk.core.errors import EngineError, PasskError
-from passk.core.registry import INSTALL, TRAINERS, locate
+from passk.core.install import install_module
+from passk.core.registry import TRAINERS, locate
 from passk.engines.load_errors import is_out_of_memory
 from passk.training.checkpointing import Keeper
 from passk.training.reward import Grader
@@ -71,7 +72,7 @@ def _builder(keeper: Keeper) -> Any:
     except ModuleNotFoundError as error:
         raise EngineError(
             f"training needs the package '{error.name}', which is not installed",
-            fix=INSTALL["trl"],
+            fix=install_module("trl"),
         ) from error
 
 

@@ -19,7 +19,7 @@ from accelerate.utils import broadcast_object_list
 
 from passk.core.errors import EngineError
 from passk.core.gpus import VISIBLE
-from passk.core.registry import INSTALL
+from passk.core.install import install_module
 from passk.engines.base import ModelSource
 from passk.engines.vllm import VllmEngine
 from passk.engines.vllm.data_parallel import share
@@ -102,7 +102,7 @@ def start(task: Task) -> SingleVllmEngine:
         raise EngineError(
             "`train.engine: vllm` needs vLLM beside the packages of training",
             where=task.training,
-            fix=f"{INSTALL['vllm']}, and there {INSTALL['trl']}",
+            fix=f"{install_module('vllm')}, and there {install_module('trl')}",
         ) from error
     with alone():
         engine.start(scoring=False)

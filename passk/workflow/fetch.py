@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.core.errors import PasskError
+from passk.core.install import install_extra
 from passk.spec.models import Model
 from passk.workflow import Plan
 from passk.workflow.cells import Cell
@@ -93,7 +94,7 @@ def _from_hub(repository: str, revision: str | None, *, dry_run: bool) -> Item:
     except ModuleNotFoundError as error:
         raise PasskError(
             "fetching from a hub needs the package 'huggingface_hub'",
-            fix="pip install 'passk[hub]'",
+            fix=install_extra("hub"),
         ) from error
     about: Any = {"repo_id": repository, "revision": revision, "allow_patterns": list(PATTERNS)}
     name = f"{repository}{f'@{revision}' if revision else ''}"

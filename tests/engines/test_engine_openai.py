@@ -22,7 +22,7 @@ from conftest import Study
 from faulty_server import FAULTS, FaultyServer, serving, text_of
 from kills import PRELOADED, finished_lines
 
-openai = pytest.importorskip("openai", reason="pip install 'passk[openai]'")
+openai = pytest.importorskip("openai", reason="pip install openai")
 
 from passk.core.errors import EngineError  # noqa: E402
 from passk.core.journal import finished_rows, journal_path  # noqa: E402

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("vllm", reason="vLLM has an environment of its own: make test-vllm")
-pytest.importorskip("openai", reason="pip install 'passk[openai]'")
+pytest.importorskip("openai", reason="pip install openai")
 
 import faulty_server
 from exact_draws import DRAWS, check_draws, exact_distribution, settings_of_draws

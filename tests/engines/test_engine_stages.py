@@ -14,7 +14,7 @@ from kills import finished_lines
 
 pytest.importorskip("passk.engines.transformers")
 pytest.importorskip("torch")
-pytest.importorskip("openai", reason="pip install 'passk[openai]'")
+pytest.importorskip("openai", reason="pip install openai")
 
 from kills import shard_of, wait_for_rows
 from tiny_models import save_tiny

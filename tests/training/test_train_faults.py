@@ -26,6 +26,7 @@ from trainings import Training, same
 
 from passk.core.artifacts import read_json, write_json
 from passk.core.errors import DataError, EngineError, OutputError, PasskError
+from passk.core.install import install_extra
 from passk.core.schemas import Problem, TrainingStep
 from passk.spec.training_methods import METHODS
 from passk.stages.train import train
@@ -369,7 +370,7 @@ def test_a_missing_package_is_told_with_how_to_install_it(
     monkeypatch.delitem(sys.modules, "passk.training.grpo", raising=False)
     with pytest.raises(EngineError, match="'trl', which is not installed") as caught:
         Training(tmp_path, weights=weights).train(4)
-    assert "passk[train]" in caught.value.fix
+    assert install_extra("train") in caught.value.fix
 
 
 def test_without_vllm_it_is_told_where_it_is_wanted(
@@ -379,7 +380,7 @@ def test_without_vllm_it_is_told_where_it_is_wanted(
     with pytest.raises(EngineError, match="needs vLLM beside the packages of training") as caught:
         Training(tmp_path, settings={"engine": "vllm"}, weights=weights).train(4)
     assert "pip install vllm" in caught.value.fix
-    assert "passk[train]" in caught.value.fix
+    assert install_extra("train") in caught.value.fix
 
 
 class Older(Training):

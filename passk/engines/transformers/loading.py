@@ -14,7 +14,7 @@ import torch
 import transformers
 
 from passk.core.errors import EngineError
-from passk.core.registry import INSTALL
+from passk.core.install import install_module
 from passk.engines.base import ModelSource
 from passk.engines.load_errors import explained, first_line
 from passk.engines.model_location import location
@@ -151,7 +151,7 @@ def _with_adapters(model: Any, adapters: tuple[str, ...]) -> Any:
     try:
         import peft  # type: ignore[import-not-found,unused-ignore]
     except ModuleNotFoundError as error:
-        raise EngineError("adapters need the package 'peft'", fix=INSTALL["peft"]) from error
+        raise EngineError("adapters need the package 'peft'", fix=install_module("peft")) from error
     for adapter in adapters:
         try:
             with quiet():

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from passk.core.errors import VerifierError
+from passk.core.install import install_extra
 from passk.core.schemas import VerdictName
 
 START_SECONDS = 120.0
@@ -259,7 +260,7 @@ class Pool:
             raise VerifierError(
                 f"a worker for verifier '{self.setup.verifier}' did not get ready: "
                 f"{reason or 'it ended'}",
-                fix="pip install 'passk[math]', and see that memory is not limited below 1 GB",
+                fix=f"{install_extra('math')}, and allow at least 1 GB of memory",
             )
         lost = self._lost(worker, -signal.SIGKILL)
         worker.close()

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from passk.core.errors import VerifierError
+from passk.core.install import install_extra
 
 DIGITS = 160
 """Digits that are computed."""
@@ -51,7 +52,7 @@ def context() -> Any:
     except ModuleNotFoundError as error:
         raise VerifierError(
             "verifier 'math' needs the package 'mpmath', which is not installed",
-            fix="pip install 'passk[math]'",
+            fix=install_extra("math"),
         ) from error
     mp = MPContext()
     mp.dps = DIGITS

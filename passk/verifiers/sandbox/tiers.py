@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator
 
 from passk.core.errors import VerifierError
+from passk.core.install import install_extra
 from passk.verifiers.sandbox import commands, policy
 from passk.verifiers.sandbox.jail import Jail, JailError
 from passk.verifiers.sandbox.tier import Tier
@@ -68,7 +69,7 @@ def choose(*, unsafe: bool = False) -> Tier:
     listed = "; ".join(f"{name}: {reason}" for name, reason in refused)
     raise VerifierError(
         f"programs cannot be isolated on this machine ({listed})",
-        fix="pip install 'passk[code]' and, for namespaces, apt-get install bubblewrap; in a "
+        fix=f"{install_extra('code')} and, for namespaces, apt-get install bubblewrap; in a "
         "throw-away container alone, the verifier's option unsafe_code_execution: true",
     )
 
