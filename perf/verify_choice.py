@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.stages.verify import grade
-from passk.verifiers.grading.worker_pool import Setup
+from passk.verifiers.grading.worker_pool import PoolConfig
 
 DATA = Path(os.environ.get("PASSK_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 HINT = {
@@ -40,7 +40,7 @@ def main() -> None:
         pairs = [
             (json.dumps(row["gold"]), text) for row, (text, _) in zip(rows, texts, strict=True)
         ]
-        found = grade(pairs, Setup("choice", {}))
+        found = grade(pairs, PoolConfig("choice", {}))
         verdicts = Counter(graded.verdict for graded in found)
         cut = [
             g.verdict == "no_answer" and not ended

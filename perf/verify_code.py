@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from passk.stages.verify import Setup, grade
+from passk.stages.verify import PoolConfig, grade
 from passk.verifiers.code.verifier import CodeVerifier
 from passk.verifiers.sandbox import commands
 from passk.verifiers.sandbox.jail import Jail
@@ -135,7 +135,7 @@ def by_passk(programs: list[Pair], folder: Path, workers: int) -> tuple[float, C
     golds = {row["task_id"]: json.dumps(row) for row, _ in programs}
     responses = [(golds[row["task_id"]], f"```python\n{program}\n```") for row, program in programs]
     began = time.perf_counter()
-    found = grade(responses, Setup("code", {}, workers=workers), store=folder / "expected")
+    found = grade(responses, PoolConfig("code", {}, workers=workers), store=folder / "expected")
     return time.perf_counter() - began, Counter(row.verdict for row in found)
 
 
@@ -196,7 +196,7 @@ def overhead(rounds: int, number: int = 400) -> None:
     """Print what a program costs that does nothing, on one worker with full isolation."""
     gold = json.dumps(TRIVIAL)
     programs = [(gold, f"def f(x): return x + 1  # {n}") for n in range(number)]
-    with CodeVerifier().pool(Setup("code", {})) as pool:
+    with CodeVerifier().pool(PoolConfig("code", {})) as pool:
         list(pool.run(programs[:20]))
         walls, runs = [], []
         for _ in range(rounds):

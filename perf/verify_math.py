@@ -25,7 +25,7 @@ from pathlib import Path
 from math_verify import parse, verify
 
 from passk.stages.verify import grade
-from passk.verifiers.grading.worker_pool import Setup
+from passk.verifiers.grading.worker_pool import PoolConfig
 
 DATA = Path(os.environ.get("PASSK_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -54,7 +54,7 @@ def gsm8k_pairs() -> tuple[Pairs, list[bool]]:
 
 def by_passk(pairs: Pairs, workers: int, rules: list[str]) -> list[bool]:
     """Grade with passk."""
-    setup = Setup("math", {"extract": rules}, workers=workers)
+    setup = PoolConfig("math", {"extract": rules}, workers=workers)
     found = grade([(json.dumps(gold), text) for gold, text in pairs], setup)
     return [graded.verdict == "correct" for graded in found]
 

@@ -60,7 +60,7 @@ def test_the_halves_have_nothing_in_common_whatever_is_drawn(
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_worked_solution_is_right_at_each_step_and_one_line(level: str) -> None:
-    verifier = NumberVerifier(take="last")
+    verifier = NumberVerifier(which="last")
     (stop,) = load_prompt(REPO / "specs/prompts/few-shot-direct.yaml").stop
     for row in generate(seed=5, per_level=25, levels=[level]):
         working = row["solution"]

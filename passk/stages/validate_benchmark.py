@@ -16,7 +16,7 @@ from passk.engines.prompts import render
 from passk.spec.loading import catalogue_file, load_benchmark, load_prompt
 from passk.spec.models import Benchmark
 from passk.spec.yaml_lines import read_yaml
-from passk.verifiers.base import OwnGold
+from passk.verifiers.base import CustomGold
 from passk.verifiers.gold import gold_answers
 
 
@@ -70,7 +70,7 @@ def examine(file: Path, source: Path | None = None, *, text_only: bool = False) 
 def _check_golds(benchmark: Benchmark, problems: list[Problem]) -> None:
     """Raise where a gold answer is not of the form that the verifier reads."""
     verifier = load("verifier", benchmark.verifier, VERIFIERS)(**benchmark.options)
-    check = verifier.check_gold if isinstance(verifier, OwnGold) else gold_answers
+    check = verifier.check_gold if isinstance(verifier, CustomGold) else gold_answers
     for problem in problems:
         try:
             check(problem.gold)

@@ -19,21 +19,21 @@ from passk.core.artifacts import atomic, environment
 from passk.core.errors import DataError
 from passk.core.registry import VERIFIERS, load
 from passk.core.schemas import VERDICTS, Problem, Sample, Verdict, read_table, write_rows
-from passk.verifiers.base import OwnGold, OwnPool, Verifier
+from passk.verifiers.base import CustomGold, CustomPool, Verifier
 from passk.verifiers.gold import gold_answers
-from passk.verifiers.grading.grade import Graded, Grades, Progress, forget, grade
+from passk.verifiers.grading.grade import Grade, Grades, Progress, grade, remove_journal
 from passk.verifiers.grading.jsonl import (
     KEYS,
     count_lines,
-    gold_of,
-    gold_text,
-    json_line,
-    response_of,
-    rows_of,
+    gold_of_problem,
+    gold_of_row,
+    graded_line,
+    read_rows,
+    response_text,
 )
-from passk.verifiers.grading.worker_pool import Setup
+from passk.verifiers.grading.worker_pool import PoolConfig
 
-__all__ = ["VERSION", "Graded", "Progress", "Setup", "grade", "grade_file", "verify"]
+__all__ = ["VERSION", "Grade", "PoolConfig", "Progress", "grade", "grade_file", "verify"]
 
 VERSION = versions.VERIFY
 """Version of this stage: raised whenever a verdict file could come out differently."""
@@ -68,7 +68,7 @@ def verify(
         OutputError: the output cannot be written.
     """
     began = time.perf_counter()
-    setup = Setup(verifier, options or {}, workers=workers, deadline=deadline)
+    setup = PoolConfig(verifier, options or {}, workers=workers, deadline=deadline)
     loaded = load("verifier", verifier, VERIFIERS)(**setup.options)
     golds = _golds(problems, _gold_check(loaded))
     table = read_table(samples, Sample, ["problem_id", "sample", "text"])
@@ -82,9 +82,9 @@ def verify(
         for name, sample, g in zip(ids, _values(table, "sample"), graded, strict=True)
     ]
     manifest = _manifest(setup, graded, time.perf_counter() - began)
-    more = loaded.manifest() if isinstance(loaded, OwnPool) else {}
+    more = loaded.manifest() if isinstance(loaded, CustomPool) else {}
     write_rows(output, verdicts, manifest | more)
-    forget(output)
+    remove_journal(output)
 
 
 def grade_file(
@@ -119,24 +119,24 @@ def grade_file(
         VerifierError: the verifier or one of its options is not known, or it cannot be started.
         OutputError: the output cannot be written.
     """
-    setup = Setup(verifier, options or {}, workers=workers, deadline=deadline)
+    setup = PoolConfig(verifier, options or {}, workers=workers, deadline=deadline)
     check = _gold_check(load("verifier", verifier, VERIFIERS)(**setup.options))
     needed = ("problem_id", "response") if golds is not None else KEYS
     responses = (
         (
-            gold_text(row, where, check) if golds is None else gold_of(row, where, golds),
-            response_of(row, where),
+            gold_of_row(row, where, check) if golds is None else gold_of_problem(row, where, golds),
+            response_text(row, where),
         )
-        for row, where in rows_of(source, needed)
+        for row, where in read_rows(source, needed)
     )
     total = count_lines(source)
     graded = grade(responses, setup, total=total, progress=progress, store=_cache(), output=output)
     if not graded:
         raise DataError("has no rows", where=str(source))
     with atomic(output) as temporary, temporary.open("wb") as file:
-        for (row, _), found in zip(rows_of(source, needed), graded, strict=True):
-            file.write(json_line(row, found))
-    forget(output)
+        for (row, _), found in zip(read_rows(source, needed), graded, strict=True):
+            file.write(graded_line(row, found))
+    remove_journal(output)
     return Counter(graded.verdicts())
 
 
@@ -150,7 +150,7 @@ def _cache() -> Path | None:
 
 def _gold_check(verifier: Verifier) -> Callable[[str], object]:
     """Return what raises ValueError where a gold answer is not one that the verifier takes."""
-    return verifier.check_gold if isinstance(verifier, OwnGold) else gold_answers
+    return verifier.check_gold if isinstance(verifier, CustomGold) else gold_answers
 
 
 def _golds(problems: Path, check: Callable[[str], object]) -> dict[str, str]:
@@ -183,7 +183,7 @@ def _require_known(ids: list[str], golds: Mapping[str, str], samples: Path, prob
         )
 
 
-def _manifest(setup: Setup, graded: Grades, seconds: float) -> dict[str, Any]:
+def _manifest(setup: PoolConfig, graded: Grades, seconds: float) -> dict[str, Any]:
     """Return what made a verdict file."""
     kind = load("verifier", setup.verifier, VERIFIERS)
     counts = graded.verdicts()

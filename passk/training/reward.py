@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from passk.core.registry import VERIFIERS, load
-from passk.verifiers.base import OwnPool, Runs, Verifier
-from passk.verifiers.grading.dedup import Graded, Ledger
-from passk.verifiers.grading.worker_pool import FAILURES, Pool, Setup
+from passk.verifiers.base import ComparisonPool, CustomPool, Verifier
+from passk.verifiers.grading.dedup import Grade, PairIndex
+from passk.verifiers.grading.worker_pool import FAILURES, Pool, PoolConfig
 
 
 class Grader:
@@ -32,10 +32,10 @@ class Grader:
 
     def __init__(self, verifier: str, options: Mapping[str, Any], workers: int = 1) -> None:
         """Load the verifier; workers start with the first answer that needs one."""
-        self._setup = Setup(verifier, options, workers)
+        self._setup = PoolConfig(verifier, options, workers)
         self._verifier: Verifier = load("verifier", verifier, VERIFIERS)(**options)
         self._stack = ExitStack()
-        self._runs: Runs | None = None
+        self._runs: ComparisonPool | None = None
 
     def __enter__(self) -> Self:
         """Return the grader."""
@@ -51,29 +51,29 @@ class Grader:
         self._stack.close()
         self._runs = None
 
-    def grade(self, responses: Sequence[tuple[str, str]]) -> Sequence[Graded]:
+    def grade(self, responses: Sequence[tuple[str, str]]) -> Sequence[Grade]:
         """Return the verdict of each (gold JSON, response) pair, in their order."""
-        ledger = Ledger(self._verifier)
+        pair_index = PairIndex(self._verifier)
         for gold, response in responses:
-            ledger.add(gold, response)
-        if pairs := ledger.unsettled():
+            pair_index.add(gold, response)
+        if pairs := pair_index.undecided_pairs():
             for index, result in self._pool().run(pairs):
-                ledger.settle(pairs.places[index], result)
-        return ledger.graded()
+                pair_index.record_result(pairs.indices[index], result)
+        return pair_index.graded()
 
     def rewards(self, responses: Sequence[tuple[str, str]]) -> list[float]:
         """Return the reward of each (gold JSON, response) pair; NaN where grading failed."""
         return [reward(graded) for graded in self.grade(responses)]
 
-    def _pool(self) -> Runs:
+    def _pool(self) -> ComparisonPool:
         """Return what compares, started when it is first needed."""
         if self._runs is None:
             one = self._verifier
-            pool = one.pool(self._setup) if isinstance(one, OwnPool) else Pool(self._setup)
+            pool = one.pool(self._setup) if isinstance(one, CustomPool) else Pool(self._setup)
             self._runs = self._stack.enter_context(pool)
         return self._runs
 
 
-def reward(graded: Graded) -> float:
+def reward(graded: Grade) -> float:
     """Return what a verdict is worth."""
     return math.nan if graded.verdict in FAILURES else float(graded.verdict == "correct")

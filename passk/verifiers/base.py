@@ -1,7 +1,7 @@
 """The protocol that every verifier follows.
 
-Extraction, `quick` and `canonical` run in the parent on untrusted text: their cost must be bounded
-by its length. `compare` may be arbitrarily slow or crash: it runs in a process that can be killed.
+`extract`, `quick_compare` and `canonical` run in the parent process on untrusted text: their cost
+must be bounded by its length. `compare` may be slow or crash: it runs in a worker process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from passk.core.schemas import VerdictName
 
 if TYPE_CHECKING:
-    from passk.verifiers.grading.worker_pool import Result, Setup
+    from passk.verifiers.grading.worker_pool import PoolConfig, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Verifier(Protocol):
         """Return the final answer as the response states it, or None where there is none."""
         ...
 
-    def quick(self, gold: str, answer: str) -> Outcome | None:
-        """Decide where a cheap rule can, else None: then `compare` is asked, in a worker."""
+    def quick_compare(self, gold: str, answer: str) -> Outcome | None:
+        """Decide where a cheap rule can, else return None: then `compare` runs in a worker."""
         ...
 
     def compare(self, gold: str, answer: str) -> Outcome:
@@ -61,8 +61,8 @@ class Verifier(Protocol):
         ...
 
 
-class Runs(Protocol):
-    """What compares pairs, as `passk.verifiers.grading.worker_pool.Pool` does."""
+class ComparisonPool(Protocol):
+    """Compares pairs, as `passk.verifiers.grading.worker_pool.Pool` does."""
 
     def run(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, Result]]:
         """Yield (index, result) of each (gold JSON, answer) pair, in the order they finish."""
@@ -70,8 +70,8 @@ class Runs(Protocol):
 
 
 @runtime_checkable
-class OwnGold(Protocol):
-    """What a verifier has besides, whose gold is more than answers: a question's choices, tests."""
+class CustomGold(Protocol):
+    """A verifier whose gold is more than answers: choices of a question, tests of a program."""
 
     def check_gold(self, gold: str) -> None:
         """Raise ValueError where the gold of a problem is not of the verifier's form."""
@@ -79,14 +79,16 @@ class OwnGold(Protocol):
 
 
 @runtime_checkable
-class OwnPool(Protocol):
-    """What a verifier has besides, whose work needs a pool of its own.
+class CustomPool(Protocol):
+    """A verifier that needs its own pool of workers.
 
     `code` is one: it runs a program against the tests of its problem, in a sandbox.
     """
 
-    def pool(self, setup: Setup, store: Path | None = None) -> AbstractContextManager[Runs]:
-        """Return what compares, in place of `Pool`; `store`: a folder to keep results in."""
+    def pool(
+        self, setup: PoolConfig, store: Path | None = None
+    ) -> AbstractContextManager[ComparisonPool]:
+        """Return the pool that replaces `Pool`; `store`: a folder for cached results."""
         ...
 
     def manifest(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-ANSWER_LIMIT = 4000
+MAX_ANSWER_LENGTH = 4000
 """Longest text, in characters, that can be an answer; anything longer is not one."""
 
 BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
@@ -38,7 +38,7 @@ def extract_answer(response: str, rules: Sequence[str]) -> str | None:
     """
     for rule in rules:
         answer = RULES[rule](response)
-        if answer and not answer.isspace() and len(answer) <= ANSWER_LIMIT:
+        if answer and not answer.isspace() and len(answer) <= MAX_ANSWER_LENGTH:
             return answer.strip()
     return None
 
@@ -88,19 +88,23 @@ def _last_balanced_box(text: str) -> str | None:
 def answer_is(text: str) -> str | None:
     """Return what follows the last "answer is", to the end of its sentence."""
     found = _last(ANSWER_IS, text)
-    return _statement(text[found.end() : found.end() + ANSWER_LIMIT].lstrip()) if found else None
+    return (
+        _statement(text[found.end() : found.end() + MAX_ANSWER_LENGTH].lstrip()) if found else None
+    )
 
 
 def answer(text: str) -> str | None:
     """Return what follows the last "Answer:", on its line or on the next one with text."""
     found = _last(ANSWER, text)
-    return _statement(text[found.end() : found.end() + ANSWER_LIMIT].lstrip()) if found else None
+    return (
+        _statement(text[found.end() : found.end() + MAX_ANSWER_LENGTH].lstrip()) if found else None
+    )
 
 
 def hashes(text: str) -> str | None:
     """Return what follows the last `####` on its line."""
     at = text.rfind("####")
-    return text[at + 4 : at + 4 + ANSWER_LIMIT].partition("\n")[0] if at >= 0 else None
+    return text[at + 4 : at + 4 + MAX_ANSWER_LENGTH].partition("\n")[0] if at >= 0 else None
 
 
 def last_number(text: str) -> str | None:

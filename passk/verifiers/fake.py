@@ -37,7 +37,7 @@ class FakeVerifier:
         """Return the whole response."""
         return response or None
 
-    def quick(self, gold: str, answer: str) -> Outcome | None:  # noqa: ARG002
+    def quick_compare(self, gold: str, answer: str) -> Outcome | None:  # noqa: ARG002
         """Decide nothing."""
         return None
 

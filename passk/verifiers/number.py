@@ -1,6 +1,6 @@
-r"""Short direct answers: the first or last number of the response, equal as exact rationals.
+r"""Short direct answers: the first or last number of the response, compared as exact rationals.
 
-Example: the gold `57` and the response " 57\n12 + 46 = 58" are equal with `take: first`.
+Example: the gold `57` and the response " 57\n12 + 46 = 58" are equal with `which: first`.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ class NumberOptions:
     """Options of the `number` verifier.
 
     Attributes:
-        take: which number of the response is the answer, the `first` or the `last`.
+        which: which number of the response is the answer: `first` or `last`.
     """
 
-    take: str = "first"
+    which: str = "first"
 
     def __post_init__(self) -> None:
         """Refuse values that are none of the choices."""
-        require_one_of("number", "take", self.take, ("first", "last"))
+        require_one_of("number", "which", self.which, ("first", "last"))
 
 
-def exact(text: str) -> Fraction | None:
+def parse_number(text: str) -> Fraction | None:
     """Return the value of one number as it is written, or None.
 
-    >>> exact("1,234.50"), exact("3/4"), exact("3/0")
+    >>> parse_number("1,234.50"), parse_number("3/4"), parse_number("3/0")
     (Fraction(2469, 2), Fraction(3, 4), None)
     """
     plain = text.strip().replace("\u2212", "-")
@@ -60,7 +60,7 @@ class NumberVerifier:
     """Grades short direct answers by their first or last number.
 
     Args:
-        options: `take` (see `NumberOptions`).
+        options: `which` (see `NumberOptions`).
 
     Raises:
         VerifierError: an option is unknown or has a value that is none of its choices.
@@ -75,7 +75,7 @@ class NumberVerifier:
 
     def extract(self, response: str) -> str | None:
         """Return the first (or last) number of the response."""
-        if self.options.take == "first":
+        if self.options.which == "first":
             found = NUMBER.search(response)
             return found.group() if found else None
         last = None
@@ -83,7 +83,7 @@ class NumberVerifier:
             pass
         return last.group() if last else None
 
-    def quick(self, gold: str, answer: str) -> Outcome | None:
+    def quick_compare(self, gold: str, answer: str) -> Outcome | None:
         """Compare as exact rationals; never undecided."""
         given = self.canonical(answer)
         for text in gold_answers(gold):
@@ -92,8 +92,8 @@ class NumberVerifier:
         return Outcome("wrong", "exact rational", given)
 
     def compare(self, gold: str, answer: str) -> Outcome:
-        """Compare as `quick` does."""
-        outcome = self.quick(gold, answer)
+        """Compare as `quick_compare` does."""
+        outcome = self.quick_compare(gold, answer)
         assert outcome is not None  # noqa: S101
         return outcome
 
@@ -105,5 +105,5 @@ class NumberVerifier:
 @functools.lru_cache(maxsize=1 << 16)
 def _canonical(answer: str) -> str:
     """Return `NumberVerifier.canonical`; cached because few distinct answers recur often."""
-    value = exact(answer)
+    value = parse_number(answer)
     return answer.strip() if value is None else str(value)

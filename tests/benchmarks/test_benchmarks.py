@@ -36,7 +36,7 @@ from passk.spec.models import Benchmark
 from passk.stages.validate_benchmark import examine, with_source
 from passk.stages.verify import grade
 from passk.verifiers.code.verifier import CodeVerifier
-from passk.verifiers.grading.worker_pool import Setup
+from passk.verifiers.grading.worker_pool import PoolConfig
 
 CATALOGUE = REPO / "specs/benchmarks"
 ROWS = [{"id": f"p{i}", "question": f"{i} + 1 =", "gold": str(i + 1)} for i in range(3)]
@@ -474,9 +474,9 @@ def test_gsm8ks_worked_answers_are_right_by_its_verifier(shared_data: Path) -> N
         with_source(gsm8k, shared_data / "benchmarks/gsm8k/test.jsonl"), limit=100
     )
     worked = [(row.gold, json.loads(row.meta)["solution"]) for row in problems]
-    assert {found.verdict for found in grade(worked, Setup(gsm8k.verifier, gsm8k.options))} == {
-        "correct"
-    }
+    assert {
+        found.verdict for found in grade(worked, PoolConfig(gsm8k.verifier, gsm8k.options))
+    } == {"correct"}
 
 
 def test_another_image_is_another_question(tmp_path: Path) -> None:
@@ -580,7 +580,7 @@ def test_livecodebenchs_problems_are_asked_and_graded_as_published(live: Path) -
         (stdin.gold, "```python\nprint(3)\n```"),
         (method.gold, f"```python\n{right}\n```"),
     ]
-    found = grade(responses, Setup("code", {}))
+    found = grade(responses, PoolConfig("code", {}))
     assert [g.verdict for g in found] == ["correct", "wrong", "correct"]
 
 
@@ -675,7 +675,7 @@ TEXT = sorted(REAL.keys() - {"humanevalplus", "mbppplus"})
 @pytest.mark.parametrize("name", TEXT)
 def test_every_gold_answer_is_correct_against_itself(shared_data: Path, name: str) -> None:
     benchmark, problems = real(name, shared_data)
-    setup = Setup(benchmark.verifier, dict(benchmark.options))
+    setup = PoolConfig(benchmark.verifier, dict(benchmark.options))
     found = grade(responses_of(name, problems), setup)
     assert [(p.id, g) for p, g in zip(problems, found, strict=True) if g.verdict != "correct"] == []
 
@@ -686,7 +686,7 @@ def test_multiple_choice_golds_are_correct_against_themselves(shared_data: Path,
     whole = replace(benchmark, where={}, count=None, digests={})
     problems = load_problems(whole, text_only=True)
     assert len(problems) == {"mathvision": 304, "mathvista": 1000}[name]
-    found = grade(responses_of(name, problems), Setup(benchmark.verifier, {}))
+    found = grade(responses_of(name, problems), PoolConfig(benchmark.verifier, {}))
     assert {g.verdict for g in found} == {"correct"}
 
 
@@ -700,7 +700,7 @@ def test_some_reference_solutions_pass_their_own_tests(shared_data: Path, name: 
         for row in (json.loads(problem.gold) for problem in chosen)
     ]
     pairs = [(p.gold, text) for p, text in zip(chosen, programs, strict=True)]
-    found = grade(pairs, Setup(benchmark.verifier, dict(benchmark.options)))
+    found = grade(pairs, PoolConfig(benchmark.verifier, dict(benchmark.options)))
     assert {g.verdict for g in found} == {"correct"}
 
 
@@ -709,7 +709,7 @@ def verdicts(name: str, shared_data: Path, answers: dict[str, str]) -> dict[str,
     benchmark, problems = real(name, shared_data)
     gold = {problem.id: problem.gold for problem in problems}
     pairs = [(gold[name], f"\\boxed{{{text}}}") for name, text in answers.items()]
-    found = grade(pairs, Setup(benchmark.verifier, dict(benchmark.options)))
+    found = grade(pairs, PoolConfig(benchmark.verifier, dict(benchmark.options)))
     return {key: g.verdict for key, g in zip(answers, found, strict=True)}
 
 

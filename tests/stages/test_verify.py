@@ -11,7 +11,7 @@ from passk.core.artifacts import digest, read_manifest
 from passk.core.errors import DataError, PasskError, VerifierError
 from passk.core.schemas import Problem, Sample, Verdict, read_rows, write_rows
 from passk.stages.verify import grade, grade_file, verify
-from passk.verifiers.grading.worker_pool import Setup
+from passk.verifiers.grading.worker_pool import PoolConfig
 
 
 def problem(name: str, gold: object) -> Problem:
@@ -39,7 +39,7 @@ def test_stage_writes_a_verdict_per_sample_in_the_same_order(tmp_path: Path) -> 
     texts = [("b", 1, " 0.75"), ("a", 0, " 57\n1 + 1 = 2"), ("a", 1, "no"), ("b", 0, "8")]
     inputs = write_inputs(tmp_path, [sample(*row) for row in texts])
     output = tmp_path / "verdicts.parquet"
-    verify(*inputs, output, "number", {"take": "first"})
+    verify(*inputs, output, "number", {"which": "first"})
     rows = read_rows(output, Verdict)
     assert [(r.problem_id, r.sample, r.verdict, r.answer) for r in rows] == [
         ("b", 1, "correct", "0.75"),
@@ -52,10 +52,10 @@ def test_stage_writes_a_verdict_per_sample_in_the_same_order(tmp_path: Path) -> 
 
 def test_manifest_says_what_graded_and_how_it_came_out(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, [sample("a", 0, "57"), sample("a", 1, "58")])
-    verify(*inputs, tmp_path / "v.parquet", "number", {"take": "last"})
+    verify(*inputs, tmp_path / "v.parquet", "number", {"which": "last"})
     manifest = read_manifest(tmp_path / "v.parquet")
     assert manifest is not None
-    assert manifest["verifier"] == {"name": "number", "version": 1, "options": {"take": "last"}}
+    assert manifest["verifier"] == {"name": "number", "version": 1, "options": {"which": "last"}}
     assert manifest["verdicts"] == {
         "correct": 1,
         "wrong": 1,
@@ -125,22 +125,22 @@ def test_no_file_and_no_rows_are_said(tmp_path: Path) -> None:
 
 def test_unknown_verifier_and_option_are_answered_with_the_nearest_name() -> None:
     with pytest.raises(PasskError, match="did you mean 'math'"):
-        grade([('"1"', "1")], Setup("maths", {}))
+        grade([('"1"', "1")], PoolConfig("maths", {}))
     with pytest.raises(VerifierError, match="did you mean 'take'"):
-        grade([('"1"', "1")], Setup("number", {"takes": "first"}))
+        grade([('"1"', "1")], PoolConfig("number", {"takes": "first"}))
     with pytest.raises(VerifierError, match="available: first, last"):
-        grade([('"1"', "1")], Setup("number", {"take": 3}))
+        grade([('"1"', "1")], PoolConfig("number", {"which": 3}))
 
 
 def test_progress_reaches_the_total() -> None:
     seen: list[tuple[int, int]] = []
     responses = [('"a"', letter) for letter in "abcc"]
-    grade(responses, Setup("fake", {}), progress=lambda *step: seen.append(step))
+    grade(responses, PoolConfig("fake", {}), progress=lambda *step: seen.append(step))
     assert seen == [(0, 4), (1, 4), (2, 4), (4, 4)]
 
 
 def test_each_distinct_pair_is_compared_once() -> None:
-    found = grade([('"a"', "a"), ('"b"', "a"), ('"a"', "a")] * 50, Setup("fake", {}))
+    found = grade([('"a"', "a"), ('"b"', "a"), ('"a"', "a")] * 50, PoolConfig("fake", {}))
     assert len({id(g) for g in found}) == 2
     assert [g.verdict for g in found[:3]] == ["correct", "wrong", "correct"]
 
@@ -156,7 +156,7 @@ def test_each_distinct_pair_is_compared_once() -> None:
 )
 def test_a_failure_is_of_its_own_pair_alone(answer: str, verdict: str, detail: str) -> None:
     answers = ["a", answer, "b", "print", "c"]
-    setup = Setup("fake", {}, workers=2, deadline=1.0, memory=1 << 27)
+    setup = PoolConfig("fake", {}, workers=2, deadline=1.0, memory=1 << 27)
     found = grade([(json.dumps(a), a) for a in answers], setup)
     assert [g.verdict for g in found] == ["correct", verdict, "correct", "correct", "correct"]
     assert (found[1].detail, found[1].answer, found[1].answer_class) == (detail, answer, answer)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from passk.core.errors import VerifierError
-from passk.stages.verify import Setup, grade, grade_file
+from passk.stages.verify import PoolConfig, grade, grade_file
 from passk.verifiers.code import livecode
 from passk.verifiers.code.problems import Calls, Scripts, problem_of
 from passk.verifiers.code.verifier import CodeVerifier
@@ -105,7 +105,7 @@ def block(program: str) -> str:
 def test_public_and_private_tests_of_a_published_row_count(
     problem: dict[str, Any], program: str, verdict: str, detail: str
 ) -> None:
-    setup = Setup("code", {"preamble": PREAMBLE}, deadline=5.0)
+    setup = PoolConfig("code", {"preamble": PREAMBLE}, deadline=5.0)
     (found,) = grade([(json.dumps(problem), block(program))], setup)
     assert (found.verdict, detail in found.detail) == (verdict, True), found
 

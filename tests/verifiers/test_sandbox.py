@@ -21,7 +21,7 @@ from passk.core.errors import VerifierError
 from passk.core.schemas import Problem, Sample, Verdict, read_rows, write_rows
 from passk.stages.verify import grade_file, verify
 from passk.verifiers.code.pool import ProgramPool
-from passk.verifiers.grading.worker_pool import Result, Setup
+from passk.verifiers.grading.worker_pool import PoolConfig, Result
 from passk.verifiers.sandbox import commands, tiers
 from passk.verifiers.sandbox.jail import Jail, JailError
 from passk.verifiers.sandbox.tier import Tier
@@ -51,7 +51,7 @@ def pool(request: pytest.FixtureRequest) -> Iterator[ProgramPool]:
     reason = tiers.fault_of(tier)
     if reason is not None:
         pytest.skip(f"{request.param}: {reason}")
-    with ProgramPool(tier, Setup("code", {}, workers=1, deadline=1.0), memory=1 << 30) as pool:
+    with ProgramPool(tier, PoolConfig("code", {}, workers=1, deadline=1.0), memory=1 << 30) as pool:
         yield pool
 
 
@@ -308,6 +308,6 @@ def test_a_tool_that_fails_says_why() -> None:
 
 
 def test_the_unsafe_tier_runs_programs() -> None:
-    with ProgramPool(Tier("unsafe"), Setup("code", {}, deadline=1.0)) as pool:
+    with ProgramPool(Tier("unsafe"), PoolConfig("code", {}, deadline=1.0)) as pool:
         found = graded(pool, RIGHT, "def f(x):\n while 1: pass")
     assert [result.verdict for result in found] == ["correct", "timeout"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passk.core.errors import VerifierError
-from passk.stages.verify import Setup, grade
+from passk.stages.verify import PoolConfig, grade
 from passk.verifiers.choice.short_answers import choice_of, single_number
 from passk.verifiers.choice.verifier import ChoiceVerifier, read_gold
 
@@ -25,7 +25,7 @@ def verdict(gold: object, response: str) -> str:
     answer = verifier.extract(response)
     if answer is None:
         return "no_answer"
-    outcome = verifier.quick(json.dumps(gold), answer)
+    outcome = verifier.quick_compare(json.dumps(gold), answer)
     assert outcome is not None
     return outcome.verdict
 
@@ -251,7 +251,7 @@ def test_what_models_write_is_read_as_a_person_would(
 
 def test_what_could_not_be_read_is_counted_as_such() -> None:
     gold = json.dumps({"answer": "145°", "choices": DEGREES})
-    found = grade([(gold, "(C)"), (gold, "unclear"), (gold, "(A)")], Setup("choice", {}))
+    found = grade([(gold, "(C)"), (gold, "unclear"), (gold, "(A)")], PoolConfig("choice", {}))
     assert [row.verdict for row in found] == ["correct", "no_answer", "wrong"]
     assert [row.answer_class for row in found] == ["C", None, "A"]
 
@@ -259,11 +259,11 @@ def test_what_could_not_be_read_is_counted_as_such() -> None:
 def test_right_answers_have_the_class_of_the_gold() -> None:
     verifier = ChoiceVerifier()
     gold = json.dumps({"answer": "145°", "choices": DEGREES})
-    outcome = verifier.quick(gold, "145°")
+    outcome = verifier.quick_compare(gold, "145°")
     assert outcome is not None
     assert verifier.canonical(gold) == outcome.answer_class == "C"
     number = json.dumps({"answer": "1000", "type": "integer"})
-    outcome = verifier.quick(number, "1,000")
+    outcome = verifier.quick_compare(number, "1,000")
     assert outcome is not None
     assert verifier.canonical(number) == outcome.answer_class
 
@@ -302,7 +302,7 @@ def test_no_text_is_too_odd(text: str) -> None:
         {"answer": "a", "type": "text"},
     ):
         if answer is not None:
-            outcome = verifier.quick(json.dumps(gold), answer)
+            outcome = verifier.quick_compare(json.dumps(gold), answer)
             assert outcome is not None
 
 

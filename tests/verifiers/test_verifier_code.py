@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from passk.core.artifacts import read_manifest
 from passk.core.errors import VerifierError
 from passk.core.schemas import Problem, Sample, Verdict, read_rows, write_rows
-from passk.stages.verify import Setup, grade, grade_file, verify
+from passk.stages.verify import PoolConfig, grade, grade_file, verify
 from passk.verifiers.code import evalplus, livecode
 from passk.verifiers.code.expectation import Expectation, Outputs
 from passk.verifiers.code.problems import Calls, problem_of
@@ -66,7 +66,7 @@ def evalplus_gold(task: str, solution: str, tests: list[Any], **more: Any) -> st
 
 
 def verdicts(gold: str, *programs: str, deadline: float = 5.0, **options: Any) -> list[Result]:
-    setup = Setup("code", options, workers=2, deadline=deadline)
+    setup = PoolConfig("code", options, workers=2, deadline=deadline)
     with CodeVerifier(**options).pool(setup) as pool:
         found = dict(pool.run([(gold, program) for program in programs]))
     return [found[index] for index in range(len(programs))]
@@ -466,7 +466,7 @@ def test_identical_programs_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("passk.verifiers.sandbox.jail.Jail.begin", counted)
     right, wrong = block("def f(x): return x + 1"), block("def f(x): return x")
-    found = grade([(FUNCTION, right), (FUNCTION, wrong)] * 50, Setup("code", {}, workers=2))
+    found = grade([(FUNCTION, right), (FUNCTION, wrong)] * 50, PoolConfig("code", {}, workers=2))
     assert [row.verdict for row in found] == ["correct", "wrong"] * 50
     assert len(started) == 2
 
@@ -489,7 +489,7 @@ def f(x):
 """
     from passk.verifiers.code.pool import ProgramPool
 
-    setup = Setup("code", {}, deadline=1.0)
+    setup = PoolConfig("code", {}, deadline=1.0)
     with ProgramPool(tiers.Tier("unsafe"), setup) as pool:
         ((_, found),) = pool.run([(FUNCTION, program)])
     assert found.verdict == "correct"
@@ -545,10 +545,10 @@ def test_killing_the_run_changes_no_verdict(tmp_path: Path) -> None:
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_verifier_code import FUNCTION, block
-from passk.stages.verify import Setup, grade
+from passk.stages.verify import PoolConfig, grade
 rows = [(FUNCTION, block(f"def f(x): return x + {{n % 2}} # {{n}}")) for n in range(20000)]
 print("begun", flush=True)
-grade(rows, Setup("code", {{}}, workers=2))
+grade(rows, PoolConfig("code", {{}}, workers=2))
 """
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path, env=os.environ) as run:
@@ -597,7 +597,7 @@ def one_constant_changed(program: str, name: str) -> str | None:
 def test_canonical_solutions_pass_and_changed_ones_fail_where_tests_tell(
     benchmark_rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    setup = Setup("code", {}, workers=2, deadline=30.0)
+    setup = PoolConfig("code", {}, workers=2, deadline=30.0)
     canonical, changed = [], []
     for row in benchmark_rows:
         gold, program = json.dumps(row), row["prompt"] + row["canonical_solution"]
@@ -608,7 +608,7 @@ def test_canonical_solutions_pass_and_changed_ones_fail_where_tests_tell(
     with CodeVerifier().pool(setup, tmp_path) as pool:
         failed = {n: found for n, found in pool.run(canonical) if found.verdict != "correct"}
     assert not failed
-    setup = Setup("code", {}, workers=2, deadline=2.0)
+    setup = PoolConfig("code", {}, workers=2, deadline=2.0)
     with CodeVerifier().pool(setup, tmp_path) as pool:
         found = dict(pool.run(changed))
     passing = [changed[n] for n, result in found.items() if result.verdict == "correct"]

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from passk.stages.verify import Graded, grade
-from passk.verifiers.grading.worker_pool import Setup
+from passk.stages.verify import Grade, grade
+from passk.verifiers.grading.worker_pool import PoolConfig
 from passk.verifiers.math.verifier import MathVerifier
 
 
@@ -47,7 +47,7 @@ def test_every_gold_answer_is_correct_against_itself(shared_data: Path, benchmar
     golds = golds_of(shared_data, benchmark)
     assert len(golds) == GOLDS[benchmark][0]
     responses = [(json.dumps(gold), f"so \\boxed{{{answer}}}.") for gold, answer in golds]
-    found = grade(responses, Setup("math", {}))
+    found = grade(responses, PoolConfig("math", {}))
     assert [g for g in found if g.verdict != "correct"] == []
 
 
@@ -59,7 +59,7 @@ def test_gold_answers_are_equal_only_where_they_say_the_same(
     verifier = MathVerifier()
     answers = sorted({answer for _, answer in golds_of(shared_data, benchmark)})
     for answer, other in itertools.pairwise(answers):
-        outcome = verifier.quick(json.dumps(answer), other)
+        outcome = verifier.quick_compare(json.dumps(answer), other)
         if outcome is not None and outcome.verdict == "correct":
             assert verifier.canonical(answer) == verifier.canonical(other)
 
@@ -82,7 +82,7 @@ def test_an_answer_that_differs_a_little_is_wrong(shared_data: Path, benchmark: 
     ]
     assert len(pairs) > 1000
     responses = [(json.dumps(gold), f"\\boxed{{{mutant}}}") for gold, mutant in pairs]
-    found = grade(responses, Setup("math", {}, workers=2, deadline=1.0))
+    found = grade(responses, PoolConfig("math", {}, workers=2, deadline=1.0))
     passed = {pair for pair, g in zip(pairs, found, strict=True) if g.verdict == "correct"}
     assert passed <= {("15\\mbox{ cm}^2", "15\\mbox{ cm}^5")}  # units are dropped by default
 
@@ -91,7 +91,9 @@ def disagreements(
     labelled: list[tuple[str, str, bool]], options: dict[str, Any]
 ) -> set[tuple[str, str | None, str, bool]]:
     """Distinct (gold, answer, our verdict, stored label) that do not agree."""
-    found = grade([(json.dumps(gold), text) for gold, text, _ in labelled], Setup("math", options))
+    found = grade(
+        [(json.dumps(gold), text) for gold, text, _ in labelled], PoolConfig("math", options)
+    )
     return {
         (gold, g.answer, g.verdict, label)
         for (gold, _, label), g in zip(labelled, found, strict=True)
@@ -133,10 +135,12 @@ def test_agreement_with_the_scoring_examples_of_olympiadbench(shared_data: Path)
     assert wrong == [("0.6", "60%")]
 
 
-def graded_example(gold: str, case: dict[str, Any]) -> Graded:
+def graded_example(gold: str, case: dict[str, Any]) -> Grade:
     """Grade one example within the precision that it declares."""
     given = case.get("precision", 0)
     precision = max(float(p) for p in (given if isinstance(given, list) else [given]))
     options = {"tolerance": {"absolute": precision * (1 + 1e-9)}}
-    (found,) = grade([(json.dumps(gold), f"\\boxed{{{case['answer']}}}")], Setup("math", options))
+    (found,) = grade(
+        [(json.dumps(gold), f"\\boxed{{{case['answer']}}}")], PoolConfig("math", options)
+    )
     return found

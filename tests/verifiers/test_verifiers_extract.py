@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passk.core.errors import VerifierError
-from passk.verifiers.extract import ANSWER_LIMIT, DEFAULT_RULES, RULES, extract_answer
+from passk.verifiers.extract import DEFAULT_RULES, MAX_ANSWER_LENGTH, RULES, extract_answer
 from passk.verifiers.math.verifier import MathVerifier
 from passk.verifiers.number import NumberVerifier
 
@@ -83,8 +83,8 @@ def test_the_last_number_is_taken_only_where_it_is_declared(
 def test_a_megabyte_of_anything_is_read(text: str) -> None:
     """Quadratic rules would take hours here."""
     answer = extract_answer(text, tuple(RULES))
-    assert answer is None or len(answer) <= ANSWER_LIMIT
-    NumberVerifier(take="last").extract(text)
+    assert answer is None or len(answer) <= MAX_ANSWER_LENGTH
+    NumberVerifier(which="last").extract(text)
 
 
 @given(st.text())
@@ -133,7 +133,7 @@ def test_a_number_is_the_first_or_the_last(
     response: str, first: str | None, last: str | None
 ) -> None:
     assert NumberVerifier().extract(response) == first
-    assert NumberVerifier(take="last").extract(response) == last
+    assert NumberVerifier(which="last").extract(response) == last
 
 
 @pytest.mark.parametrize(

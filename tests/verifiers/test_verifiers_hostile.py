@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from passk.stages.verify import Graded, grade
-from passk.verifiers.grading.worker_pool import Setup
+from passk.stages.verify import Grade, grade
+from passk.verifiers.grading.worker_pool import PoolConfig
 from passk.verifiers.math.verifier import MathVerifier
 
 TOWER = r"\dfrac{5^{\left(5^{\left(5^{\left(5^5\right)}\right)} - 4\right)} - 5}{16}"
@@ -308,10 +308,10 @@ HEAVY = [
 """Answers on which Math-Verify may work for hours."""
 
 
-def graded(answers: list[str], deadline: float = 5.0) -> list[Graded]:
+def graded(answers: list[str], deadline: float = 5.0) -> list[Grade]:
     """Grade boxed answers against 5, with two workers and a short deadline."""
     responses = [(json.dumps("5"), "so \\boxed{" + answer + "}") for answer in answers]
-    return grade(responses, Setup("math", {}, workers=2, deadline=deadline))
+    return grade(responses, PoolConfig("math", {}, workers=2, deadline=deadline))
 
 
 def test_hostile_answers_are_never_correct_and_nothing_is_run(
@@ -340,13 +340,13 @@ def test_odd_spellings_of_the_answer_are_correct() -> None:
 @pytest.mark.parametrize("answer", [*WRONG, *HEAVY, *RIGHT])
 def test_what_runs_in_the_parent_never_raises(answer: str) -> None:
     verifier = MathVerifier(percent="lenient", tolerance={"relative": 1e-6})
-    verifier.quick(json.dumps("5"), answer)
-    verifier.quick(json.dumps(answer), "5")
+    verifier.quick_compare(json.dumps("5"), answer)
+    verifier.quick_compare(json.dumps(answer), "5")
     assert isinstance(verifier.canonical(answer), str)
 
 
 def test_the_tower_that_hangs_math_verify_never_reaches_it() -> None:
-    outcome = MathVerifier().quick('"5"', TOWER)
+    outcome = MathVerifier().quick_compare('"5"', TOWER)
     assert outcome is not None
     assert outcome.verdict == "wrong"
 
@@ -365,5 +365,5 @@ def test_the_tower_that_hangs_math_verify_never_reaches_it() -> None:
     ],
 )
 def test_hostile_responses_with_the_right_answer_are_correct(response: str) -> None:
-    (found,) = grade([("5", response)], Setup("math", {}))
+    (found,) = grade([("5", response)], PoolConfig("math", {}))
     assert found.verdict == "correct"

@@ -173,7 +173,7 @@ def verdict(gold: object, answer: str, **options: Any) -> str:
     """The verdict of the whole cascade, with its last step in this process."""
     verifier = MathVerifier(**options)
     text = json.dumps(gold)
-    return (verifier.quick(text, answer) or verifier.compare(text, answer)).verdict
+    return (verifier.quick_compare(text, answer) or verifier.compare(text, answer)).verdict
 
 
 @pytest.mark.parametrize(("gold", "answer"), EQUAL)
@@ -192,7 +192,7 @@ def test_unequal_answers_are_wrong_either_way_round(gold: str, answer: str) -> N
 @pytest.mark.parametrize(("gold", "answer"), EQUAL)
 def test_a_correct_answer_has_the_class_of_the_gold_answer(gold: str, answer: str) -> None:
     verifier = MathVerifier()
-    outcome = verifier.quick(json.dumps(gold), answer)
+    outcome = verifier.quick_compare(json.dumps(gold), answer)
     assert outcome is not None
     assert outcome.answer_class == verifier.canonical(gold)
 
@@ -212,7 +212,7 @@ def test_a_correct_answer_has_the_class_of_the_gold_answer(gold: str, answer: st
     ],
 )
 def test_wrong_answers_that_are_equal_share_a_class(a: str, b: str) -> None:
-    outcomes = [MathVerifier().quick('"17"', answer) for answer in (a, b)]
+    outcomes = [MathVerifier().quick_compare('"17"', answer) for answer in (a, b)]
     assert [o.verdict for o in outcomes if o] == ["wrong", "wrong"]
     assert len({o.answer_class for o in outcomes if o}) == 1
 
@@ -292,6 +292,6 @@ def test_the_order_of_a_list_does_not_matter(items: list[int], random: Any) -> N
 @given(st.text())
 def test_any_text_is_equal_to_itself_or_empty(text: str) -> None:
     verifier = MathVerifier()
-    outcome = verifier.quick(json.dumps(text), text)
+    outcome = verifier.quick_compare(json.dumps(text), text)
     assert outcome is not None
     assert isinstance(verifier.canonical(text), str)

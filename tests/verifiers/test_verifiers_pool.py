@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from passk.core.errors import VerifierError
-from passk.verifiers.grading.worker_pool import Pool, Result, Setup
+from passk.verifiers.grading.worker_pool import Pool, PoolConfig, Result
 from passk.verifiers.math.verifier import MathVerifier
 
-FAST = Setup("fake", {}, deadline=1.0, memory=1 << 27)
+FAST = PoolConfig("fake", {}, deadline=1.0, memory=1 << 27)
 
 
-def run(pairs: list[tuple[str, str]], setup: Setup = FAST) -> dict[int, Result]:
+def run(pairs: list[tuple[str, str]], setup: PoolConfig = FAST) -> dict[int, Result]:
     with Pool(setup) as pool:
         return dict(pool.run(pairs))
 
@@ -36,13 +36,13 @@ def alive(pid: int) -> bool:
 
 def test_every_pair_is_answered_once_in_any_order() -> None:
     answers = [str(i) for i in range(300)]
-    found = run(equal(*answers), Setup("fake", {}, workers=2))
+    found = run(equal(*answers), PoolConfig("fake", {}, workers=2))
     assert sorted(found) == list(range(300))
     assert {result.verdict for result in found.values()} == {"correct"}
 
 
 def test_workers_are_recycled_and_none_of_their_pairs_is_lost() -> None:
-    found = run(equal(*"abcdefghij"), Setup("fake", {}, recycle=3))
+    found = run(equal(*"abcdefghij"), PoolConfig("fake", {}, max_tasks_per_child=3))
     assert {result.verdict for result in found.values()} == {"correct"}
     assert len({result.detail for result in found.values()}) == 4
 
@@ -57,7 +57,7 @@ def test_failures_are_tried_again_and_the_rest_goes_on() -> None:
 
 def test_a_pair_that_fails_once_only_is_no_failure() -> None:
     """Somebody kills the child from outside while it compares: the second try is undisturbed."""
-    with Pool(Setup("fake", {}, deadline=30.0)) as pool:
+    with Pool(PoolConfig("fake", {}, deadline=30.0)) as pool:
         results = pool.run(equal("a", "sleep", "b"))
         first = dict([next(results)])
         killer = subprocess.Popen(["sh", "-c", f"sleep 0.3; kill -9 {first[0].detail}"])
@@ -68,7 +68,7 @@ def test_a_pair_that_fails_once_only_is_no_failure() -> None:
 
 
 def test_a_worker_process_that_is_killed_is_replaced() -> None:
-    with Pool(Setup("fake", {}, workers=2)) as pool:
+    with Pool(PoolConfig("fake", {}, workers=2)) as pool:
         results = pool.run(equal(*map(str, range(200))))
         found = dict([next(results)])
         pool.workers[0].process.kill()
@@ -88,8 +88,8 @@ def test_a_pool_that_is_left_leaves_nobody_behind() -> None:
 
 PARENT = """
 import sys
-from passk.verifiers.grading.worker_pool import Pool, Setup
-with Pool(Setup("fake", {}, deadline=600.0)) as pool:
+from passk.verifiers.grading.worker_pool import Pool, PoolConfig
+with Pool(PoolConfig("fake", {}, deadline=600.0)) as pool:
     for _, result in pool.run([('"a"', "a"), ('"b"', "hang")]):
         print(result.detail, pool.workers[0].process.pid, flush=True)
 """
@@ -125,7 +125,7 @@ def wait_for_end(pid: int) -> None:
 
 def test_a_verifier_that_cannot_be_loaded_is_said_once() -> None:
     with pytest.raises(VerifierError, match="no option 'nonsense'"):
-        run(equal("a"), Setup("fake", {"nonsense": 1}))
+        run(equal("a"), PoolConfig("fake", {"nonsense": 1}))
 
 
 def test_a_file_in_the_working_folder_does_not_get_in_the_way(
@@ -138,14 +138,14 @@ def test_a_file_in_the_working_folder_does_not_get_in_the_way(
 
 def test_long_and_odd_text_reaches_the_worker_whole() -> None:
     answers = ["x" * 200_000, "\ud800", "a\nb", "\x00", "\u202e"]
-    found = run([('"y"', answer) for answer in answers], Setup("fake", {}))
+    found = run([('"y"', answer) for answer in answers], PoolConfig("fake", {}))
     assert [found[i].answer_class for i in range(5)] == answers
 
 
 def test_math_verify_decides_in_the_worker_what_no_rule_can() -> None:
     gold, same, other = r'"\\sum_{k=1}^{n} k"', r"\frac{n(n+1)}{2}", r"\frac{n(n+2)}{2}"
-    assert MathVerifier().quick(gold, same) is None
-    found = run([(gold, same), (gold, other)], Setup("math", {}))
+    assert MathVerifier().quick_compare(gold, same) is None
+    found = run([(gold, same), (gold, other)], PoolConfig("math", {}))
     assert [found[i].verdict for i in range(2)] == ["correct", "wrong"]
     assert found[0].detail == "symbolic"
 
@@ -153,9 +153,9 @@ def test_math_verify_decides_in_the_worker_what_no_rule_can() -> None:
 def test_no_text_is_evaluated_as_code() -> None:
     from sympy.parsing.sympy_parser import parse_expr
 
-    from passk.verifiers.math.math_verify import symbolic_equal
+    from passk.verifiers.math.math_verify import math_verify_equal
 
-    assert symbolic_equal("2x", "x+x")
+    assert math_verify_equal("2x", "x+x")
     for text in ("__import__('os').getpid()", "x+1", "Integer(5)", "x.is_real"):
         with pytest.raises(ValueError, match="never evaluated"):
             parse_expr(text)

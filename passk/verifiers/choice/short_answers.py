@@ -6,15 +6,15 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from passk.verifiers.math.answers import Group, Named, Scalar
-from passk.verifiers.math.compare import Rules, equal
+from passk.verifiers.math.answers import Assignment, Collection, Scalar
+from passk.verifiers.math.compare import CompareOptions, equal
 from passk.verifiers.math.evaluate import evaluate
-from passk.verifiers.math.formulas import names_of
-from passk.verifiers.math.numbers import TooLargeError, UnknownValueError
-from passk.verifiers.math.parse_answer import read
-from passk.verifiers.number import NUMBER, exact
+from passk.verifiers.math.formulas import variables_of
+from passk.verifiers.math.numbers import TooLargeError, UndefinedValueError
+from passk.verifiers.math.parse_answer import parse_answer
+from passk.verifiers.number import NUMBER, parse_number
 
-LONGEST = 1000
+MAX_LENGTH = 1000
 """Longest text, in characters, that is searched for its one number."""
 
 LETTER = re.compile(
@@ -68,13 +68,17 @@ def choice_of(answer: str, choices: Sequence[str]) -> int | None:
 
 def _equal_choice(answer: str, choices: Sequence[str]) -> int | None:
     """Return the index of the one choice that an answer is equal to as mathematics, or None."""
-    if any(len(text) > LONGEST for text in (answer, *choices)):
+    if any(len(text) > MAX_LENGTH for text in (answer, *choices)):
         return None
-    given = read(answer)
-    if not isinstance(given, Scalar | Group | Named):
+    given = parse_answer(answer)
+    if not isinstance(given, Scalar | Collection | Assignment):
         return None
     try:
-        found = [index for index, one in enumerate(choices) if equal(read(one), given, Rules())]
+        found = [
+            index
+            for index, one in enumerate(choices)
+            if equal(parse_answer(one), given, CompareOptions())
+        ]
     except TooLargeError:
         return None
     return found[0] if len(found) == 1 else None
@@ -99,18 +103,18 @@ def single_number(text: str) -> Fraction | None:
     value = _exact_value(stated)
     if value is not None:
         return value
-    found = {exact(match.group()) for match in NUMBER.finditer(stated[:LONGEST])}
+    found = {parse_number(match.group()) for match in NUMBER.finditer(stated[:MAX_LENGTH])}
     return found.pop() if len(found) == 1 else None
 
 
 def _exact_value(text: str) -> Fraction | None:
     """Return the value of a number in any notation, where it is rational."""
-    given = read(text) if len(text) <= LONGEST else None
-    if not isinstance(given, Scalar) or names_of(given.tree):
+    given = parse_answer(text) if len(text) <= MAX_LENGTH else None
+    if not isinstance(given, Scalar) or variables_of(given.tree):
         return None
     try:
         value = evaluate(given.tree, {})
-    except (TooLargeError, UnknownValueError):
+    except (TooLargeError, UndefinedValueError):
         return None
     return value if isinstance(value, Fraction) else None
 
@@ -121,7 +125,7 @@ def list_of(answer: str) -> str | None:
     items = [item.strip() for item in AND.split(inside)]
     if not all(items):
         return None
-    values = [exact(item) for item in items]
+    values = [parse_number(item) for item in items]
     return ", ".join(
         item.casefold() if value is None else str(value)
         for item, value in zip(items, values, strict=True)

@@ -37,7 +37,7 @@ from passk.verifiers.choice.short_answers import choice_of, list_of, plain, sing
 from passk.verifiers.extract import RULES, extract_answer
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.math.verifier import MathVerifier
-from passk.verifiers.number import exact
+from passk.verifiers.number import parse_number
 from passk.verifiers.options import read_options, require_one_of
 
 TYPES = ("integer", "float", "list", "text")
@@ -120,14 +120,14 @@ class ChoiceVerifier:
                 return answer
         return None
 
-    def quick(self, gold: str, answer: str) -> Outcome | None:
+    def quick_compare(self, gold: str, answer: str) -> Outcome | None:
         """Decide by the kind of the gold answer; None where only the `math` verifier can tell."""
         known = read_gold(gold)
         if known.choices:
             return _judge_choice(known, answer)
         if known.kind:
             return _judge_typed(known, answer)
-        return self.math.quick(known.plain, answer) or _judge_number(known, answer)
+        return self.math.quick_compare(known.plain, answer) or _judge_number(known, answer)
 
     def compare(self, gold: str, answer: str) -> Outcome:
         """Compare as the `math` verifier does; to be called in a worker."""
@@ -206,7 +206,7 @@ def _judge_typed(gold: Gold, answer: str) -> Outcome:
 
 def _judge_number(gold: Gold, answer: str) -> Outcome | None:
     """Judge a sentence that holds one number, where the gold answer is a number; else None."""
-    expected, given = exact(gold.answer), single_number(answer)
+    expected, given = parse_number(gold.answer), single_number(answer)
     if expected is None or given is None:
         return None
     return Outcome("correct" if given == expected else "wrong", "one number", str(given))

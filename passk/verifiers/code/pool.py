@@ -13,7 +13,7 @@ from passk.verifiers.code.expectation import Expectation, Outputs
 from passk.verifiers.code.lines import Found
 from passk.verifiers.code.problems import Calls, Scripts, problem_of
 from passk.verifiers.code.scripts import ScriptAttempt
-from passk.verifiers.grading.worker_pool import FAILURES, Result, Setup
+from passk.verifiers.grading.worker_pool import FAILURES, PoolConfig, Result
 from passk.verifiers.sandbox.jail import PIPE_BYTES
 from passk.verifiers.sandbox.runner import Runner
 from passk.verifiers.sandbox.tier import Tier
@@ -31,7 +31,7 @@ Attempts = CallAttempt | ScriptAttempt
 
 
 class ProgramPool:
-    """Runs programs against the tests of their problems; use as a context manager.
+    """ComparisonPool programs against the tests of their problems; use as a context manager.
 
     Args:
         tier: how programs are isolated.
@@ -46,7 +46,7 @@ class ProgramPool:
     def __init__(
         self,
         tier: Tier,
-        setup: Setup,
+        setup: PoolConfig,
         *,
         completion: bool = False,
         preamble: str = "",

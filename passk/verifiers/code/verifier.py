@@ -20,7 +20,7 @@ from passk.verifiers.options import read_options, require_one_of
 
 if TYPE_CHECKING:
     from passk.verifiers.code.pool import ProgramPool
-    from passk.verifiers.grading.worker_pool import Setup
+    from passk.verifiers.grading.worker_pool import PoolConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class CodeVerifier:
             return response if response.strip() else None
         return fenced(response)
 
-    def quick(self, gold: str, answer: str) -> Outcome | None:  # noqa: ARG002
+    def quick_compare(self, gold: str, answer: str) -> Outcome | None:  # noqa: ARG002
         """Decide nothing: a program has to run."""
         return None
 
@@ -99,7 +99,7 @@ class CodeVerifier:
 
         problem_of(gold, self.options.tests)
 
-    def pool(self, setup: Setup, store: Path | None = None) -> ProgramPool:
+    def pool(self, setup: PoolConfig, store: Path | None = None) -> ProgramPool:
         """Return what runs programs.
 
         Args:

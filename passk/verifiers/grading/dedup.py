@@ -1,4 +1,4 @@
-"""Distinct (gold, answer) pairs, what is known of them, and which of them each row has.
+"""Distinct (gold, answer) pairs, their results, and which of them each row has.
 
 Memory holds some 700 bytes per distinct pair and eight per row: the answers, which may be a
 million programs, wait in an unnamed temporary file.
@@ -27,7 +27,7 @@ CACHED = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
-class Graded:
+class Grade:
     """What grading found of one response; the fields are those of `records.Verdict`."""
 
     verdict: VerdictName
@@ -37,7 +37,7 @@ class Graded:
     detail: str
 
 
-NO_ANSWER = Graded("no_answer", None, None, 0.0, "no answer found in the response")
+NO_ANSWER = Grade("no_answer", None, None, 0.0, "no answer found in the response")
 
 
 class Texts:
@@ -61,7 +61,7 @@ class Texts:
         return os.pread(self._file.fileno(), end - begin, begin)
 
 
-class Ledger:
+class PairIndex:
     """Takes rows, tells which pairs are to be compared, and gives the rows back with verdicts."""
 
     def __init__(self, verifier: Verifier) -> None:
@@ -70,28 +70,28 @@ class Ledger:
         self.golds: dict[str, int] = {}
         self.gold_texts: list[str] = []
         self.gold_of = array("l")
-        self.places: dict[tuple[int, bytes], int] = {}
+        self.indices: dict[tuple[int, bytes], int] = {}
         self.answers = Texts()
         self.found: list[Result | None] = []
         self.rows = array("q")
-        self.hard = array("q")
-        self.waiting: Counter[int] = Counter()
-        self.known = 0
+        self.undecided = array("q")
+        self.rows_waiting: Counter[int] = Counter()
+        self.n_decided = 0
         self._content = hashlib.sha256()
 
     def add(self, gold: str, response: str) -> None:
         """Take a row; a pair that is seen for the first time is tried by the cheap rules."""
         answer = self.verifier.extract(response)
-        place = -1
+        index = -1
         if answer is not None:
-            place = self._place(gold, answer)
-        self.rows.append(place)
-        if place >= 0 and self.found[place] is None:
-            self.waiting[place] += 1
+            index = self._index_of(gold, answer)
+        self.rows.append(index)
+        if index >= 0 and self.found[index] is None:
+            self.rows_waiting[index] += 1
         else:
-            self.known += 1
+            self.n_decided += 1
 
-    def _place(self, gold: str, answer: str) -> int:
+    def _index_of(self, gold: str, answer: str) -> int:
         """Return the number of a pair."""
         number = self.golds.setdefault(gold, len(self.golds))
         if number == len(self.gold_texts):
@@ -99,42 +99,42 @@ class Ledger:
             self._content.update(hashlib.sha256(_encoded(gold)).digest())
         data = _encoded(answer)
         name = (number, hashlib.sha256(data).digest())
-        place = self.places.setdefault(name, len(self.found))
-        if place == len(self.found):
+        index = self.indices.setdefault(name, len(self.found))
+        if index == len(self.found):
             self._content.update(number.to_bytes(8, "little") + name[1])
             self.gold_of.append(number)
             self.answers.append(data)
-            self._first(gold, answer)
-        return place
+            self._add_pair(gold, answer)
+        return index
 
-    def _first(self, gold: str, answer: str) -> None:
+    def _add_pair(self, gold: str, answer: str) -> None:
         """Take note of a new pair, and of its verdict where a cheap rule has one."""
         began = time.perf_counter()
-        outcome = self.verifier.quick(gold, answer)
+        outcome = self.verifier.quick_compare(gold, answer)
         if outcome is None:
-            self.hard.append(len(self.found))
+            self.undecided.append(len(self.found))
             self.found.append(None)
             return
         seconds = time.perf_counter() - began
         self.found.append(Result(outcome.verdict, outcome.detail, outcome.answer_class, seconds))
 
-    def settle(self, place: int, result: Result) -> None:
+    def record_result(self, index: int, result: Result) -> None:
         """Take the pool's verdict; an answer that could not be compared keeps its cheap name."""
-        name = result.answer_class or self.verifier.canonical(self.answer(place))
-        self.found[place] = Result(result.verdict, result.detail, name, result.seconds)
-        self.known += self.waiting.pop(place, 0)
+        name = result.answer_class or self.verifier.canonical(self.answer(index))
+        self.found[index] = Result(result.verdict, result.detail, name, result.seconds)
+        self.n_decided += self.rows_waiting.pop(index, 0)
 
-    def answer(self, place: int) -> str:
+    def answer(self, index: int) -> str:
         """Return the answer of a pair."""
-        return self.answers[place].decode("utf-8", "surrogatepass")
+        return self.answers[index].decode("utf-8", "surrogatepass")
 
     def content(self) -> str:
         """Return a digest of all pairs, in the order in which they came."""
         return self._content.hexdigest()
 
-    def unsettled(self) -> Pairs:
+    def undecided_pairs(self) -> Pairs:
         """Return the pairs that have no verdict yet."""
-        return Pairs(self, [place for place in self.hard if self.found[place] is None])
+        return Pairs(self, [index for index in self.undecided if self.found[index] is None])
 
     def graded(self) -> Grades:
         """Return the verdict of each row."""
@@ -142,15 +142,15 @@ class Ledger:
 
 
 class Pairs(Sequence[tuple[str, str]]):
-    """(gold, answer) of some places of a ledger, read when they are asked for."""
+    """(gold, answer) of some indices of a `PairIndex`, read when they are asked for."""
 
-    def __init__(self, ledger: Ledger, places: list[int]) -> None:
-        """Keep the places."""
-        self.ledger, self.places = ledger, places
+    def __init__(self, pair_index: PairIndex, indices: list[int]) -> None:
+        """Keep the indices."""
+        self.pair_index, self.indices = pair_index, indices
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self.places)
+        return len(self.indices)
 
     @overload
     def __getitem__(self, index: int) -> tuple[str, str]: ...
@@ -159,50 +159,52 @@ class Pairs(Sequence[tuple[str, str]]):
     def __getitem__(self, index: int | slice) -> tuple[str, str] | Sequence[tuple[str, str]]:
         """Return a pair, or some of them."""
         if isinstance(index, slice):
-            return Pairs(self.ledger, self.places[index])
-        place = self.places[index]
-        return self.ledger.gold_texts[self.ledger.gold_of[place]], self.ledger.answer(place)
+            return Pairs(self.pair_index, self.indices[index])
+        index = self.indices[index]
+        return self.pair_index.gold_texts[self.pair_index.gold_of[index]], self.pair_index.answer(
+            index
+        )
 
 
-class Grades(Sequence[Graded]):
-    """The verdict of each row of a ledger, put together when it is asked for."""
+class Grades(Sequence[Grade]):
+    """The verdict of each row of a `PairIndex`, put together when it is asked for."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Keep the ledger; equal results that follow each other closely are one object."""
-        self.ledger = ledger
-        self._at = functools.lru_cache(CACHED)(self._graded)
+    def __init__(self, pair_index: PairIndex) -> None:
+        """Keep the index; equal results that follow each other closely are one object."""
+        self.pair_index = pair_index
+        self._at = functools.lru_cache(CACHED)(self._grade)
 
     def __len__(self) -> int:
         """Return how many rows there are."""
-        return len(self.ledger.rows)
+        return len(self.pair_index.rows)
 
     @overload
-    def __getitem__(self, index: int) -> Graded: ...
+    def __getitem__(self, index: int) -> Grade: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Graded]: ...
-    def __getitem__(self, index: int | slice) -> Graded | Sequence[Graded]:
+    def __getitem__(self, index: slice) -> Sequence[Grade]: ...
+    def __getitem__(self, index: int | slice) -> Grade | Sequence[Grade]:
         """Return the verdict of a row, or of some."""
         if isinstance(index, slice):
-            return [self._at(place) for place in self.ledger.rows[index]]
-        return self._at(self.ledger.rows[index])
+            return [self._at(index) for index in self.pair_index.rows[index]]
+        return self._at(self.pair_index.rows[index])
 
-    def __iter__(self) -> Iterator[Graded]:
+    def __iter__(self) -> Iterator[Grade]:
         """Yield the verdict of each row."""
-        return map(self._at, self.ledger.rows)
+        return map(self._at, self.pair_index.rows)
 
-    def _graded(self, place: int) -> Graded:
+    def _grade(self, index: int) -> Grade:
         """Return the verdict of a pair."""
-        if place < 0:
+        if index < 0:
             return NO_ANSWER
-        found = self.ledger.found[place]
+        found = self.pair_index.found[index]
         assert found is not None  # noqa: S101
-        answer = self.ledger.answer(place)
-        return Graded(found.verdict, answer, found.answer_class, found.seconds, found.detail)
+        answer = self.pair_index.answer(index)
+        return Grade(found.verdict, answer, found.answer_class, found.seconds, found.detail)
 
     def verdicts(self) -> Counter[VerdictName]:
         """Return how many rows there are of each verdict, without reading an answer."""
-        found = self.ledger.found
-        results = (found[place] if place >= 0 else None for place in self.ledger.rows)
+        found = self.pair_index.found
+        results = (found[index] if index >= 0 else None for index in self.pair_index.rows)
         return Counter(NO_ANSWER.verdict if r is None else r.verdict for r in results)
 
 

@@ -15,13 +15,13 @@ from passk.core.artifacts import digest, environment
 from passk.core.journal import Journal, journal_path
 from passk.core.registry import VERIFIERS, load
 from passk.core.schemas import Verdict
-from passk.verifiers.base import OwnPool, Runs, Verifier
-from passk.verifiers.grading.dedup import NO_ANSWER, Graded, Grades, Ledger, Pairs
-from passk.verifiers.grading.worker_pool import Pool, Result, Setup
+from passk.verifiers.base import ComparisonPool, CustomPool, Verifier
+from passk.verifiers.grading.dedup import NO_ANSWER, Grade, Grades, PairIndex, Pairs
+from passk.verifiers.grading.worker_pool import Pool, PoolConfig, Result
 
-__all__ = ["NO_ANSWER", "Graded", "Grades", "Progress", "grade"]
+__all__ = ["NO_ANSWER", "Grade", "Grades", "Progress", "grade"]
 
-TOLD_EVERY = 1000
+PROGRESS_EVERY = 1000
 """Responses after which progress is told."""
 
 Progress = Callable[[int, int], None]
@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 
 def grade(
     responses: Iterable[tuple[str, str]],
-    setup: Setup,
+    setup: PoolConfig,
     *,
     total: int = 0,
     progress: Progress | None = None,
@@ -49,7 +49,7 @@ def grade(
         progress: called with (responses that have a verdict, `total`).
         store: folder in which a verifier with a pool of its own may keep what later runs can use.
         output: the file that the verdicts will go into: what is compared is kept in a journal
-            beside it, so that a killed run goes on from there; to be removed by `forget`.
+            beside it, so that a killed run goes on from there; to be removed by `remove_journal`.
 
     Raises:
         VerifierError: the verifier or one of its options is not known, or it cannot be started.
@@ -57,70 +57,78 @@ def grade(
         ValueError: a gold answer is not JSON of a string, a number or a list of those.
     """
     verifier: Verifier = load("verifier", setup.verifier, VERIFIERS)(**setup.options)
-    ledger = Ledger(verifier)
-    tell = progress or _silent
+    pair_index = PairIndex(verifier)
+    report = progress or _ignore_progress
     for gold, response in responses:
-        ledger.add(gold, response)
-        if len(ledger.rows) % TOLD_EVERY == 0:
-            tell(ledger.known, total)
-    tell(ledger.known, total or len(ledger.rows))
-    if ledger.hard:
-        for _ in _settled(ledger, verifier, setup, store, output):
-            tell(ledger.known, total or len(ledger.rows))
-    return ledger.graded()
+        pair_index.add(gold, response)
+        if len(pair_index.rows) % PROGRESS_EVERY == 0:
+            report(pair_index.n_decided, total)
+    report(pair_index.n_decided, total or len(pair_index.rows))
+    if pair_index.undecided:
+        for _ in _compare_undecided(pair_index, verifier, setup, store, output):
+            report(pair_index.n_decided, total or len(pair_index.rows))
+    return pair_index.graded()
 
 
-def forget(output: Path) -> None:
+def remove_journal(output: Path) -> None:
     """Remove the journal of an output that has been written."""
     journal_path(output).unlink(missing_ok=True)
 
 
-def _silent(done: int, total: int) -> None:
+def _ignore_progress(done: int, total: int) -> None:
     """Tell nobody."""
 
 
-def _settled(
-    ledger: Ledger, verifier: Verifier, setup: Setup, store: Path | None, output: Path | None
+def _compare_undecided(
+    pair_index: PairIndex,
+    verifier: Verifier,
+    setup: PoolConfig,
+    store: Path | None,
+    output: Path | None,
 ) -> Iterator[None]:
     """Compare what the cheap rules left, and yield whenever more is settled."""
     if output is None:
-        yield from _compared(ledger, ledger.unsettled(), _pool(verifier, setup, store), None)
+        yield from _compare_pairs(
+            pair_index, pair_index.undecided_pairs(), _pool(verifier, setup, store), None
+        )
         return
-    with Journal(output, _key(ledger, verifier, setup), Verdict) as journal:
+    with Journal(output, _key(pair_index, verifier, setup), Verdict) as journal:
         for row in journal.rows.values():
             result = Result(row.verdict, row.detail, row.answer_class, row.seconds)
-            ledger.settle(row.sample, result)
-        journal.rows.clear()  # the ledger has them now
+            pair_index.record_result(row.sample, result)
+        journal.rows.clear()  # the index has them now
         yield
-        left = ledger.unsettled()
-        yield from _compared(ledger, left, _pool(verifier, setup, store), journal)
+        left = pair_index.undecided_pairs()
+        yield from _compare_pairs(pair_index, left, _pool(verifier, setup, store), journal)
 
 
-def _compared(
-    ledger: Ledger,
+def _compare_pairs(
+    pair_index: PairIndex,
     pairs: Pairs,
-    runs: AbstractContextManager[Runs],
+    runs: AbstractContextManager[ComparisonPool],
     journal: Journal[Verdict] | None,
 ) -> Iterator[None]:
     """Compare pairs, keep each result, and yield after each."""
     with runs as pool:
-        for index, result in pool.run(pairs):
-            place = pairs.places[index]
-            ledger.settle(place, result)
+        for task, result in pool.run(pairs):
+            index = pairs.indices[task]
+            pair_index.record_result(index, result)
             if journal is not None:
                 found = (result.verdict, None, result.answer_class, result.seconds, result.detail)
-                journal.append(Verdict("", place, *found))
+                journal.append(Verdict("", index, *found))
                 journal.rows.clear()
             yield
 
 
-def _pool(verifier: Verifier, setup: Setup, store: Path | None) -> AbstractContextManager[Runs]:
+def _pool(
+    verifier: Verifier, setup: PoolConfig, store: Path | None
+) -> AbstractContextManager[ComparisonPool]:
     """Return what compares pairs."""
-    return verifier.pool(setup, store) if isinstance(verifier, OwnPool) else Pool(setup)
+    return verifier.pool(setup, store) if isinstance(verifier, CustomPool) else Pool(setup)
 
 
-def _key(ledger: Ledger, verifier: Verifier, setup: Setup) -> str:
+def _key(pair_index: PairIndex, verifier: Verifier, setup: PoolConfig) -> str:
     """Return a digest of all that decides the results: pairs, verifier, limits, isolation."""
-    own: Mapping[str, Any] = verifier.manifest() if isinstance(verifier, OwnPool) else {}
+    own: Mapping[str, Any] = verifier.manifest() if isinstance(verifier, CustomPool) else {}
     limits = [setup.verifier, verifier.version, dict(setup.options), setup.deadline, setup.memory]
-    return digest([ledger.content(), limits, environment(verifier.packages), own])
+    return digest([pair_index.content(), limits, environment(verifier.packages), own])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.core.errors import DataError, did_you_mean
-from passk.verifiers.grading.dedup import Graded
+from passk.verifiers.grading.dedup import Grade
 
 KEYS = ("problem_id", "gold", "response")
 """What each row to grade has."""
@@ -17,7 +17,7 @@ MOST_LISTED = 5
 """Problems that a message lists."""
 
 
-def rows_of(path: Path, needed: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
+def read_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield each row of a JSON-lines file with its `file:line`; blank lines are passed over."""
     try:
         with path.open("rb") as file:
@@ -56,7 +56,7 @@ def _row(line: bytes, where: str, needed: Sequence[str]) -> dict[str, Any]:
     return row
 
 
-def gold_of(row: dict[str, Any], where: str, golds: Mapping[str, str]) -> str:
+def gold_of_problem(row: dict[str, Any], where: str, golds: Mapping[str, str]) -> str:
     """Return the gold answer of a row's problem as JSON."""
     problem_id = str(row["problem_id"])
     if problem_id not in golds:
@@ -68,7 +68,7 @@ def gold_of(row: dict[str, Any], where: str, golds: Mapping[str, str]) -> str:
     return golds[problem_id]
 
 
-def gold_text(row: dict[str, Any], where: str, check: Callable[[str], object]) -> str:
+def gold_of_row(row: dict[str, Any], where: str, check: Callable[[str], object]) -> str:
     """Return the gold answer of a row as JSON."""
     gold = json.dumps(row["gold"])
     try:
@@ -78,7 +78,7 @@ def gold_text(row: dict[str, Any], where: str, check: Callable[[str], object]) -
     return gold
 
 
-def response_of(row: dict[str, Any], where: str) -> str:
+def response_text(row: dict[str, Any], where: str) -> str:
     """Return the response of a row."""
     response = row["response"]
     if not isinstance(response, str):
@@ -86,7 +86,7 @@ def response_of(row: dict[str, Any], where: str) -> str:
     return response
 
 
-def json_line(row: dict[str, Any], found: Graded) -> bytes:
+def graded_line(row: dict[str, Any], found: Grade) -> bytes:
     """Return a row with its verdict as one line; lone surrogates go back as escapes."""
     row |= {"verdict": found.verdict, "answer": found.answer}
     row |= {"answer_class": found.answer_class, "detail": found.detail}

@@ -41,7 +41,7 @@ def main() -> None:
         _warm_up(verifier)
     except Exception as error:  # noqa: BLE001
         # An import error that names a package is told as such by the parent.
-        _say(out, {"failed": str(error) or type(error).__name__})
+        _send(out, {"failed": str(error) or type(error).__name__})
         return
     gc.freeze()
     status = RECYCLE
@@ -62,16 +62,16 @@ def _serve(verifier: Any, setup: dict[str, Any], last: int, out: int) -> None:
     """Answer requests until there are no more or the share is done; never returns."""
     _die_with_parent()
     _limit_memory(setup["memory"])
-    _say(out, {"pid": os.getpid(), "last": last})
+    _send(out, {"pid": os.getpid(), "last": last})
     done = 0
     while line := _read_line():
         with suppress(ValueError):
             request = json.loads(line)
-            result = _graded(verifier, request)
+            result = _grade(verifier, request)
             done += 1
             # What raised may have left a library's caches in any state: its child goes too.
-            ends = done == setup["recycle"] or result["verdict"] == "error"
-            _say(out, {"id": request["id"], "ends": ends, **result})
+            ends = done == setup["max_tasks_per_child"] or result["verdict"] == "error"
+            _send(out, {"id": request["id"], "ends": ends, **result})
             if ends:
                 os._exit(RECYCLE)
     os._exit(FINISHED)
@@ -82,7 +82,7 @@ def _read_line() -> bytes:
     return sys.stdin.buffer.readline()
 
 
-def _graded(verifier: Any, request: dict[str, Any]) -> dict[str, Any]:
+def _grade(verifier: Any, request: dict[str, Any]) -> dict[str, Any]:
     """Return the outcome of one comparison, or what it failed with."""
     began = time.perf_counter()
     verdict, name = "error", None
@@ -100,7 +100,7 @@ def _graded(verifier: Any, request: dict[str, Any]) -> dict[str, Any]:
     return {"verdict": verdict, "detail": detail, "answer_class": name, "seconds": seconds}
 
 
-def _say(out: int, message: dict[str, Any]) -> None:
+def _send(out: int, message: dict[str, Any]) -> None:
     """Write one line, after a newline that ends whatever a killed child has left unfinished."""
     os.write(out, b"\n" + json.dumps(message).encode() + b"\n")
 

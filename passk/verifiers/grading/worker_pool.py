@@ -31,17 +31,17 @@ from passk.core.schemas import VerdictName
 START_SECONDS = 120.0
 """Longest time that a worker may take to load the verifier, or to replace a dead child."""
 
-STARTS = 3
+MAX_STARTS = 3
 """How often a worker that never got ready is started again before the run is given up."""
 
-WORTH_A_WORKER = 50
+PAIRS_PER_WORKER = 50
 """Pairs that make it worth starting one more worker: loading Math-Verify takes that long."""
 
 FAILURES = ("timeout", "error")
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class PoolConfig:
     """What a pool runs, and within which limits.
 
     Attributes:
@@ -50,7 +50,7 @@ class Setup:
         workers: processes that compare at the same time.
         deadline: seconds of wall-clock time that one pair may take.
         memory: bytes that a worker may use above its size when it is ready.
-        recycle: pairs after which a worker is replaced.
+        max_tasks_per_child: pairs after which a worker is replaced.
     """
 
     verifier: str
@@ -58,7 +58,7 @@ class Setup:
     workers: int = 1
     deadline: float = 10.0
     memory: int = 1 << 30
-    recycle: int = 1000
+    max_tasks_per_child: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Result:
 class _Worker:
     """One worker process seen from the parent."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: PoolConfig) -> None:
         """Start the process; it is ready when its first child has said so."""
         path = os.pathsep.join(entry for entry in sys.path if entry)
         self.process = subprocess.Popen(
@@ -93,7 +93,7 @@ class _Worker:
         self.due += START_SECONDS
         self.write(
             {"verifier": setup.verifier, "options": dict(setup.options)}
-            | {"memory": setup.memory, "recycle": setup.recycle}
+            | {"memory": setup.memory, "max_tasks_per_child": setup.max_tasks_per_child}
         )
 
     def write(self, message: dict[str, Any]) -> None:
@@ -160,7 +160,7 @@ class Pool:
         VerifierError: the worker cannot load the verifier, or does not get ready.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: PoolConfig) -> None:
         """Keep the setup; workers start with the first pairs."""
         self.setup = setup
         self.workers: list[_Worker] = []
@@ -184,7 +184,7 @@ class Pool:
     def run(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, Result]]:
         """Yield (index, result) of each (gold JSON, answer) pair, in the order they finish."""
         failed = []
-        width = min(self.setup.workers, 1 + len(pairs) // WORTH_A_WORKER)
+        width = min(self.setup.workers, 1 + len(pairs) // PAIRS_PER_WORKER)
         for task, result in self._round(pairs, deque(range(len(pairs))), width):
             if result.verdict in FAILURES:
                 failed.append(task)
@@ -199,7 +199,7 @@ class Pool:
         """Yield the results of the waiting tasks, at most `width` of them at a time."""
         left = len(waiting)
         while left:
-            self._hand_out(pairs, waiting, min(width, left))
+            self._assign_tasks(pairs, waiting, min(width, left))
             for worker in self._ready():
                 for message in worker.messages():
                     done = self._receive(worker, message)
@@ -208,7 +208,9 @@ class Pool:
                         yield done
             self._stop_late()
 
-    def _hand_out(self, pairs: Sequence[tuple[str, str]], waiting: deque[int], width: int) -> None:
+    def _assign_tasks(
+        self, pairs: Sequence[tuple[str, str]], waiting: deque[int], width: int
+    ) -> None:
         """Start workers up to `width` and give each idle one a pair."""
         while len(self.workers) < width:
             self.workers.append(_Worker(self.setup))
@@ -231,7 +233,7 @@ class Pool:
         if "pid" in message:
             self.failed_starts = 0
             worker.child = message["pid"]
-            return self._lost(worker, message["last"])
+            return self._lost_task(worker, message["last"])
         if "ended" in message or "failed" in message:
             return self._replace(worker, message.get("failed"))
         if worker.task is None or message.get("id") != worker.task:
@@ -242,7 +244,7 @@ class Pool:
         result = {name: message[name] for name in ("verdict", "detail", "answer_class", "seconds")}
         return task, Result(**result)
 
-    def _lost(self, worker: _Worker, status: int) -> tuple[int, Result] | None:
+    def _lost_task(self, worker: _Worker, status: int) -> tuple[int, Result] | None:
         """Return the task that a dead child was working on as timeout or error."""
         if worker.task is None:
             return None
@@ -256,13 +258,13 @@ class Pool:
     def _replace(self, worker: _Worker, reason: str | None) -> tuple[int, Result] | None:
         """Start another worker for one that ended; give up where none gets ready."""
         self.failed_starts += 1
-        if reason or self.failed_starts > STARTS:
+        if reason or self.failed_starts > MAX_STARTS:
             raise VerifierError(
                 f"a worker for verifier '{self.setup.verifier}' did not get ready: "
                 f"{reason or 'it ended'}",
                 fix=f"{install_extra('math')}, and allow at least 1 GB of memory",
             )
-        lost = self._lost(worker, -signal.SIGKILL)
+        lost = self._lost_task(worker, -signal.SIGKILL)
         worker.close()
         self.workers[self.workers.index(worker)] = _Worker(self.setup)
         return lost

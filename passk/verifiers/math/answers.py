@@ -27,7 +27,7 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Collection:
     """Several answers in brackets, or in none.
 
     Attributes:
@@ -42,7 +42,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class Assignment:
     r"""An answer with the name that it was given: `x = 5`, `f(x) = 2x`, `x \in [0,1]`.
 
     Attributes:
@@ -53,11 +53,11 @@ class Named:
 
     name: str
     answer: Answer
-    relation: Relation | None = None
+    relation: Equation | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
+class Equation:
     """An equation between two formulas."""
 
     left: Tree
@@ -65,17 +65,17 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Text:
     """An answer in words, in lower case without spaces and full stops."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class Unparsed:
     """Text that is none of the above."""
 
     text: str
 
 
-Answer = Scalar | Group | Named | Relation | Words | Unread
+Answer = Scalar | Collection | Assignment | Equation | Text | Unparsed

@@ -7,15 +7,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from passk.verifiers.math.answers import Answer, Group, Named, Relation, Scalar, Unread, Words
-from passk.verifiers.math.evaluate import close, evaluate
+from passk.verifiers.math.answers import (
+    Answer,
+    Assignment,
+    Collection,
+    Equation,
+    Scalar,
+    Text,
+    Unparsed,
+)
+from passk.verifiers.math.evaluate import evaluate, nearly_equal
 from passk.verifiers.math.expr_tree import Tree
-from passk.verifiers.math.formulas import formulas_equal, names_of, points_for, value_name
+from passk.verifiers.math.formulas import formulas_equal, test_points, value_name, variables_of
 from passk.verifiers.math.lexer import LOG
-from passk.verifiers.math.normalize import squeezed
-from passk.verifiers.math.numbers import TooLargeError, UnknownValueError, Value, context, inexact
+from passk.verifiers.math.normalize import squeeze
+from passk.verifiers.math.numbers import TooLargeError, UndefinedValueError, Value, context, inexact
 
-DIGITS_OF_A_ROUNDED_ANSWER = 6
+MIN_DIGITS_OF_ROUNDED = 6
 """Significant digits from which a decimal passes for the exact value that it rounds or cuts."""
 
 PROSE = re.compile(r"\\text ?\{[^{}]*[a-zA-Z]{2}[^{}]*\}.*[0-9]")
@@ -24,12 +32,12 @@ PROSE = re.compile(r"\\text ?\{[^{}]*[a-zA-Z]{2}[^{}]*\}.*[0-9]")
 PLAIN = re.compile(r"[a-zA-Z0-9 ,:'-]+")
 """Words and numbers without any LaTeX."""
 
-MOST_ITEMS = 100
+MAX_ITEMS = 100
 """Most items of an unordered group that are matched with each other."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class CompareOptions:
     """How strictly answers are compared; the options of the same names in `MathOptions`."""
 
     percent: str = "strict"
@@ -40,39 +48,39 @@ class Rules:
     brackets: str = "loose"
 
 
-def equal(gold: Answer, answer: Answer, rules: Rules) -> bool | None:  # noqa: PLR0911
+def equal(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:  # noqa: PLR0911
     """Return whether an answer says what the gold answer does, or None where it is not clear."""
     if gold == answer:
-        return None if isinstance(gold, Unread) and not gold.text else True
-    if isinstance(gold, Unread) or isinstance(answer, Unread):
-        return _unread(gold, answer)
-    if isinstance(gold, Relation) or isinstance(answer, Relation):
-        return _relations(gold, answer)
-    if isinstance(gold, Named) or isinstance(answer, Named):
-        return _named(gold, answer, rules)
-    if isinstance(gold, Group) or isinstance(answer, Group):
-        return _groups(_as_group(gold), _as_group(answer), rules)
+        return None if isinstance(gold, Unparsed) and not gold.text else True
+    if isinstance(gold, Unparsed) or isinstance(answer, Unparsed):
+        return _compare_unparsed(gold, answer)
+    if isinstance(gold, Equation) or isinstance(answer, Equation):
+        return _compare_equations(gold, answer)
+    if isinstance(gold, Assignment) or isinstance(answer, Assignment):
+        return _compare_assignments(gold, answer, rules)
+    if isinstance(gold, Collection) or isinstance(answer, Collection):
+        return _compare_collections(_as_group(gold), _as_group(answer), rules)
     if isinstance(gold, Scalar) and isinstance(answer, Scalar):
-        return _scalars(gold, answer, rules)
-    return _word_and_letters(gold, answer)
+        return _compare_scalars(gold, answer, rules)
+    return _compare_text_and_letters(gold, answer)
 
 
-def _unread(gold: Answer, answer: Answer) -> bool | None:
+def _compare_unparsed(gold: Answer, answer: Answer) -> bool | None:
     r"""Compare where one is not understood: plain words by their letters, prose by its text alone.
 
     `12 \text{ hours and } 30 \text{ minutes}` is prose; no part of it is the answer 12.
     """
-    word, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
-    if isinstance(word, Words) and isinstance(other, Unread) and PLAIN.fullmatch(other.text):
-        return word.text == squeezed(other.text)
-    prose = any(isinstance(side, Unread) and PROSE.search(side.text) for side in (gold, answer))
+    word, other = (gold, answer) if isinstance(gold, Text) else (answer, gold)
+    if isinstance(word, Text) and isinstance(other, Unparsed) and PLAIN.fullmatch(other.text):
+        return word.text == squeeze(other.text)
+    prose = any(isinstance(side, Unparsed) and PROSE.search(side.text) for side in (gold, answer))
     return False if prose else None
 
 
-def _word_and_letters(gold: Answer, answer: Answer) -> bool | None:
+def _compare_text_and_letters(gold: Answer, answer: Answer) -> bool | None:
     """Compare words with a product of letters, as which short words are read."""
-    word, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
-    if not isinstance(word, Words) or not isinstance(other, Scalar):
+    word, other = (gold, answer) if isinstance(gold, Text) else (answer, gold)
+    if not isinstance(word, Text) or not isinstance(other, Scalar):
         return False
     letters = _letters(other.tree)
     return letters is not None and letters.lower() == word.text
@@ -88,58 +96,60 @@ def _letters(tree: Tree) -> str | None:
     return str(tree[1]) if tree in (("call", "e"), ("call", "i")) else None
 
 
-def _named(gold: Answer, answer: Answer, rules: Rules) -> bool | None:
+def _compare_assignments(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:
     """Compare where one or both say what their answer is the value of."""
-    if isinstance(gold, Named) and isinstance(answer, Named):
+    if isinstance(gold, Assignment) and isinstance(answer, Assignment):
         same = gold.name == answer.name
         found = equal(gold.answer, answer.answer, rules) if same else None
-        return found or _relations(gold, answer) or found
-    inner = gold.answer if isinstance(gold, Named) else gold
-    other = answer.answer if isinstance(answer, Named) else answer
+        return found or _compare_equations(gold, answer) or found
+    inner = gold.answer if isinstance(gold, Assignment) else gold
+    other = answer.answer if isinstance(answer, Assignment) else answer
     return equal(inner, other, rules)
 
 
-def _relation(answer: Answer) -> Relation | None:
+def _equation_of(answer: Answer) -> Equation | None:
     """Return an answer as an equation, if it is one."""
     return (
         answer.relation
-        if isinstance(answer, Named)
-        else (answer if isinstance(answer, Relation) else None)
+        if isinstance(answer, Assignment)
+        else (answer if isinstance(answer, Equation) else None)
     )
 
 
-def _relations(gold: Answer, answer: Answer) -> bool | None:
+def _compare_equations(gold: Answer, answer: Answer) -> bool | None:
     """Compare two equations: equal where one's sides differ by a constant times the other's."""
-    a, b = _relation(gold), _relation(answer)
+    a, b = _equation_of(gold), _equation_of(answer)
     if a is None or b is None:
         return None
     trees = [("sub", a.left, a.right), ("sub", b.left, b.right)]
-    if names_of(trees[0]) != names_of(trees[1]) or not names_of(trees[0]):
+    if variables_of(trees[0]) != variables_of(trees[1]) or not variables_of(trees[0]):
         return None
     try:
-        ratios = [evaluate(("div", *trees), names) for names in points_for(trees)[0]]
-        return True if all(close(ratio, ratios[0]) for ratio in ratios[1:]) else None
-    except UnknownValueError:
+        ratios = [evaluate(("div", *trees), names) for names in test_points(trees)[0]]
+        return True if all(nearly_equal(ratio, ratios[0]) for ratio in ratios[1:]) else None
+    except UndefinedValueError:
         return None
 
 
-def _as_group(answer: Answer) -> Group:
+def _as_group(answer: Answer) -> Collection:
     """Return a lone answer as a list of one."""
-    return answer if isinstance(answer, Group) else Group("", "", (answer,))
+    return answer if isinstance(answer, Collection) else Collection("", "", (answer,))
 
 
-def _vector(answer: Group) -> Group:
+def _vector(answer: Collection) -> Collection:
     """Return a row or column vector as a tuple."""
-    rows = [row for row in answer.items if isinstance(row, Group)]
+    rows = [row for row in answer.items if isinstance(row, Collection)]
     if answer.left == "|" and len(rows) == len(answer.items):
         if len(rows) == 1:
-            return Group("(", ")", rows[0].items)
+            return Collection("(", ")", rows[0].items)
         if all(len(row.items) == 1 for row in rows):
-            return Group("(", ")", tuple(row.items[0] for row in rows))
+            return Collection("(", ")", tuple(row.items[0] for row in rows))
     return answer
 
 
-def _groups(gold: Group, answer: Group, rules: Rules) -> bool | None:
+def _compare_collections(
+    gold: Collection, answer: Collection, rules: CompareOptions
+) -> bool | None:
     """Compare groups: brackets first, then the items in order or as a set.
 
     A tuple may stand for a row or a column; a row is no column.
@@ -151,13 +161,13 @@ def _groups(gold: Group, answer: Group, rules: Rules) -> bool | None:
         return False
     items = _items(gold), _items(answer)
     if len(items[0]) != len(items[1]):
-        return None if _has_unread(items[0] + items[1]) else False
+        return None if _has_unparsed(items[0] + items[1]) else False
     if "{}" in kinds or "uu" in kinds or (kinds == ("", "") and rules.lists == "unordered"):
-        return _matched(*items, rules)
-    return _every(equal(a, b, rules) for a, b in zip(*items, strict=True))
+        return _match_unordered(*items, rules)
+    return _all_equal(equal(a, b, rules) for a, b in zip(*items, strict=True))
 
 
-def _brackets_agree(a: str, b: str, rules: Rules) -> bool:
+def _brackets_agree(a: str, b: str, rules: CompareOptions) -> bool:
     """Return whether answers in these two kinds of brackets can be the same.
 
     A bare list is a set without its braces or a tuple without its parentheses, and bare
@@ -166,19 +176,19 @@ def _brackets_agree(a: str, b: str, rules: Rules) -> bool:
     return rules.brackets == "loose" and "" in (a, b) and {a, b} <= {"", "()", "{}", "uu"}
 
 
-def _items(group: Group) -> tuple[Answer, ...]:
+def _items(group: Collection) -> tuple[Answer, ...]:
     """Return what a group holds; a set holds each thing once."""
     if group.left != "{":
         return group.items
     return tuple({canonical(item): item for item in group.items}.values())
 
 
-def _has_unread(items: Iterable[Answer]) -> bool:
+def _has_unparsed(items: Iterable[Answer]) -> bool:
     """Return whether an item was not understood."""
-    return any(isinstance(item, Unread) for item in items)
+    return any(isinstance(item, Unparsed) for item in items)
 
 
-def _every(found: Iterable[bool | None]) -> bool | None:
+def _all_equal(found: Iterable[bool | None]) -> bool | None:
     """Return the conjunction, of which one no decides."""
     results = list(found)
     if False in results:
@@ -186,9 +196,11 @@ def _every(found: Iterable[bool | None]) -> bool | None:
     return None if None in results else True
 
 
-def _matched(gold: Sequence[Answer], answer: Sequence[Answer], rules: Rules) -> bool | None:
+def _match_unordered(
+    gold: Sequence[Answer], answer: Sequence[Answer], rules: CompareOptions
+) -> bool | None:
     """Match the items of two unordered groups one to one."""
-    if len(gold) > MOST_ITEMS:
+    if len(gold) > MAX_ITEMS:
         return None
     left, unclear = list(answer), False
     for item in gold:
@@ -202,19 +214,20 @@ def _matched(gold: Sequence[Answer], answer: Sequence[Answer], rules: Rules) -> 
     return None if unclear else True
 
 
-def _scalars(gold: Scalar, answer: Scalar, rules: Rules) -> bool | None:
+def _compare_scalars(gold: Scalar, answer: Scalar, rules: CompareOptions) -> bool | None:
     """Compare numbers or formulas with their units and percent signs."""
     if not _units_agree(gold.unit, answer.unit, rules):
         return False
     found = [
-        _values(gold, answer, factor, rules) for factor in _percent_factors(gold, answer, rules)
+        _compare_values(gold, answer, factor, rules)
+        for factor in _percent_factors(gold, answer, rules)
     ]
     if True in found:
         return True
     return None if None in found else False
 
 
-def _units_agree(gold: str, answer: str, rules: Rules) -> bool:
+def _units_agree(gold: str, answer: str, rules: CompareOptions) -> bool:
     """Return whether units do not keep two answers apart.
 
     `keep`: a unit that the gold answer states has to be stated. A number base that both state has
@@ -225,7 +238,7 @@ def _units_agree(gold: str, answer: str, rules: Rules) -> bool:
     return gold == answer or rules.units == "drop" or gold == ""
 
 
-def _percent_factors(gold: Scalar, answer: Scalar, rules: Rules) -> list[Fraction]:
+def _percent_factors(gold: Scalar, answer: Scalar, rules: CompareOptions) -> list[Fraction]:
     """Return the factors by which the answer may differ from the gold answer."""
     if rules.percent == "lenient":
         return [Fraction(1), Fraction(100), Fraction(1, 100)]
@@ -234,44 +247,48 @@ def _percent_factors(gold: Scalar, answer: Scalar, rules: Rules) -> list[Fractio
     return []
 
 
-def _values(gold: Scalar, answer: Scalar, factor: Fraction, rules: Rules) -> bool | None:
+def _compare_values(
+    gold: Scalar, answer: Scalar, factor: Fraction, rules: CompareOptions
+) -> bool | None:
     """Compare the values of two formulas, the answer's multiplied by a factor."""
     tree = answer.tree if factor == 1 else ("mul", ("num", factor), answer.tree)
-    names = names_of(gold.tree), names_of(tree)
+    names = variables_of(gold.tree), variables_of(tree)
     if (LOG in names[0]) != (LOG in names[1]):
         return None
     if names[0] or names[1]:
         return formulas_equal(gold.tree, tree)
-    return _constants(gold, answer, tree, rules)
+    return _compare_constants(gold, answer, tree, rules)
 
 
-def _constants(gold: Scalar, answer: Scalar, tree: Tree, rules: Rules) -> bool | None:
+def _compare_constants(
+    gold: Scalar, answer: Scalar, tree: Tree, rules: CompareOptions
+) -> bool | None:
     """Compare two constants, within the tolerance that the benchmark declares."""
     try:
         a, b = evaluate(gold.tree, {}), evaluate(tree, {})
-        if close(a, b):
+        if nearly_equal(a, b):
             return True
         if rules.relative or rules.absolute:
-            return _within(a, b, rules)
-        return _rounds(a, answer, b) or _rounds(b, gold, a)
+            return _within_tolerance(a, b, rules)
+        return _is_rounding_of(a, answer, b) or _is_rounding_of(b, gold, a)
     except TooLargeError:
         raise
-    except UnknownValueError:
+    except UndefinedValueError:
         return None
 
 
-def _within(gold: Value, answer: Value, rules: Rules) -> bool:
+def _within_tolerance(gold: Value, answer: Value, rules: CompareOptions) -> bool:
     """Return whether an answer is within the declared tolerance of the gold answer."""
     mp, a, b = context(), inexact(gold), inexact(answer)
     return bool(abs(a - b) <= max(mp.mpf(rules.absolute), mp.mpf(rules.relative) * abs(a)))
 
 
-def _rounds(exact: Value, written: Scalar, value: Value) -> bool:
+def _is_rounding_of(exact: Value, written: Scalar, value: Value) -> bool:
     """Return whether a decimal of enough digits is an exact value rounded or cut off.
 
     0.333333 stands for 1/3, but 419.999844 does not stand for 420, which needs no decimals.
     """
-    if written.places is None or written.digits < DIGITS_OF_A_ROUNDED_ANSWER:
+    if written.places is None or written.digits < MIN_DIGITS_OF_ROUNDED:
         return False
     if not isinstance(value, Fraction) or (not isinstance(exact, Fraction) and context().im(exact)):
         return False
@@ -299,11 +316,11 @@ def canonical(answer: Answer) -> str:
             + ("%" if answer.percent else "")
             + (answer.unit if answer.unit.startswith("_") else "")
         )
-    if isinstance(answer, Named):
+    if isinstance(answer, Assignment):
         return canonical(answer.answer)
-    if isinstance(answer, Relation):
+    if isinstance(answer, Equation):
         return f"{value_name(answer.left)}={value_name(answer.right)}"
-    if isinstance(answer, Group):
+    if isinstance(answer, Collection):
         items = [canonical(item) for item in _items(answer)]
         ordered = items if answer.left in ("(", "[", "|") else sorted(items)
         return answer.left + ",".join(ordered) + answer.right

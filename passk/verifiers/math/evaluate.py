@@ -1,4 +1,4 @@
-"""Values of expression trees at given points, whether they are close, and names for them."""
+"""Values of expression trees at given points, whether they are equal, and names for them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from passk.verifiers.math.expr_tree import Tree
 from passk.verifiers.math.numbers import (
     AGREEMENT,
-    LARGEST_LOG,
+    MAX_LOG,
     OPERATIONS,
     TooLargeError,
-    UnknownValueError,
+    UndefinedValueError,
     Value,
     binomial,
     both_exact,
     checked,
     context,
-    extreme,
     inexact,
+    overflow_sign,
     require_small,
 )
 
@@ -29,13 +29,13 @@ def evaluate(tree: Tree, names: Mapping[str, Fraction]) -> Value:
     """Return the value of a tree where its variables have the given values.
 
     Raises:
-        UnknownValueError: it is undefined, too large or unstable there.
+        UndefinedValueError: it is undefined, too large or unstable there.
         KeyError: a variable has no value.
     """
     try:
         return checked(_evaluate(tree, names))
     except (ZeroDivisionError, ValueError, OverflowError, TypeError) as error:
-        raise UnknownValueError(str(error)) from error
+        raise UndefinedValueError(str(error)) from error
 
 
 def _evaluate(tree: Tree, names: Mapping[str, Fraction]) -> Value:
@@ -62,9 +62,9 @@ def _call(name: str, arguments: list[Value]) -> Value:
     if name == "degrees":
         return inexact(arguments[0]) * mp.pi / 180
     for argument in arguments:
-        require_small(argument, 60 if name not in ("ln", "log10") else LARGEST_LOG)
+        require_small(argument, 60 if name not in ("ln", "log10") else MAX_LOG)
     if name.startswith("apply "):
-        return scattered(f"{name}({fingerprint(arguments[0])})")
+        return hash_to_point(f"{name}({fingerprint(arguments[0])})")
     return checked(getattr(mp, MPMATH.get(name, name))(inexact(arguments[0])))
 
 
@@ -79,26 +79,26 @@ MPMATH = {
 """Our names of functions -> mpmath's, where they differ."""
 
 
-def scattered(text: str) -> Fraction:
+def hash_to_point(text: str) -> Fraction:
     """Return a number in [1, 3) that depends on the text alone, for variables to stand at."""
     bits = int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:3], "big")
     return 1 + Fraction(bits, 1 << 23)
 
 
-def close(a: Value, b: Value) -> bool:
+def nearly_equal(a: Value, b: Value) -> bool:
     """Return whether two values are equal: exactly, or to `AGREEMENT` digits."""
     if both_exact(a, b):
         return bool(a == b)
     mp, x, y = context(), inexact(a), inexact(b)
-    if extreme(x) or extreme(y):
-        if extreme(x) == extreme(y):
+    if overflow_sign(x) or overflow_sign(y):
+        if overflow_sign(x) == overflow_sign(y):
             raise TooLargeError("both are too large or too small to compare")
         return False
     return bool(abs(x - y) <= max(abs(x), abs(y)) * mp.mpf(10) ** -AGREEMENT)
 
 
 def fingerprint(value: Value) -> str:
-    """Return a name that close values share.
+    """Return a name that equal values share.
 
     >>> fingerprint(Fraction(6, 8)), fingerprint(context().sqrt(2))
     ('3/4', '~1.4142135623730950488016887')
@@ -120,11 +120,11 @@ def fingerprint(value: Value) -> str:
 def _plain(value: Any) -> str:
     """Return a real number to 26 digits, or the rational that it agrees with to 30."""
     mp = context()
-    if extreme(value):
+    if overflow_sign(value):
         raise TooLargeError("too large or too small to name")
     if abs(mp.mag(value)) < 60:  # noqa: PLR2004
         scaled = Fraction(int(mp.nint(mp.ldexp(value, mp.prec))), 1 << mp.prec)
         simple = scaled.limit_denominator(1 << 20)
-        if close(simple, value):
+        if nearly_equal(simple, value):
             return str(simple)
     return "~" + str(mp.nstr(value, 26))

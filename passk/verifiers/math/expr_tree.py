@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from passk.verifiers.math.lexer import UnreadableError
+from passk.verifiers.math.lexer import ParseError
 
 Tree = tuple[Any, ...]
 
@@ -24,13 +24,13 @@ def part_of_name(tree: Tree) -> str:
         return part_of_name(tree[1]) + part_of_name(tree[2])
     if tree[0] == "call" and str(tree[1]).startswith("apply "):
         return f"{tree[1]}({tree[2]})"
-    raise UnreadableError("no name")
+    raise ParseError("no name")
 
 
 def quotient_of(above: Tree, below: Tree) -> Tree:
     """Return a quotient; `dx/dt` is no quotient of products with a common d."""
     if _first(above) == _first(below) and _first(above) in (("var", "d"), ("var", "partial")):
-        raise UnreadableError("a derivative")
+        raise ParseError("a derivative")
     return ("group", ("div", above, below))
 
 
@@ -49,5 +49,5 @@ def mixed_number(whole: Tree, part: Tree, *, must: bool) -> Tree:
         if whole[1].denominator == 1 and 0 <= above < below:
             return ("add", whole, part)
     if must or (inner[0] == "div" and inner[1][0] == inner[2][0] == "num"):
-        raise UnreadableError("neither a mixed number nor a product")
+        raise ParseError("neither a mixed number nor a product")
     return ("mul", whole, part)

@@ -1,6 +1,6 @@
 """Formulas with variables: whether two are equal, and a name that equal ones share.
 
-They are compared at fixed scattered points in exact or 120-digit arithmetic (Schwartz 1980 and
+They are compared at fixed hash_to_point points in exact or 120-digit arithmetic (Schwartz 1980 and
 Zippel 1979: unequal polynomials agree at few points). Variables are positive first; only where
 they agree at negative values too are formulas equal, so that |x| is not x.
 """
@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from passk.verifiers.math.evaluate import close, evaluate, fingerprint, scattered
+from passk.verifiers.math.evaluate import evaluate, fingerprint, hash_to_point, nearly_equal
 from passk.verifiers.math.expr_tree import Tree
-from passk.verifiers.math.numbers import UnknownValueError, UnstableError
+from passk.verifiers.math.numbers import UndefinedValueError, UnstableError
 
 INTEGERS = [n for n in range(3, 40) if n not in (4, 8, 9, 16, 25, 27, 32, 36)]
 """Where formulas for integers are compared: no perfect powers, whose roots and logs are whole."""
@@ -28,11 +28,11 @@ def has(tree: Tree, kinds: tuple[str, ...]) -> bool:
     return tree[0] in kinds or any(has(b, kinds) for b in tree[1:] if isinstance(b, tuple))
 
 
-def names_of(tree: Tree) -> frozenset[str]:
+def variables_of(tree: Tree) -> frozenset[str]:
     """Return the variables of a tree."""
     if tree[0] == "var":
         return frozenset({tree[1]})
-    branches = [names_of(branch) for branch in tree[1:] if isinstance(branch, tuple)]
+    branches = [variables_of(branch) for branch in tree[1:] if isinstance(branch, tuple)]
     return frozenset().union(*branches)
 
 
@@ -43,31 +43,34 @@ def is_integral(tree: Tree) -> bool:
 
 def _alternates(tree: Tree) -> bool:
     """Return whether a negative number is raised to a power with variables."""
-    if tree[0] == "pow" and names_of(tree[2]):
+    if tree[0] == "pow" and variables_of(tree[2]):
         base = tree[1]
         if base[0] == "neg" or (base[0] == "num" and base[1] < Fraction(0)):
             return True
     return any(_alternates(branch) for branch in tree[1:] if isinstance(branch, tuple))
 
 
-def points_for(trees: Sequence[Tree]) -> tuple[list[dict[str, Fraction]], int]:
+def test_points(trees: Sequence[Tree]) -> tuple[list[dict[str, Fraction]], int]:
     """Return the values of the variables at each point, and how many points decide against.
 
     Formulas that round or alternate are for integers. For others the points after the first
     `POSITIVE` are negative, all variables at once and then every other one.
     """
-    names = sorted(frozenset().union(*(names_of(tree) for tree in trees)))
+    names = sorted(frozenset().union(*(variables_of(tree) for tree in trees)))
     if any(is_integral(tree) for tree in trees):
         count = 2 * (POSITIVE + 1)
         at = [
-            [int(scattered(f"{name}|{point}") * 9973) for name in names] for point in range(count)
+            [int(hash_to_point(f"{name}|{point}") * 9973) for name in names]
+            for point in range(count)
         ]
         return [
             dict(zip(names, (Fraction(INTEGERS[v % len(INTEGERS)]) for v in row), strict=True))
             for row in at
         ], count
-    points = [{name: scattered(f"{name}|{point}") for name in names} for point in range(POSITIVE)]
-    negative = {name: -scattered(f"{name}|-") for name in names}
+    points = [
+        {name: hash_to_point(f"{name}|{point}") for name in names} for point in range(POSITIVE)
+    ]
+    negative = {name: -hash_to_point(f"{name}|-") for name in names}
     mixed = {
         name: -negative[name] if place % 2 else negative[name] for place, name in enumerate(names)
     }
@@ -76,7 +79,7 @@ def points_for(trees: Sequence[Tree]) -> tuple[list[dict[str, Fraction]], int]:
 
 def formulas_equal(gold: Tree, answer: Tree) -> bool | None:
     """Compare two formulas: equal at all points is equal, unequal at a positive one is not."""
-    points, deciding = points_for([gold, answer])
+    points, deciding = test_points([gold, answer])
     found = [_equal_at(names, gold, answer) for names in points]
     if False in found[:deciding]:
         return False
@@ -86,23 +89,23 @@ def formulas_equal(gold: Tree, answer: Tree) -> bool | None:
 def _equal_at(names: Mapping[str, Fraction], gold: Tree, answer: Tree) -> bool | None:
     """Compare two formulas at one point."""
     try:
-        return close(evaluate(gold, names), evaluate(answer, names))
-    except UnknownValueError:
+        return nearly_equal(evaluate(gold, names), evaluate(answer, names))
+    except UndefinedValueError:
         return None
 
 
 @functools.lru_cache(maxsize=1 << 12)
 def value_name(tree: Tree) -> str:
     """Return the value of a formula as a name, or a digest of its values at the points."""
-    names = names_of(tree)
+    names = variables_of(tree)
     try:
         if not names:
             return fingerprint(evaluate(tree, {}))
         if tree[0] == "var":
             return str(tree[1])
-        values = [fingerprint(evaluate(tree, point)) for point in points_for([tree])[0][:POSITIVE]]
+        values = [fingerprint(evaluate(tree, point)) for point in test_points([tree])[0][:POSITIVE]]
         digest = hashlib.sha256("|".join(values).encode()).hexdigest()[:12]
         return f"f({','.join(sorted(names))})#{digest}"
-    except UnknownValueError as error:
+    except UndefinedValueError as error:
         kind = "unstable" if isinstance(error, UnstableError) else "unknown"
         return f"{kind}#{hashlib.sha256(str(tree).encode()).hexdigest()[:12]}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-LENGTH_LIMIT = 600
+MAX_LENGTH = 600
 """Longest expression, in characters, that is read."""
 
-DEPTH_LIMIT = 40
+MAX_DEPTH = 40
 """Deepest nesting that is read."""
 
-DIGIT_LIMIT = 600
+MAX_DIGITS = 600
 """Longest number, in digits, and largest decimal exponent that is read."""
 
 _WORDS = (
@@ -64,7 +64,7 @@ LOG = "the base of log"
 """Stands in a tree for the logarithm of a base that the text leaves open."""
 
 
-class UnreadableError(ValueError):
+class ParseError(ValueError):
     """The text is none of this grammar, or could be read in two ways."""
 
 
@@ -72,14 +72,14 @@ Token = tuple[str, str]
 END: Token = ("end", "")
 
 
-def tokens_of(text: str) -> list[Token]:
+def tokenize(text: str) -> list[Token]:
     """Return (kind, text) of each token; spaces are tokens only where they part two numbers."""
     tokens: list[Token] = []
     at = 0
     while at < len(text):
         found = TOKEN.match(text, at)
         if not found or found.lastgroup is None:
-            raise UnreadableError(f"unknown sign {text[at]!r}")
+            raise ParseError(f"unknown sign {text[at]!r}")
         at = found.end()
         if found.lastgroup != "space":
             tokens.append((found.lastgroup, found.group(found.lastgroup)))
@@ -91,8 +91,8 @@ def tokens_of(text: str) -> list[Token]:
 def number(text: str) -> Fraction:
     """Return the value of a decimal literal, refusing those whose value would be huge."""
     exponent = text.lower().partition("e")[2]
-    if len(text) > DIGIT_LIMIT or (exponent and abs(int(exponent[:8])) > DIGIT_LIMIT):
-        raise UnreadableError("a number that is too long")
+    if len(text) > MAX_DIGITS or (exponent and abs(int(exponent[:8])) > MAX_DIGITS):
+        raise ParseError("a number that is too long")
     return Fraction(text.rstrip(".")) if exponent == "" else Fraction(text.replace(".e", "e"))
 
 
@@ -136,4 +136,4 @@ class Stream:
     def expect(self, text: str) -> None:
         """Take a sign that has to stand here."""
         if not self.accept(text):
-            raise UnreadableError(f"{text!r} is missing")
+            raise ParseError(f"{text!r} is missing")

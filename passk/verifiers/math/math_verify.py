@@ -17,7 +17,7 @@ from typing import Any
 AGREEMENT = 1e-6
 """Largest relative difference of two constants that Math-Verify may call equal."""
 
-LONGEST_CODE = 1000
+MAX_CODE_LENGTH = 1000
 """Longest code, in characters, that is looked at."""
 
 LETTER = re.compile(r"\\[a-zA-Z]+(?: ?\{[a-zA-Z ]*\})?|([a-zA-Z])")
@@ -29,7 +29,7 @@ def evaluate_plain(code: str, *_: object) -> Any:
     Raises:
         ValueError: the code is anything else than numbers, names, and quotients of numbers.
     """
-    tree = ast.parse(code.strip(), mode="eval").body if len(code) < LONGEST_CODE else None
+    tree = ast.parse(code.strip(), mode="eval").body if len(code) < MAX_CODE_LENGTH else None
     return _plain(tree)
 
 
@@ -71,14 +71,16 @@ def parse(answer: str) -> list[Any]:
     return found
 
 
-def symbolic_equal(gold: str, answer: str) -> bool:
+def math_verify_equal(gold: str, answer: str) -> bool:
     """Return whether Math-Verify finds two answers equal; it may hang, crash or eat memory."""
-    if _differ_in_case(gold, answer) or _says_more(gold, answer):
+    if _differ_in_case(gold, answer) or _compares_parts_only(gold, answer):
         return False
     expected, given = parse(gold), parse(answer)
     if not _math_verify().verify(expected, given, timeout_seconds=None, raise_on_error=True):
         return False
-    return not any(_refuted(a, b) for a, b in zip(expected[:1], given[:1], strict=False))
+    return not any(
+        _differs_numerically(a, b) for a, b in zip(expected[:1], given[:1], strict=False)
+    )
 
 
 def _differ_in_case(gold: str, answer: str) -> bool:
@@ -88,7 +90,7 @@ def _differ_in_case(gold: str, answer: str) -> bool:
     return letters[0] != letters[1] and lowered[0] == lowered[1]
 
 
-def _says_more(gold: str, answer: str) -> bool:
+def _compares_parts_only(gold: str, answer: str) -> bool:
     """Return whether Math-Verify would look at a part alone: of equations, of `2(1,2)`.
 
     It compares one side of an equation with one side, and takes a list for what stands around it.
@@ -103,7 +105,7 @@ def _letters(text: str) -> set[str]:
     return {found for found in LETTER.findall(text) if found}
 
 
-def _refuted(a: Any, b: Any) -> bool:
+def _differs_numerically(a: Any, b: Any) -> bool:
     """Return whether two constants are numbers that differ, however small both are."""
     try:
         if a.free_symbols or b.free_symbols:

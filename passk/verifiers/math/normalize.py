@@ -52,7 +52,7 @@ RENAMED = {
     re.compile(r"\\[dt]binom(?![a-zA-Z])"): r"\\binom",
     re.compile(r"\\(?:mathbf|mathit|boldsymbol|bm)\s?\{([a-zA-Z])\}"): r" \1 ",
     re.compile(r"\\(?:mathrm|textrm|text|operatorname)\s?\{([ei])\}"): r" \1 ",
-    re.compile(r"\\(?:text(?:bf|it|rm|sf|normal)|math(?:rm|bf|it|sf)|mbox|operatorname\*?)\b"): (
+    re.compile(r"\\(?:text(?:bf|it|rm|sf|normalize)|math(?:rm|bf|it|sf)|mbox|operatorname\*?)\b"): (
         r"\\text"
     ),
     re.compile(r"\\(?:leq(?:slant)?|leqq)(?![a-zA-Z])"): r"\\le",
@@ -76,15 +76,15 @@ THOUSANDS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9]|,[0-9
 PIECE = re.compile(r"\\begin\b|\\end\b|\\[a-zA-Z]+|\\.|[(){}\[\]]|.", re.DOTALL)
 
 
-def normal(text: str) -> str:
+def normalize(text: str) -> str:
     r"""Return the normal form of an answer.
 
-    >>> print(normal(r"$\left( 3,\, \dfrac{\pi}{2} \right)$."))
+    >>> print(normalize(r"$\left( 3,\, \dfrac{\pi}{2} \right)$."))
     (3,\frac{\pi}{2})
-    >>> print(normal(r"10,\!080"), normal(r"\$32,348"))
+    >>> print(normalize(r"10,\!080"), normalize(r"\$32,348"))
     10080 32348
     """
-    plain = text if text.isascii() else _plain_signs(text)
+    plain = text if text.isascii() else _unicode_to_latex(text)
     if not plain.isprintable():
         plain = "".join(char for char in plain if char.isprintable() or char.isspace())
     plain = THIN.sub("", plain.replace("\\$", ""))
@@ -96,7 +96,7 @@ def normal(text: str) -> str:
     return _without_thousands(plain.removeprefix("{,}"))
 
 
-def _plain_signs(text: str) -> str:
+def _unicode_to_latex(text: str) -> str:
     """Return text with the signs of Unicode written as LaTeX, and digits of any script as 0-9."""
     text = RAISED.sub(lambda found: f"^{{{_compatible(found.group())}}}", text)
     text = LOWERED.sub(lambda found: f"_{{{_compatible(found.group())}}}", text)
@@ -123,15 +123,15 @@ def _without_thousands(text: str) -> str:
     return THOUSANDS.sub(lambda match: match.group().replace(",", ""), text)
 
 
-def squeezed(text: str) -> str:
+def squeeze(text: str) -> str:
     """Return the letters, digits and signs of a text in lower case, without what sets it."""
     return re.sub(r"[\s.{}\\]|\\text", "", text.replace("\\text", "")).lower()
 
 
-def split(text: str, separator: re.Pattern[str]) -> list[str]:
+def split_top_level(text: str, separator: re.Pattern[str]) -> list[str]:
     r"""Split at the separators that stand outside all brackets.
 
-    >>> split("(1,2),{3,4}", re.compile(","))
+    >>> split_top_level("(1,2),{3,4}", re.compile(","))
     ['(1,2)', '{3,4}']
     """
     parts, begin, depth = [], 0, 0
@@ -158,10 +158,10 @@ def _step(piece: str) -> int:
     return -1 if piece in (")", "]", "}", "\\}", "\\end", "\\rfloor", "\\rceil") else 0
 
 
-def enclosed(text: str, left: str, right: str) -> str | None:
+def inside_brackets(text: str, left: str, right: str) -> str | None:
     r"""Return the inside of a text that one pair of brackets encloses as a whole.
 
-    >>> enclosed("(1,2)", "(", ")"), enclosed("(1)(2)", "(", ")")
+    >>> inside_brackets("(1,2)", "(", ")"), inside_brackets("(1)(2)", "(", ")")
     ('1,2', None)
     """
     if not (text.startswith(left) and text.endswith(right) and len(text) >= len(left + right)):

@@ -25,22 +25,22 @@ AGREEMENT = 100
 EXACT_BITS = 1 << 15
 """Largest numerator or denominator, in bits, that stays an exact rational."""
 
-LARGEST_LOG = 1 << 60
+MAX_LOG = 1 << 60
 """Numbers above exp(2^60) are infinite, and those below exp(-2^60) all one tiny number."""
 
 Value = Any
 """A Fraction, or a real or complex number of mpmath."""
 
 
-class UnknownValueError(ArithmeticError):
+class UndefinedValueError(ArithmeticError):
     """The value is not defined, or cannot be had within the limits."""
 
 
-class TooLargeError(UnknownValueError):
+class TooLargeError(UndefinedValueError):
     """The value, or one on the way to it, has too many digits."""
 
 
-class UnstableError(UnknownValueError):
+class UnstableError(UndefinedValueError):
     """A sum cancels so far that its digits cannot be trusted."""
 
 
@@ -77,17 +77,17 @@ def inexact(value: Value) -> Any:
     return value
 
 
-def tiny() -> Any:
+def tiny_number() -> Any:
     """Return the number that stands for all that are too small."""
-    return context().ldexp(1, -(LARGEST_LOG << 2))
+    return context().ldexp(1, -(MAX_LOG << 2))
 
 
-def extreme(value: Value) -> int:
+def overflow_sign(value: Value) -> int:
     """Return 1 for what is too large, -1 for what is too small, else 0."""
     mp, number = context(), inexact(value)
     if mp.isinf(number):
         return 1
-    return -1 if number and mp.mag(number) < -(LARGEST_LOG << 1) else 0
+    return -1 if number and mp.mag(number) < -(MAX_LOG << 1) else 0
 
 
 def both_exact(a: Value, b: Value) -> bool:
@@ -119,10 +119,10 @@ def _multiply(a: Value, b: Value) -> Value:
     """Multiply."""
     if both_exact(a, b):
         return checked(a * b)
-    sizes = {extreme(a), extreme(b)}
+    sizes = {overflow_sign(a), overflow_sign(b)}
     if sizes == {-1, 1}:
         raise TooLargeError("too small times too large")
-    return tiny() if -1 in sizes else checked(inexact(a) * inexact(b))
+    return tiny_number() if -1 in sizes else checked(inexact(a) * inexact(b))
 
 
 def _divide(a: Value, b: Value) -> Value:
@@ -130,10 +130,10 @@ def _divide(a: Value, b: Value) -> Value:
     if both_exact(a, b):
         return checked(a / b)
     if b == 0:
-        raise UnknownValueError("divided by zero")
-    if extreme(b) == 0:
-        return tiny() if extreme(a) < 0 else checked(inexact(a) / inexact(b))
-    return _multiply(a, tiny() if extreme(b) > 0 else context().inf)
+        raise UndefinedValueError("divided by zero")
+    if overflow_sign(b) == 0:
+        return tiny_number() if overflow_sign(a) < 0 else checked(inexact(a) / inexact(b))
+    return _multiply(a, tiny_number() if overflow_sign(b) > 0 else context().inf)
 
 
 def _power(a: Value, b: Value) -> Value:
@@ -145,17 +145,17 @@ def _power(a: Value, b: Value) -> Value:
     mp, x, y = context(), inexact(a), inexact(b)
     if x in (0, 1):
         if mp.isinf(y) or mp.re(y) <= 0:
-            raise UnknownValueError("no such power of 0 or 1")
+            raise UndefinedValueError("no such power of 0 or 1")
         return Fraction(int(x == 1))
     if mp.isinf(x):
         raise TooLargeError("a power of a number that is too large")
-    if extreme(x) < 0:
+    if overflow_sign(x) < 0:
         raise TooLargeError("a power of a number that is too small")
     size = mp.log(x) * y
-    if mp.isinf(size) or abs(size) > LARGEST_LOG:
+    if mp.isinf(size) or abs(size) > MAX_LOG:
         if mp.im(size):
             raise TooLargeError("a power that is too large or too small")
-        return mp.inf if mp.re(size) > 0 else tiny()
+        return mp.inf if mp.re(size) > 0 else tiny_number()
     return checked(mp.power(x, y))
 
 
@@ -169,7 +169,7 @@ def _exact_power(a: Fraction, b: Fraction) -> Fraction | None:
     bits = max(a.numerator.bit_length(), a.denominator.bit_length())
     if a in (0, 1, -1):
         if a == 0 and b <= 0:
-            raise UnknownValueError("no such power of 0")
+            raise UndefinedValueError("no such power of 0")
         return a if a >= 0 or b.numerator % 2 else -a
     return a**b.numerator if abs(b.numerator) * bits <= EXACT_BITS else None
 
@@ -194,7 +194,7 @@ def _integer_root(number: int, index: int) -> int | None:
 def _root(a: Value, index: Value) -> Value:
     """Take a root; odd roots of negative numbers are real, as LaTeX writes them."""
     if index == 0:
-        raise UnknownValueError("no such root")
+        raise UndefinedValueError("no such root")
     real = isinstance(a, Fraction) or context().im(a) == 0
     odd = isinstance(index, Fraction) and index.denominator == 1 and index.numerator % 2
     if real and odd and a < 0:
@@ -206,7 +206,7 @@ def _factorial(a: Value) -> Value:
     """Return a!, by the gamma function where a is no small integer."""
     if isinstance(a, Fraction) and a.denominator == 1 and 0 <= a <= 3000:  # noqa: PLR2004
         return Fraction(math.factorial(int(a)))
-    if extreme(a) > 0 or (context().mag(inexact(a)) > 60 and context().re(inexact(a)) > 0):  # noqa: PLR2004
+    if overflow_sign(a) > 0 or (context().mag(inexact(a)) > 60 and context().re(inexact(a)) > 0):  # noqa: PLR2004
         return context().inf
     return checked(context().factorial(inexact(a)))
 

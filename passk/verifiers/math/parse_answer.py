@@ -1,6 +1,6 @@
 r"""Reading an answer: from text in any notation to what it says.
 
-`read` never fails: what it does not understand is `Unread`, and is equal to the same text only.
+`parse_answer` never fails: text that it does not understand is `Unparsed`, equal only to itself.
 """
 
 from __future__ import annotations
@@ -9,11 +9,19 @@ import functools
 import re
 from fractions import Fraction
 
-from passk.verifiers.math.answers import Answer, Group, Named, Relation, Scalar, Unread, Words
+from passk.verifiers.math.answers import (
+    Answer,
+    Assignment,
+    Collection,
+    Equation,
+    Scalar,
+    Text,
+    Unparsed,
+)
 from passk.verifiers.math.expr_tree import Tree
-from passk.verifiers.math.formulas import has, names_of
-from passk.verifiers.math.lexer import UnreadableError
-from passk.verifiers.math.normalize import enclosed, normal, split, squeezed
+from passk.verifiers.math.formulas import has, variables_of
+from passk.verifiers.math.lexer import ParseError
+from passk.verifiers.math.normalize import inside_brackets, normalize, split_top_level, squeeze
 from passk.verifiers.math.parser import parse
 
 SEPARATOR = re.compile(r",|;|\\text ?\{ ?,? ?(?:and|or) ?\}| (?:and|or) ")
@@ -52,54 +60,58 @@ WORD = re.compile(r"[a-zA-Z][a-zA-Z' .-]*")
 
 
 @functools.lru_cache(maxsize=1 << 14)
-def read(text: str) -> Answer:
+def parse_answer(text: str) -> Answer:
     """Return what an answer in any notation says."""
-    return _read(normal(text))
+    return _parse(normalize(text))
 
 
-def _read(text: str) -> Answer:
+def _parse(text: str) -> Answer:
     """Read an answer in normal form, from the loosest structure to the tightest."""
-    boxed = enclosed(text.removeprefix("\\boxed"), "{", "}") if text.startswith("\\boxed") else None
+    boxed = (
+        inside_brackets(text.removeprefix("\\boxed"), "{", "}")
+        if text.startswith("\\boxed")
+        else None
+    )
     if boxed is not None:
-        return _read(boxed)
+        return _parse(boxed)
     if not text or DOTS.search(text):
-        return Unread(text)
-    items = [item for item in split(text, SEPARATOR) if item]
+        return Unparsed(text)
+    items = [item for item in split_top_level(text, SEPARATOR) if item]
     if len(items) > 1:
         return _several("", "", items)
-    return _read_one(items[0]) if items else Unread(text)
+    return _parse_item(items[0]) if items else Unparsed(text)
 
 
-def _read_one(text: str) -> Answer:
+def _parse_item(text: str) -> Answer:
     """Read an answer that is no bare list."""
     for reader in (_union, _element, _interval_of, _equation, _words, _brackets, _matrix, _scalar):
         answer = reader(text)
         if answer is not None:
             return answer
-    return Unread(text)
+    return Unparsed(text)
 
 
-def _several(left: str, right: str, texts: list[str]) -> Group:
+def _several(left: str, right: str, texts: list[str]) -> Collection:
     """Return a group; an item with plus-minus counts as two, and bare intervals form a union."""
     items: list[Answer] = []
     for text in texts:
-        answer = _read_one(text)
-        spread = isinstance(answer, Group) and answer.left == "" and len(answer.items) > 1
+        answer = _parse_item(text)
+        spread = isinstance(answer, Collection) and answer.left == "" and len(answer.items) > 1
         items.extend(answer.items if spread else [answer])  # type: ignore[union-attr]
-    return Group(left, right, tuple(items))
+    return Collection(left, right, tuple(items))
 
 
 def _union(text: str) -> Answer | None:
     r"""Read `A \cup B`."""
-    parts = split(text, CUP)
-    return Group("u", "u", tuple(_read(part) for part in parts)) if len(parts) > 1 else None
+    parts = split_top_level(text, CUP)
+    return Collection("u", "u", tuple(_parse(part) for part in parts)) if len(parts) > 1 else None
 
 
 def _element(text: str) -> Answer | None:
     r"""Read `x \in A`."""
-    parts = split(text, ELEMENT)
+    parts = split_top_level(text, ELEMENT)
     if len(parts) == 2 and NAME.fullmatch(parts[0]):  # noqa: PLR2004
-        return Named(parts[0], _read(parts[1]))
+        return Assignment(parts[0], _parse(parts[1]))
     return None
 
 
@@ -108,7 +120,7 @@ def _interval_of(text: str) -> Answer | None:
     signs = [found.group() for found in ORDER.finditer(text)]
     if not signs:
         return None
-    parts = split(text, ORDER)
+    parts = split_top_level(text, ORDER)
     rising = {sign.startswith(("<", "\\le")) for sign in signs}
     if (
         len(signs) != len(parts) - 1
@@ -116,11 +128,11 @@ def _interval_of(text: str) -> Answer | None:
         or len(rising) > 1
         or not all(parts)
     ):
-        return Unread(text)
+        return Unparsed(text)
     if rising == {False}:
         parts.reverse()
         signs.reverse()
-    return _bounded(parts, ["=" in sign or "\\" in sign for sign in signs]) or Unread(text)
+    return _bounded(parts, ["=" in sign or "\\" in sign for sign in signs]) or Unparsed(text)
 
 
 def _bounded(parts: list[str], closed: list[bool]) -> Answer | None:
@@ -139,30 +151,30 @@ def _bounded(parts: list[str], closed: list[bool]) -> Answer | None:
     if low is None or high is None:
         return None
     left, right = "[" if closed[0] else "(", "]" if closed[1] else ")"
-    return Named(name, Group(left, right, (low, high)))
+    return Assignment(name, Collection(left, right, (low, high)))
 
 
 def _equation(text: str) -> Answer | None:
     """Read `name = answer`, a chain of equalities, or an equation between two formulas."""
-    parts = split(text, EQUALS)
+    parts = split_top_level(text, EQUALS)
     if len(parts) == 1:
         return None
     if not all(parts):
-        return _read(parts[-1]) if len(parts) == 2 and parts[-1] else Unread(text)  # noqa: PLR2004
+        return _parse(parts[-1]) if len(parts) == 2 and parts[-1] else Unparsed(text)  # noqa: PLR2004
     left, right = _side(parts[0]), _side(parts[-1])
-    whole = Relation(left, right) if left and right and len(parts) == 2 else None  # noqa: PLR2004
+    whole = Equation(left, right) if left and right and len(parts) == 2 else None  # noqa: PLR2004
     if NAME.fullmatch(parts[0]):
-        return Named(parts[0].replace(" ", ""), _read(parts[-1]), whole)
-    if left and not names_of(left):
-        return _read(parts[-1])
-    return whole or Unread(text)
+        return Assignment(parts[0].replace(" ", ""), _parse(parts[-1]), whole)
+    if left and not variables_of(left):
+        return _parse(parts[-1])
+    return whole or Unparsed(text)
 
 
 def _tree(text: str) -> Tree | None:
     """Return the tree of a formula, if it is one."""
     try:
         return parse(text)
-    except UnreadableError:
+    except ParseError:
         return None
 
 
@@ -174,18 +186,18 @@ def _side(text: str) -> Tree | None:
 
 def _words(text: str) -> Answer | None:
     r"""Read words, with or without `\text{}`; a number or one letter in `\text{}` is no word."""
-    inner = enclosed(text.removeprefix("\\text").lstrip(), "{", "}")
+    inner = inside_brackets(text.removeprefix("\\text").lstrip(), "{", "}")
     inside = inner if inner is not None and text.startswith("\\text") else None
     plain = inside if inside is not None else text
     letter = re.fullmatch(r"\(?([A-Za-z])\)?", plain)
     if letter:
         return Scalar(("var", letter.group(1))) if inside is not None or plain != text else None
     if inside is not None and not re.search(r"[a-zA-Z]{2}", inside):
-        return _read_one(inside) if inside else None
+        return _parse_item(inside) if inside else None
     if inside is not None and re.match(r"-?[0-9.]+(?: |[a-z]|$)", inside) and ":" not in inside:
         return _scalar(inside)
     if inside is not None or _is_wordy(text):
-        return Words(squeezed(text))
+        return Text(squeeze(text))
     return None
 
 
@@ -203,17 +215,17 @@ def _tree_free(text: str) -> bool:
 
 def _brackets(text: str) -> Answer | None:
     """Read a set, a tuple or an interval."""
-    inside = enclosed(text, "\\{", "\\}")
+    inside = inside_brackets(text, "\\{", "\\}")
     if inside is not None:
-        return _several("{", "}", [item for item in split(inside, SEPARATOR) if item])
+        return _several("{", "}", [item for item in split_top_level(inside, SEPARATOR) if item])
     if text in ("\\emptyset", "\\varnothing"):
-        return Group("{", "}", ())
+        return Collection("{", "}", ())
     if text == "\\mathbb{R}":
-        return _read("(-\\infty,\\infty)")
+        return _parse("(-\\infty,\\infty)")
     for left in "([":
         for right in ")]":
-            inside = enclosed(text, left, right)
-            items = split(inside, SEPARATOR) if inside else []
+            inside = inside_brackets(text, left, right)
+            items = split_top_level(inside, SEPARATOR) if inside else []
             if len(items) > 1:
                 return _several(left, right, items)
     return None
@@ -227,8 +239,10 @@ def _matrix(text: str) -> Answer | None:
     body = (
         re.sub(r"^\{[lcr|]*\}", "", found.group(2)) if found.group(1) == "array" else found.group(2)
     )
-    rows = [row for row in split(body, ROW) if row]
-    return Group("|", "|", tuple(_several("|", "|", split(row, COLUMN)) for row in rows))
+    rows = [row for row in split_top_level(body, ROW) if row]
+    return Collection(
+        "|", "|", tuple(_several("|", "|", split_top_level(row, COLUMN)) for row in rows)
+    )
 
 
 def _scalar(text: str) -> Answer | None:
@@ -251,7 +265,7 @@ def _scalar(text: str) -> Answer | None:
     places = len(decimal.group(2)) if decimal else None
     digits = len((decimal.group(1) + decimal.group(2)).lstrip("0")) if decimal else 0
     scalars = tuple(Scalar(tree, percent, unit, places, digits) for tree in trees)
-    return scalars[0] if len(scalars) == 1 else Group("", "", scalars)
+    return scalars[0] if len(scalars) == 1 else Collection("", "", scalars)
 
 
 def _without_unit(text: str) -> tuple[str, str]:

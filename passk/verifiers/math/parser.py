@@ -1,4 +1,4 @@
-r"""Scalar expressions as LaTeX or plain text write them, read into small trees (`trees`).
+r"""Scalar expressions as LaTeX or plain text write them, read into small trees (`expr_tree`).
 
 Nothing is evaluated here, and nothing but this grammar is understood: text outside of it, or
 text that can be read in two ways, is refused, and other rules have to decide.
@@ -12,21 +12,21 @@ from passk.verifiers.math.expr_tree import Tree, mixed_number, part_of_name, quo
 from passk.verifiers.math.lexer import (
     ACCENTS,
     BRACKETS,
-    DEPTH_LIMIT,
     END,
     FUNCTIONS,
     GREEK,
-    LENGTH_LIMIT,
     LOG,
+    MAX_DEPTH,
+    MAX_LENGTH,
     ROUNDED,
     SIGNS,
     WORDS,
+    ParseError,
     Stream,
     Token,
-    UnreadableError,
     number,
     repeating,
-    tokens_of,
+    tokenize,
 )
 
 
@@ -37,18 +37,18 @@ def parse(text: str) -> Tree:
     ('mul', ('group', ('div', ('num', Fraction(1, 1)), ('num', Fraction(2, 1)))), ('var', 'n'))
 
     Raises:
-        UnreadableError: the text is too long, nested too deeply, or not understood.
+        ParseError: the text is too long, nested too deeply, or not understood.
     """
-    if len(text) > LENGTH_LIMIT:
-        raise UnreadableError("too long")
-    reader = _Reader(tokens_of(text))
+    if len(text) > MAX_LENGTH:
+        raise ParseError("too long")
+    reader = ExpressionParser(tokenize(text))
     tree = reader.sum()
     if reader.peek() != END:
-        raise UnreadableError("something is left over")
+        raise ParseError("something is left over")
     return tree
 
 
-class _Reader(Stream):
+class ExpressionParser(Stream):
     """Reads one list of tokens, from the loosest operator to the tightest."""
 
     def __init__(self, tokens: list[Token]) -> None:
@@ -60,8 +60,8 @@ class _Reader(Stream):
     def sum(self) -> Tree:
         """Read terms joined by + and -."""
         self.depth += 1
-        if self.depth > DEPTH_LIMIT:
-            raise UnreadableError("nested too deeply")
+        if self.depth > MAX_DEPTH:
+            raise ParseError("nested too deeply")
         tree = self.signed()
         while True:
             sign = self.accept("+", "-", "\\pm", "\\mp")
@@ -115,9 +115,9 @@ class _Reader(Stream):
         if tree[0] == "num" and (gap or follows == ("command", "\\frac")):
             return mixed_number(tree, self.quotient() if gap else self.power(), must=gap)
         if follows[0] == "num" and self.last[1] != ")":
-            raise UnreadableError("a number follows without a sign")
+            raise ParseError("a number follows without a sign")
         if tree[0] == "div":
-            raise UnreadableError("a/bc can be read in two ways")
+            raise ParseError("a/bc can be read in two ways")
         return ("mul", tree, self.power())
 
     def quotient(self) -> Tree:
@@ -187,12 +187,12 @@ class _Reader(Stream):
             return ("group", tree) if tree[0] == "div" else tree
         if kind == "sign" and text == "|":
             return self.bars()
-        raise UnreadableError(f"{text!r} stands where a value should")
+        raise ParseError(f"{text!r} stands where a value should")
 
     def bars(self) -> Tree:
         """Read an absolute value; bars do not nest."""
         if self.in_bars:
-            raise UnreadableError("bars within bars")
+            raise ParseError("bars within bars")
         self.in_bars += 1
         tree = self.sum()
         self.expect("|")
@@ -218,7 +218,7 @@ class _Reader(Stream):
             return self.subscripted(f"{name}({part_of_name(self.argument())})")
         if name == "prime":
             return ("var", "prime")
-        raise UnreadableError(f"unknown command {name!r}")
+        raise ParseError(f"unknown command {name!r}")
 
     def subscripted(self, name: str) -> Tree:
         """Read the subscript of a name, and the argument where it is a function's."""
@@ -238,7 +238,7 @@ class _Reader(Stream):
         while depth:
             kind, text = self.take()
             if (kind, text) == END:
-                raise UnreadableError("a subscript does not end")
+                raise ParseError("a subscript does not end")
             depth += {"{": 1, "}": -1}.get(text, 0) if kind == "sign" else 0
             parts.append(text)
         return "".join(parts[:-1]).replace(" ", "")
@@ -257,7 +257,7 @@ class _Reader(Stream):
             self.expect(")")
             return ("call", f"apply {name}", argument)
         if name.partition("_")[0] in ("f", "g", "h", "F", "G", "H", "P", "Q", "phi", "Phi"):
-            raise UnreadableError("a function or a product")
+            raise ParseError("a function or a product")
         return ("var", name)
 
     def function(self, name: str) -> Tree:
@@ -276,7 +276,7 @@ class _Reader(Stream):
             base = ("var", LOG) if below is None else ("call", "ln", below)
             tree = ("div", ("call", "ln", argument), base)
         if exponent == ("neg", ("num", Fraction(1))):
-            raise UnreadableError("an inverse or a reciprocal")
+            raise ParseError("an inverse or a reciprocal")
         return ("pow", tree, exponent) if exponent is not None else tree
 
     def function_argument(self) -> Tree:
@@ -284,7 +284,7 @@ class _Reader(Stream):
         if self.peek()[1] in ("(", "{", "[", "|") and self.peek()[0] == "sign":
             tree = self.atom()
             if self.peek() == ("sign", "^"):
-                raise UnreadableError("a power of the function or of its argument")
+                raise ParseError("a power of the function or of its argument")
             return tree
         tree = self.power()
         while self.starts_factor() and self.peek()[0] in ("num", "letter", "command"):
@@ -292,7 +292,7 @@ class _Reader(Stream):
                 break
             tree = self.juxtaposed(tree)
         if self.peek() == ("sign", "/"):
-            raise UnreadableError("a quotient of the function or of its argument")
+            raise ParseError("a quotient of the function or of its argument")
         return tree
 
     def radical(self) -> Tree:

@@ -3,7 +3,7 @@
 | step | where | decides |
 |---|---|---|
 | normal form | parent | the same text in another spelling |
-| exact rational, numeric, formula | parent | whatever both `answers.read` and `value` understand |
+| exact rational, numeric, formula | parent | whatever both `parse_answer` and `value` understand |
 | limits | parent | answers too long or too large for anything symbolic |
 | symbolic | worker | the rest, by Math-Verify, its yes checked once more |
 """
@@ -19,19 +19,19 @@ from passk.core.errors import VerifierError
 from passk.verifiers.base import Outcome
 from passk.verifiers.extract import DEFAULT_RULES, RULES, boxed, extract_answer, hashes
 from passk.verifiers.gold import gold_answers
-from passk.verifiers.math.answers import Answer, Group, Scalar, Words
-from passk.verifiers.math.compare import Rules, canonical, equal
-from passk.verifiers.math.formulas import names_of
-from passk.verifiers.math.math_verify import symbolic_equal
-from passk.verifiers.math.normalize import normal
+from passk.verifiers.math.answers import Answer, Collection, Scalar, Text
+from passk.verifiers.math.compare import CompareOptions, canonical, equal
+from passk.verifiers.math.formulas import variables_of
+from passk.verifiers.math.math_verify import math_verify_equal
+from passk.verifiers.math.normalize import normalize
 from passk.verifiers.math.numbers import TooLargeError
-from passk.verifiers.math.parse_answer import DOTS, read
+from passk.verifiers.math.parse_answer import DOTS, parse_answer
 from passk.verifiers.options import read_options, require_one_of
 
-SYMBOLIC_LIMIT = 600
+MAX_SYMBOLIC_LENGTH = 600
 """Longest answer, in characters of its normal form, that is compared symbolically."""
 
-LONGER = 4
+LENGTH_RATIO = 4
 """An answer beyond that limit and so many times longer than the gold answer is wrong."""
 
 CHOICES = {
@@ -82,9 +82,9 @@ class MathOptions:
             require_one_of("math", "extract", rule, tuple(RULES))
         _require_tolerance(self.tolerance)
 
-    def rules(self) -> Rules:
+    def rules(self) -> CompareOptions:
         """Return the options that comparing two answers needs."""
-        return Rules(
+        return CompareOptions(
             percent=self.percent,
             units=self.units,
             relative=float(self.tolerance.get("relative", 0.0)),
@@ -129,10 +129,10 @@ class MathVerifier:
         """Return the final answer as the response states it."""
         return extract_answer(response, self.options.extract)
 
-    def quick(self, gold: str, answer: str) -> Outcome | None:
+    def quick_compare(self, gold: str, answer: str) -> Outcome | None:
         """Decide by normal form, exact value, number or formula, or by the limits; else None."""
-        text, given = normal(answer), read(answer)
-        golds = _golds(gold, self.options.several)
+        text, given = normalize(answer), parse_answer(answer)
+        golds = _parse_golds(gold, self.options.several)
         found = [_equal(*stated, text, given, self.rules) for stated in golds]
         if True in found:
             expected = golds[found.index(True)]
@@ -142,27 +142,27 @@ class MathVerifier:
             return Outcome("error", "too large to compare", canonical(given))
         if None not in found:
             return Outcome("wrong", _rule(given), canonical(given))
-        return _beyond_limits(text, given, max(len(stated[0]) for stated in golds))
+        return _check_limits(text, given, max(len(stated[0]) for stated in golds))
 
     def compare(self, gold: str, answer: str) -> Outcome:
-        """Compare by Math-Verify where `quick` could not tell; to be called in a worker."""
-        text, given = normal(answer), read(answer)
-        for stated, expected in _golds(gold, self.options.several):
+        """Compare by Math-Verify where `quick_compare` could not tell; to be called in a worker."""
+        text, given = normalize(answer), parse_answer(answer)
+        for stated, expected in _parse_golds(gold, self.options.several):
             unclear = _equal(stated, expected, text, given, self.rules) is None
-            if unclear and symbolic_equal(stated, text):
+            if unclear and math_verify_equal(stated, text):
                 return Outcome("correct", "symbolic", canonical(expected))
         return Outcome("wrong", "symbolic", canonical(given))
 
     def canonical(self, answer: str) -> str:
         """Return a name for what the answer says, or else its normal form."""
-        return canonical(read(answer))
+        return canonical(parse_answer(answer))
 
 
 TOO_LARGE = "too large"
 
 
 def _equal(
-    stated: str, expected: Answer, text: str, given: Answer, rules: Rules
+    stated: str, expected: Answer, text: str, given: Answer, rules: CompareOptions
 ) -> bool | str | None:
     """Return whether an answer is the gold answer, None where it is unclear, or `TOO_LARGE`."""
     if stated == text:
@@ -175,37 +175,37 @@ def _equal(
 
 def _rule(given: Answer) -> str:
     """Return which kind of comparison decided about an answer."""
-    if isinstance(given, Words):
+    if isinstance(given, Text):
         return "words"
     if not isinstance(given, Scalar):
         return "structure"
-    if names_of(given.tree):
+    if variables_of(given.tree):
         return "formula"
     return "numeric" if canonical(given).startswith("~") else "exact rational"
 
 
-def _beyond_limits(text: str, given: Answer, gold_length: int) -> Outcome | None:
+def _check_limits(text: str, given: Answer, gold_length: int) -> Outcome | None:
     """Decide about an answer that is not to be compared symbolically, else None."""
     if not text or DOTS.search(text):
         return Outcome("wrong", "another text; dots are compared as text", canonical(given))
-    if len(text) <= SYMBOLIC_LIMIT:
+    if len(text) <= MAX_SYMBOLIC_LENGTH:
         return None
-    if len(text) > LONGER * gold_length:
+    if len(text) > LENGTH_RATIO * gold_length:
         return Outcome("wrong", "far longer than the gold answer", canonical(given))
     return Outcome("error", "too long to compare symbolically", canonical(given))
 
 
 @functools.lru_cache(maxsize=1 << 12)
-def _golds(gold: str, several: str) -> tuple[tuple[str, Answer], ...]:
+def _parse_golds(gold: str, several: str) -> tuple[tuple[str, Answer], ...]:
     """Return the normal form and the meaning of each gold answer, or of all as one list."""
-    stated = [_stated(text) for text in gold_answers(gold)]
+    stated = [_final_answer_of_gold(text) for text in gold_answers(gold)]
     if several == "all" and len(stated) > 1:
-        items = Group("", "", tuple(read(text) for text in stated))
-        return ((",".join(normal(text) for text in stated), items),)
-    return tuple((normal(text), read(text)) for text in stated)
+        items = Collection("", "", tuple(parse_answer(text) for text in stated))
+        return ((",".join(normalize(text) for text in stated), items),)
+    return tuple((normalize(text), parse_answer(text)) for text in stated)
 
 
-def _stated(gold: str) -> str:
+def _final_answer_of_gold(gold: str) -> str:
     """Return the answer of a gold text, which may be a whole worked solution."""
     for rule in (boxed, hashes):
         found = rule(gold)
