@@ -126,8 +126,8 @@ def test_no_file_and_no_rows_are_said(tmp_path: Path) -> None:
 def test_unknown_verifier_and_option_are_answered_with_the_nearest_name() -> None:
     with pytest.raises(PasskError, match="did you mean 'math'"):
         grade([('"1"', "1")], PoolConfig("maths", {}))
-    with pytest.raises(VerifierError, match="did you mean 'take'"):
-        grade([('"1"', "1")], PoolConfig("number", {"takes": "first"}))
+    with pytest.raises(VerifierError, match="did you mean 'which'"):
+        grade([('"1"', "1")], PoolConfig("number", {"whichs": "first"}))
     with pytest.raises(VerifierError, match="available: first, last"):
         grade([('"1"', "1")], PoolConfig("number", {"which": 3}))
 
