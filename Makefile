@@ -3,7 +3,7 @@
 # make test: all tests
 # make test-vllm: the vLLM engine on real vLLM, in an environment of its own (3.5 GB)
 # make test-slurm: the workflow on a real Slurm with two nodes on this machine (Debian, as root)
-# make test-pages: the report and the reading room in real headless Chromium (Debian's, by apt)
+# make test-pages: the report and the review page in real headless Chromium (Debian's, by apt)
 # make wheel: dist/passk_study-*.whl, which holds the workflow, too
 # make lint: style, types and workflow
 PYTHON ?= $(shell command -v python3.11 || command -v python3)

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from passk.review.queue import Item, Key
-from passk.review.room import Room, open_labels
+from passk.review.session import ReviewSession, open_labels
 from passk.review.server import Server
 
 HERE = Path(__file__).resolve().parent
@@ -45,8 +45,8 @@ def shoot(browser: Browser, address: str, name: str, wait: str) -> None:
             context.close()
 
 
-def example_room(folder: Path) -> Server:
-    """Return a reading room with one example, twelve times."""
+def example_server(folder: Path) -> Server:
+    """Return a review server with one example, twelve times."""
     items = [
         Item(
             Key("c", "divisible", i),
@@ -62,8 +62,8 @@ def example_room(folder: Path) -> Server:
     ]
     labels = open_labels(folder, "ada")
     for item in items[:4]:
-        labels.say(item.key, "valid")
-    return Server(Room("Sharpening is not learning", items, labels))
+        labels.add(item.key, "valid")
+    return Server(ReviewSession("Sharpening is not learning", items, labels))
 
 
 def main() -> None:
@@ -74,7 +74,7 @@ def main() -> None:
             executable_path="/usr/bin/chromium", args=["--no-sandbox"]
         )
         shoot(browser, report.as_uri(), "report", "#readout tbody tr")
-        server = example_room(Path(folder))
+        server = example_server(Path(folder))
         Thread(target=server.serve_forever, daemon=True).start()
         shoot(browser, server.url, "review", "#response math")
         server.shutdown()

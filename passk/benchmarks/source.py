@@ -17,8 +17,8 @@ from typing import Any
 
 from passk.benchmarks.base import MissingSourceError, Row, Source, name_of
 from passk.benchmarks.files import check_hash, read_rows
+from passk.benchmarks.row_filters import matches
 from passk.benchmarks.rows import Reading, problem_of
-from passk.benchmarks.where import matches
 from passk.core import registry
 from passk.core.artifacts import digest
 from passk.core.errors import DataError, did_you_mean

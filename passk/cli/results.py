@@ -62,8 +62,8 @@ def review(*, spec: Path, reviewer: str | None, port: int) -> None:
 
     from passk.analysis.study import study_of
     from passk.review.queue import build_queue
-    from passk.review.room import Room, open_labels
     from passk.review.server import Server
+    from passk.review.session import ReviewSession, open_labels
     from passk.workflow import build_plan
     from passk.workflow.task_files import plan_document
 
@@ -79,7 +79,7 @@ def review(*, spec: Path, reviewer: str | None, port: int) -> None:
     items = build_queue(study)
     folder = Path(plan.layout.experiment(study.name, "labels"))
     with open_labels(folder, reviewer or getpass.getuser()) as labels:
-        server = Server(Room(study.title or study.name, items, labels), port)
+        server = Server(ReviewSession(study.title or study.name, items, labels), port)
         print(f"{len(items)} responses to read; labels are saved in {labels.path}")
         print(f"open {server.url}", flush=True)
         with server:

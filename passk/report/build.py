@@ -1,7 +1,7 @@
-"""The report: what the page says, gathered from tables, figures and manifests.
+"""Build the report: collect its content from tables, figures and manifests.
 
-`passk.report.html` makes the page of it. All text from specs and models goes through the template's
-autoescape; figures are our own SVG.
+`passk.report.html` renders the page. All text from specs and models is autoescaped by the template;
+figures are our own SVG.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from passk.analysis.study import TABLES, Study, manifests, read_plan, read_study
 from passk.core.artifacts import read_json
 from passk.core.errors import DataError
 from passk.core.versions import __version__
-from passk.report.findings import big, findings, interval, percent
+from passk.report.findings import findings, interval, percent, with_thousands
 from passk.report.html import write_page
-from passk.report.html.text import chart_words, read_reviewed, review_words
-from passk.report.training_effects import opening, outcomes
+from passk.report.html.summaries import describe_chart, read_review_tables, review_context
+from passk.report.training_effects import effect_headlines, training_effects
 from passk.report.warnings import warnings
 
 ALWAYS = ("summary", "pass_at_k", "deltas", "problems")
-"""Tables that the page has even where they are empty."""
+"""Tables that the page contains even if they are empty."""
 
 
 def report(
     plan: Path, tables: Path, figures: Path, output: Path, reviewed: Sequence[Path] = ()
 ) -> None:
-    """Write the report page, and `STEM-responses` beside it where responses are too many for it.
+    """Write the report page, and `STEM-responses` beside it if there are too many responses.
 
     Args:
         plan: `plan.json` of the study.
         tables: folder that aggregation wrote.
         figures: folder that `passk figures` wrote.
         output: the HTML file.
-        reviewed: files of tables that the reading room made, if any.
+        reviewed: files of the tables that `passk review` labels give, if any.
 
     Raises:
         DataError: a table or figure is missing.
-        OutputError: the page could not be written; nothing is left behind then.
+        OutputError: the page could not be written; no partial file remains.
     """
     study = read_plan(plan)
     frames = {name: read_study_table(tables, name) for name in TABLES}
@@ -60,7 +60,7 @@ def report(
     )
     shown = {cell.id for cell in last_cells(study)}
     environment.filters.update(
-        percent=percent, big=big, duration=_duration, title_of=study.title_of
+        percent=percent, with_thousands=with_thousands, duration=_duration, title_of=study.title_of
     )
     sections = environment.get_template("report.html.j2").render(
         study=study,
@@ -74,7 +74,7 @@ def report(
         interval=interval,
     )
     kept = {name: table for name, table in frames.items() if name in ALWAYS or not table.empty}
-    kept |= read_reviewed(reviewed)
+    kept |= read_review_tables(reviewed)
     write_page(
         output,
         study,
@@ -82,15 +82,15 @@ def report(
         filters=environment.filters,
         sections=Markup(sections),  # noqa: S704 - autoescaped
         figures=list(read_figures(figures)),
-        **_words(study, frames),
-        **review_words(kept),
+        **_page_context(study, frames),
+        **review_context(kept),
     )
 
 
-def _words(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Return what the page says at its top and at its end."""
+def _page_context(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return the template variables for the top and the end of the page."""
     found, made = findings(frames["summary"], frames["deltas"]), manifests(study)
-    trained = outcomes(study, frames["series"])
+    trained = training_effects(study, frames["series"])
     if trained:
         single = {cell.id for cell in study.cells if cell.series is None}
         found = [finding for finding in found if finding.cell in single]
@@ -98,10 +98,10 @@ def _words(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         "title": study.title or study.name,
         "version": __version__,
         "findings": found,
-        "outcomes": trained,
+        "training_effects": trained,
         "compared": bool(found or trained),
-        "alternative": chart_words(
-            found, frames["summary"], list(opening(trained, study.title_of))
+        "alternative": describe_chart(
+            found, frames["summary"], list(effect_headlines(trained, study.title_of))
         ),
         "summary": frames["summary"].to_dict("records"),
         "warnings": [*study.warnings, *warnings(study, frames)],
@@ -114,7 +114,7 @@ def _words(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 
 
 def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield each figure's words with its SVG made fit to stand inside the page."""
+    """Yield each figure's index entry with its SVG, adapted to the page."""
     for entry in read_json(folder / "figures.json")["figures"]:
         name = next(name for name in entry["files"] if name.endswith(".svg"))
         try:
@@ -125,33 +125,33 @@ def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def inline_svg(text: str, name: str) -> Markup:
-    """Return an SVG file's element with ids of its own and colours that follow the page's theme."""
+    """Return an SVG element with unique ids and colours that follow the page's theme."""
     svg = text[text.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' style="([^"]*)"', _attributes, svg)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    for color, variable in theme().items():
+    for color, variable in css_variables().items():
         svg = svg.replace(color, f"var(--{variable})")
     head = '<svg aria-hidden="true" focusable="false"'
     return Markup(re.sub(r"<svg", head, svg, count=1))  # noqa: S704 - drawn by passk.report.figures
 
 
 def _attributes(style: re.Match[str]) -> str:
-    """Return a style as attributes: the page's policy lets no style attribute have an effect."""
+    """Return a style as attributes: the page's policy disables style attributes."""
     pairs = (part.partition(":") for part in style[1].split(";") if part.strip())
     return "".join(f' {name.strip()}="{value.strip()}"' for name, _, value in pairs)
 
 
-def theme() -> dict[str, str]:
-    """Return colour in figures -> name of the page's variable for it."""
+def css_variables() -> dict[str, str]:
+    """Return colour in figures -> name of its CSS variable on the page."""
     series = {color: f"series-{index}" for index, color in enumerate(palette.SERIES)}
     return {palette.INK: "ink", palette.MUTED: "muted", palette.GRID: "line", **series}
 
 
 def curve_tables(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
-    """Yield pass@k per benchmark: the k that are defined, and a row of cells per curve."""
+    """Yield pass@k per benchmark: the values of k, and a row per curve."""
     labels = {cell.id: cell.label or cell.id for cell in last_cells(study)}
     for benchmark in study.benchmarks():
         table = frames["pass_at_k"].query("benchmark == @benchmark and cell in @labels.keys()")
@@ -163,9 +163,9 @@ def curve_tables(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[d
 
 
 def perplexity_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return, per scoring and subset, problems, responses, and the middle of the medians.
+    """Return, per scoring and subset, problems, responses, and the median of the medians.
 
-    Of the classes by who solves a problem, those of a tuned model's own comparison alone.
+    Of the classes by who solves a problem, only those of a tuned model's own comparison.
     """
     table = table[(table["against"] == "") | (table["against"] == table["cell"])]
     keys = ["benchmark", "scoring", "scorer_label", "responses_of", "subset"]
@@ -177,21 +177,25 @@ def perplexity_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def perplexity_notes(table: pd.DataFrame) -> list[str]:
-    """Return what stands below the perplexities: whose tokens they are of, and what is left out."""
+    """Return the notes below the perplexities: responses_of tokens, and what is excluded."""
     whole = table[table["subset"] == "all"]
     keys = ["scorer_label", "responses_of"]
     notes = []
-    for (scorer, whose), rows in whole.groupby(keys, sort=False):
+    for (scorer, responses_of), rows in whole.groupby(keys, sort=False):
         own = set(rows["tokens_are"]) == {"the sampler's own"}
         if not own and any(rows["tokens_are"]):
-            notes.append(f"{whose} under {scorer}: scored by {'; '.join(set(rows['tokens_are']))}.")
+            notes.append(
+                f"{responses_of} under {scorer}: scored by {'; '.join(set(rows['tokens_are']))}."
+            )
         if rows["empty"].sum():
-            notes.append(f"{whose} under {scorer}: {rows['empty'].sum()} empty responses left out.")
+            notes.append(
+                f"{responses_of} under {scorer}: {rows['empty'].sum()} empty responses excluded."
+            )
     return notes
 
 
 def work(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield responses, tokens and seconds per engine and device, as the manifests tell."""
+    """Yield responses, tokens and seconds per engine and device, from the manifests."""
     totals: dict[tuple[str, str], Counter[str]] = {}
     for manifest in found:
         where = (str(manifest.get("engine", "unknown")), str(manifest.get("device", "unknown")))
@@ -204,7 +208,7 @@ def work(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def packages(found: list[dict[str, Any]]) -> list[str]:
-    """Return "name version" of every package that a manifest names."""
+    """Return "name version" of every package in the manifests."""
     named = {
         f"{name} {version}"
         for manifest in found
@@ -214,7 +218,7 @@ def packages(found: list[dict[str, Any]]) -> list[str]:
 
 
 def _duration(seconds: float) -> str:
-    """Return a time in the unit that suits it."""
+    """Return a duration in s, min or h."""
     if seconds < 120:  # noqa: PLR2004 - two minutes
         return f"{seconds:.0f} s"
     if seconds < 7200:  # noqa: PLR2004 - two hours

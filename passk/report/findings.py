@@ -1,4 +1,4 @@
-"""What the tables say, in plain words: used by captions and on the report's first screen."""
+"""Findings: each comparison in words, for captions and the top of the report."""
 
 from __future__ import annotations
 
@@ -14,21 +14,27 @@ Lead = Literal["ahead", "behind", "unclear"]
 MINUS = "\N{MINUS SIGN}"
 
 HEADLINES: Mapping[tuple[Lead, Lead], str] = {
-    ("ahead", "behind"): "{tuned} gets there in fewer tries, but reaches fewer problems",
-    ("ahead", "unclear"): "{tuned} gets there in fewer tries; no difference shown at k = {k_max}",
-    ("ahead", "ahead"): "{tuned} is ahead with one try and with {k_max}",
-    ("behind", "behind"): "{tuned} is behind with one try and with {k_max}",
-    ("behind", "unclear"): "{tuned} is behind with one try; no difference shown at k = {k_max}",
-    ("behind", "ahead"): "{tuned} is behind with one try, but reaches more problems",
-    ("unclear", "behind"): "{tuned} reaches fewer problems; no difference shown with one try",
-    ("unclear", "ahead"): "{tuned} reaches more problems; no difference shown with one try",
-    ("unclear", "unclear"): "{tuned} and {base} are not distinguishable here",
+    ("ahead", "behind"): "{tuned} needs fewer tries, but solves fewer problems at k = {k_max}",
+    ("ahead", "unclear"): "{tuned} needs fewer tries; no significant difference at k = {k_max}",
+    ("ahead", "ahead"): "{tuned} is ahead at k = 1 and at k = {k_max}",
+    ("behind", "behind"): "{tuned} is behind at k = 1 and at k = {k_max}",
+    ("behind", "unclear"): "{tuned} is behind at k = 1; no significant difference at k = {k_max}",
+    ("behind", "ahead"): "{tuned} is behind at k = 1, but solves more problems at k = {k_max}",
+    (
+        "unclear",
+        "behind",
+    ): "{tuned} solves fewer problems at k = {k_max}; no significant difference at k = 1",
+    (
+        "unclear",
+        "ahead",
+    ): "{tuned} solves more problems at k = {k_max}; no significant difference at k = 1",
+    ("unclear", "unclear"): "No significant difference between {tuned} and {base}",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one comparison shows.
+    """The finding of one comparison.
 
     Attributes:
         benchmark: name of the benchmark.
@@ -37,7 +43,7 @@ class Finding:
         base: label of its base.
         headline: the finding in one line.
         sentences: the numbers behind it.
-        leads: who leads at k = 1 and at k_max, as far as the interval can tell.
+        leads: whether the tuned model leads at k = 1 and at k_max, by the 95 % interval.
     """
 
     benchmark: str
@@ -58,7 +64,7 @@ def percent(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{100 * value:.1f} %"
 
 
-def big(number: float) -> str:
+def with_thousands(number: float) -> str:
     """Return a count with thin spaces between thousands."""
     return f"{int(number):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
@@ -75,7 +81,7 @@ def signed(value: float) -> str:
 
 
 def lead(low: float, high: float) -> Lead:
-    """Return who is ahead, if the interval of the difference excludes zero."""
+    """Return whether the tuned model is ahead: unclear if the interval contains zero."""
     if low > 0:
         return "ahead"
     return "behind" if high < 0 else "unclear"
@@ -111,26 +117,26 @@ def _finding(row: Mapping[str, Any], curve: pd.DataFrame, labels: Mapping[str, s
 
 
 def _difference(row: pd.Series[Any], tuned: str) -> str:
-    """Say how far apart the two are at one k."""
+    """Return the difference at one k in words."""
     delta, low, high = row["delta"], row["ci_low"], row["ci_high"]
     k = int(row["k"])
     who = lead(low, high)
     if who == "unclear":
         numbers = f"{signed(delta)} points {interval(low, high)}"
-        return f"At k = {k} the two are not distinguishable ({numbers})."
+        return f"At k = {k} there is no significant difference ({numbers})."
     ends = (low, high) if who == "ahead" else (-high, -low)
     return f"At k = {k} {tuned} is {who} by {signed(abs(delta))} points {interval(*ends)}."
 
 
 def crossing(row: Mapping[str, Any], base: str, k_max: int) -> str:
-    """Say where the base overtakes, with the interval, or that it does not."""
+    """Return in words where the base overtakes, with its interval, or that it does not."""
     point, low, high = (row[f"crossover_{end}"] for end in ("k", "low", "high"))
     ends = f"[{_tries(low, k_max)}, {_tries(high, k_max)}]"
     if math.isinf(point):
         possible = "" if math.isinf(low) else f"; the interval of a crossover is {ends}"
         return f"{base} does not overtake up to k = {k_max}{possible}."
     if point <= 1:
-        return f"{base} is ahead from the first try on; the interval of a crossover is {ends}."
+        return f"{base} is ahead from k = 1 on; the interval of the crossover is {ends}."
     return f"{base} overtakes at k ≈ {int(point)} {ends}."
 
 
@@ -140,13 +146,12 @@ def _tries(k: float, k_max: int) -> str:
 
 
 def _coverage(row: Mapping[str, Any], tuned: str, base: str) -> str:
-    """Say how many problems are lost and gained, and how many of them beyond chance."""
+    """Return problems lost and gained in words, and how many significantly."""
     lost, gained, neither = (int(row[name]) for name in ("base_only", "tuned_only", "neither"))
     sure_lost, sure_gained = int(row["lost_significant"]), int(row["gained_significant"])
-    some = f"{sure_lost} and {sure_gained} of these are" if sure_lost + sure_gained else "none is"
-    sure = f"{some} more than chance explains; "
+    some = f"{sure_lost} and {sure_gained} of these" if sure_lost + sure_gained else "none"
+    problems = int(row["both"]) + lost + gained + neither
     return (
-        f"Of {int(row['both']) + lost + gained + neither} problems, {tuned} never solves {lost} "
-        f"that {base} does, and solves {gained} that {base} never does; "
-        f"{sure if lost + gained else ''}neither solves {neither}."
+        f"Of {problems} problems, {base} alone solves {lost} and {tuned} alone {gained}; "
+        f"{f'{some} significantly; ' if lost + gained else ''}neither solves {neither}."
     )

@@ -1,6 +1,6 @@
-"""What training changed, in words: the finding of a study that trains its own models.
+"""Training effects: the findings of a study that trains its own models.
 
-A comparison per cell would be dozens of findings; here is one per benchmark, with a row per series.
+One finding per benchmark with a row per series, since one per cell would be dozens.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from passk.analysis.study import Study
 from passk.report.findings import HEADLINES, Lead, interval, lead, percent, signed
 
 ROLES = {"rl": "RL", "sft": "SFT", "distilled": "distilled"}
-"""Role -> what a sentence calls several series of it."""
+"""Role -> its name in a sentence."""
 
-STANDING: Mapping[Lead, str] = {
+LEAD_WORDS: Mapping[Lead, str] = {
     "ahead": "ahead",
     "behind": "behind",
-    "unclear": "not distinguishable",
+    "unclear": "without a significant difference",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What training changed on one benchmark.
+class TrainingEffect:
+    """The effect of training on one benchmark.
 
     Attributes:
         benchmark: name of the benchmark.
         base: label of the base.
-        k: the largest number of tries.
-        problems: how many there are.
-        seeds: most seeds that a series has.
-        headlines: a sentence per role, the first of them the benchmark's headline.
-        rows: a row per series, as the page shows it.
-        worse: whether a series reaches fewer problems than the base.
+        k: the largest k.
+        problems: number of problems.
+        seeds: maximum seeds of a series.
+        headlines: a sentence per role; the first is the benchmark's headline.
+        rows: a row per series, as shown on the page.
+        worse: whether a series is behind the base at the largest k.
     """
 
     benchmark: str
@@ -49,8 +49,8 @@ class Outcome:
     worse: bool
 
 
-def outcomes(study: Study, table: pd.DataFrame) -> list[Outcome]:
-    """Return an outcome per benchmark, sampler and base of a study with trainings, else none.
+def training_effects(study: Study, table: pd.DataFrame) -> list[TrainingEffect]:
+    """Return one effect per benchmark, sampler and base; none if the study trains nothing.
 
     Args:
         study: the study.
@@ -60,15 +60,15 @@ def outcomes(study: Study, table: pd.DataFrame) -> list[Outcome]:
         return []
     last = table[table["last"].astype(bool)]
     keys = ["benchmark", "sampler", "base"]
-    return [_outcome(part.to_dict("records")) for _, part in last.groupby(keys, sort=False)]
+    return [_effect(part.to_dict("records")) for _, part in last.groupby(keys, sort=False)]
 
 
-def _outcome(rows: Sequence[Mapping[Any, Any]]) -> Outcome:
-    """Return what the series of one benchmark show against one base."""
+def _effect(rows: Sequence[Mapping[Any, Any]]) -> TrainingEffect:
+    """Return the effect on one benchmark against one base."""
     first = rows[0]
     roles = dict.fromkeys(str(row["role"]) for row in rows)
     by_role = [[row for row in rows if row["role"] == role] for role in roles]
-    return Outcome(
+    return TrainingEffect(
         benchmark=str(first["benchmark"]),
         base=str(first["base_label"]),
         k=int(first["k"]),
@@ -81,14 +81,14 @@ def _outcome(rows: Sequence[Mapping[Any, Any]]) -> Outcome:
 
 
 def _leads(row: Mapping[Any, Any]) -> tuple[Lead, Lead]:
-    """Return who leads at k = 1 and at the largest k."""
+    """Return whether a series leads at k = 1 and at the largest k."""
     ends = ((row[f"delta_{k}_low"], row[f"delta_{k}_high"]) for k in ("1", "k"))
     one, most = (lead(low, high) for low, high in ends)
     return one, most
 
 
 def _headline(rows: Sequence[Mapping[Any, Any]]) -> str:
-    """Say in a sentence how the series of one role stand against their base."""
+    """Return a sentence that compares the series of one role with their base."""
     first = rows[0]
     base, k = first["base_label"], int(first["k"])
     if len(rows) == 1:
@@ -96,22 +96,24 @@ def _headline(rows: Sequence[Mapping[Any, Any]]) -> str:
     one, most = zip(*map(_leads, rows), strict=True)
     role = ROLES.get(str(first["role"]), str(first["role"]))
     return (
-        f"{len(rows)} {role} series against {base}: with one try {_tally(one)}; with {k} tries "
+        f"{len(rows)} {role} series against {base}: at k = 1 {_tally(one)}; at k = {k} "
         f"{_tally(most)}"
     )
 
 
 def _tally(leads: Sequence[Lead]) -> str:
-    """Say how many lead, are behind, or neither.
+    """Return how many are ahead, behind, or neither.
 
     >>> _tally(("ahead", "ahead", "unclear"))
-    '2 are ahead, 1 is not distinguishable'
+    '2 are ahead, 1 is without a significant difference'
     """
-    counts = [(leads.count(kind), words) for kind, words in STANDING.items()]
-    said = [(number, words) for number, words in counts if number]
-    if len(said) == 1:
-        return "none is distinguishable" if leads[0] == "unclear" else f"all are {said[0][1]}"
-    return ", ".join(f"{number} {'is' if number == 1 else 'are'} {words}" for number, words in said)
+    counts = [(leads.count(kind), words) for kind, words in LEAD_WORDS.items()]
+    present = [(number, words) for number, words in counts if number]
+    if len(present) == 1:
+        return f"all are {present[0][1]}"
+    return ", ".join(
+        f"{number} {'is' if number == 1 else 'are'} {words}" for number, words in present
+    )
 
 
 def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -140,7 +142,9 @@ def _count(row: Mapping[Any, Any], name: str) -> str:
     return str(most) if fewest == most else f"{fewest} to {most}"
 
 
-def opening(found: Sequence[Outcome], title_of: Callable[[str], str]) -> Iterator[str]:
+def effect_headlines(
+    found: Sequence[TrainingEffect], title_of: Callable[[str], str]
+) -> Iterator[str]:
     """Yield the headline of each benchmark, for a caption."""
-    for outcome in found:
-        yield f"{title_of(outcome.benchmark)}: {'. '.join(outcome.headlines)}."
+    for effect in found:
+        yield f"{title_of(effect.benchmark)}: {'. '.join(effect.headlines)}."

@@ -1,5 +1,5 @@
-"""The reading room: people label responses, and the labels become tables.
+"""Review: people label rare correct responses, and their labels become tables.
 
-`queue` says which responses are read, `labels` keeps what was said of them, `server` shows the
-page, `tables` counts. The server and the tables meet in the label files alone.
+`queue` selects the responses, `labels` stores the labels, `session` and `server` serve the page,
+`tables` counts. The server and the tables share only the label files.
 """

@@ -1,4 +1,4 @@
-"""How far reviewers agree: Cohen's kappa, and one label per response out of several."""
+"""Agreement of reviewers: Cohen's kappa, and the consensus label of each response."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any, Literal
 
-from passk.review.labels import Said
+from passk.review.labels import LabelsByResponse
 from passk.review.queue import Key
 from passk.stats import cohen_kappa
 
 Consensus = Literal["valid", "flawed", "unsure", "unlabelled"]
 
 
-def agreement_rows(said: Mapping[str, Said]) -> Iterator[dict[str, Any]]:
-    """Yield one row per two reviewers: responses that both labelled, equal labels, kappa."""
-    for one, other in combinations(sorted(said), 2):
-        both = sorted(said[one].keys() & said[other].keys())
-        first, second = ([said[name][key][0] for key in both] for name in (one, other))
+def agreement_rows(reviewers: Mapping[str, LabelsByResponse]) -> Iterator[dict[str, Any]]:
+    """Yield one row per pair of reviewers: common responses, share of equal labels, kappa."""
+    for one, other in combinations(sorted(reviewers), 2):
+        both = sorted(reviewers[one].keys() & reviewers[other].keys())
+        first, second = ([reviewers[name][key][0] for key in both] for name in (one, other))
         same = sum(a == b for a, b in zip(first, second, strict=True))
         yield {
             "reviewer": one,
@@ -30,7 +30,7 @@ def agreement_rows(said: Mapping[str, Said]) -> Iterator[dict[str, Any]]:
 
 
 def consensus(labels: Iterable[str]) -> Consensus:
-    """Return one label out of several people's: what all who decided say, else `unsure`.
+    """Return the label that all reviewers who decided agree on, else `unsure`.
 
     >>> consensus(["valid", "unsure"]), consensus(["valid", "flawed"]), consensus([])
     ('valid', 'unsure', 'unlabelled')
@@ -44,6 +44,6 @@ def consensus(labels: Iterable[str]) -> Consensus:
     return "flawed" if decided == {"flawed"} else "unsure"
 
 
-def agreed(said: Mapping[str, Said], key: Key) -> Consensus:
-    """Return what the reviewers say together of one response."""
-    return consensus(labels[key][0] for labels in said.values() if key in labels)
+def consensus_of(reviewers: Mapping[str, LabelsByResponse], key: Key) -> Consensus:
+    """Return the consensus label of one response."""
+    return consensus(labels[key][0] for labels in reviewers.values() if key in labels)

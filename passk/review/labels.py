@@ -1,8 +1,8 @@
-"""What reviewers said: an append-only file of JSON lines per reviewer, forced to disk each time.
+"""Label files: append-only JSON lines, one file per reviewer, synced to disk after each line.
 
-A line is one keystroke. The last line about a response counts; one with `label: null` takes the
-label back. A line that a kill cut short is passed over, and the next one starts on a line of its
-own, so that no other label is lost.
+Each line is one keystroke. The last line for a response counts; `label: null` removes the label.
+A line that a kill truncated is skipped with a warning, and the next line starts on a new line, so
+no other label is lost.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 Label = Literal["valid", "flawed", "unsure"]
 LABELS: tuple[Label, ...] = get_args(Label)
 
-Said = Mapping[Key, tuple[Label, str]]
-"""Response -> label and note, as they stand now."""
+LabelsByResponse = Mapping[Key, tuple[Label, str]]
+"""Response -> current label and note."""
 
 
 def read_labels(path: Path) -> dict[Key, tuple[Label, str]]:
-    """Return what one reviewer says now; a line that is no label is passed over with a warning.
+    """Return the current labels of one reviewer; invalid lines are skipped with a warning.
 
     Raises:
         DataError: the file cannot be read.
@@ -43,13 +43,13 @@ def read_labels(path: Path) -> dict[Key, tuple[Label, str]]:
         raise DataError(f"cannot read: {error.strerror}", where=str(path)) from error
     found: dict[Key, tuple[Label, str]] = {}
     for number, line in enumerate(lines, start=1):
-        if line.strip() and not _take(found, line):
-            log.warning("%s:%d: not a label (cut short?); passed over", path, number)
+        if line.strip() and not _parse_line(found, line):
+            log.warning("%s:%d: not a label (truncated?); skipped", path, number)
     return found
 
 
-def _take(found: dict[Key, tuple[Label, str]], line: bytes) -> bool:
-    """Take one line over; say whether it is a label."""
+def _parse_line(found: dict[Key, tuple[Label, str]], line: bytes) -> bool:
+    """Apply one line; return whether it is valid."""
     try:
         row = json.loads(line)
         key = Key(str(row["cell"]), str(row["problem_id"]), int(row["sample"]))
@@ -64,23 +64,23 @@ def _take(found: dict[Key, tuple[Label, str]], line: bytes) -> bool:
 
 
 def read_all(paths: Iterable[Path]) -> dict[str, dict[Key, tuple[Label, str]]]:
-    """Return what each reviewer says now, by the names of their files."""
+    """Return the current labels of each reviewer, by the names of their files."""
     return {path.stem: read_labels(path) for path in sorted(paths)}
 
 
 class LabelFile:
-    """One reviewer's file, open for more; at most one process holds it.
+    """One reviewer's label file, open for appending and locked by this process.
 
     Args:
-        path: the file; made where it is missing.
+        path: the file; created if missing.
 
     Raises:
-        OutputError: another process holds it, or it cannot be written.
+        OutputError: another process has locked it, or it cannot be written.
         DataError: it cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open or begin the file, and read what it says."""
+        """Open, lock and read the file."""
         self.path = path
         self._history: list[tuple[Key, tuple[Label, str] | None]] = []
         try:
@@ -90,7 +90,7 @@ class LabelFile:
             raise output_error(error, path) from error
         self._lock()
         self._end_torn_line()
-        self.said = read_labels(path)
+        self.current = read_labels(path)
 
     def __enter__(self) -> Self:
         """Return the open file."""
@@ -100,13 +100,13 @@ class LabelFile:
         """Close it."""
         self._file.close()
 
-    def say(self, key: Key, label: Label, note: str = "") -> None:
-        """Keep one label; it is on disk when this returns."""
-        self._history.append((key, self.said.get(key)))
+    def add(self, key: Key, label: Label, note: str = "") -> None:
+        """Add one label; it is on disk when this returns."""
+        self._history.append((key, self.current.get(key)))
         self._write(key, label, note)
 
     def undo(self) -> Key | None:
-        """Take the latest label of this session back; return its response, or None."""
+        """Undo the latest label of this session; return its response, or None."""
         if not self._history:
             return None
         key, before = self._history[-1]
@@ -115,7 +115,7 @@ class LabelFile:
         return key
 
     def _write(self, key: Key, label: Label | None, note: str) -> None:
-        """Append one line and wait until the disk has it."""
+        """Append one line and sync it to disk."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         row = {**key._asdict(), "label": label, "note": note, "time": now}
         line = json.dumps(row).encode() + b"\n"
@@ -128,12 +128,12 @@ class LabelFile:
             self._end_torn_line()
             raise output_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), self.path)
         if label is None:
-            self.said.pop(key, None)
+            self.current.pop(key, None)
         else:
-            self.said[key] = (label, note)
+            self.current[key] = (label, note)
 
     def _lock(self) -> None:
-        """Take the file for this process, or raise where another has it."""
+        """Lock the file for this process; raise if another process has locked it."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -145,7 +145,7 @@ class LabelFile:
             ) from error
 
     def _end_torn_line(self) -> None:
-        """Where a kill cut the last line short, end it, so that the next label stands alone."""
+        """Append a newline if a kill truncated the last line."""
         try:
             size = self._file.seek(0, os.SEEK_END)
             if size and os.pread(self._file.fileno(), 1, size - 1) != b"\n":

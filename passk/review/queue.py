@@ -1,4 +1,4 @@
-"""Which responses are to be read: by default every correct one to a problem that is rarely solved.
+"""The review queue: by default every correct response to a rarely solved problem.
 
 Source of the default: Yue et al. 2025 (arXiv 2504.13837), who read by hand all correct chains of
 thought for problems with an accuracy in (0, 5 %).
@@ -16,12 +16,12 @@ from passk.analysis.cells import read_counts
 from passk.analysis.study import Cell, Study
 from passk.core.schemas import Problem, Sample, Verdict, read_table
 
-RARE = (0.0, 0.05)
-"""Ends, both excluded, of the accuracy of problems whose solutions are read."""
+RARE_ACCURACY = (0.0, 0.05)
+"""Open interval of the accuracy of problems to review."""
 
 
 class Key(NamedTuple):
-    """Which response: of a cell, to a problem, at an index."""
+    """Identifies a response: cell, problem and sample index."""
 
     cell: str
     problem_id: str
@@ -29,37 +29,37 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the `review` section of a spec asks for.
+class ReviewSettings:
+    """The `review` section of a spec.
 
     Attributes:
-        accuracy: ends, both excluded, of the accuracy of the problems.
-        responses: responses per problem and cell at the most; None is all.
+        accuracy: open interval of the accuracy of the problems to review.
+        responses: maximum responses per problem and cell; None is all.
         models: names of models; None is all.
         guessing: model whose prompt asks for the answer without reasoning, if any.
-        guess_accuracy: ends, both excluded, of its accuracy on problems that can be guessed.
+        guess_accuracy: open interval of that model's accuracy on guessable problems.
     """
 
-    accuracy: tuple[float, float] = RARE
+    accuracy: tuple[float, float] = RARE_ACCURACY
     responses: int | None = None
     models: tuple[str, ...] | None = None
     guessing: str | None = None
-    guess_accuracy: tuple[float, float] = RARE
+    guess_accuracy: tuple[float, float] = RARE_ACCURACY
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One response to read, with what a reader needs to judge it.
+    """One response to review, with its problem.
 
     Attributes:
-        key: which response.
+        key: identifies the response.
         benchmark: name of the benchmark.
-        question: what was asked.
+        question: text of the problem.
         gold: the gold answer as JSON.
         images: paths of the question's images.
         text: the response.
-        answer: what the verifier extracted from it.
-        detail: how its verdict came about.
+        answer: the answer that the verifier extracted.
+        detail: the verifier's explanation of its verdict.
     """
 
     key: Key
@@ -72,38 +72,38 @@ class Item:
     detail: str
 
 
-def wanted_of(review: Mapping[str, Any]) -> Wanted:
-    """Return the `review` section of a plan as values; keys that are not known are left alone."""
+def review_settings(review: Mapping[str, Any]) -> ReviewSettings:
+    """Return the `review` section of a plan; unknown keys are ignored."""
     known: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in review.items()
-        if name in Wanted.__dataclass_fields__
+        if name in ReviewSettings.__dataclass_fields__
     }
-    return Wanted(**known)
+    return ReviewSettings(**known)
 
 
-def inside(table: pd.DataFrame, ends: tuple[float, float]) -> pd.Series[bool]:
-    """Say of Count rows whether correct / n lies strictly between two ends."""
+def in_open_interval(table: pd.DataFrame, ends: tuple[float, float]) -> pd.Series[bool]:
+    """Return, per Count row, whether correct / n lies in an open interval."""
     accuracy = table["correct"] / table["n"]
     found: pd.Series[bool] = (accuracy > ends[0]) & (accuracy < ends[1])
     return found
 
 
-def reviewed_cells(study: Study, wanted: Wanted) -> list[Cell]:
-    """Return the cells whose responses are read."""
-    names = wanted.models or {cell.model for cell in study.cells} - {wanted.guessing}
+def reviewed_cells(study: Study, settings: ReviewSettings) -> list[Cell]:
+    """Return the cells to review."""
+    names = settings.models or {cell.model for cell in study.cells} - {settings.guessing}
     return [cell for cell in study.cells if cell.verdicts and cell.model in names]
 
 
-def rare_problems(cell: Cell, wanted: Wanted) -> dict[str, int]:
-    """Return problem -> correct responses, for the problems of a cell that are read."""
+def rare_problems(cell: Cell, settings: ReviewSettings) -> dict[str, int]:
+    """Return problem -> number of correct responses, for the problems of a cell to review."""
     table = read_counts(cell)
-    rare = table[inside(table, wanted.accuracy)]
+    rare = table[in_open_interval(table, settings.accuracy)]
     return dict(zip(rare["problem_id"], rare["correct"].astype(int), strict=True))
 
 
 def correct_responses(cell: Cell, problems: set[str]) -> dict[Key, tuple[str, str]]:
-    """Return key -> (extraction, detail) of every correct response to some problems, in order."""
+    """Return key -> (answer, detail) of every correct response to some problems, in order."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -111,51 +111,51 @@ def correct_responses(cell: Cell, problems: set[str]) -> dict[Key, tuple[str, st
     for path in cell.verdicts:
         columns = ["problem_id", "sample", "verdict", "answer", "detail"]
         table = read_table(path, Verdict, columns)
-        asked = pc.is_in(table["problem_id"], pa.array(sorted(problems), pa.string()))
-        kept = pc.and_(asked, pc.equal(table["verdict"], "correct"))
+        selected = pc.is_in(table["problem_id"], pa.array(sorted(problems), pa.string()))
+        kept = pc.and_(selected, pc.equal(table["verdict"], "correct"))
         for row in table.filter(pc.and_(kept, pc.less(table["sample"], cell.n))).to_pylist():
             key = Key(cell.id, row["problem_id"], row["sample"])
             found[key] = (row["answer"] or "", row["detail"])
     return dict(sorted(found.items()))
 
 
-def queued(cell: Cell, wanted: Wanted) -> dict[Key, tuple[str, str]]:
-    """Return what of a cell is read: the correct responses to rare problems, as many as wanted."""
-    problems = set(rare_problems(cell, wanted))
+def queued_responses(cell: Cell, settings: ReviewSettings) -> dict[Key, tuple[str, str]]:
+    """Return the responses of a cell to review, at most `settings.responses` per problem."""
+    problems = set(rare_problems(cell, settings))
     if not problems:
         return {}
-    taken: dict[str, int] = {}
+    count: dict[str, int] = {}
     found = {}
-    for key, said in correct_responses(cell, problems).items():
-        taken[key.problem_id] = taken.get(key.problem_id, 0) + 1
-        if wanted.responses is None or taken[key.problem_id] <= wanted.responses:
-            found[key] = said
+    for key, verdict in correct_responses(cell, problems).items():
+        count[key.problem_id] = count.get(key.problem_id, 0) + 1
+        if settings.responses is None or count[key.problem_id] <= settings.responses:
+            found[key] = verdict
     return found
 
 
 def build_queue(study: Study) -> list[Item]:
-    """Return every response to read: problem by problem, the cells of a problem in turn.
+    """Return every response to review: problem by problem, and cell by cell within a problem.
 
     Raises:
         DataError: a file of the plan is missing or cannot be read.
     """
-    wanted = wanted_of(study.review)
+    settings = review_settings(study.review)
     items = [
         item
-        for cell in reviewed_cells(study, wanted)
-        for item in _items(cell, queued(cell, wanted))
+        for cell in reviewed_cells(study, settings)
+        for item in _items(cell, queued_responses(cell, settings))
     ]
     return sorted(items, key=lambda item: (item.benchmark, item.key.problem_id, *item.key))
 
 
 def _items(cell: Cell, keys: Mapping[Key, tuple[str, str]]) -> Iterator[Item]:
-    """Yield the items of one cell; only their own texts are kept in memory."""
+    """Yield the items of one cell; only their texts are held in memory."""
     if not keys:
         return
-    asked = _questions(cell)
+    problems = _questions(cell)
     texts = _texts(cell, keys)
     for key, (answer, detail) in keys.items():
-        problem = asked[key.problem_id]
+        problem = problems[key.problem_id]
         yield Item(
             key,
             cell.benchmark,

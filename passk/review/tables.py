@@ -1,8 +1,8 @@
-"""What the labels and the guessing prompt change: curves again, and who has a valid solution.
+"""Tables from labels: corrected curves, and problems with a valid solution per model.
 
-A response that was not read, or on which reviewers do not agree, is neither valid nor flawed:
-curves are given at the least (only valid ones count as correct) and at the most (all but the
-flawed ones do). Both are equal once everything in the queue is decided.
+A response without a label, or on which reviewers disagree, is neither valid nor flawed. So each
+curve has two bounds: "valid at least" counts only valid responses as correct, "valid at most" all
+but the flawed ones. The bounds meet once every response in the queue is decided.
 """
 
 from __future__ import annotations
@@ -17,9 +17,15 @@ import pandas as pd
 from passk.analysis.cells import read_counts
 from passk.analysis.study import REVIEWED, Cell, Study, read_plan
 from passk.analysis.tables import write_tables
-from passk.review.agreement import agreed, agreement_rows
-from passk.review.labels import Said, read_all
-from passk.review.queue import Wanted, inside, queued, reviewed_cells, wanted_of
+from passk.review.agreement import agreement_rows, consensus_of
+from passk.review.labels import LabelsByResponse, read_all
+from passk.review.queue import (
+    ReviewSettings,
+    in_open_interval,
+    queued_responses,
+    review_settings,
+    reviewed_cells,
+)
 from passk.stats import estimate_curve
 
 NAMES = ["model", "benchmark", "sampler", "cell", "label"]
@@ -36,11 +42,11 @@ COLUMNS: Mapping[str, list[str]] = {
     "reviewed_agreement": ["reviewer", "other", "responses", "agreement", "kappa"],
     "guessable": ["benchmark", "problem_id", "cell", "n", "correct", "accuracy", "dropped"],
 }  # fmt: skip
-"""Columns of each table, so that an empty one has them too.
+"""Columns of each table, also of an empty one.
 
 `problems_kept`: all, or without guessable; `responses_kept`: graded, valid at least, valid at
-most; `solved`: problems with a correct response; `with_valid`: problems read that have a valid
-one, `all_flawed`: whose every correct response is flawed, `open`: the others.
+most; `solved`: problems with a correct response; `with_valid`: reviewed problems with a valid
+response; `all_flawed`: those whose correct responses are all flawed; `open`: the rest.
 """
 
 
@@ -59,35 +65,37 @@ def review_tables(plan: Path, labels: Sequence[Path], output: Path) -> None:
     write_tables(build(read_plan(plan), read_all(labels)), output)
 
 
-def build(study: Study, said: Mapping[str, Said]) -> dict[str, pd.DataFrame]:
+def build(study: Study, reviewers: Mapping[str, LabelsByResponse]) -> dict[str, pd.DataFrame]:
     """Return every table by name."""
-    wanted = wanted_of(study.review)
+    settings = review_settings(study.review)
     counts = {cell.id: read_counts(cell) for cell in study.cells}
-    guessable = list(guess_rows(study, wanted, counts))
-    problems = list(problem_rows(study, wanted, said, counts))
+    guessable = list(guess_rows(study, settings, counts))
+    problems = list(problem_rows(study, settings, reviewers, counts))
     rows = {
-        "reviewed_curves": list(curve_rows(study, wanted, counts, problems, guessable)),
-        "reviewed_models": list(model_rows(study, wanted, counts, problems)),
+        "reviewed_curves": list(curve_rows(study, settings, counts, problems, guessable)),
+        "reviewed_models": list(model_rows(study, settings, counts, problems)),
         "reviewed_problems": problems,
-        "reviewed_agreement": list(agreement_rows(said)),
+        "reviewed_agreement": list(agreement_rows(reviewers)),
         "guessable": guessable,
     }
     return {name: pd.DataFrame(rows[name], columns=COLUMNS[name]) for name in REVIEWED}
 
 
 def _names(cell: Cell) -> dict[str, Any]:
-    """Return the columns that say which cell a row is about."""
+    """Return the columns that identify a cell."""
     found = {name: getattr(cell, name) for name in ("model", "benchmark", "sampler", "label")}
     return {**found, "cell": cell.id}
 
 
 def guess_rows(
-    study: Study, wanted: Wanted, counts: Mapping[str, pd.DataFrame]
+    study: Study, settings: ReviewSettings, counts: Mapping[str, pd.DataFrame]
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per cell of the guessing model and problem, with whether it is dropped."""
     for cell in study.cells:
-        if cell.model == wanted.guessing:
-            table = counts[cell.id].assign(dropped=inside(counts[cell.id], wanted.guess_accuracy))
+        if cell.model == settings.guessing:
+            table = counts[cell.id].assign(
+                dropped=in_open_interval(counts[cell.id], settings.guess_accuracy)
+            )
             for row in table.to_dict("records"):
                 yield {
                     "benchmark": cell.benchmark,
@@ -99,17 +107,17 @@ def guess_rows(
 
 def problem_rows(
     study: Study,
-    wanted: Wanted,
-    said: Mapping[str, Said],
+    settings: ReviewSettings,
+    reviewers: Mapping[str, LabelsByResponse],
     counts: Mapping[str, pd.DataFrame],
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row per cell and problem that is read: its responses by what was said of them."""
-    for cell in reviewed_cells(study, wanted):
+    """Yield one row per cell and reviewed problem: its responses by label."""
+    for cell in reviewed_cells(study, settings):
         found: dict[str, dict[str, int]] = {}
-        for key in queued(cell, wanted):
+        for key in queued_responses(cell, settings):
             tally = found.setdefault(key.problem_id, dict.fromkeys(COUNTED, 0))
             tally["queued"] += 1
-            tally[agreed(said, key)] += 1
+            tally[consensus_of(reviewers, key)] += 1
         table = counts[cell.id]
         rows = zip(table["problem_id"], table["n"], table["correct"], strict=True)
         for problem, n, correct in rows:
@@ -120,12 +128,12 @@ def problem_rows(
 
 def model_rows(
     study: Study,
-    wanted: Wanted,
+    settings: ReviewSettings,
     counts: Mapping[str, pd.DataFrame],
     problems: Sequence[Mapping[str, Any]],
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row per cell that is read: problems with at least one valid solution, and none."""
-    for cell in reviewed_cells(study, wanted):
+    """Yield one row per reviewed cell: problems with a valid solution, and all flawed."""
+    for cell in reviewed_cells(study, settings):
         own = [row for row in problems if row["cell"] == cell.id]
         valid = sum(row["valid"] > 0 for row in own)
         flawed = sum(row["flawed"] == row["correct"] for row in own)
@@ -143,16 +151,16 @@ def model_rows(
 
 def curve_rows(
     study: Study,
-    wanted: Wanted,
+    settings: ReviewSettings,
     counts: Mapping[str, pd.DataFrame],
     problems: Sequence[Mapping[str, Any]],
     guessable: Sequence[Mapping[str, Any]],
 ) -> Iterator[dict[str, Any]]:
-    """Yield pass@k of every cell as graded and by the labels, with and without guessable ones."""
+    """Yield pass@k of every cell as graded and by label, with and without guessable problems."""
     dropped = {(row["benchmark"], row["problem_id"]) for row in guessable if row["dropped"]}
-    read = {cell.id for cell in reviewed_cells(study, wanted)}
+    read = {cell.id for cell in reviewed_cells(study, settings)}
     for cell in study.cells:
-        if cell.model == wanted.guessing:
+        if cell.model == settings.guessing:
             continue
         table = counts[cell.id]
         own = [row for row in problems if row["cell"] == cell.id] if cell.id in read else []
@@ -160,7 +168,7 @@ def curve_rows(
         kept = ~table["problem_id"].isin(out)
         for responses, correct in _corrected(table, own).items():
             yield from _curve(study, cell, table.assign(correct=correct), "all", responses)
-            if wanted.guessing and kept.any():
+            if settings.guessing and kept.any():
                 part = table.assign(correct=correct)[kept]
                 yield from _curve(study, cell, part, "without guessable", responses)
 
@@ -168,7 +176,7 @@ def curve_rows(
 def _corrected(
     table: pd.DataFrame, problems: Sequence[Mapping[str, Any]]
 ) -> dict[str, pd.Series[int]]:
-    """Return the correct responses per problem: as graded, valid at least, valid at most."""
+    """Return correct responses per problem: as graded, and the bounds that the labels give."""
     found = {"graded": table["correct"]}
     if any(row["queued"] > row["unlabelled"] for row in problems):
         least = {row["problem_id"]: row["valid"] for row in problems}

@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 
 from passk.benchmarks.livecodebench import adapt
 from passk.benchmarks.overlap import find_overlaps, grams_of
+from passk.benchmarks.row_filters import matches
 from passk.benchmarks.source import identify, load_problems
-from passk.benchmarks.where import matches
 from passk.cli import main
 from passk.core.errors import DataError, SpecError
 from passk.core.schemas import Problem, read_rows

@@ -26,8 +26,8 @@ from passk.report.build import report
 from passk.report.figures import draw
 from passk.review.labels import read_labels
 from passk.review.queue import build_queue
-from passk.review.room import Room, open_labels
 from passk.review.server import Server
+from passk.review.session import ReviewSession, open_labels
 from passk.review.tables import review_tables
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="make test-pages installs playwright")
@@ -86,7 +86,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for reviewer in ("ada", "bob"):
         with open_labels(plan.parent / "labels", reviewer) as labels:
             for index, item in enumerate(items[:30]):
-                labels.say(
+                labels.add(
                     item.key, "flawed" if index % (3 if reviewer == "ada" else 4) else "valid"
                 )
     return plan
@@ -112,11 +112,11 @@ class Watched:
         options.setdefault("viewport", {"width": 1280, "height": 800})
         self.context = browser.new_context(offline=offline, accept_downloads=True, **options)
         self.page = self.context.new_page()
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.said.append("DIALOG"), dialog.dismiss()))
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.messages.append("DIALOG"), dialog.dismiss()))
         self.page.on("request", lambda request: self.asked.append(request.url))
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ def opened(browser: Any, page_file: Path) -> Iterator[Any]:
     watched.page.goto(page_file.as_uri())
     watched.page.wait_for_selector("#readout tbody tr")
     yield watched.page
-    assert watched.said == []
+    assert watched.messages == []
     assert {url.split(":")[0] for url in watched.asked} <= {"file", "data", "blob"}
     watched.close()
 
@@ -312,14 +312,14 @@ def test_the_report_fits_and_can_be_used_by_everybody(
     for figure in page.locator("figure").all():
         words = figure.locator("figcaption").inner_text()
         assert len(words) > 40
-    assert watched.said == []
+    assert watched.messages == []
     watched.close()
 
 
 def test_large_responses_stand_beside_the_page_and_their_absence_is_told(
     browser: Any, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("passk.report.html.chunks.INLINE_BYTES", 60_000)
+    monkeypatch.setattr("passk.report.html.blocks.INLINE_BYTES", 60_000)
     page_file, folder = tmp_path / "report.html", plan.parent
     report(plan, folder / "tables", folder / "figures", page_file)
     assert sorted(path.name for path in (tmp_path / "report-responses").iterdir())
@@ -330,14 +330,14 @@ def test_large_responses_stand_beside_the_page_and_their_absence_is_told(
         watched.page.goto(page_file.as_uri() + "#responses?cell=cold&problem=p003")
         if there:
             watched.page.wait_for_selector("#b-list button")
-            assert watched.said == []
+            assert watched.messages == []
         else:
-            sees(watched.page, "#b-state", "not beside this page")
+            sees(watched.page, "#b-state", "is missing")
         watched.close()
 
 
 @pytest.fixture
-def room(plan: Path, tmp_path: Path) -> Iterator[Server]:
+def server(plan: Path, tmp_path: Path) -> Iterator[Server]:
     study = read_plan(plan)
     with open_labels(tmp_path / "labels", "eve") as labels:
         items = build_queue(study)
@@ -345,24 +345,24 @@ def room(plan: Path, tmp_path: Path) -> Iterator[Server]:
             type(item)(item.key, item.benchmark, text, item.gold, (), text, text[:200], text[:200])
             for item, text in zip(items, [MATHS, *HOSTILE], strict=False)
         ]
-        server = Server(Room(study.title, hostile, labels))
+        server = Server(ReviewSession(study.title, hostile, labels))
         Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
         server.server_close()
 
 
-def open_room(browser: Any, room: Server, **options: Any) -> Watched:
+def open_review(browser: Any, server: Server, **options: Any) -> Watched:
     watched = Watched(browser, offline=False, **options)
-    watched.page.goto(room.url)
+    watched.page.goto(server.url)
     watched.page.wait_for_selector("#response math")
     return watched
 
 
 def test_labels_by_keyboard_with_a_note_undo_and_progress(
-    browser: Any, room: Server, tmp_path: Path
+    browser: Any, server: Server, tmp_path: Path
 ) -> None:
-    watched = open_room(browser, room)
+    watched = open_review(browser, server)
     page, file = watched.page, tmp_path / "labels/eve.jsonl"
     labels = lambda: [label for label, _ in read_labels(file).values()]  # noqa: E731
     for count, key in enumerate("vfu", start=1):
@@ -384,15 +384,15 @@ def test_labels_by_keyboard_with_a_note_undo_and_progress(
     page.wait_for_selector("#agreement p")
     page.reload()
     sees(page, "#where", "4 of")
-    assert watched.said == []
+    assert watched.messages == []
     assert {url.split("/")[2] for url in watched.asked if url.startswith("http")} == {
-        f"127.0.0.1:{room.server_port}"
+        f"127.0.0.1:{server.server_port}"
     }
     watched.close()
 
 
-def test_a_stopped_room_says_that_nothing_was_saved(browser: Any, room: Server) -> None:
-    watched = open_room(browser, room)
+def test_a_stopped_server_says_that_nothing_was_saved(browser: Any, server: Server) -> None:
+    watched = open_review(browser, server)
     watched.context.set_offline(True)
     watched.page.keyboard.press("v")
     watched.page.wait_for_selector("#problem:not(.hidden)")
@@ -401,8 +401,8 @@ def test_a_stopped_room_says_that_nothing_was_saved(browser: Any, room: Server) 
     watched.close()
 
 
-def test_the_room_shows_hostile_text_as_text(browser: Any, room: Server) -> None:
-    watched = open_room(browser, room)
+def test_the_review_page_shows_hostile_text_as_text(browser: Any, server: Server) -> None:
+    watched = open_review(browser, server)
     before = watched.page.evaluate(COUNT)
     for index in range(1, len(HOSTILE) + 1):
         watched.page.keyboard.press("j")
@@ -410,17 +410,17 @@ def test_the_room_shows_hostile_text_as_text(browser: Any, room: Server) -> None
         watched.page.wait_for_load_state("networkidle")
         assert watched.page.evaluate(COUNT) == before
         assert watched.page.evaluate("window.hacked") is None
-    assert watched.said == []
+    assert watched.messages == []
     watched.close()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_room_fits_and_can_be_used_by_everybody(
-    browser: Any, room: Server, width: int, scheme: str
+def test_the_review_page_fits_and_can_be_used_by_everybody(
+    browser: Any, server: Server, width: int, scheme: str
 ) -> None:
     size = {"width": width, "height": 800}
-    watched = open_room(browser, room, viewport=size, color_scheme=scheme, bypass_csp=True)
+    watched = open_review(browser, server, viewport=size, color_scheme=scheme, bypass_csp=True)
     assert watched.page.evaluate("document.documentElement.scrollWidth") == width
     assert axe(watched.page) == []
     watched.close()

@@ -27,7 +27,7 @@ from passk.core.errors import DataError, PasskError
 from passk.core.install import install_extra
 from passk.report.build import report
 from passk.report.figures import draw
-from passk.report.figures.style import spread
+from passk.report.figures.style import spread_labels
 from passk.report.findings import findings, lead
 
 HOSTILE = '<script>alert("1")</script> --> $\\frac & 日本 \N{ROCKET}'
@@ -74,7 +74,7 @@ def read(page: str) -> Reader:
 
 def test_the_first_screen_states_the_finding_in_words(page: str) -> None:
     first = page[: page.index("<svg")]
-    assert "T = 0.6 gets there in fewer tries, but reaches fewer problems" in first
+    assert "T = 0.6 needs fewer tries, but solves fewer problems at k = 64" in first
     assert re.search(r"At k = 1 T = 0\.6 is ahead by \d+\.\d points \[\d+\.\d, \d+\.\d\]", first)
     assert re.search(r"T = 1\.0 overtakes at k ≈ \d+ \[\d+, \d+\]", first)
     assert re.search(r"Of 60 problems, T = 0\.6 never solves \d+", first)
@@ -197,7 +197,7 @@ def test_a_missing_matplotlib_is_told_with_the_command_that_installs_it(
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("passk.report.figures.")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("passk.report.figures.gallery", raising=False)
+    monkeypatch.delattr("passk.report.figures.figure_kinds", raising=False)
     monkeypatch.delattr("passk.report.figures.style", raising=False)
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
@@ -243,16 +243,28 @@ UP, DOWN, LEVEL = (0.1, 0.05, 0.15), (-0.1, -0.15, -0.05), (0.01, -0.02, 0.04)
 @pytest.mark.parametrize(
     ("deltas", "crossing", "words"),
     [
-        ([UP, DOWN], (4, 2, 6), ["fewer tries, but reaches fewer", "overtakes at k ≈ 4 [2, 6]"]),
+        (
+            [UP, DOWN],
+            (4, 2, 6),
+            ["fewer tries, but solves fewer", "overtakes at k ≈ 4 [2, 6]"],
+        ),
         ([UP, DOWN], (4, 2, NONE), ["[2, none ≤ 8]"]),
-        ([UP, UP], (NONE, NONE, NONE), ["with one try and with 8", "not overtake up to k = 8."]),
-        ([LEVEL, LEVEL], (NONE, 3, NONE), ["RL and Base are not distingui", "[3, none ≤ 8]"]),
-        ([DOWN, DOWN], (1, 1, 1), ["from the first try on", "behind by 10.0 points [5.0, 15.0]"]),
-        ([LEVEL, DOWN], (2, 1, 3), ["distinguishable (1.0 points [\N{MINUS SIGN}2.0, 4.0])"]),
+        ([UP, UP], (NONE, NONE, NONE), ["at k = 1 and at k = 8", "not overtake up to k = 8."]),
+        (
+            [LEVEL, LEVEL],
+            (NONE, 3, NONE),
+            ["difference between RL and Base", "[3, none ≤ 8]"],
+        ),
+        ([DOWN, DOWN], (1, 1, 1), ["ahead from k = 1 on", "behind by 10.0 points [5.0, 15.0]"]),
+        (
+            [LEVEL, DOWN],
+            (2, 1, 3),
+            ["difference (1.0 points [\N{MINUS SIGN}2.0, 4.0])"],
+        ),
         (
             [UP, LEVEL],
             (7, 3, NONE),
-            ["no difference shown at k = 8", "never solves 2", "1 and 0 of these are more"],
+            ["significant difference at k = 8", "alone solves 2", "1 and 0 of these signif"],
         ),
     ],
 )
@@ -268,7 +280,7 @@ def test_findings_say_what_the_intervals_allow(
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
 def test_labels_are_spread_apart_in_order_and_stay_inside(wanted: list[float]) -> None:
-    places = spread(wanted, 0.1, 0.0, 1.0)
+    places = spread_labels(wanted, 0.1, 0.0, 1.0)
     assert all(b - a >= 0.1 - 1e-9 for a, b in pairwise(sorted(places)))
     assert min(places) >= -1e-12
     assert max(places) <= 1 + 1e-12

@@ -20,8 +20,8 @@ from passk.core.errors import DataError
 from passk.report.build import report
 from passk.report.figures import draw
 from passk.report.html.data import page_data
-from passk.report.training_effects import outcomes
-from passk.report.warnings import ALONE, named
+from passk.report.training_effects import training_effects
+from passk.report.warnings import MAX_NAMED_CURVES, join_labels
 from passk.stats import compare, mean_pass_at_k, mean_units, percentiles
 
 METHODS = ("GRPO", "RLOO", "SFT")
@@ -161,7 +161,7 @@ def test_without_trainings_nothing_is_said_of_them(tmp_path: Path) -> None:
     frames = load(tmp_path)
     assert frames["training"].empty
     assert frames["series"].empty
-    assert outcomes(read_plan(plan), frames["series"]) == []
+    assert training_effects(read_plan(plan), frames["series"]) == []
 
 
 def test_many_curves_share_a_warning(tmp_path: Path) -> None:
@@ -179,8 +179,8 @@ def test_many_curves_share_a_warning(tmp_path: Path) -> None:
 
 def test_a_few_curves_are_named_in_full() -> None:
     rows = [{"label": name} for name in "abcd"]
-    assert named(rows[:ALONE]) == "a, b, c"
-    assert named(rows) == "4 curves (a, …)"
+    assert join_labels(rows[:MAX_NAMED_CURVES]) == "a, b, c"
+    assert join_labels(rows) == "4 curves (a, …)"
 
 
 @pytest.mark.parametrize(

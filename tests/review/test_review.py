@@ -1,4 +1,4 @@
-"""The reading room without a browser: labels that outlive a kill, the queue, tables, refusals."""
+"""The reading server without a browser: labels that outlive a kill, the queue, tables, refusals."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from passk.core.errors import OutputError, PasskError
 from passk.review.agreement import agreement_rows, consensus
 from passk.review.labels import LABELS, LabelFile, read_all, read_labels
 from passk.review.queue import Key, build_queue
-from passk.review.room import Room, open_labels
 from passk.review.server import Server
+from passk.review.session import ReviewSession, open_labels
 from passk.review.tables import build, review_tables
 
 KEY = Key("cell", "p1", 3)
@@ -46,9 +46,9 @@ def with_review(plan: Path, folder: Path, **review: object) -> Path:
 def test_a_label_is_in_the_file_when_it_was_said_and_undo_takes_it_back(tmp_path: Path) -> None:
     path = tmp_path / "labels" / "ada.jsonl"
     with LabelFile(path) as file:
-        file.say(KEY, "valid")
+        file.add(KEY, "valid")
         assert read_labels(path) == {KEY: ("valid", "")}
-        file.say(KEY, "flawed", "a sign is lost\nin line 2")
+        file.add(KEY, "flawed", "a sign is lost\nin line 2")
         assert read_labels(path) == {KEY: ("flawed", "a sign is lost\nin line 2")}
         assert file.undo() == KEY
         assert read_labels(path) == {KEY: ("valid", "")}
@@ -64,20 +64,20 @@ def test_a_torn_line_costs_no_other_label(
 ) -> None:
     path = tmp_path / "ada.jsonl"
     with LabelFile(path) as file:
-        file.say(KEY, "valid")
-        file.say(Key("cell", "p2", 0), "unsure")
+        file.add(KEY, "valid")
+        file.add(Key("cell", "p2", 0), "unsure")
     whole = path.read_bytes()
     path.write_bytes(whole[:-cut])
     with caplog.at_level(logging.WARNING, "passk"), LabelFile(path) as file:
-        assert file.said[KEY] == ("valid", "")
-        file.say(Key("cell", "p3", 1), "flawed")
+        assert file.current[KEY] == ("valid", "")
+        file.add(Key("cell", "p3", 1), "flawed")
     after = read_labels(path)
     assert after[KEY] == ("valid", "")
     assert after[Key("cell", "p3", 1)] == ("flawed", "")
     assert (cut > 1) == ("not a label" in caplog.text)
 
 
-def test_two_rooms_cannot_hold_one_file(tmp_path: Path) -> None:
+def test_two_sessions_cannot_lock_one_file(tmp_path: Path) -> None:
     path = tmp_path / "ada.jsonl"
     with LabelFile(path), pytest.raises(OutputError, match="another `passk review`"):
         LabelFile(path)
@@ -201,10 +201,10 @@ def test_the_tables_are_files_with_their_columns_even_when_nobody_has_read(
 
 
 @pytest.fixture
-def room(plan: Path, tmp_path: Path) -> Iterator[Server]:
+def server(plan: Path, tmp_path: Path) -> Iterator[Server]:
     study = read_plan(with_review(plan, tmp_path, accuracy=[0, 0.3]))
     with open_labels(tmp_path / "labels", "ada") as labels:
-        server = Server(Room(study.title, build_queue(study), labels))
+        server = Server(ReviewSession(study.title, build_queue(study), labels))
         Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
@@ -224,20 +224,20 @@ def ask(server: Server, path: str, body: object = None, **headers: str) -> tuple
     return found
 
 
-def test_labels_go_through_the_server_to_the_file(room: Server, tmp_path: Path) -> None:
-    base = f"/{room.token}"
-    queue = json.loads(ask(room, f"{base}/queue")[1])
+def test_labels_go_through_the_server_to_the_file(server: Server, tmp_path: Path) -> None:
+    base = f"/{server.token}"
+    queue = json.loads(ask(server, f"{base}/queue")[1])
     assert queue["items"][0]["label"] is None
     asked = {"item": 2, "label": "flawed", "note": "no"}
-    status, body, _ = ask(room, f"{base}/label", asked)
+    status, body, _ = ask(server, f"{base}/label", asked)
     assert (status, json.loads(body)) == (200, asked)
     assert list(read_labels(tmp_path / "labels/ada.jsonl").values()) == [("flawed", "no")]
-    assert json.loads(ask(room, f"{base}/queue")[1])["items"][2]["label"] == "flawed"
-    assert json.loads(ask(room, f"{base}/undo", {})[1]) == {"item": 2, "label": None, "note": ""}
+    assert json.loads(ask(server, f"{base}/queue")[1])["items"][2]["label"] == "flawed"
+    assert json.loads(ask(server, f"{base}/undo", {})[1]) == {"item": 2, "label": None, "note": ""}
 
 
-def test_other_hosts_origins_tokens_and_paths_are_refused(room: Server, tmp_path: Path) -> None:
-    base, port = f"/{room.token}", room.server_port
+def test_other_hosts_origins_tokens_and_paths_are_refused(server: Server, tmp_path: Path) -> None:
+    base, port = f"/{server.token}", server.server_port
     label = {"item": 0, "label": "valid"}
     for status, path, body, headers in (
         (403, "/", None, {}),
@@ -258,19 +258,26 @@ def test_other_hosts_origins_tokens_and_paths_are_refused(room: Server, tmp_path
         (404, f"{base}/label", {"item": -1, "label": "valid"}, {}),
         (413, f"{base}/label", {**label, "note": "x" * 200_000}, {}),
     ):
-        found = ask(room, path, body, **headers)
+        found = ask(server, path, body, **headers)
         assert found[0] == status, (path, headers, found)
     assert read_labels(tmp_path / "labels/ada.jsonl") == {}
 
 
-def test_every_answer_carries_the_policy_and_the_page_holds_no_inline_script(room: Server) -> None:
-    for path in ("/", f"/{room.token}/", f"/{room.token}/queue", f"/{room.token}/assets/text.js"):
-        headers = ask(room, path)[2]
+def test_every_answer_carries_the_policy_and_the_page_holds_no_inline_script(
+    server: Server,
+) -> None:
+    for path in (
+        "/",
+        f"/{server.token}/",
+        f"/{server.token}/queue",
+        f"/{server.token}/assets/text.js",
+    ):
+        headers = ask(server, path)[2]
         assert "script-src 'self'" in headers["Content-Security-Policy"]
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert not {"Set-Cookie", "Access-Control-Allow-Origin"} & headers.keys()
-    page = ask(room, f"/{room.token}/")[1].decode()
+    page = ask(server, f"/{server.token}/")[1].decode()
     assert not re.search(r"<script(?![^>]*src=)", page)
     assert not re.search(r"\son\w+=", page)
 
@@ -284,18 +291,18 @@ def test_images_of_a_question_are_served_and_nothing_else_is(plan: Path, tmp_pat
 
     items = [dataclasses.replace(item, images=(str(picture), str(secret)))]
     with open_labels(tmp_path / "labels", "ada") as labels:
-        room = Room("t", items, labels)
-        assert room.image(0, 0) == (b"\x89PNG", "image/png")
+        server = ReviewSession("t", items, labels)
+        assert server.image(0, 0) == (b"\x89PNG", "image/png")
         with pytest.raises(Exception, match="not an image"):
-            room.image(0, 1)
+            server.image(0, 1)
 
 
 def test_agreement_counts_what_both_have_labelled(tmp_path: Path) -> None:
     for name, labels in {"ada": "vvff", "bob": "vfff"}.items():
         with LabelFile(tmp_path / f"{name}.jsonl") as file:
             for index, letter in enumerate(labels):
-                file.say(Key("c", "p", index), "valid" if letter == "v" else "flawed")
-            file.say(Key("c", name, 0), "valid")
+                file.add(Key("c", "p", index), "valid" if letter == "v" else "flawed")
+            file.add(Key("c", name, 0), "valid")
     (row,) = agreement_rows(read_all(tmp_path.glob("*.jsonl")))
     assert (row["reviewer"], row["other"], row["responses"]) == ("ada", "bob", 4)
     assert (row["agreement"], row["kappa"]) == (0.75, pytest.approx(0.5))
@@ -306,11 +313,11 @@ import sys
 from pathlib import Path
 from passk.analysis.study import read_plan
 from passk.review.queue import build_queue
-from passk.review.room import Room, open_labels
+from passk.review.session import ReviewSession, open_labels
 from passk.review.server import Server
 study = read_plan(Path(sys.argv[1]))
 with open_labels(Path(sys.argv[2]), "ada") as labels:
-    server = Server(Room(study.title, build_queue(study), labels))
+    server = Server(ReviewSession(study.title, build_queue(study), labels))
     print(server.server_port, server.token, flush=True)
     server.serve_forever()
 """

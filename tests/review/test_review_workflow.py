@@ -29,12 +29,12 @@ def test_labels_remake_their_tables_and_the_report_alone(finished: Study) -> Non
     assert raw
     for reviewer in ("ada", "bob"):
         with LabelFile(folder / "labels" / f"{reviewer}.jsonl") as labels:
-            labels.say(raw[0], "valid")
+            labels.add(raw[0], "valid")
         assert finished.snakemake() == Counter(tabulate_labels=1, write_report=1)
         assert finished.snakemake() == Counter()
     agreement = pd.read_csv(folder / "reviewed/reviewed_agreement.csv")
     assert agreement["responses"].tolist() == [1]
-    assert "What people read" in (folder / "report.html").read_text()
+    assert "Review and guessable problems" in (folder / "report.html").read_text()
 
 
 def read_plan_in(folder: Path, plan: Path) -> list:

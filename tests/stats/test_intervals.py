@@ -17,7 +17,7 @@ from passk.analysis.study import read_plan
 from passk.analysis.tables import aggregate
 from passk.core.errors import SpecError
 from passk.report.figures import draw
-from passk.report.figures.gallery import GRID, KINDS, TRAINING
+from passk.report.figures.figure_kinds import GRID, KINDS, TRAINING
 from passk.spec.loading import load_experiment, shipped_specs
 from passk.spec.yaml_lines import read_yaml
 from passk.stats import (

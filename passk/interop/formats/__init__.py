@@ -1,1 +1,1 @@
-"""Foreign formats, one module each; docs/exchange.md says which versions were read."""
+"""Foreign formats, one module each; docs/bring-your-results.md says which versions were read."""

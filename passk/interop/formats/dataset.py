@@ -120,5 +120,5 @@ def card(name: str, configs: Mapping[str, str], facts: Mapping[str, Any]) -> str
         "`token_ids`, `finish_reason`, ...; log-probabilities in nats), and its verdict "
         "(`verdict`, `answer`, `detail`, ...).\n\n"
         f"## Licence\n\n{facts['licence']}\n\n"
-        f"## Where this comes from\n\n```json\n{made}\n```\n"
+        f"## Provenance\n\n```json\n{made}\n```\n"
     )

@@ -18,14 +18,13 @@ __all__ = ["draw"]
 
 
 def draw(tables: Path, plan: Path, output: Path) -> list[str]:
-    """Draw every figure that the tables have data for, and `figures.json`, their index.
+    """Draw every figure that the tables have data for, and write their index `figures.json`.
 
     Args:
         tables: folder that aggregation wrote.
         plan: `plan.json` of the study.
         output: folder for `NAME.svg`, `NAME.pdf`, `NAME.png`, `NAME.txt` (its caption) and
-            `figures.json`, which lists for each figure its name, title, caption (the finding in
-            words) and files.
+            `figures.json` (name, title, caption and files of each figure).
 
     Returns:
         The names of the figures.
@@ -34,7 +33,7 @@ def draw(tables: Path, plan: Path, output: Path) -> list[str]:
         PasskError: matplotlib is not installed, a table is missing or the folder is read-only.
     """
     try:
-        from passk.report.figures import gallery, style
+        from passk.report.figures import figure_kinds, style
     except ModuleNotFoundError as error:
         fix = install_extra("figures")
         raise PasskError(f"figures need '{error.name}', which is not installed", fix=fix) from error
@@ -44,11 +43,11 @@ def draw(tables: Path, plan: Path, output: Path) -> list[str]:
     try:
         output.mkdir(parents=True, exist_ok=True)
         with style.styled():
-            for drawing in gallery.drawings(study, frames):
-                files = style.save(drawing.figure, output / drawing.name)
-                words = fill(f"{drawing.title}. {drawing.caption}", 90) + "\n"
-                (output / f"{drawing.name}.txt").write_text(words, encoding="utf-8")
-                index.append({**drawing.words(), "files": [path.name for path in files]})
+            for figure in figure_kinds.draw_all(study, frames):
+                files = style.save(figure.figure, output / figure.name)
+                caption = fill(f"{figure.title}. {figure.caption}", 90) + "\n"
+                (output / f"{figure.name}.txt").write_text(caption, encoding="utf-8")
+                index.append({**figure.metadata(), "files": [path.name for path in files]})
     except OSError as error:
         raise output_error(error, output) from error
     write_json(output / "figures.json", {"figures": index})

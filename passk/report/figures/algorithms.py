@@ -1,4 +1,4 @@
-"""Models side by side, grouped by what they are: the figure of the paper's table of algorithms."""
+"""Comparison of models grouped by role: the paper's table of algorithms as a figure."""
 
 from __future__ import annotations
 

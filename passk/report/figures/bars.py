@@ -14,11 +14,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from passk.analysis.palette import INK, MUTED
 from passk.analysis.study import Cell
-from passk.report.figures.drawing import View
+from passk.report.figures.base import BenchmarkView
 from passk.report.figures.style import canvas
 
-MOST_BARS = 4
-"""Cells up to which bars stand side by side."""
+MAX_GROUPED_BARS = 4
+"""Up to this many cells, bars are grouped in one panel."""
 
 BIN_TICKS = ("0", *(f".{tenth}" for tenth in range(1, 10)), "<1", "1")
 
@@ -26,11 +26,11 @@ BIN_TICKS = ("0", *(f".{tenth}" for tenth in range(1, 10)), "<1", "1")
 def histogram_figure(
     cells: list[Cell], histogram: pd.DataFrame, colors: Mapping[str, str], title: str
 ) -> Figure:
-    """Draw how many problems fall into each accuracy bin, a bar per cell side by side.
+    """Draw the number of problems per accuracy bin, with one bar per cell.
 
     More than four cells get a small panel each.
     """
-    if len(cells) > MOST_BARS:
+    if len(cells) > MAX_GROUPED_BARS:
         return _histogram_panels(cells, histogram, colors, title)
     figure = canvas()
     axes = figure.subplots()
@@ -39,8 +39,8 @@ def histogram_figure(
         label = cell.label or cell.id
         heights = histogram[histogram["cell"] == cell.id].sort_values("bin")["problems"]
         centre = np.arange(len(BIN_TICKS)) + (index - (len(cells) - 1) / 2) * width
-        look = {"color": colors[label]} if cell.base else _outlined(colors[label])
-        axes.bar(centre, heights, width * 0.92, label=fill(label, 24), **look)
+        style = {"color": colors[label]} if cell.base else _outlined(colors[label])
+        axes.bar(centre, heights, width * 0.92, label=fill(label, 24), **style)
     axes.set_xticks(range(len(BIN_TICKS)), BIN_TICKS)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=False, axis="x")
@@ -65,8 +65,8 @@ def _histogram_panels(
     for axes, cell in zip(panels, cells, strict=False):
         label = cell.label or cell.id
         heights = histogram[histogram["cell"] == cell.id].sort_values("bin")["problems"]
-        look = {"color": colors[label]} if cell.base else _outlined(colors[label])
-        axes.bar(np.arange(len(BIN_TICKS)), heights, 0.84, **look)
+        style = {"color": colors[label]} if cell.base else _outlined(colors[label])
+        axes.bar(np.arange(len(BIN_TICKS)), heights, 0.84, **style)
         axes.set_title(fill(label, 28), fontweight="normal", fontsize=7)
         axes.set_xticks(range(0, len(BIN_TICKS), 5), BIN_TICKS[::5])
         axes.grid(visible=False, axis="x")
@@ -80,14 +80,14 @@ def _histogram_panels(
 
 
 def _outlined(color: str) -> dict[str, Any]:
-    """Return the look of a base's bar: hatched outline, so that it differs without colour."""
+    """Return the style of a base's bar: a hatched outline, readable without colour."""
     return {"facecolor": "none", "edgecolor": color, "hatch": "//////", "linewidth": 0.8}
 
 
-def coverage_figure(view: View) -> Figure:
+def coverage_figure(view: BenchmarkView) -> Figure:
     """Draw problems that only the base solves to the left, only the tuned model to the right.
 
-    A row per group; its seeds are thin bars beside each other, and the numbers their means.
+    One row per group; seeds are thin bars, and numbers are means over seeds.
     """
     cells = {cell.id: cell for cell in view.cells}
     compared = [(g, cells[g.cells[0].base]) for g in view.groups if g.cells[0].base in cells]
@@ -110,13 +110,13 @@ def coverage_figure(view: View) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):g}"))
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("← problems only the base solves\nproblems only the tuned one solves →")
+    axes.set_xlabel("← problems only the base solves\nproblems only the tuned model solves →")
     axes.set_title(view.title)
     return figure
 
 
 def _coverage_row(axes: Axes, place: int, rows: pd.DataFrame, base: str, color: str) -> None:
-    """Draw the bars of one group, a pair per seed, with what is left of the problems beside."""
+    """Draw the bars of one group, a pair per seed, and the remaining problems as text."""
     height = 0.52 / len(rows)
     for number, row in enumerate(rows.to_dict("records")):
         at = place + (number - (len(rows) - 1) / 2) * height
@@ -129,7 +129,7 @@ def _coverage_row(axes: Axes, place: int, rows: pd.DataFrame, base: str, color: 
 
 
 def _plain(number: float) -> str:
-    """Return a mean of whole numbers: whole where it is, else with one decimal."""
+    """Return a mean of counts: an integer if it is one, else with one decimal."""
     return f"{number:.0f}" if float(number).is_integer() else f"{number:.1f}"
 
 
@@ -166,7 +166,7 @@ def perplexity_figure(table: pd.DataFrame, colors: Mapping[str, str], title: str
 
 
 CLASSES = ("correct", "wrong", "solved by both", "solved by base alone", "solved by tuned alone")
-"""Classes in the order of the figure; problems that neither solves are in the table alone."""
+"""Classes in the order of the figure; problems that neither solves are only in the table."""
 
 
 def perplexity_classes_figure(table: pd.DataFrame, colors: Mapping[str, str], title: str) -> Figure:
@@ -195,8 +195,8 @@ def perplexity_classes_figure(table: pd.DataFrame, colors: Mapping[str, str], ti
 def _class_groups(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield a name and the rows of each scoring.
 
-    Problems are split by who solves them where there is one comparison: a base's responses would
-    have as many splits as there are models to compare with (all of them are in the table).
+    Problems are split by which model solves them only if there is one comparison: a base's
+    responses would have one split per tuned model (the table has all of them).
     """
     for _, rows in table.groupby("scoring", sort=False):
         first = rows.iloc[0]

@@ -1,4 +1,4 @@
-"""Figures of training itself: reward, and loss where there is no reward, over the steps."""
+"""Figures of training curves: reward over steps, or loss if there is no reward."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from matplotlib.ticker import MaxNLocator
 
 from passk.analysis.palette import MUTED
 from passk.analysis.study import Study
-from passk.report.figures.drawing import Drawing, Frames
-from passk.report.figures.style import COLUMN, canvas, percent_axis
+from passk.report.figures.base import CaptionedFigure, Frames
+from passk.report.figures.style import COLUMN, canvas, set_percent_axis
 from passk.report.findings import percent
 
-ENDS = 5
-"""Steps at either end over which a caption averages, and that the thick line is smoothed over."""
+WINDOW = 5
+"""Steps at each end that a caption averages, and width of the smoothing window."""
 
 
-def drawings(study: Study, frames: Frames, colors: Mapping[str, str]) -> Iterator[Drawing]:
-    """Yield the reward over the steps of what learns from rewards, the loss of what imitates."""
+def draw_training(
+    study: Study, frames: Frames, colors: Mapping[str, str]
+) -> Iterator[CaptionedFigure]:
+    """Yield the reward over steps of RL trainings, and the loss of SFT and distillation."""
     table = frames["training"]
     if table.empty:
         return
@@ -34,30 +36,30 @@ def drawings(study: Study, frames: Frames, colors: Mapping[str, str]) -> Iterato
 
 
 def _names(table: pd.DataFrame) -> pd.Series[str]:
-    """Return what a training's panel is called: its method, and its series where methods recur."""
+    """Return a training's panel title: its method, and its series if methods repeat."""
     several = table.groupby("method")["series"].transform("nunique") > 1
     return table["method"].where(~several, table["method"] + ", " + table["series"])
 
 
-def _drawing(column: str, table: pd.DataFrame, tints: Mapping[str, str]) -> Drawing:
-    """Return the figure of one column with its words."""
-    says = "; ".join(_change(column, part) for _, part in table.groupby("series", sort=False))
-    what = ("Loss", "loss in nats a token", "")
+def _drawing(column: str, table: pd.DataFrame, tints: Mapping[str, str]) -> CaptionedFigure:
+    """Return the figure of one column with its caption."""
+    changes = "; ".join(_change(column, part) for _, part in table.groupby("series", sort=False))
+    what = ("Loss", "loss in nats per token", "")
     if column == "reward":
-        what = ("Reward", "share of correct responses", f", smoothed over {ENDS} steps")
-    return Drawing(
+        what = ("Reward", "share of correct responses", f", smoothed over {WINDOW} steps")
+    return CaptionedFigure(
         f"00-training-{column}",
         f"{what[0]} during training",
-        f"{what[0]} over the first and the last {ENDS} steps: {says}. Thin: the {what[1]} at each "
-        f"step of a training; thick: the mean over seeds{what[2]}.",
+        f"{what[0]} over the first and the last {WINDOW} steps: {changes}. "
+        f"Thin: the {what[1]} at each step of one seed; thick: mean over seeds{what[2]}.",
         training_figure(column, table, tints),
     )
 
 
 def _change(column: str, table: pd.DataFrame) -> str:
-    """Say where one series begins and ends."""
+    """Return the start and end of one series in words."""
     mean = table.groupby("step")[column].mean()
-    ends = mean.head(ENDS).mean(), mean.tail(ENDS).mean()
+    ends = mean.head(WINDOW).mean(), mean.tail(WINDOW).mean()
     first, last = (percent(end) if column == "reward" else f"{end:.2f}" for end in ends)
     return f"{table['name'].iloc[0]} from {first} to {last}"
 
@@ -85,7 +87,7 @@ def _panel(axes: Axes, column: str, table: pd.DataFrame, color: str) -> None:
         axes.plot(seed["step"], seed[column], color=color, lw=0.6, alpha=0.55)
     mean = table.groupby("step")[column].mean()
     if column == "reward":
-        mean = mean.rolling(ENDS, min_periods=1, center=True).mean()
+        mean = mean.rolling(WINDOW, min_periods=1, center=True).mean()
     axes.plot(mean.index, mean, color=color, lw=2)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     axes.set_title(fill(str(table["name"].iloc[0]), 24))
@@ -93,8 +95,8 @@ def _panel(axes: Axes, column: str, table: pd.DataFrame, color: str) -> None:
 
 
 def _label(axes: Axes, column: str) -> None:
-    """Say what the y axis shows."""
+    """Label the y axis."""
     if column == "reward":
-        percent_axis(axes, "mean reward (%)")
+        set_percent_axis(axes, "mean reward (%)")
     else:
-        axes.set_ylabel("loss (nats a token)")
+        axes.set_ylabel("loss (nats per token)")

@@ -1,4 +1,4 @@
-"""Figures that set many things side by side: bins, cells, training steps, benchmarks."""
+"""Figures with many small parts: accuracy bins, cells, training steps, benchmarks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from passk.analysis.palette import INK, MUTED
 from passk.analysis.study import Cell, Study
 from passk.report.figures.bars import BIN_TICKS
+from passk.report.figures.base import BenchmarkView, Frames
 from passk.report.figures.curves import BASE_STYLE, curve_limits, draw_curve
-from passk.report.figures.drawing import Frames, View
-from passk.report.figures.seeds import curve_of
-from passk.report.figures.style import COLUMN, canvas, percent_axis, tries_axis
+from passk.report.figures.seeds import group_curve
+from passk.report.figures.style import COLUMN, canvas, set_k_axis, set_percent_axis
 
 
 def flows_figure(flows: pd.DataFrame, tuned: str, base: str, color: str, title: str) -> Figure:
@@ -47,7 +47,7 @@ def flows_figure(flows: pd.DataFrame, tuned: str, base: str, color: str, title: 
 
 
 def efficiency_figure(rows: pd.DataFrame, colors: Mapping[str, str], title: str) -> Figure:
-    """Draw each row from pass@1 (filled) to pass@k (hollow); dashed: the bases' reach."""
+    """Draw each row from pass@1 (filled) to pass@k (hollow); dashed: pass@k of the bases."""
     figure = canvas(height=0.85 + 0.3 * len(rows))
     axes = figure.subplots()
     reaches = rows.set_index("cell")["pass_at_k"]
@@ -89,7 +89,7 @@ def steps_figure(summary: pd.DataFrame, color: str, title: str) -> Figure:
             axes.plot(part["step"], part[value], ls=style, color=color, lw=0.6, alpha=0.7)
     axes.set_xticks(sorted(set(summary["step"])))
     axes.set_xlabel("training step")
-    percent_axis(axes, "pass@k (%)")
+    set_percent_axis(axes, "pass@k (%)")
     axes.set_title(title)
     figure.legend(loc="outside upper right", ncols=2, handlelength=2.6)
     return figure
@@ -122,7 +122,7 @@ def grid_figure(study: Study, frames: Frames, colors: Mapping[str, str]) -> Figu
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     handles: dict[str, Line2D] = {}
     for axes, name in zip(panels, names, strict=False):
-        view = View("", study, name, frames, colors, ())
+        view = BenchmarkView("", study, name, frames, colors, ())
         _panel(axes, view)
         handles |= {g.label: _handle(g.cells[0], colors[g.label]) for g in view.groups}
     for axes in panels[len(names) :]:
@@ -134,20 +134,20 @@ def grid_figure(study: Study, frames: Frames, colors: Mapping[str, str]) -> Figu
     return figure
 
 
-def _panel(axes: Axes, view: View) -> None:
+def _panel(axes: Axes, view: BenchmarkView) -> None:
     """Draw the curves of one benchmark."""
     groups, table = view.groups, view.frames["pass_at_k"]
     for group in groups:
         color = view.colors[group.label]
-        draw_curve(axes, group.cells[0], curve_of(view, group), color, 0.36 / (2 + len(groups)))
+        draw_curve(axes, group.cells[0], group_curve(view, group), color, 0.36 / (2 + len(groups)))
     cells = [cell for group in groups for cell in group.cells]
     most = max(cell.n for cell in cells)
-    tries_axis(axes, sorted(k for k in view.study.k if k <= most), room=6)
-    percent_axis(axes, "pass@k (%)")
+    set_k_axis(axes, sorted(k for k in view.study.k if k <= most), max_ticks=6)
+    set_percent_axis(axes, "pass@k (%)")
     axes.set_ylim(*curve_limits(table[table["cell"].isin([cell.id for cell in cells])]))
     axes.set_title(view.title)
 
 
 def _handle(cell: Cell, color: str) -> Line2D:
-    """Return a legend's line in the look of a cell's curve."""
+    """Return the legend handle of a cell's curve."""
     return Line2D([], [], color=color, ls="-" if cell.base else BASE_STYLE)

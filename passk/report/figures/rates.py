@@ -9,31 +9,32 @@ import pandas as pd
 from passk.analysis.seed_series import Series, groups
 from passk.analysis.study import Study
 from passk.report.figures.bars import coverage_figure, histogram_figure
+from passk.report.figures.base import BenchmarkView, CaptionedFigure, Frames
 from passk.report.figures.curves import curves_figure, deltas_figure
-from passk.report.figures.drawing import Drawing, Frames, View
 from passk.report.figures.overview import flows_figure, grid_figure
-from passk.report.figures.seeds import curve_of
+from passk.report.figures.seeds import group_curve
 from passk.report.findings import Finding, interval, percent, signed
 
 
-def curves(view: View) -> Iterator[Drawing]:
+def curves(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     """Yield the pass@k curves, extrapolated where the study asks for it."""
     beyond = view.frames["extrapolation"]
     beyond = beyond[beyond["benchmark"] == view.benchmark]
-    says = "; ".join(_way(view, group) for group in view.groups)
+    summary = "; ".join(_describe_curve(view, group) for group in view.groups)
     how = (
-        f"Shaded: 95 % interval over problems (bootstrap of whole problems).{_seeds(view)} Dashed "
-        "curve: a base. Dotted: guess floor, what the answers to other problems would reach. "
-        "Hollow marks: k > n/2, where sampling noise cannot be told."
+        "Shaded: 95 % interval over problems (bootstrap of whole problems)."
+        f"{_describe_seeds(view)} "
+        "Dashed curve: a base. Dotted: guess floor, the pass@k of answers to other problems. "
+        "Hollow marks: k > n/2, where sampling noise cannot be estimated."
     )
     figure = curves_figure(view, beyond.dropna(subset="value"))
-    caption = f"{says}. {how}{_beyond(view, beyond)}"
-    yield Drawing(f"{view.part}-pass-at-k", f"pass@k on {view.title}", caption, figure)
+    caption = f"{summary}. {how}{_describe_extrapolation(view, beyond)}"
+    yield CaptionedFigure(f"{view.prefix}-pass-at-k", f"pass@k on {view.title}", caption, figure)
 
 
-def _way(view: View, group: Series) -> str:
-    """Say where a curve begins and ends."""
-    curve = curve_of(view, group)
+def _describe_curve(view: BenchmarkView, group: Series) -> str:
+    """Return the start and end of a curve in words."""
+    curve = group_curve(view, group)
     first, last = curve.iloc[0], curve.iloc[-1]
     return (
         f"{group.label} goes from {percent(first['pass_at_k'])} at k = {int(first['k'])} to "
@@ -41,31 +42,31 @@ def _way(view: View, group: Series) -> str:
     )
 
 
-def _seeds(view: View) -> str:
-    """Say how several seeds are drawn, where there are any."""
+def _describe_seeds(view: BenchmarkView) -> str:
+    """Return how several seeds are drawn, if there are any."""
     if all(len(group.cells) == 1 for group in view.groups):
         return ""
-    return " Of a series of several seeds: mean and range over seeds, at its last checkpoint."
+    return " For several seeds: mean and range over seeds, at the last checkpoint."
 
 
-def _beyond(view: View, beyond: pd.DataFrame) -> str:
-    """Say what was extrapolated, and of which curves it could not be."""
+def _describe_extrapolation(view: BenchmarkView, beyond: pd.DataFrame) -> str:
+    """Return what is extrapolated, and which curves the model does not fit."""
     if beyond.empty:
         return ""
     labels = {cell.id: cell.label or cell.id for cell in view.cells}
     refused = [labels[str(cell)] for cell in beyond.loc[~beyond["fits"], "cell"].unique()]
     some = f" The model does not fit {', '.join(refused)}: nothing is drawn." if refused else ""
     return (
-        " Right of the line: not data but a fitted model (zero-inflated beta-binomial), with its "
+        " Right of the line: a fitted model (zero-inflated beta-binomial), not data, with its "
         f"95 % interval.{some}"
     )
 
 
-def delta(view: View) -> Iterator[Drawing]:
+def delta(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     """Yield the paired differences to the base."""
     if not view.pairs:
         return
-    says = " ".join(f"{finding.headline}. {finding.sentences[1]}" for finding in _shown(view))
+    summary = " ".join(f"{finding.headline}. {finding.sentences[1]}" for finding in _shown(view))
     how = (
         "Dark shade: paired 95 % interval at each k. Light shade: 95 % band for all k at once. "
         "Diamond and bar: where the base overtakes, with its 95 % interval."
@@ -78,48 +79,50 @@ def delta(view: View) -> Iterator[Drawing]:
             "a seed."
         )
     title = f"Difference to the base on {view.title}"
-    yield Drawing(f"{view.part}-delta", title, f"{says} {how}".strip(), deltas_figure(view, groups))
+    yield CaptionedFigure(
+        f"{view.prefix}-delta", title, f"{summary} {how}".strip(), deltas_figure(view, groups)
+    )
 
 
-def coverage(view: View) -> Iterator[Drawing]:
-    """Yield the problems that were lost and gained."""
+def coverage(view: BenchmarkView) -> Iterator[CaptionedFigure]:
+    """Yield problems lost and gained."""
     if not view.pairs:
         return
     figure = coverage_figure(view)
     title = f"Problems lost and gained on {view.title}"
     caption = " ".join(finding.sentences[-1] for finding in _shown(view))
     if any(len(group.cells) > 1 for group in view.groups):
-        caption += " Several bars of one name: its seeds, in order; numbers are their means."
-    yield Drawing(f"{view.part}-coverage", title, caption, figure)
+        caption += " Several bars per name: one per seed, in order; numbers are means over seeds."
+    yield CaptionedFigure(f"{view.prefix}-coverage", title, caption, figure)
 
 
-def _shown(view: View) -> list[Finding]:
-    """Return the findings of the comparisons that are drawn one by one."""
-    alone = {group.cells[0].id for group in view.groups if len(group.cells) == 1}
-    return [finding for finding in view.found if finding.cell in alone]
+def _shown(view: BenchmarkView) -> list[Finding]:
+    """Return the findings of the comparisons that have one seed."""
+    single = {group.cells[0].id for group in view.groups if len(group.cells) == 1}
+    return [finding for finding in view.findings if finding.cell in single]
 
 
-def accuracy(view: View) -> Iterator[Drawing]:
+def accuracy(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     """Yield the histogram of the problems' accuracies."""
     histogram = view.frames["histogram"]
     table = histogram.set_index(["cell", "bin"])["problems"]
     last = int(histogram["bin"].max())
-    says = "; ".join(
+    summary = "; ".join(
         f"{cell.label or cell.id}: {table[cell.id, 0]} never solved, "
         f"{table[cell.id, last]} always solved"
         for cell in view.single
     )
     figure = histogram_figure(view.single, histogram, view.colors, view.title)
     caption = (
-        f"{says}. Problems by the share of their responses that are correct; hatched: a base."
+        f"{summary}. Problems by the share of their responses that are correct; hatched: a base."
         f"{view.note()}"
     )
-    yield Drawing(
-        f"{view.part}-accuracy", f"Accuracy of each problem on {view.title}", caption, figure
+    yield CaptionedFigure(
+        f"{view.prefix}-accuracy", f"Accuracy of each problem on {view.title}", caption, figure
     )
 
 
-def flows(view: View) -> Iterator[Drawing]:
+def flows(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     """Yield, per comparison, how problems move between accuracy bins."""
     for number, (cell, base) in enumerate(view.pairs):
         table = view.frames["flows"]
@@ -134,10 +137,10 @@ def flows(view: View) -> Iterator[Drawing]:
         )
         title = f"Accuracy before and after on {view.title}: {tuned}"
         figure = flows_figure(table, tuned, basis, view.colors[tuned], view.title)
-        yield Drawing(f"{view.part}-flow-{number + 1}", title, caption, figure)
+        yield CaptionedFigure(f"{view.prefix}-flow-{number + 1}", title, caption, figure)
 
 
-def grid(study: Study, frames: Frames, colors: Mapping[str, str]) -> Drawing:
+def grid(study: Study, frames: Frames, colors: Mapping[str, str]) -> CaptionedFigure:
     """Return the curves of all benchmarks in one figure."""
     means = frames["means"]
     shown = {
@@ -154,4 +157,4 @@ def grid(study: Study, frames: Frames, colors: Mapping[str, str]) -> Drawing:
         if row["k"] in (min(study.k), max(r["k"] for r in rows))
     )
     figure = grid_figure(study, frames, colors)
-    return Drawing("00-all-pass-at-k", "pass@k on every benchmark", says, figure)
+    return CaptionedFigure("00-all-pass-at-k", "pass@k on every benchmark", says, figure)

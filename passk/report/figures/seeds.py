@@ -1,15 +1,15 @@
-"""What is drawn of a group: one cell's own rows, or the mean over the seeds of a series."""
+"""The data of a group: the rows of a single cell, or the mean over the seeds of a series."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from passk.analysis.seed_series import Series
-from passk.report.figures.drawing import View
+from passk.report.figures.base import BenchmarkView
 
 
-def curve_of(view: View, group: Series) -> pd.DataFrame:
-    """Return pass@k of a group by k: of several seeds their mean, and their range as its ends."""
+def group_curve(view: BenchmarkView, group: Series) -> pd.DataFrame:
+    """Return pass@k of a group by k; for several seeds their mean, with their range as interval."""
     table = view.frames["pass_at_k"]
     cells = [cell.id for cell in group.cells]
     rows = table[table["cell"].isin(cells)].dropna(subset="pass_at_k").sort_values("k")
@@ -24,10 +24,10 @@ def curve_of(view: View, group: Series) -> pd.DataFrame:
     )
 
 
-def delta_of(view: View, group: Series) -> pd.DataFrame:
+def group_delta(view: BenchmarkView, group: Series) -> pd.DataFrame:
     """Return the difference of a group to its base by k.
 
-    Of several seeds: their mean with its paired interval; there is no band over all k.
+    For several seeds: their mean with its paired interval, without a band over all k.
     """
     if len(group.cells) == 1:
         table = view.frames["deltas"]
@@ -39,8 +39,8 @@ def delta_of(view: View, group: Series) -> pd.DataFrame:
     return rows.assign(band_low=rows["delta_min"], band_high=rows["delta_max"])
 
 
-def seed_deltas(view: View, group: Series) -> list[pd.DataFrame]:
-    """Return the difference of each seed of a series; none of a single cell."""
+def seed_deltas(view: BenchmarkView, group: Series) -> list[pd.DataFrame]:
+    """Return the difference of each seed of a series; none for a single cell."""
     if len(group.cells) == 1:
         return []
     table = view.frames["deltas"]
@@ -48,11 +48,11 @@ def seed_deltas(view: View, group: Series) -> list[pd.DataFrame]:
     return [rows.sort_values("k") for rows in every]
 
 
-def end_rows(view: View) -> pd.DataFrame:
-    """Return a row per group with the ends of its curve and its gaps.
+def end_rows(view: BenchmarkView) -> pd.DataFrame:
+    """Return a row per group with pass@1, pass@k and the gaps.
 
-    Columns as in the table `algorithms`; of several seeds each value is their mean, `_low` and
-    `_high` are the least and the largest of a seed.
+    Columns as in the table `algorithms`; for several seeds each value is their mean, and `_low` and
+    `_high` are the minimum and maximum over seeds.
     """
     table = view.frames["algorithms"].set_index("cell")
     rows = []

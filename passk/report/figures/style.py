@@ -1,4 +1,4 @@
-"""One look for every figure: sizes of a two-column paper, fixed bytes, no global state."""
+"""Common style of all figures: two-column paper sizes, reproducible bytes, no global state."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ SETTINGS: dict[str, Any] = {
 }
 
 LEADER = {"arrowstyle": "-", "lw": 0.5, "shrinkA": 1, "shrinkB": 2, "relpos": (0, 0.5)}
-"""The thin line from the end of a curve to its label."""
+"""Style of the line from the end of a curve to its label."""
 
 METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
 }
-"""Formats that are written, and what matplotlib would say in them that changes from run to run."""
+"""File formats, and the metadata of each that would change from run to run."""
 
 
 @contextmanager
@@ -91,10 +91,10 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     return paths
 
 
-def tries_axis(axes: Axes, ks: list[int], room: int = 9) -> None:
-    """Make the x axis one of tries: log base 2, with at most `room` ticks."""
+def set_k_axis(axes: Axes, ks: list[int], max_ticks: int = 9) -> None:
+    """Set up the x axis for k: log base 2, with at most `max_ticks` ticks."""
     axes.set_xscale("log", base=2)
-    step = -(-len(ks) // room)
+    step = -(-len(ks) // max_ticks)
     shown = ks[::-1][::step][::-1]
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -102,16 +102,16 @@ def tries_axis(axes: Axes, ks: list[int], room: int = 9) -> None:
     axes.set_xlabel("k (tries)")
 
 
-def percent_axis(axes: Axes, label: str) -> None:
+def set_percent_axis(axes: Axes, label: str) -> None:
     """Show rates on the y axis in percent (the data stay in [0, 1])."""
     axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{100 * rate:g}"))
     axes.set_ylabel(label)
 
 
-def spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
+def spread_labels(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
     """Return positions near those wanted, at least `gap` apart and within [low, high] if it fits.
 
-    >>> spread([2.0, 2.0], 2.0, 0.0, 4.0)
+    >>> spread_labels([2.0, 2.0], 2.0, 0.0, 4.0)
     [1.0, 3.0]
     """
     order = sorted(range(len(wanted)), key=wanted.__getitem__)
@@ -158,7 +158,7 @@ def end_labels(axes: Axes, labels: list[tuple[float, float, str, str]], height: 
     """
     bottom, top = axes.get_ylim()
     gap = 9.5 / (72 * 0.74 * height) * (top - bottom)
-    places = spread([y for _, y, _, _ in labels], gap, bottom + gap / 2, top - gap / 2)
+    places = spread_labels([y for _, y, _, _ in labels], gap, bottom + gap / 2, top - gap / 2)
     for (x, y, text, color), place in zip(labels, places, strict=True):
         axes.annotate(
             text,

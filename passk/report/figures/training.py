@@ -1,4 +1,4 @@
-"""Figures of what tuning did: efficiency gaps, algorithms, training steps, perplexities."""
+"""Figures of training effects: efficiency gaps, algorithms, training steps, perplexities."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ import pandas as pd
 from passk.analysis.seed_series import Series
 from passk.report.figures.algorithms import ROLES, algorithms_figure
 from passk.report.figures.bars import perplexity_classes_figure, perplexity_figure
-from passk.report.figures.drawing import Drawing, View
+from passk.report.figures.base import BenchmarkView, CaptionedFigure
 from passk.report.figures.overview import efficiency_figure, perplexity_steps_figure, steps_figure
 from passk.report.figures.seeds import end_rows
 from passk.report.findings import interval, percent, signed
 
 SEVERAL = 2
-"""Tuned models from which on they are set side by side, and cells from which on gaps are."""
+"""Minimum number of models, or of steps, to compare in a figure."""
 
 
-def efficiency(view: View) -> Iterator[Drawing]:
-    """Yield every group's way from pass@1 to pass@k."""
+def efficiency(view: BenchmarkView) -> Iterator[CaptionedFigure]:
+    """Yield every group's pass@1 and pass@k, and the gap between them."""
     rows = end_rows(view)
     if len(rows) < SEVERAL:
         return
-    says = "; ".join(
+    summary = "; ".join(
         f"{row['label']} {signed(row['se_gap'])} points"
         + (f" (to its base {signed(row['se_gap_to_base'])})" if row["base"] else "")
         for row in rows.to_dict("records")
     )
     k = int(rows["k"].iloc[0])
     how = (
-        f"Dashed: what a base reaches at k = {k}. The gap to the base is from a filled mark to it."
+        f"Dashed: pass@{k} of a base. The gap to the base is the distance from a filled mark to it."
         f"{_over_seeds(rows)}"
     )
     figure = efficiency_figure(rows, view.colors, view.title)
     title = f"Sampling-efficiency gap on {view.title}"
-    yield Drawing(f"{view.part}-efficiency", title, f"Own gap: {says}. {how}", figure)
+    yield CaptionedFigure(f"{view.prefix}-efficiency", title, f"Own gap: {summary}. {how}", figure)
 
 
 def _over_seeds(rows: pd.DataFrame) -> str:
-    """Say that values are means over seeds, where they are."""
-    return " Of several seeds: their mean." if (rows["seeds"] > 1).any() else ""
+    """Return a note that values are means over seeds, if they are."""
+    return " For several seeds: their mean." if (rows["seeds"] > 1).any() else ""
 
 
-def algorithms(view: View) -> Iterator[Drawing]:
-    """Yield tuned models side by side: pass@1, pass@k and the gap to the base."""
+def algorithms(view: BenchmarkView) -> Iterator[CaptionedFigure]:
+    """Yield the comparison of tuned models: pass@1, pass@k and the gap to the base."""
     table = end_rows(view)
     tuned = table.dropna(subset="se_gap_to_base")
     if len(tuned) < SEVERAL:
@@ -53,7 +53,7 @@ def algorithms(view: View) -> Iterator[Drawing]:
     k = int(best["k"])
     low, high = best["se_gap_to_base_low"], best["se_gap_to_base_high"]
     seeds = (table["seeds"] > 1).any()
-    also = "; of several seeds: mean, and range over seeds" if seeds else ""
+    also = "; for several seeds: mean and range over seeds" if seeds else ""
     kind = "range over seeds " if best["seeds"] > 1 else ""
     caption = (
         f"The smallest gap to the base (its pass@{k} minus a model's pass@1) is that of "
@@ -63,12 +63,12 @@ def algorithms(view: View) -> Iterator[Drawing]:
         f"Groups: {', '.join(role for role in ROLES if role in set(table['role']))}."
     )
     figure = algorithms_figure(table, view.colors, view.title)
-    yield Drawing(
-        f"{view.part}-algorithms", f"Models side by side on {view.title}", caption, figure
+    yield CaptionedFigure(
+        f"{view.prefix}-algorithms", f"Comparison of models on {view.title}", caption, figure
     )
 
 
-def steps(view: View) -> Iterator[Drawing]:
+def steps(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     """Yield pass@1 and pass@k_max against the step of each series of checkpoints."""
     several = (series for series in view.series if len(series.steps) > 1)
     for number, series in enumerate(several):
@@ -90,26 +90,26 @@ def steps(view: View) -> Iterator[Drawing]:
         )
         title = f"{_name_of(series)} by training step on {view.title} ({series.cells[0].sampler})"
         figure = steps_figure(table, _color_of(view, series), f"{series.label}, {view.title}")
-        yield Drawing(f"{view.part}-steps-{number + 1}", title, caption, figure)
+        yield CaptionedFigure(f"{view.prefix}-steps-{number + 1}", title, caption, figure)
 
 
 def _name_of(series: Series) -> str:
-    """Return what the text calls a series: its algorithm where it names one."""
+    """Return the name of a series in text: its algorithm if it has one."""
     return series.cells[0].algorithm or series.label or "training"
 
 
-def _color_of(view: View, series: Series) -> str:
+def _color_of(view: BenchmarkView, series: Series) -> str:
     """Return the colour of a series: its own, or that of its first checkpoint."""
     return view.colors[series.label]
 
 
-def _scored(view: View) -> pd.DataFrame:
+def _scored(view: BenchmarkView) -> pd.DataFrame:
     """Return the perplexities on a benchmark."""
     table = view.frames["perplexity"]
     return table[table["benchmark"] == view.benchmark]
 
 
-def perplexity(view: View) -> Iterator[Drawing]:
+def perplexity(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     """Yield the perplexity boxes, if the benchmark has scores."""
     table = _scored(view)
     table = table[table["subset"] == "all"]
@@ -118,35 +118,38 @@ def perplexity(view: View) -> Iterator[Drawing]:
     middles = table.groupby("scoring", sort=False).agg(
         {"median": "median", "responses_of": "first", "scorer_label": "first"}
     )
-    says = "; ".join(
+    summary = "; ".join(
         f"responses of {row['responses_of']} under {row['scorer_label']}: {row['median']:.2f}"
         for row in middles.to_dict("records")
     )
     caption = (
-        f"Median perplexity over problems: {says}. A dot is a problem (median over its responses); "
-        "box: middle half; whiskers: 5 % to 95 %; lower is likelier."
+        f"Median perplexity over problems: {summary}. "
+        "A dot is a problem (median over its responses); box: middle half; whiskers: 5 % to 95 %; "
+        "lower is more likely."
     )
     figure = perplexity_figure(table, view.colors, view.title)
-    yield Drawing(f"{view.part}-perplexity", f"Perplexity on {view.title}", caption, figure)
+    yield CaptionedFigure(
+        f"{view.prefix}-perplexity", f"Perplexity on {view.title}", caption, figure
+    )
 
 
-def perplexity_classes(view: View) -> Iterator[Drawing]:
+def perplexity_classes(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     """Yield the same boxes by class: correct and wrong responses, and who solves the problem."""
     table = _scored(view)
     split = table[table["subset"] != "all"]
     if split.empty:
         return
     caption = (
-        "The same perplexities by class. Of responses: correct or wrong (an answer that is not "
-        "given is wrong). Of problems, by who solves them with all its responses: both, the base "
-        "alone, the tuned model alone. Small numbers: problems."
+        "The same perplexities by class. Responses: correct or wrong (a missing answer is wrong). "
+        "Problems, by which model solves them with any response: both, the base alone, the tuned "
+        "model alone. Small numbers: problems."
     )
     title = f"Perplexity by class on {view.title}"
     figure = perplexity_classes_figure(split, view.colors, view.title)
-    yield Drawing(f"{view.part}-perplexity-classes", title, caption, figure)
+    yield CaptionedFigure(f"{view.prefix}-perplexity-classes", title, caption, figure)
 
 
-def perplexity_steps(view: View) -> Iterator[Drawing]:
+def perplexity_steps(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     """Yield, per series of checkpoints and scorer, each problem's perplexity against the step."""
     table = _scored(view)
     table = table[table["subset"] == "all"]
@@ -167,4 +170,6 @@ def perplexity_steps(view: View) -> Iterator[Drawing]:
             )
             title = f"Perplexity by training step on {view.title}: {name} under {scorer}"
             figure = perplexity_steps_figure(part, _color_of(view, series), view.title)
-            yield Drawing(f"{view.part}-perplexity-steps-{number}", title, caption, figure)
+            yield CaptionedFigure(
+                f"{view.prefix}-perplexity-steps-{number}", title, caption, figure
+            )

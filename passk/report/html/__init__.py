@@ -1,7 +1,7 @@
 """The report page: one file that opens offline, with its data, its script and its libraries.
 
-Everything from specs and models is text: the template escapes it, scripts make text nodes of it,
-and a content security policy lets run only the scripts whose digests the page was written with.
+Everything from specs and models is text: the template escapes it, scripts insert it as text nodes,
+and a content security policy allows only the scripts whose digests the page lists.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from passk.analysis import palette
 from passk.analysis.study import Study
 from passk.core.artifacts import output_error, write_text
 from passk.report import web
-from passk.report.html.chunks import block_of, divide
+from passk.report.html.blocks import distribute_blocks, make_block
 from passk.report.html.data import page_data
-from passk.report.html.links import finding_links, outcome_link, warning_link
+from passk.report.html.links import effect_link, finding_links, warning_link
 from passk.report.html.responses import questions, response_blocks, shown_per_problem
-from passk.report.html.tables import columns_of
+from passk.report.html.table_titles import columns_of
 
 SCRIPTS = ("blocks.js", "tables.js", "chart.js", "browser.js", "page.js")
 
@@ -44,37 +44,41 @@ DARK = {
     "#b0123c": "#ff7f9d",
     "#00818f": "#4fd5e0",
 }
-"""Colour of a series -> its variant on dark paper."""
+"""Colour of a series -> its variant in dark mode."""
 
 
 def write_page(
-    output: Path, study: Study, frames: Mapping[str, pd.DataFrame], **words: Any
+    output: Path, study: Study, frames: Mapping[str, pd.DataFrame], **context: Any
 ) -> None:
-    """Write the page, and a folder of responses beside it where they are too many for one file.
+    """Write the page, and a folder of responses beside it if they do not fit one file.
 
     Args:
         output: the HTML file; the folder is `STEM-responses`.
         study: the study.
-        frames: its tables by name, those of the reading room among them if there are any.
-        words: what the template says besides: findings, figures, warnings, ... .
+        frames: its tables by name, with those from `passk review` if any.
+        context: further template variables: findings, figures, warnings, ...
 
     Raises:
         DataError: a file of the study cannot be read.
         OutputError: the page could not be written.
     """
-    most = shown_per_problem(study)
-    asked = list(questions(study))
-    tables = [block_of(f"table-{name}", columns_of(table)) for name, table in frames.items()]
-    tables += [block_of(f"questions-{place}", rows) for place, (_, rows) in enumerate(asked)]
+    limit = shown_per_problem(study)
+    problem_lists = list(questions(study))
+    tables = [make_block(f"table-{name}", columns_of(table)) for name, table in frames.items()]
+    tables += [
+        make_block(f"questions-{place}", rows) for place, (_, rows) in enumerate(problem_lists)
+    ]
     folder = responses_folder(output)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        inside = divide(tables, response_blocks(study, frames["problems"], most), folder)
+        inside = distribute_blocks(
+            tables, response_blocks(study, frames["problems"], limit), folder
+        )
     except OSError as error:
         raise output_error(error, folder) from error
-    data = page_data(study, frames, most)
-    data |= {"folder": folder.name, "asked": [benchmark for benchmark, _ in asked]}
-    write_text(output, render(study, data=data, blocks=inside, **words))
+    data = page_data(study, frames, limit)
+    data |= {"folder": folder.name, "questions": [benchmark for benchmark, _ in problem_lists]}
+    write_text(output, render(study, data=data, blocks=inside, **context))
 
 
 def responses_folder(output: Path) -> Path:
@@ -82,13 +86,13 @@ def responses_folder(output: Path) -> Path:
     return output.with_name(f"{output.stem}-responses")
 
 
-def render(study: Study, *, data: dict[str, Any], blocks: dict[str, str], **words: Any) -> str:
+def render(study: Study, *, data: dict[str, Any], blocks: dict[str, str], **context: Any) -> str:
     """Return the page's text."""
     own = (files("passk.report.html") / "assets").joinpath
     scripts = [web.vendor(name) for name in web.LIBRARIES] + [web.asset("text.js")]
     scripts += [own(name).read_text(encoding="utf-8") for name in SCRIPTS]
-    scripts = [standing(script) for script in scripts]
-    sheets = [web.vendor("uplot.css"), web.asset("base.css"), series_sheet()]
+    scripts = [escape_script(script) for script in scripts]
+    sheets = [web.vendor("uplot.css"), web.asset("base.css"), series_css()]
     sheets.append(own("page.css").read_text(encoding="utf-8"))
     environment = Environment(
         loader=PackageLoader("passk.report.html", "assets"),
@@ -97,9 +101,9 @@ def render(study: Study, *, data: dict[str, Any], blocks: dict[str, str], **word
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(words.pop("filters", {}))
+    environment.filters.update(context.pop("filters", {}))
     environment.globals.update(
-        finding_links=finding_links, outcome_link=outcome_link, warning_link=warning_link
+        finding_links=finding_links, effect_link=effect_link, warning_link=warning_link
     )
     style = "\n".join(sheets)
     return environment.get_template("page.html.j2").render(
@@ -107,16 +111,16 @@ def render(study: Study, *, data: dict[str, Any], blocks: dict[str, str], **word
         policy=policy(scripts, style),
         style=Markup(style),  # noqa: S704 - our own files
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - our own files
-        data=Markup(embedded(data)),  # noqa: S704 - no "<" is left in it
+        data=Markup(to_embedded_json(data)),  # noqa: S704 - no "<" is left in it
         blocks=blocks,
-        **words,
+        **context,
     )
 
 
 def policy(scripts: list[str], style: str) -> str:
-    """Return the page's content security policy: what stands in it, and its folder of responses.
+    """Return the page's content security policy: its own scripts, and its folder of responses.
 
-    `file:` is the folder's scheme where the page is opened from disk, 'self' where it is served.
+    `file:` is the folder's scheme if the page is opened from disk, 'self' if it is served.
     """
     allowed = " ".join(_digest(script) for script in scripts)
     return (
@@ -126,8 +130,8 @@ def policy(scripts: list[str], style: str) -> str:
     )
 
 
-def standing(script: str) -> str:
-    """Return a script without what HTML reads inside a script element; it does the same."""
+def escape_script(script: str) -> str:
+    """Return an equivalent script that is safe inside a script element."""
     return script.replace("<!--", "\\x3c!--").replace("<script", "\\x3cscript")
 
 
@@ -137,14 +141,14 @@ def _digest(text: str) -> str:
     return f"'sha256-{found}'"
 
 
-def embedded(value: Any) -> str:
-    """Return JSON that can stand in a script element: no character that could end it."""
+def to_embedded_json(value: Any) -> str:
+    """Return JSON that is safe inside a script element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def series_sheet() -> str:
-    """Return the variables of the series' colours, for light and dark paper."""
+def series_css() -> str:
+    """Return the CSS variables of the series' colours, for light and dark mode."""
     light = "".join(f"--series-{i}:{color};" for i, color in enumerate(palette.SERIES))
     dark = "".join(f"--series-{i}:{DARK[color]};" for i, color in enumerate(palette.SERIES))
     return f":root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"

@@ -1,4 +1,4 @@
-"""What the page's script reads at once: curves, differences, cells, and what else there is."""
+"""Data that the page's script reads at start: curves, differences, cells, table titles."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from passk.analysis import palette
 from passk.analysis.seed_series import Series, all_curve_groups, colors_of
 from passk.analysis.study import Study
 from passk.core.schemas import VERDICTS
-from passk.report.html.responses import FINISHES, groups
-from passk.report.html.tables import about, plain
+from passk.report.html.responses import FINISH_REASONS, groups
+from passk.report.html.table_titles import about, plain
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -20,13 +20,13 @@ CURVE = ("pass_at_k", "ci_low", "ci_high", "noise_low", "noise_high", "guess_flo
 DELTA = ("delta", "ci_low", "ci_high", "band_low", "band_high")
 
 
-def page_data(study: Study, frames: Frames, most: int | None) -> dict[str, Any]:
-    """Return the data that the page holds uncompressed; everything else is in blocks.
+def page_data(study: Study, frames: Frames, limit: int | None) -> dict[str, Any]:
+    """Return the uncompressed data of the page; everything else is in blocks.
 
     Args:
         study: the study.
         frames: its tables by name.
-        most: responses per problem and cell that are shown; None is all.
+        limit: responses per problem and cell that are shown; None is all.
     """
     return {
         "name": study.name,
@@ -37,8 +37,8 @@ def page_data(study: Study, frames: Frames, most: int | None) -> dict[str, Any]:
         "deltas": [*deltas(frames["deltas"]), *series_deltas(study, frames)],
         "tables": [[name, *about(name), len(table)] for name, table in frames.items()],
         "verdicts": list(VERDICTS),
-        "finishes": list(FINISHES),
-        "most": most,
+        "finishes": list(FINISH_REASONS),
+        "limit": limit,
     }
 
 
@@ -61,12 +61,12 @@ def cells(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
 
 
 def _color(color: str) -> str:
-    """Return a colour as the page names it: that of a theme where it is one of ours."""
+    """Return a colour as CSS: the theme's variable if it is one of ours."""
     return f"--series-{palette.SERIES.index(color)}" if color in palette.SERIES else color
 
 
 def series(study: Study) -> Iterator[dict[str, Any]]:
-    """Yield each series of several seeds: one curve in place of its cells, the mean over seeds."""
+    """Yield each series of several seeds as one curve: the mean over seeds."""
     colors = colors_of(study)
     for group in all_curve_groups(study):
         cell = group.cells[0]
@@ -84,12 +84,12 @@ def series(study: Study) -> Iterator[dict[str, Any]]:
 
 
 def _series_id(group: Series) -> str:
-    """Return the name under which the page knows the mean over the seeds of a series."""
+    """Return the id of the mean over the seeds of a series."""
     return f"mean of {', '.join(cell.id for cell in group.cells)}"
 
 
 def series_curves(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
-    """Yield pass@k of each series: the mean over seeds, with their range as its ends."""
+    """Yield pass@k of each series: the mean over seeds, with their range as interval."""
     floors = frames["pass_at_k"]
     for group, part in _means(study, frames):
         own = floors[floors["cell"].isin([cell.id for cell in group.cells])]
@@ -134,7 +134,7 @@ def curves(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def reviewed(table: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
-    """Yield the curves that labels and the guessing prompt change."""
+    """Yield the curves corrected by labels and without guessable problems."""
     if table is None or table.empty:
         return
     keys = ["problems_kept", "responses_kept", "cell"]

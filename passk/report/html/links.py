@@ -1,4 +1,4 @@
-"""From a sentence to the rows behind it, as the addresses that the page's script understands."""
+"""Links from a statement to the rows behind it, in the form that the page's script reads."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from passk.report.findings import Finding
 
 
 def rows(table: str, **where: str) -> str:
-    """Return the address of a table's rows with these values."""
+    """Return the link to a table's rows with these values."""
     return f"#rows?{urlencode({'table': table, **where})}"
 
 
 def responses(**where: str) -> str:
-    """Return the address of responses with these traits."""
+    """Return the link to responses with these properties."""
     return f"#responses?{urlencode(where)}"
 
 
 def finding_links(finding: Finding) -> Iterator[tuple[str, str]]:
-    """Yield words and address of the rows that a finding is made of."""
+    """Yield text and link of the rows behind a finding."""
     cell = finding.cell
     yield "differences by k", rows("deltas", cell=cell)
     yield "problems lost", rows("coverage", cell=cell, category="base_only")
@@ -29,13 +29,13 @@ def finding_links(finding: Finding) -> Iterator[tuple[str, str]]:
     yield "responses", responses(cell=cell)
 
 
-def outcome_link(benchmark: str, series: str) -> str:
-    """Return the address of the rows that a series' row of an outcome is made of."""
+def effect_link(benchmark: str, series: str) -> str:
+    """Return the link to the rows behind one series of a training effect."""
     return rows("series", benchmark=benchmark, series=series)
 
 
 def warning_link(warning: str, study: Study) -> str:
-    """Return the address of what a warning speaks of; the summary where it names no cell."""
+    """Return the link to the rows behind a warning; the summary if it names no cell."""
     named = [
         cell.id
         for cell in study.cells
@@ -48,11 +48,11 @@ def warning_link(warning: str, study: Study) -> str:
     ]
     if not named:
         return rows("pass_at_k" if " k reaches " in warning else "summary")
-    for words, traits in (
+    for text, filters in (
         ("token limit", {"finish": "length"}),
-        ("state no answer", {"verdict": "no_answer"}),
+        ("have no answer", {"verdict": "no_answer"}),
         ("grading failed", {"verdict": "error"}),
     ):
-        if words in warning:
-            return responses(cell=named[0], **traits)
+        if text in warning:
+            return responses(cell=named[0], **filters)
     return rows("pass_at_k", cell=named[0])

@@ -1,4 +1,4 @@
-"""Every response as blocks: a cell's problems in groups, so that one click loads a small part."""
+"""Responses as blocks: a cell's problems in groups, so that one click loads a small part."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import pandas as pd
 
 from passk.analysis.study import Cell, Study
 from passk.core.schemas import VERDICTS, Problem, Sample, Verdict, read_table
-from passk.report.html.chunks import Block
+from passk.report.html.blocks import Block
 
 log = logging.getLogger(__name__)
 
 GROUP_CHARACTERS = 2_000_000
-"""Characters of text that one block of responses has, more or less."""
+"""Approximate characters of text per block of responses."""
 
-MOST_RESPONSES = 200_000
-"""Responses that the page shows at the most; above, the first ones of every problem."""
+MAX_RESPONSES = 200_000
+"""Maximum responses on the page; above, only the first ones of each problem."""
 
 ROW_CHARACTERS = 100
 
-FINISHES = ("stop", "length", "unknown")
+FINISH_REASONS = ("stop", "length", "unknown")
 
 
 def shown_per_problem(study: Study) -> int | None:
-    """Return how many responses per problem and cell are shown; None is all."""
+    """Return the number of responses shown per problem and cell; None is all."""
     problems = {cell.id: _size(cell) for cell in study.cells if cell.samples}
     total = sum(count * study.cell(name).n for name, count in problems.items())
-    if total <= MOST_RESPONSES:
+    if total <= MAX_RESPONSES:
         return None
-    return max(1, MOST_RESPONSES // max(sum(problems.values()), 1))
+    return max(1, MAX_RESPONSES // max(sum(problems.values()), 1))
 
 
 def _size(cell: Cell) -> int:
@@ -43,10 +43,10 @@ def _size(cell: Cell) -> int:
 
 
 def _present(paths: Sequence[Path]) -> list[Path]:
-    """Return the files that are there: a report can be made after responses were archived."""
+    """Return the files that exist: a report can be built after responses were archived."""
     for path in paths:
         if not path.exists():
-            log.warning("%s: not there; the page shows nothing of it", path)
+            log.warning("%s does not exist; the page leaves its responses out", path)
     return [path for path in paths if path.exists()]
 
 
@@ -64,7 +64,7 @@ def questions(study: Study) -> Iterator[tuple[str, list[list[Any]]]]:
 
 
 def _gold(text: str) -> str:
-    """Return a gold answer as people write it."""
+    """Return a gold answer as text."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -83,31 +83,31 @@ def groups(cell: Cell, problems: pd.DataFrame) -> dict[str, int]:
 
 
 def _text_bytes(cell: Cell) -> int:
-    """Return how long a cell's texts are together, as their files say without being read."""
+    """Return the total length of a cell's texts from Parquet metadata, without reading them."""
     import pyarrow.parquet as pq
 
     found = 0
     for path in cell.samples:
         if path.exists():
             meta = pq.read_metadata(path)
-            place = meta.schema.names.index("text")
+            column = meta.schema.names.index("text")
             groups = range(meta.num_row_groups)
-            found += sum(meta.row_group(i).column(place).total_uncompressed_size for i in groups)
+            found += sum(meta.row_group(i).column(column).total_uncompressed_size for i in groups)
     return found
 
 
 def response_blocks(
-    study: Study, problems: pd.DataFrame, most: int | None
+    study: Study, problems: pd.DataFrame, limit: int | None
 ) -> Iterator[tuple[str, str]]:
     """Yield name and text of every block of responses, cell by cell.
 
     A line is [problem, sample, verdict, answer, class, detail, finish, tokens, text]; verdict and
-    finish are places in `VERDICTS` and `FINISHES`, -1 where unknown.
+    finish are indices into `VERDICTS` and `FINISH_REASONS`, -1 where unknown.
     """
     for index, cell in enumerate(study.cells):
         number = groups(cell, problems)
         blocks: dict[int, Block] = {}
-        for row in _rows(cell, cell.n if most is None else min(most, cell.n)):
+        for row in _rows(cell, cell.n if limit is None else min(limit, cell.n)):
             group = number.get(row[0], 0)
             if group not in blocks:
                 blocks[group] = Block(f"responses-{index}-{group}")
@@ -115,29 +115,29 @@ def response_blocks(
         yield from ((block.name, block.text()) for block in blocks.values())
 
 
-def _rows(cell: Cell, most: int) -> Iterator[list[Any]]:
+def _rows(cell: Cell, limit: int) -> Iterator[list[Any]]:
     """Yield one row per response of a cell, a file at a time."""
-    said = _verdicts(cell)
+    verdicts = _verdicts(cell)
     for path in _present(cell.samples):
         columns = ["problem_id", "sample", "text", "n_tokens", "finish_reason"]
         table = read_table(path, Sample, columns)
         for batch in table.to_batches(max_chunksize=2000):
             for row in batch.to_pylist():
-                if row["sample"] < most:
-                    verdict = said.get((row["problem_id"], row["sample"]), (-1, "", "", ""))
-                    finish = FINISHES.index(row["finish_reason"])
+                if row["sample"] < limit:
+                    verdict = verdicts.get((row["problem_id"], row["sample"]), (-1, "", "", ""))
+                    finish = FINISH_REASONS.index(row["finish_reason"])
                     end = [finish, row["n_tokens"], row["text"]]
                     yield [row["problem_id"], row["sample"], *verdict, *end]
 
 
 def _verdicts(cell: Cell) -> dict[tuple[str, int], tuple[int, str, str, str]]:
-    """Return (problem, sample) -> verdict's place, answer, class, detail of a cell."""
+    """Return (problem, sample) -> index of the verdict, answer, class, detail."""
     found = {}
     for path in _present(cell.verdicts):
         columns = ["problem_id", "sample", "verdict", "answer", "answer_class", "detail"]
         table = read_table(path, Verdict, columns)
         for row in table.to_pylist():
-            place = VERDICTS.index(row["verdict"])
-            words = (row["answer"] or "", row["answer_class"] or "", row["detail"])
-            found[row["problem_id"], row["sample"]] = (place, *words)
+            index = VERDICTS.index(row["verdict"])
+            texts = (row["answer"] or "", row["answer_class"] or "", row["detail"])
+            found[row["problem_id"], row["sample"]] = (index, *texts)
     return found

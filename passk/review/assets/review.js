@@ -1,17 +1,17 @@
 "use strict";
-/* The reading room: one keystroke, one label, saved before the next response is shown. */
+/* Review: one keystroke, one label, saved before the next response is shown. */
 (() => {
   const at = (id) => document.getElementById(id);
   const { element, plain, show } = passkText;
   const KEYS = { v: "valid", f: "flawed", u: "unsure" };
-  const AHEAD = 2; // responses fetched before they are asked for
+  const PREFETCH = 2; // responses fetched ahead
   const items = [];
   const texts = new Map();
-  let place = 0;
+  let current = 0;
   let busy = false;
   let raw = false;
 
-  async function ask(path, body) {
+  async function request(path, body) {
     const options = body === undefined ? {} : {
       method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" },
     };
@@ -21,17 +21,17 @@
     return found;
   }
 
-  function complain(error) {
+  function showError(error) {
     const gone = error instanceof TypeError;
     at("problem").textContent = gone
-      ? "Not saved: the reading room has stopped. Labels that were shown as saved are kept; start `passk review` again."
+      ? "Not saved: the review server has stopped. Labels shown as saved are on disk. Restart `passk review`."
       : "Not saved: " + error.message;
     at("problem").classList.remove("hidden");
   }
 
-  function fetched(index) {
+  function fetchItem(index) {
     if (!texts.has(index)) {
-      const found = ask("item/" + index);
+      const found = request("item/" + index);
       found.catch(() => texts.delete(index));
       texts.set(index, found);
       if (texts.size > 40) texts.delete(texts.keys().next().value);
@@ -39,41 +39,41 @@
     return texts.get(index);
   }
 
-  function marks() {
+  function showProgress() {
     const done = items.filter((item) => item.label).length;
     at("bar").max = Math.max(items.length, 1);
     at("bar").value = done;
     at("count").textContent = `${done} of ${items.length} labelled`;
-    const { label } = items[place];
+    const { label } = items[current];
     for (const button of document.querySelectorAll("[data-label]")) {
       button.setAttribute("aria-pressed", String(button.dataset.label === label));
     }
   }
 
   async function go(index) {
-    place = Math.max(0, Math.min(items.length - 1, index));
-    const wanted = place;
-    marks();
-    at("note").value = items[place].note || "";
+    current = Math.max(0, Math.min(items.length - 1, index));
+    const wanted = current;
+    showProgress();
+    at("note").value = items[current].note || "";
     at("where").textContent = "";
-    plain(at("where"), `${place + 1} of ${items.length} · ${items[place].benchmark} · ${items[place].problem}`);
+    plain(at("where"), `${current + 1} of ${items.length} · ${items[current].benchmark} · ${items[current].problem}`);
     try {
-      const found = await fetched(wanted);
-      if (wanted !== place) return;
-      draw(found);
-    } catch (error) { complain(error); }
-    for (let step = 1; step <= AHEAD; step += 1) if (place + step < items.length) fetched(place + step);
+      const found = await fetchItem(wanted);
+      if (wanted !== current) return;
+      render(found);
+    } catch (error) { showError(error); }
+    for (let step = 1; step <= PREFETCH; step += 1) if (current + step < items.length) fetchItem(current + step);
   }
 
-  function draw(found) {
+  function render(found) {
     show(at("question"), found.question);
     show(at("gold"), gold(found.gold));
-    show(at("answer"), found.answer || "nothing", true);
+    show(at("answer"), found.answer || "none", true);
     at("detail").replaceChildren();
     plain(at("detail"), found.detail || "the verifier");
     show(at("response"), found.text, raw);
     const images = Array.from({ length: found.images }, (_, number) =>
-      element("img", { src: `image/${place}/${number}`, alt: `Image ${number + 1} of the question` }));
+      element("img", { src: `image/${current}/${number}`, alt: `Image ${number + 1} of the question` }));
     at("images").replaceChildren(...images);
     window.scrollTo(0, 0);
   }
@@ -85,62 +85,62 @@
     } catch { return text; }
   }
 
-  async function once(work) {
+  async function exclusive(work) {
     if (busy) return;
     busy = true;
     try {
       await work();
       at("problem").classList.add("hidden");
-    } catch (error) { complain(error); } finally { busy = false; }
+    } catch (error) { showError(error); } finally { busy = false; }
   }
 
-  const say = (label) => once(async () => {
-    const index = place;
-    const kept = await ask("label", { item: index, label, note: at("note").value });
-    Object.assign(items[index], { label: kept.label, note: kept.note });
-    at("said").textContent = `Saved: response ${index + 1} is ${label}.`;
+  const addLabel = (label) => exclusive(async () => {
+    const index = current;
+    const saved = await request("label", { item: index, label, note: at("note").value });
+    Object.assign(items[index], { label: saved.label, note: saved.note });
+    at("status").textContent = `Saved: response ${index + 1} is ${label}.`;
     at("note").blur();
-    if (index + 1 < items.length) go(index + 1); else marks();
+    if (index + 1 < items.length) go(index + 1); else showProgress();
   });
 
-  const undo = () => once(async () => {
-    const back = await ask("undo", {});
-    if (back.item === null) { at("said").textContent = "Nothing to undo in this session."; return; }
+  const undo = () => exclusive(async () => {
+    const back = await request("undo", {});
+    if (back.item === null) { at("status").textContent = "Nothing to undo in this session."; return; }
     Object.assign(items[back.item], { label: back.label, note: back.note });
-    at("said").textContent = `Undone: response ${back.item + 1} is ${back.label || "not labelled"}.`;
+    at("status").textContent = `Undone: response ${back.item + 1} is ${back.label || "unlabelled"}.`;
     go(back.item);
   });
 
-  function open() {
-    const order = [...items.keys()].map((step) => (place + 1 + step) % items.length);
+  function nextUnlabelled() {
+    const order = [...items.keys()].map((step) => (current + 1 + step) % items.length);
     const found = order.find((index) => !items[index].label);
-    if (found === undefined) at("said").textContent = "Everything is labelled.";
+    if (found === undefined) at("status").textContent = "Everything is labelled.";
     else go(found);
   }
 
-  const agree = () => once(async () => {
+  const agree = () => exclusive(async () => {
     const box = at("agreement");
     if (!box.classList.toggle("hidden")) {
-      const rows = await ask("agreement");
+      const rows = await request("agreement");
       const lines = rows.map((row) => {
         const line = element("p", {});
         const kappa = row.kappa === null ? "undefined" : row.kappa.toFixed(2);
-        plain(line, `${row.reviewer} and ${row.other}: ${row.responses} responses by both, ` +
-          (row.responses ? `${(100 * row.agreement).toFixed(0)} % alike, Cohen’s κ ${kappa}` : "nothing to compare"));
+        plain(line, `${row.reviewer} and ${row.other}: ${row.responses} responses in common, ` +
+          (row.responses ? `${(100 * row.agreement).toFixed(0)} % equal labels, Cohen’s κ ${kappa}` : "nothing to compare"));
         return line;
       });
-      box.replaceChildren(...(lines.length ? lines : [element("p", {}, "No second reviewer yet.")]));
+      box.replaceChildren(...(lines.length ? lines : [element("p", {}, "No other reviewer yet.")]));
     }
   });
 
   function toggleRaw() {
     raw = !raw;
     at("raw").setAttribute("aria-pressed", String(raw));
-    fetched(place).then(draw).catch(complain);
+    fetchItem(current).then(render).catch(showError);
   }
 
-  const MOVES = { z: undo, j: () => go(place + 1), ArrowRight: () => go(place + 1), k: () => go(place - 1),
-    ArrowLeft: () => go(place - 1), o: open, a: agree, r: toggleRaw, n: () => at("note").focus() };
+  const MOVES = { z: undo, j: () => go(current + 1), ArrowRight: () => go(current + 1), k: () => go(current - 1),
+    ArrowLeft: () => go(current - 1), o: nextUnlabelled, a: agree, r: toggleRaw, n: () => at("note").focus() };
 
   document.addEventListener("keydown", (event) => {
     if (!items.length || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
@@ -148,25 +148,25 @@
       if (event.key === "Escape" || event.key === "Enter") at("note").blur();
       return;
     }
-    const act = KEYS[event.key] ? () => say(KEYS[event.key]) : MOVES[event.key];
+    const act = KEYS[event.key] ? () => addLabel(KEYS[event.key]) : MOVES[event.key];
     if (act) { event.preventDefault(); act(); }
   });
 
   for (const button of document.querySelectorAll("[data-label]")) {
-    button.addEventListener("click", () => say(button.dataset.label));
+    button.addEventListener("click", () => addLabel(button.dataset.label));
   }
-  for (const [id, act] of Object.entries({ undo, back: MOVES.k, next: MOVES.j, open, agree, raw: toggleRaw })) {
+  for (const [id, act] of Object.entries({ undo, back: MOVES.k, next: MOVES.j, open: nextUnlabelled, agree, raw: toggleRaw })) {
     at(id).addEventListener("click", act);
   }
 
-  ask("queue").then((found) => {
+  request("queue").then((found) => {
     items.push(...found.items);
     at("title").textContent = "";
     plain(at("title"), found.title);
-    at("reviewer").textContent = "read by " + found.reviewer;
+    at("reviewer").textContent = "reviewer: " + found.reviewer;
     at("empty").classList.toggle("hidden", items.length > 0);
-    for (const id of ["room", "controls"]) at(id).classList.toggle("hidden", items.length === 0);
+    for (const id of ["review", "controls"]) at(id).classList.toggle("hidden", items.length === 0);
     if (!items.length) return;
     go(Math.max(0, items.findIndex((item) => !item.label)));
-  }).catch(complain);
+  }).catch(showError);
 })();

@@ -1,18 +1,18 @@
 "use strict";
-/* Blocks of data: in the page, or in a file of the folder beside it; read when they are asked for. */
+/* Blocks of data: in the page, or in a file of the folder beside it; loaded on demand. */
 const passkData = JSON.parse(document.getElementById("data").textContent);
 
 const passkBlocks = (() => {
   const waiting = new Map();
   const read = new Map();
-  const OWN = /^[a-z0-9_-]+\.js$/;
+  const BLOCK_FILE = /^[a-z0-9_-]+\.js$/;
   const folder = encodeURIComponent(passkData.folder);
   const policy = window.trustedTypes
     ? window.trustedTypes.createPolicy("passk-blocks", { createScriptURL: (name) => address(name) })
     : { createScriptURL: (name) => address(name) };
 
   function address(name) {
-    if (!OWN.test(name)) throw new TypeError("not a block: " + name);
+    if (!BLOCK_FILE.test(name)) throw new TypeError("not a block: " + name);
     return folder + "/" + name;
   }
 
@@ -23,7 +23,7 @@ const passkBlocks = (() => {
       const script = document.createElement("script");
       waiting.set(name, resolve);
       script.onerror = () => reject(new Error(
-        `not beside this page: ${passkData.folder}/${name}.js. Keep that folder where the page is.`));
+        `${passkData.folder}/${name}.js is missing. Keep that folder beside this page.`));
       script.src = policy.createScriptURL(name + ".js");
       script.onload = () => script.remove();
       document.head.append(script);
@@ -44,7 +44,7 @@ const passkBlocks = (() => {
     return whole.split("\n").filter(Boolean).map((line) => JSON.parse(line));
   }
 
-  /* The lines of a block; the few latest blocks stay read. */
+  /* The lines of a block; the latest 12 blocks are cached. */
   function get(name) {
     if (!read.has(name)) {
       const found = lines(name);

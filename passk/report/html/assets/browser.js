@@ -66,7 +66,7 @@ const passkBrowser = (() => {
   }
 
   async function ask(benchmark, problem) {
-    const all = await passkBlocks.get("questions-" + passkData.asked.indexOf(benchmark));
+    const all = await passkBlocks.get("questions-" + passkData.questions.indexOf(benchmark));
     const found = all.find((row) => row[0] === problem);
     const place = at("b-question");
     place.replaceChildren();
@@ -101,12 +101,12 @@ const passkBrowser = (() => {
 
   function list(sample) {
     const found = passing();
-    const most = passkData.most ? `, the first ${passkData.most} of each problem` : "";
-    at("b-state").textContent = `${found.length} of ${rows.length} responses${most}`;
+    const limit = passkData.limit ? `, the first ${passkData.limit} of each problem` : "";
+    at("b-state").textContent = `${found.length} of ${rows.length} responses${limit}`;
     at("b-list").replaceChildren();
     more(found, 0);
     const chosen = found.find((row) => String(row[SAMPLE]) === sample) || found[0];
-    if (chosen) one(chosen); else at("b-one").replaceChildren("No response is left by these filters.");
+    if (chosen) one(chosen); else at("b-one").replaceChildren("No response matches these filters.");
   }
 
   function more(found, from) {
@@ -136,10 +136,10 @@ const passkBrowser = (() => {
     };
     add("Response", row[SAMPLE]);
     add("Verdict", name.replace("_", " "));
-    add("Taken from it", row[ANSWER] || "nothing");
-    if (row[DETAIL]) add("Because", row[DETAIL]);
+    add("Extracted answer", row[ANSWER] || "none");
+    if (row[DETAIL]) add("Reason", row[DETAIL]);
     add("Tokens", row[TOKENS]);
-    add("Ended", passkData.finishes[row[FINISH]] === "length" ? "cut at the limit" : passkData.finishes[row[FINISH]]);
+    add("Ended", passkData.finishes[row[FINISH]] === "length" ? "truncated at the limit" : passkData.finishes[row[FINISH]]);
     const text = element("div", { id: "b-text" });
     show(text, row[TEXT], raw);
     at("b-one").replaceChildren(facts, text);
@@ -159,17 +159,17 @@ const passkBrowser = (() => {
     load();
   }
 
-  /* Show responses with these traits: cell, problem, sample, verdict, finish. */
-  async function open(traits = {}) {
+  /* Show responses with these filters: cell, problem, sample, verdict, finish. */
+  async function open(filters = {}) {
     await begin();
-    const index = passkData.cells.findIndex((known) => known.id === traits.cell);
+    const index = passkData.cells.findIndex((known) => known.id === filters.cell);
     if (index >= 0) at("b-cell").value = String(index);
-    verdicts = new Set(passkData.verdicts.includes(traits.verdict) ? [traits.verdict] : passkData.verdicts);
-    at("b-finish").value = passkData.finishes.includes(traits.finish) ? traits.finish : "";
+    verdicts = new Set(passkData.verdicts.includes(filters.verdict) ? [filters.verdict] : passkData.verdicts);
+    at("b-finish").value = passkData.finishes.includes(filters.finish) ? filters.finish : "";
     at("b-class").value = "";
     chips();
-    fill(traits.problem ? null : traits.verdict || traits.finish, traits.problem);
-    await load(traits.sample);
+    fill(filters.problem ? null : filters.verdict || filters.finish, filters.problem);
+    await load(filters.sample);
   }
 
   function begin() {
@@ -179,8 +179,8 @@ const passkBrowser = (() => {
 
   function start() {
     at("b-cell").append(...passkData.cells.map((own, index) => element("option", { value: index }, `${own.label} on ${own.title}`)));
-    at("b-finish").append(element("option", { value: "" }, "in any way"),
-      ...passkData.finishes.map((name) => element("option", { value: name }, name === "length" ? "cut at the limit" : name)));
+    at("b-finish").append(element("option", { value: "" }, "any"),
+      ...passkData.finishes.map((name) => element("option", { value: name }, name === "length" ? "truncated at the limit" : name)));
     chips();
     at("b-cell").addEventListener("change", () => { fill(null, at("b-problem").value); load(); });
     at("b-problem").addEventListener("change", () => load());

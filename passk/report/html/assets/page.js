@@ -1,17 +1,17 @@
 "use strict";
-/* Puts the parts to work, and follows addresses: #rows?table=…, #responses?cell=…. */
+/* Starts the parts and follows links: #rows?table=…, #responses?cell=…. */
 (() => {
   const at = (id) => document.getElementById(id);
 
   async function follow() {
     const [kind, query = ""] = location.hash.split("?");
-    const traits = Object.fromEntries(new URLSearchParams(query));
+    const filters = Object.fromEntries(new URLSearchParams(query));
     if (kind === "#rows") {
-      const { table, ...where } = traits;
+      const { table, ...where } = filters;
       await passkTables.open(table, where);
       at("tables").scrollIntoView();
     } else if (kind === "#responses") {
-      await passkBrowser.open(traits);
+      await passkBrowser.open(filters);
       at("browser").scrollIntoView();
     }
   }

@@ -1,5 +1,5 @@
 "use strict";
-/* Every table of the study: sorted, filtered, turned page by page, and saved as CSV. */
+/* Every table of the study: sort, filter, page through, save as CSV. */
 const passkTables = (() => {
   const at = (id) => document.getElementById(id);
   const { element, plain } = passkText;
@@ -10,7 +10,7 @@ const passkTables = (() => {
   let only = {};
   let current = "";
 
-  /* Where the rows behind a row stand. */
+  /* The link to the rows behind a row. */
   function source(row) {
     const value = (name) => row[names.indexOf(name)];
     const has = (name) => value(name) !== undefined;
@@ -60,12 +60,12 @@ const passkTables = (() => {
     const rows = table.getRowModel().rows;
     const body = element("tbody", {}, ...rows.map((row) =>
       element("tr", {}, ...names.map((_, place) => cellOf(row.original, place)))));
-    const drawn = element("table", {}, element("thead", {}, head()), body);
-    at("table-place").replaceChildren(drawn);
+    const rendered = element("table", {}, element("thead", {}, head()), body);
+    at("table-place").replaceChildren(rendered);
     const total = table.getFilteredRowModel().rows.length;
     const first = state.pagination.pageIndex * PAGE;
     const filters = Object.entries(only).map(([name, value]) => `${name} = ${value}`).join(", ");
-    at("page-of").textContent = total === 0 ? "No such row."
+    at("page-of").textContent = total === 0 ? "No matching row."
       : `${first + 1}–${first + rows.length} of ${total.toLocaleString("en")} rows` + (filters ? `, ${filters}` : "");
     at("earlier").disabled = !table.getCanPreviousPage();
     at("later").disabled = !table.getCanNextPage();
@@ -113,7 +113,7 @@ const passkTables = (() => {
       build(rows);
       draw();
     } catch (error) {
-      at("table-place").replaceChildren(element("p", {}, "Cannot be shown: " + error.message));
+      at("table-place").replaceChildren(element("p", {}, "Cannot load: " + error.message));
     }
   }
 

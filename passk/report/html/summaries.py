@@ -1,4 +1,4 @@
-"""What the page says of people's labels and of guessing, and of the chart for those who hear it."""
+"""Summaries on the page: review labels, guessable problems, and the chart's text alternative."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from passk.report.html.links import rows
 Frames = Mapping[str, pd.DataFrame]
 
 
-def read_reviewed(files: Sequence[Path]) -> dict[str, pd.DataFrame]:
-    """Return the tables of the reading room that have rows; none where there are no files."""
+def read_review_tables(files: Sequence[Path]) -> dict[str, pd.DataFrame]:
+    """Return the non-empty tables from `passk review`; none if there are no files."""
     if not files:
         return {}
     found = {name: read_study_table(files[0].parent, name) for name in REVIEWED}
     return {name: table for name, table in found.items() if not table.empty}
 
 
-def review_words(frames: Frames) -> dict[str, Any]:
-    """Return what the template says of the reading room; empty values where there is nothing."""
+def review_context(frames: Frames) -> dict[str, Any]:
+    """Return the template variables of reviews; empty values if there are none."""
     models, agreed = frames.get("reviewed_models"), frames.get("reviewed_agreement")
-    read = models is not None and bool((models["queued"] > models["unlabelled"]).any())
+    labelled = models is not None and bool((models["queued"] > models["unlabelled"]).any())
     return {
-        "reviewed": _records(models) if read else [],
+        "reviewed": _records(models) if labelled else [],
         "agreed": _records(agreed) if agreed is not None else [],
         "reviewers": _reviewers(agreed),
         "guessed": _guessed(frames.get("guessable")),
@@ -42,14 +42,14 @@ def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
 
 
 def _reviewers(agreed: pd.DataFrame | None) -> str:
-    """Return who read, as far as two of them did."""
+    """Return the number of reviewers in words."""
     if agreed is None or agreed.empty:
         return "one person"
     return f"{len({*agreed['reviewer'], *agreed['other']})} people"
 
 
 def _guessed(table: pd.DataFrame | None) -> dict[str, Any] | None:
-    """Return how many problems can be guessed, and where it stands which."""
+    """Return how many problems are guessable, and the link to their rows."""
     if table is None or table.empty:
         return None
     problems = table.groupby(["benchmark", "problem_id"])["dropped"].any()
@@ -57,19 +57,19 @@ def _guessed(table: pd.DataFrame | None) -> dict[str, Any] | None:
     return {"problems": len(problems), "dropped": int(problems.sum()), "address": address}
 
 
-def chart_words(
+def describe_chart(
     findings: Sequence[Finding], summary: pd.DataFrame, trained: Sequence[str] = ()
 ) -> str:
-    """Return the chart's finding in words, for a caption and for those who do not see it.
+    """Return the chart's finding in words, as caption and text alternative.
 
-    `trained` is what a study's own trainings changed, a sentence per benchmark.
+    `trained`: training effects of the study, a sentence per benchmark.
     """
     if trained:
         return " ".join(["pass@k against k.", *trained])
     if findings:
-        said = [f"{found.headline}. {found.sentences[1]}" for found in findings[:2]]
-        more = len(findings) - len(said)
-        return " ".join(["pass@k against k.", *said, *([f"{more} more above."] if more else [])])
+        texts = [f"{found.headline}. {found.sentences[1]}" for found in findings[:2]]
+        more = len(findings) - len(texts)
+        return " ".join(["pass@k against k.", *texts, *([f"{more} more above."] if more else [])])
     ends = [
         f"{row['label']} on {row['benchmark']} from {percent(row['pass_at_1'])} at k = 1 "
         f"to {percent(row['pass_at_k_max'])} at k = {row['k_max']}"

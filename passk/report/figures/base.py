@@ -1,4 +1,4 @@
-"""What a figure is: a drawing with its words, and what it is drawn from."""
+"""A figure with its caption, and the data of one benchmark that figures are drawn from."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Frames = Mapping[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """One figure with its words.
+class CaptionedFigure:
+    """One figure with its title and caption.
 
     Attributes:
         name: stem of its files.
         title: what it shows.
-        caption: its finding in words, and how to read it.
-        figure: the drawing.
+        caption: the finding in words, and how to read the figure.
+        figure: the matplotlib figure.
     """
 
     name: str
@@ -32,34 +32,34 @@ class Drawing:
     caption: str
     figure: Figure
 
-    def words(self) -> dict[str, str]:
-        """Return what the index says of it."""
+    def metadata(self) -> dict[str, str]:
+        """Return its entry in the index."""
         return {"name": self.name, "title": self.title, "caption": self.caption}
 
 
 @dataclass(frozen=True)
-class View:
-    """What the figures of one benchmark are drawn from.
+class BenchmarkView:
+    """The data of one benchmark that its figures are drawn from.
 
     Attributes:
-        part: how the names of their files begin.
+        prefix: start of the names of their files.
         study: the whole study.
         benchmark: name of the benchmark.
         frames: the tables.
         colors: label of a cell -> colour.
-        found: what the comparisons on this benchmark show.
+        findings: findings of the comparisons on this benchmark.
     """
 
-    part: str
+    prefix: str
     study: Study
     benchmark: str
     frames: Frames
     colors: Mapping[str, str]
-    found: tuple[Finding, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def title(self) -> str:
-        """What the benchmark is called."""
+        """The benchmark's title."""
         return self.study.title_of(self.benchmark)
 
     @property
@@ -69,12 +69,12 @@ class View:
 
     @property
     def groups(self) -> list[Series]:
-        """What is one curve each: a series of several seeds at its last step, or a cell."""
+        """One entry per curve: a series of seeds at its last step, or a single cell."""
         return groups(self.study, self.benchmark)
 
     @property
     def single(self) -> list[Cell]:
-        """A cell for each group, the first seed's, for figures that show one cell at a time."""
+        """The first seed's cell of each group, for figures that show single cells."""
         return [group.cells[0] for group in self.groups]
 
     @property
@@ -84,12 +84,12 @@ class View:
 
     @property
     def pairs(self) -> list[tuple[Cell, Cell]]:
-        """The comparisons of the cells that are shown one at a time: (cell, its base)."""
+        """The comparisons among `single`: (cell, its base)."""
         wanted = {cell.id for cell in self.single}
         return [pair for pair in self.study.pairs() if pair[0].id in wanted]
 
     def note(self) -> str:
-        """Say whose cells are shown, where it is not all of them; empty otherwise."""
+        """Return which cells are shown if not all are, else an empty text."""
         shown = self.groups
         seeds = any(len(group.cells) > 1 for group in shown)
         left = len(self.cells) > sum(len(group.cells) for group in shown)
@@ -98,7 +98,7 @@ class View:
 
 
 def slug(text: str) -> str:
-    """Return a name of a benchmark as a part of a file's name.
+    """Return a benchmark's name in a form that fits file names.
 
     >>> slug("AIME 24/old")
     'aime-24-old'

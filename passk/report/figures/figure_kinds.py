@@ -1,4 +1,4 @@
-"""Which figures a study has: each kind of figure is one function from a view to drawings."""
+"""The kinds of figures: each is one function from a `BenchmarkView` to figures."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from passk.analysis.seed_series import colors_of
 from passk.analysis.study import Study
 from passk.report.figures import learning, rates, training
-from passk.report.figures.drawing import Drawing, Frames, View, slug
+from passk.report.figures.base import BenchmarkView, CaptionedFigure, Frames, slug
 from passk.report.findings import findings
 
-KINDS: Mapping[str, Callable[[View], Iterator[Drawing]]] = {
+KINDS: Mapping[str, Callable[[BenchmarkView], Iterator[CaptionedFigure]]] = {
     "curves": rates.curves,
     "delta": rates.delta,
     "coverage": rates.coverage,
@@ -23,24 +23,24 @@ KINDS: Mapping[str, Callable[[View], Iterator[Drawing]]] = {
     "perplexity-classes": training.perplexity_classes,
     "perplexity-steps": training.perplexity_steps,
 }
-"""Kind, as a spec names it -> what draws it for one benchmark; two are of the whole study."""
+"""Kind, as named in a spec -> function that draws it for one benchmark."""
 
 GRID, TRAINING = "grid", "training"
 
 
-def drawings(study: Study, frames: Frames) -> Iterator[Drawing]:
-    """Yield the figures of the study that are wanted, benchmark by benchmark."""
+def draw_all(study: Study, frames: Frames) -> Iterator[CaptionedFigure]:
+    """Yield the figures that the spec selects (default: all), benchmark by benchmark."""
     colors = colors_of(study)
     found = findings(frames["summary"], frames["deltas"])
-    wanted = study.figures or (TRAINING, GRID, *KINDS)
-    if TRAINING in wanted:
-        yield from learning.drawings(study, frames, colors)
-    if GRID in wanted and len(study.benchmarks()) > 1:
+    selected = study.figures or (TRAINING, GRID, *KINDS)
+    if TRAINING in selected:
+        yield from learning.draw_training(study, frames, colors)
+    if GRID in selected and len(study.benchmarks()) > 1:
         yield rates.grid(study, frames, colors)
     for number, benchmark in enumerate(study.benchmarks()):
-        here = tuple(finding for finding in found if finding.benchmark == benchmark)
-        part = f"{number + 1:02d}-{slug(benchmark)}"
-        view = View(part, study, benchmark, frames, colors, here)
+        shown = tuple(finding for finding in found if finding.benchmark == benchmark)
+        prefix = f"{number + 1:02d}-{slug(benchmark)}"
+        view = BenchmarkView(prefix, study, benchmark, frames, colors, shown)
         for kind, draw in KINDS.items():
-            if kind in wanted:
+            if kind in selected:
                 yield from draw(view)

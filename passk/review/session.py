@@ -1,4 +1,4 @@
-"""What the reading room's page asks for, and what it may not have: no HTTP in here."""
+"""State of one review session: what the page may read and change. No HTTP here."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".we
 IMAGES[".gif"] = "image/gif"
 
 
-class Refusal(Exception):  # noqa: N818 - an answer to a request, not a fault
-    """A request that is not served, with its status."""
+class RequestError(Exception):  # an answer to a request, not a fault of passk
+    """A request that is refused, with its HTTP status."""
 
-    def __init__(self, status: HTTPStatus, words: str) -> None:
-        """Keep status and words."""
-        super().__init__(words)
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        """Store status and message."""
+        super().__init__(message)
         self.status = status
 
 
-class Room:
-    """A queue, one reviewer's open label file, and what the page asks of them.
+class ReviewSession:
+    """The queue and one reviewer's open label file.
 
     Args:
         title: title of the study.
-        items: what is to be read, in order.
-        labels: the reviewer's file.
+        items: the responses to review, in order.
+        labels: the reviewer's label file.
     """
 
     def __init__(self, title: str, items: list[Item], labels: LabelFile) -> None:
-        """Keep the parts; a lock makes keystrokes follow each other."""
+        """Store the parts; a lock serializes keystrokes."""
         self.title, self.items, self.labels = title, items, labels
         self._lock = Lock()
-        self._place = {item.key: index for index, item in enumerate(items)}
+        self._index = {item.key: index for index, item in enumerate(items)}
 
     def queue(self) -> dict[str, Any]:
-        """Return what the page needs to begin: the queue with the labels so far."""
-        said = (self.labels.said.get(item.key, (None, "")) for item in self.items)
+        """Return the queue with the labels so far."""
+        labels = (self.labels.current.get(item.key, (None, "")) for item in self.items)
         entries = [
             {"benchmark": i.benchmark, "problem": i.key.problem_id, "label": label, "note": note}
-            for i, (label, note) in zip(self.items, said, strict=True)
+            for i, (label, note) in zip(self.items, labels, strict=True)
         ]
         reviewer = self.labels.path.stem
         return {"title": self.title, "reviewer": reviewer, "items": entries, "labels": LABELS}
 
     def item(self, index: int) -> dict[str, Any]:
-        """Return one response; whose it is stays hidden, so that it sways nobody."""
+        """Return one response, without the name of its model: review is blind."""
         item = self._item(index)
         names = ("benchmark", "question", "gold", "text", "answer", "detail")
         shown = {name: getattr(item, name) for name in names}
@@ -62,57 +62,56 @@ class Room:
         """Return an image of a question with its type."""
         images = self._item(index).images
         if not 0 <= number < len(images):
-            raise Refusal(HTTPStatus.NOT_FOUND, "no such image")
+            raise RequestError(HTTPStatus.NOT_FOUND, "no such image")
         path = Path(images[number])
         kind = IMAGES.get(path.suffix.lower())
         if kind is None:
-            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"not an image: {path.name}")
+            raise RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"not an image: {path.name}")
         try:
             return path.read_bytes(), kind
         except OSError as error:
-            raise Refusal(HTTPStatus.NOT_FOUND, f"{path.name}: {error.strerror}") from error
+            raise RequestError(HTTPStatus.NOT_FOUND, f"{path.name}: {error.strerror}") from error
 
-    def say(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Keep one label, on disk before the answer goes out."""
-        index, label, note = asked.get("item"), asked.get("label"), asked.get("note", "")
+    def add_label(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Store one label; it is on disk before the answer is sent."""
+        index, label, note = request.get("item"), request.get("label"), request.get("note", "")
         if label not in LABELS or not isinstance(index, int) or not isinstance(note, str):
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"a label is one of {', '.join(LABELS)}")
+            raise RequestError(HTTPStatus.BAD_REQUEST, f"a label is one of {', '.join(LABELS)}")
         with self._lock:
-            self.labels.say(self._item(index).key, label, note)
+            self.labels.add(self._item(index).key, label, note)
         return {"item": index, "label": label, "note": note}
 
     def undo(self) -> dict[str, Any]:
-        """Take the latest label of this session back."""
+        """Undo the latest label of this session."""
         with self._lock:
             key = self.labels.undo()
         if key is None:
             return {"item": None}
-        label, note = self.labels.said.get(key, (None, ""))
-        return {"item": self._place.get(key), "label": label, "note": note}
+        label, note = self.labels.current.get(key, (None, ""))
+        return {"item": self._index.get(key), "label": label, "note": note}
 
     def agreement(self) -> list[dict[str, Any]]:
         """Return Cohen's kappa of this reviewer with every other; null where it is undefined."""
-        said = read_all(self.labels.path.parent.glob("*.jsonl"))
-        rows = agreement_rows(said)
-        own = self.labels.path.stem
+        rows = agreement_rows(read_all(self.labels.path.parent.glob("*.jsonl")))
+        reviewer = self.labels.path.stem
         return [
             {name: None if value != value else value for name, value in row.items()}  # noqa: PLR0124 - nan
             for row in rows
-            if own in (row["reviewer"], row["other"])
+            if reviewer in (row["reviewer"], row["other"])
         ]
 
     def _item(self, index: int) -> Item:
         """Return the item at an index of the queue."""
         if not 0 <= index < len(self.items):
-            raise Refusal(HTTPStatus.NOT_FOUND, "no such response")
+            raise RequestError(HTTPStatus.NOT_FOUND, "no such response")
         return self.items[index]
 
 
 def open_labels(folder: Path, reviewer: str) -> LabelFile:
-    """Open a reviewer's file of a study.
+    """Open a reviewer's label file in a study.
 
     Raises:
-        PasskError: the name cannot stand in a file name, or the file cannot be opened.
+        PasskError: the name is not valid in a file name, or the file cannot be opened.
     """
     if not reviewer or not all(c.isalnum() or c in "._@+-" for c in reviewer) or reviewer[0] == ".":
         raise PasskError(

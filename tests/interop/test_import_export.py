@@ -621,7 +621,7 @@ DISPUTED = [
     *("10000", "60%", "0.6054", r"7.1 \cdot 10^{35}", r"0.001, 7.1 \cdot 10^{35}"),
     "0.002, 5.234",
 ]
-"""Answers on which we differ; docs/exchange.md says why."""
+"""Answers on which we differ; docs/bring-your-results.md says why."""
 
 
 def correct_solutions(data: Path, problems: int) -> int:

@@ -1,4 +1,4 @@
-"""What each table of the study is called on the page, and what a row of it means."""
+"""Title of each table on the page, the meaning of its rows, and its values as JSON."""
 
 from __future__ import annotations
 
@@ -9,38 +9,56 @@ import numpy as np
 import pandas as pd
 
 ABOUT: Mapping[str, tuple[str, str]] = {
-    "summary": ("Summary", "One row per curve: its ends, gaps, crossover, coverage and conduct."),
+    "summary": (
+        "Summary",
+        "One row per curve: pass@1, pass@k_max, gaps, crossover, coverage, truncation.",
+    ),
     "pass_at_k": ("pass@k", "One row per curve and k, with both intervals and the guess floor."),
     "deltas": ("Differences to the base", "Tuned minus base at each k, paired over problems."),
-    "coverage": ("Problems lost and gained", "One row per comparison and problem, with p and q."),
+    "coverage": (
+        "Problems lost and gained",
+        "One row per comparison and problem, with p-value and q-value.",
+    ),
     "problems": ("Problems", "One row per curve and problem: verdicts counted."),
-    "histogram": ("Accuracy histogram", "Problems per accuracy bin."),
+    "histogram": ("Accuracy histogram", "Problems per accuracy bin of each curve."),
     "flows": (
         "From bin to bin",
         "Problems that move from one accuracy bin of the base to another.",
     ),
     "perplexity": ("Perplexity", "Perplexities of responses under a scorer, per problem."),
-    "estimates": ("All estimates", "The long table: every metric with its interval and its kind."),
-    "means": ("Means over benchmarks", "Benchmarks count alike."),
-    "tests": ("Tests", "Paired sign-flip tests with Holm's correction over benchmarks."),
+    "estimates": (
+        "All estimates",
+        "One row per metric, with its interval and how it was computed.",
+    ),
+    "means": ("Means over benchmarks", "Every benchmark has equal weight."),
+    "tests": ("Tests", "Paired sign-flip tests, Holm-corrected over benchmarks."),
     "series": (
         "Series over seeds",
         "One row per series and checkpoint: means and ranges over seeds.",
     ),
     "series_curves": ("Curves over seeds", "Mean over seeds and its difference to the base, by k."),
     "training": ("Training", "One row per training and step: reward, loss, cost."),
-    "agreement": ("Agreement with imported verdicts", "Our verdicts beside those imported."),
-    "disagreements": ("Disagreements", "Responses on which ours and imported verdicts differ."),
-    "reviewed_models": ("Valid solutions per model", "Problems whose rare solutions were read."),
-    "reviewed_curves": (
-        "Curves by what was read",
-        "pass@k as graded and by the labels, with all problems and without guessable ones.",
+    "agreement": (
+        "Agreement with imported verdicts",
+        "Our verdicts compared with the imported ones.",
     ),
-    "reviewed_problems": ("Problems that were read", "Responses by their label, per problem."),
-    "reviewed_agreement": ("Agreement of reviewers", "Cohen's kappa of every two reviewers."),
-    "guessable": ("Guessable problems", "What the prompt without reasoning solves, and how often."),
+    "disagreements": ("Disagreements", "Responses whose verdict differs from the imported one."),
+    "reviewed_models": (
+        "Valid solutions per model",
+        "One row per curve: reviewed problems by label.",
+    ),
+    "reviewed_curves": (
+        "Curves by review labels",
+        "pass@k as graded and by label, with all problems and without guessable ones.",
+    ),
+    "reviewed_problems": ("Reviewed problems", "Responses by label, per problem."),
+    "reviewed_agreement": ("Agreement of reviewers", "Cohen's kappa of each pair of reviewers."),
+    "guessable": (
+        "Guessable problems",
+        "Problems that the prompt without reasoning solves, and how often.",
+    ),
 }
-"""Table -> title, and what a row is; others are shown under their own name."""
+"""Table -> title and meaning of a row; other tables are shown under their own name."""
 
 
 def about(name: str) -> tuple[str, str]:
@@ -49,7 +67,7 @@ def about(name: str) -> tuple[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """Return one value as JSON takes it; what is undefined is None, infinity is a word."""
+    """Return one value as JSON: undefined is None, infinity is a text."""
     if value is None or value is pd.NA:
         return None
     if isinstance(value, np.bool_ | bool):
@@ -64,7 +82,7 @@ def plain(value: Any) -> Any:
 
 
 def _number(value: float) -> Any:
-    """Return a float with 9 significant digits, None for nan, a word for infinity."""
+    """Return a float with 9 significant digits, None for nan, a text for infinity."""
     if np.isnan(value):
         return None
     if np.isinf(value):
@@ -73,6 +91,6 @@ def _number(value: float) -> Any:
 
 
 def columns_of(table: pd.DataFrame) -> Iterator[list[Any]]:
-    """Yield a line per column: its name, then its values from top to bottom."""
+    """Yield one list per column: its name, then its values."""
     for name in table.columns:
         yield [str(name), *(plain(value) for value in table[name].tolist())]
