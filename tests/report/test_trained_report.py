@@ -110,7 +110,7 @@ def test_the_mean_over_equal_seeds_is_each_seed_and_its_interval_nearly_that_of_
 def test_the_page_opens_with_a_row_per_series(folder: Path) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     first = page[: page.index('aria-labelledby="warnings-title"')]
-    assert re.search(r"2 RL series against SmolLM2: with one try [^;<]+; with 16 tries ", first)
+    assert re.search(r"2 RL series against SmolLM2: at k = 1 [^;<]+; at k = 16 ", first)
     assert len(re.findall(r'<tr><th scope="row"', first)) == len(METHODS)
     for name in METHODS:
         assert f">{name}</a>" in first
@@ -172,8 +172,8 @@ def test_many_curves_share_a_warning(tmp_path: Path) -> None:
     report(plan, tmp_path / "tables", tmp_path / "figures", tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     warned = page[page.index("warnings-title") : page.index('class="curves"')]
-    assert len(re.findall("6 problems; below", warned)) == 1
-    assert "4 curves (SmolLM2, …) on Sums, held out: 6 problems; below" in warned
+    assert len(re.findall("6 problems; with fewer", warned)) == 1
+    assert "4 curves (SmolLM2, …) on Sums, held out: 6 problems; with fewer" in warned
     assert "4 curves (SmolLM2, …) on Sums, held out: k reaches 16 with n = 16" in warned
 
 

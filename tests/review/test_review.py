@@ -362,4 +362,4 @@ def test_a_report_can_be_made_after_the_responses_were_archived(
     study.cells[0].samples[0].unlink()
     with caplog.at_level(logging.WARNING, "passk"):
         assert len(list(response_blocks(study, counts, None))) == 1
-    assert "not there" in caplog.text
+    assert "does not exist" in caplog.text
