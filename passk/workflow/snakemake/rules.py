@@ -107,7 +107,7 @@ class Rules:
         return self.reviewed if asked else []
 
     @property
-    def comment_names(self) -> list[str]:
+    def targets(self) -> list[str]:
         """The targets of the whole workflow."""
         return [self.report]
 
