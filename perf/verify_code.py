@@ -34,8 +34,8 @@ from typing import Any
 from passk.stages.verify import PoolConfig, grade
 from passk.verifiers.code.verifier import CodeVerifier
 from passk.verifiers.sandbox import commands
-from passk.verifiers.sandbox.jail import Jail
-from passk.verifiers.sandbox.tier import Tier
+from passk.verifiers.sandbox.isolation import Isolation
+from passk.verifiers.sandbox.process import SandboxProcess
 
 TRIVIAL = {"entry_point": "f", "tests": [{"input": [1], "output": 2}]}
 
@@ -223,8 +223,8 @@ def fork(number: int = 200) -> float:
 
 def starts(number: int = 9) -> None:
     """Print what it costs to start what isolates, once per worker or once per program."""
-    bwrap = commands.bubblewrap() or ""
-    python = [commands.interpreter(), "-I", "-S", "-c", "pass"]
+    bwrap = commands.find_bubblewrap() or ""
+    python = [commands.interpreter_path(), "-I", "-S", "-c", "pass"]
     shown = {
         "python alone": python,
         "unshare + python": ["unshare", "-Urnmpif", "--mount-proc", *python],
@@ -232,13 +232,15 @@ def starts(number: int = 9) -> None:
     }
     for name, command in shown.items():
         print(f"start of {name}: {timed(number, command) * 1e3:.0f} ms")
-    for tier in (Tier("namespaces", bwrap), Tier("landlock", "setpriv")):
+    for isolation in (Isolation("namespaces", bwrap), Isolation("landlock", "setpriv")):
         walls = []
         for _ in range(number):
             began = time.perf_counter()
-            Jail(tier).close()
+            SandboxProcess(isolation).close()
             walls.append(time.perf_counter() - began)
-        print(f"start of a zygote in {tier.name}: {statistics.median(walls) * 1e3:.0f} ms")
+        print(
+            f"start of a fork server in {isolation.level}: {statistics.median(walls) * 1e3:.0f} ms"
+        )
 
 
 def timed(number: int, command: list[str]) -> float:

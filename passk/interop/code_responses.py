@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from passk.core.schemas import Sample
 from passk.interop.base import Options
-from passk.verifiers.code.programs import fenced
+from passk.verifiers.code.extract_code import extract_code
 
 
 def response_of(solution: str) -> str:
@@ -24,6 +24,6 @@ def completed(completion: str, problem_id: str | None, options: Options) -> str:
 
 
 def program_of(sample: Sample) -> str:
-    """Return the program of a response: its last fenced block, or else its text."""
-    found = fenced(sample.text)
+    """Return the program of a response: its last extract_code block, or else its text."""
+    found = extract_code(sample.text)
     return sample.text if found is None else found

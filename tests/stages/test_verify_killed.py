@@ -18,7 +18,7 @@ import pytest
 from passk.core.errors import VerifierError
 from passk.core.journal import journal_path
 from passk.core.schemas import Problem, Sample, Verdict, read_rows, write_rows
-from passk.verifiers.sandbox import tiers
+from passk.verifiers.sandbox import choose_isolation
 
 SUM = r"\sum_{k=1}^{n} k"
 FUNCTION = {"entry_point": "f", "tests": [{"input": [n], "output": n + 1} for n in range(3)]}
@@ -46,7 +46,7 @@ ROWS: dict[str, Callable[[], list[tuple[object, str]]]] = {"math": math_rows, "c
 def verifier(request: pytest.FixtureRequest) -> str:
     name = str(request.param)
     try:
-        tiers.choose()
+        choose_isolation.choose()
     except VerifierError as error:
         if name == "code":
             pytest.skip(error.what)

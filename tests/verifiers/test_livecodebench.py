@@ -14,10 +14,10 @@ import pytest
 
 from passk.core.errors import VerifierError
 from passk.stages.verify import PoolConfig, grade, grade_file
-from passk.verifiers.code import livecode
-from passk.verifiers.code.problems import Calls, Scripts, problem_of
+from passk.verifiers.code import livecodebench
+from passk.verifiers.code.problems import FunctionTests, StdinTests, problem_of
 from passk.verifiers.code.verifier import CodeVerifier
-from passk.verifiers.sandbox import tiers
+from passk.verifiers.sandbox import choose_isolation
 
 PREAMBLE = "from typing import *\nfrom collections import *\nfrom math import *\n"
 
@@ -78,7 +78,7 @@ PUBLIC_ONLY = "print('2\\n2.5')"
 @pytest.fixture
 def _isolated() -> None:
     try:
-        tiers.choose()
+        choose_isolation.choose()
     except VerifierError as error:
         pytest.skip(error.what)
 
@@ -126,7 +126,7 @@ def test_rows_are_graded_from_a_file(tmp_path: Path) -> None:
 def test_packed_tests_are_read_whichever_way_they_were_pickled(protocol: int) -> None:
     tests = [stdin("ü\n" * 300, "ß"), stdin("1", "2")]
     problem = problem_of(json.dumps(row([], packed(tests, protocol))))
-    assert isinstance(problem, Scripts)
+    assert isinstance(problem, StdinTests)
     assert list(problem.inputs) == ["ü\n" * 300, "1"]
 
 
@@ -134,7 +134,7 @@ def test_private_tests_may_be_plain_json_or_absent() -> None:
     tests = [functional("1", "2")]
     for private in (json.dumps(tests), packed(tests), ""):
         problem = problem_of(json.dumps(row(tests, private, name="f")))
-        assert isinstance(problem, Calls)
+        assert isinstance(problem, FunctionTests)
         assert problem.entry_point == "f"
         assert len(problem.inputs) == (2 if private else 1)
 
@@ -181,8 +181,8 @@ def test_what_is_not_packed_tests_is_refused_and_not_run(
 
 
 def test_packed_tests_that_unfold_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(livecode, "PRIVATE_BYTES", 1 << 16)
+    monkeypatch.setattr(livecodebench, "PRIVATE_BYTES", 1 << 16)
     bomb = packed([stdin("x" * (1 << 20), "y")])
     assert len(bomb) < 1 << 12
     with pytest.raises(ValueError, match="larger than"):
-        livecode.unpacked(bomb)
+        livecodebench.unpacked(bomb)

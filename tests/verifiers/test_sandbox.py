@@ -20,11 +20,11 @@ from passk.core.artifacts import read_manifest
 from passk.core.errors import VerifierError
 from passk.core.schemas import Problem, Sample, Verdict, read_rows, write_rows
 from passk.stages.verify import grade_file, verify
-from passk.verifiers.code.pool import ProgramPool
+from passk.verifiers.code.program_pool import ProgramPool
 from passk.verifiers.grading.worker_pool import PoolConfig, Result
-from passk.verifiers.sandbox import commands, tiers
-from passk.verifiers.sandbox.jail import Jail, JailError
-from passk.verifiers.sandbox.tier import Tier
+from passk.verifiers.sandbox import choose_isolation, commands
+from passk.verifiers.sandbox.isolation import Isolation
+from passk.verifiers.sandbox.process import SandboxProcess, SandboxStartError
 
 pytest.importorskip("pyseccomp")
 
@@ -37,21 +37,25 @@ REFERENCE = json.dumps(
 RIGHT = "def f(x): return x + 1"
 
 
-def isolated() -> list[Tier]:
-    """Return the isolating tiers that this machine has the tools for."""
-    found = [("namespaces", commands.bubblewrap()), ("landlock", shutil.which("setpriv"))]
-    return [Tier(name, tool) for name, tool in found if tool]  # type: ignore[arg-type]
+def isolated() -> list[Isolation]:
+    """Return the isolation levels that this machine has the tools for."""
+    found = [("namespaces", commands.find_bubblewrap()), ("landlock", shutil.which("setpriv"))]
+    return [Isolation(name, tool) for name, tool in found if tool]  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module", params=["namespaces", "landlock"])
 def pool(request: pytest.FixtureRequest) -> Iterator[ProgramPool]:
-    tier = next((tier for tier in isolated() if tier.name == request.param), None)
-    if tier is None:
+    isolation = next(
+        (isolation for isolation in isolated() if isolation.level == request.param), None
+    )
+    if isolation is None:
         pytest.skip(f"no tool for {request.param}")
-    reason = tiers.fault_of(tier)
+    reason = choose_isolation.find_fault(isolation)
     if reason is not None:
         pytest.skip(f"{request.param}: {reason}")
-    with ProgramPool(tier, PoolConfig("code", {}, workers=1, deadline=1.0), memory=1 << 30) as pool:
+    with ProgramPool(
+        isolation, PoolConfig("code", {}, workers=1, deadline=1.0), memory=1 << 30
+    ) as pool:
         yield pool
 
 
@@ -128,7 +132,7 @@ def f(x):
 
 def test_a_zygote_that_is_killed_costs_nothing(pool: ProgramPool) -> None:
     graded(pool, RIGHT)
-    process = pool.runner.cells[0].jail.process
+    process = pool.runner.cells[0].sandbox.process
     assert process is not None
     process.kill()
     process.wait()
@@ -138,17 +142,18 @@ def test_a_zygote_that_is_killed_costs_nothing(pool: ProgramPool) -> None:
 def test_the_zygote_dies_with_its_parent(pool: ProgramPool, tmp_path: Path) -> None:
     script = """
 import sys
-from passk.verifiers.sandbox.jail import Jail
-from passk.verifiers.sandbox.request import Request
-from passk.verifiers.sandbox.tier import Tier
-jail = Jail(Tier(*sys.argv[1:]))
-jail.begin(Request(b"def f(x):\\n while 1: pass", "call", 60.0, b"end", "f", order=(0,)), 0, [(1,)])
+from passk.verifiers.sandbox.process import SandboxProcess
+from passk.verifiers.sandbox.run import RunRequest
+from passk.verifiers.sandbox.isolation import Isolation
+sandbox = SandboxProcess(Isolation(*sys.argv[1:]))
+loop = b"def f(x):\\n while 1: pass"
+sandbox.begin(RunRequest(loop, "call", 60.0, b"end", "f", order=(0,)), 0, [(1,)])
 print("begun", flush=True)
 input()
 """
     mark = f"passk-{time.monotonic_ns()}"
     parent = subprocess.Popen(
-        [sys.executable, "-c", script, pool.runner.tier.name, pool.runner.tier.tool],
+        [sys.executable, "-c", script, pool.runner.isolation.level, pool.runner.isolation.tool],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "MARK": mark, "TMPDIR": str(tmp_path)},
@@ -187,28 +192,28 @@ def alive(pid: int) -> bool:
 
 
 def test_a_limit_above_the_hard_one_is_clamped() -> None:
-    tier = next(iter(isolated()), None)
-    if tier is None:
-        pytest.skip("no isolating tier")
+    isolation = next(iter(isolated()), None)
+    if isolation is None:
+        pytest.skip("no isolating isolation")
     script = (
         "import resource, sys\n"
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))\n"
-        "from passk.verifiers.sandbox.jail import Jail\n"
-        "from passk.verifiers.sandbox.tier import Tier\n"
-        "with Jail(Tier(*sys.argv[1:]), memory=1 << 40) as jail:\n"
-        "    print(jail.try_out('def f(): return 1', 'f'))\n"
-        "    print(jail.try_out('def f(): return len(bytearray(3 << 30))', 'f'))\n"
+        "from passk.verifiers.sandbox.process import SandboxProcess\n"
+        "from passk.verifiers.sandbox.isolation import Isolation\n"
+        "with SandboxProcess(Isolation(*sys.argv[1:]), memory=1 << 40) as sandbox:\n"
+        "    print(sandbox.try_out('def f(): return 1', 'f'))\n"
+        "    print(sandbox.try_out('def f(): return len(bytearray(3 << 30))', 'f'))\n"
     )
-    command = [sys.executable, "-c", script, tier.name, tier.tool]
+    command = [sys.executable, "-c", script, isolation.level, isolation.tool]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert out.split() == ["=1", "!MemoryError"]
 
 
 @pytest.fixture
 def _probed_anew() -> Iterator[None]:
-    tiers.choose.cache_clear()
+    choose_isolation.choose.cache_clear()
     yield
-    tiers.choose.cache_clear()
+    choose_isolation.choose.cache_clear()
 
 
 def refusing(folder: Path) -> str:
@@ -221,25 +226,25 @@ def refusing(folder: Path) -> str:
 
 @pytest.mark.usefixtures("_probed_anew")
 @pytest.mark.parametrize(
-    ("tier", "refused"),
+    ("isolation", "refused"),
     [
         ("namespaces", {}),
         ("landlock", {"namespaces": "No permissions to create new namespace"}),
         ("unsafe", {"namespaces": "No permissions", "landlock": "setpriv"}),
     ],
 )
-def test_the_best_tier_that_holds_is_used_and_recorded(
-    tier: str, refused: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_best_level_that_holds_is_used_and_recorded(
+    isolation: str, refused: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    better = [one for one in isolated() if one.name == tier]
-    if tier != "unsafe" and (not better or tiers.fault_of(better[0]) is not None):
-        pytest.skip(f"this machine has no {tier}")
+    better = [one for one in isolated() if one.level == isolation]
+    if isolation != "unsafe" and (not better or choose_isolation.find_fault(better[0]) is not None):
+        pytest.skip(f"this machine has no {isolation}")
     if "namespaces" in refused:
         tool = refusing(tmp_path)
-        monkeypatch.setattr(commands, "bubblewrap", lambda: tool)
+        monkeypatch.setattr(commands, "find_bubblewrap", lambda: tool)
     if "landlock" in refused:
         monkeypatch.setattr(shutil, "which", lambda _name: None)
-    options = {"unsafe_code_execution": True} if tier == "unsafe" else {}
+    options = {"unsafe_code_execution": True} if isolation == "unsafe" else {}
     write_rows(tmp_path / "p.parquet", [Problem("p", "q", GOLD, [], "{}", "a", "b")])
     text = f"```python\n{RIGHT}\n```"
     write_rows(tmp_path / "s.parquet", [Sample("p", 0, 0, text, [], 0, "stop", 0.0, 0.0)])
@@ -248,7 +253,7 @@ def test_the_best_tier_that_holds_is_used_and_recorded(
     assert [row.verdict for row in read_rows(out, Verdict)] == ["correct"]
     manifest = read_manifest(out)
     assert manifest is not None
-    assert manifest["sandbox"]["tier"] == tier
+    assert manifest["sandbox"]["isolation"] == isolation
     assert set(manifest["sandbox"]["refused"]) == set(refused)
     for name, reason in refused.items():
         assert reason in manifest["sandbox"]["refused"][name]
@@ -260,12 +265,12 @@ def test_without_isolation_nothing_is_run(
     missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if missing == "tools":
-        monkeypatch.setattr(commands, "bubblewrap", lambda: None)
+        monkeypatch.setattr(commands, "find_bubblewrap", lambda: None)
         monkeypatch.setattr(shutil, "which", lambda _name: None)
     elif missing == "seccomp":
-        monkeypatch.setattr(tiers.policy, "compiled", lambda: b"")
+        monkeypatch.setattr(choose_isolation.seccomp_filter, "compiled", lambda: b"")
     else:
-        monkeypatch.setattr(tiers, "PROBE", "def probe(): return [True, False]")
+        monkeypatch.setattr(choose_isolation, "PROBE", "def probe(): return [True, False]")
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     row = {"problem_id": "p", "gold": json.loads(GOLD), "response": f"```python\n{RIGHT}\n```"}
     source.write_text(json.dumps(row) + "\n")
@@ -275,39 +280,39 @@ def test_without_isolation_nothing_is_run(
 
 
 def test_no_isolation_is_refused_unless_it_is_waived(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "bubblewrap", lambda: None)
+    monkeypatch.setattr(commands, "find_bubblewrap", lambda: None)
     monkeypatch.setattr(shutil, "which", lambda _name: None)
-    tiers.choose.cache_clear()
+    choose_isolation.choose.cache_clear()
     try:
         with pytest.raises(VerifierError, match="cannot be isolated") as caught:
-            tiers.choose()
+            choose_isolation.choose()
         assert "bubblewrap is not installed" in str(caught.value)
         assert "unsafe_code_execution" in str(caught.value)
-        unsafe = tiers.choose(unsafe=True)
-        assert unsafe.manifest()["tier"] == "unsafe"
+        unsafe = choose_isolation.choose(unsafe=True)
+        assert unsafe.manifest()["isolation"] == "unsafe"
         assert set(unsafe.manifest()["refused"]) == {"namespaces", "landlock"}
     finally:
-        tiers.choose.cache_clear()
+        choose_isolation.choose.cache_clear()
 
 
-def test_a_tier_that_does_not_hold_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Leaky(Jail):
+def test_a_level_that_does_not_hold_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Leaky(SandboxProcess):
         def try_out(self, program: str, entry_point: str) -> str:  # noqa: ARG002
             return "=[True, False, True]"
 
-    monkeypatch.setattr("passk.verifiers.sandbox.jail.Jail", Leaky)
-    tier = next(iter(isolated()), None)
-    if tier is None:
-        pytest.skip("no isolating tier")
-    assert "does not hold" in str(tiers.fault_of(tier))
+    monkeypatch.setattr("passk.verifiers.sandbox.process.SandboxProcess", Leaky)
+    isolation = next(iter(isolated()), None)
+    if isolation is None:
+        pytest.skip("no isolating isolation")
+    assert "does not hold" in str(choose_isolation.find_fault(isolation))
 
 
 def test_a_tool_that_fails_says_why() -> None:
-    with pytest.raises(JailError):
-        Jail(Tier("namespaces", "/bin/false"))
+    with pytest.raises(SandboxStartError):
+        SandboxProcess(Isolation("namespaces", "/bin/false"))
 
 
-def test_the_unsafe_tier_runs_programs() -> None:
-    with ProgramPool(Tier("unsafe"), PoolConfig("code", {}, deadline=1.0)) as pool:
+def test_the_unsafe_level_runs_programs() -> None:
+    with ProgramPool(Isolation("unsafe"), PoolConfig("code", {}, deadline=1.0)) as pool:
         found = graded(pool, RIGHT, "def f(x):\n while 1: pass")
     assert [result.verdict for result in found] == ["correct", "timeout"]

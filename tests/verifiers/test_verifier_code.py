@@ -28,16 +28,17 @@ from passk.core.artifacts import read_manifest
 from passk.core.errors import VerifierError
 from passk.core.schemas import Problem, Sample, Verdict, read_rows, write_rows
 from passk.stages.verify import PoolConfig, grade, grade_file, verify
-from passk.verifiers.code import evalplus, livecode
-from passk.verifiers.code.expectation import Expectation, Outputs
-from passk.verifiers.code.problems import Calls, problem_of
-from passk.verifiers.code.programs import fenced
+from passk.verifiers.code import evalplus, livecodebench
+from passk.verifiers.code.expected_outputs import ExpectedOutputs, ReferenceOutputs
+from passk.verifiers.code.extract_code import extract_code
+from passk.verifiers.code.problems import FunctionTests, problem_of
 from passk.verifiers.code.verifier import CodeVerifier
 from passk.verifiers.grading.worker_pool import Result
-from passk.verifiers.sandbox import tiers
+from passk.verifiers.sandbox import choose_isolation
+from passk.verifiers.sandbox.decode import UnreadableError, decode
+from passk.verifiers.sandbox.inside.clean_folder import remove_contents
 from passk.verifiers.sandbox.inside.encode import LONG, encode
-from passk.verifiers.sandbox.inside.scratch import empty
-from passk.verifiers.sandbox.values import UnreadableError, decode
+from passk.verifiers.sandbox.isolation import Isolation
 
 FUNCTION = json.dumps(
     {"entry_point": "f", "tests": [{"input": [1], "output": 2}, {"input": "5", "output": "6"}]}
@@ -50,7 +51,7 @@ SCRIPT = json.dumps(
 @pytest.fixture(scope="module", autouse=True)
 def _isolated() -> None:
     try:
-        tiers.choose()
+        choose_isolation.choose()
     except VerifierError as error:
         pytest.skip(error.what)
 
@@ -136,7 +137,7 @@ def test_a_script_is_judged_by_its_output(program: str, verdict: str, detail: st
 def test_output_is_compared_as_livecodebench_does(
     output: str, expected: str, *, same: bool
 ) -> None:
-    assert livecode.same_output(output, expected) == same
+    assert livecodebench.same_output(output, expected) == same
 
 
 def test_test_cases_may_be_published_json_text() -> None:
@@ -164,13 +165,13 @@ def test_test_cases_may_be_published_json_text() -> None:
     ],
 )
 def test_the_last_block_of_python_is_the_program(response: str, program: str | None) -> None:
-    assert fenced(response) == program
+    assert extract_code(response) == program
 
 
 def test_extraction_is_linear_in_the_response() -> None:
     response = "```\n" * 200_000 + "```python\n" + "`" * 200_000
     began = time.process_time()
-    fenced(response)
+    extract_code(response)
     assert time.process_time() - began < 20  # seconds; a quadratic pass takes hours
 
 
@@ -449,8 +450,8 @@ def test_a_long_value_needs_little_of_the_parent() -> None:
 
 def test_tests_that_fail_others_come_first() -> None:
     problem = problem_of(FUNCTION)
-    assert isinstance(problem, Calls)
-    expectation = Expectation(problem, None)
+    assert isinstance(problem, FunctionTests)
+    expectation = ExpectedOutputs(problem, None)
     assert expectation.order() == [0, 1]
     expectation.failed[1] += 1
     assert expectation.order() == [1, 0]
@@ -458,27 +459,27 @@ def test_tests_that_fail_others_come_first() -> None:
 
 def test_identical_programs_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
-    begin = tiers_jail_begin()
+    begin = sandbox_begin()
 
-    def counted(jail: Any, request: Any, *rest: Any) -> None:
+    def counted(sandbox: Any, request: Any, *rest: Any) -> None:
         started.append(request.program)
-        begin(jail, request, *rest)
+        begin(sandbox, request, *rest)
 
-    monkeypatch.setattr("passk.verifiers.sandbox.jail.Jail.begin", counted)
+    monkeypatch.setattr("passk.verifiers.sandbox.process.SandboxProcess.begin", counted)
     right, wrong = block("def f(x): return x + 1"), block("def f(x): return x")
     found = grade([(FUNCTION, right), (FUNCTION, wrong)] * 50, PoolConfig("code", {}, workers=2))
     assert [row.verdict for row in found] == ["correct", "wrong"] * 50
     assert len(started) == 2
 
 
-def tiers_jail_begin() -> Any:
-    from passk.verifiers.sandbox.jail import Jail
+def sandbox_begin() -> Any:
+    from passk.verifiers.sandbox.process import SandboxProcess
 
-    return Jail.begin
+    return SandboxProcess.begin
 
 
 def test_a_timeout_is_tried_again_before_it_counts(tmp_path: Path) -> None:
-    # The unsafe tier lets a program leave a mark: late the first time, quick the second.
+    # The unsafe isolation lets a program leave a mark: late the first time, quick the second.
     program = f"""
 import os, time
 def f(x):
@@ -487,10 +488,10 @@ def f(x):
         time.sleep(60)
     return x + 1
 """
-    from passk.verifiers.code.pool import ProgramPool
+    from passk.verifiers.code.program_pool import ProgramPool
 
     setup = PoolConfig("code", {}, deadline=1.0)
-    with ProgramPool(tiers.Tier("unsafe"), setup) as pool:
+    with ProgramPool(Isolation("unsafe"), setup) as pool:
         ((_, found),) = pool.run([(FUNCTION, program)])
     assert found.verdict == "correct"
 
@@ -518,7 +519,7 @@ def test_the_stage_records_the_isolation_and_keeps_expected_outputs(tmp_path: Pa
         assert found == ["correct", "wrong", "no_answer"]
     manifest = read_manifest(out)
     assert manifest is not None
-    assert manifest["sandbox"]["tier"] in {"namespaces", "landlock"}
+    assert manifest["sandbox"]["isolation"] in {"namespaces", "landlock"}
     (kept,) = (tmp_path / "expected").iterdir()
     assert json.loads(kept.read_text())["lines"] == ["=2", "=3"]
     kept.write_text("{")
@@ -673,9 +674,9 @@ def test_exact_arithmetic_survives_the_way_back() -> None:
 
 def test_an_unreadable_reference_output_is_an_error() -> None:
     problem = problem_of(evalplus_gold("HumanEval/0", "    return x\n", [[1]]))
-    assert isinstance(problem, Calls)
+    assert isinstance(problem, FunctionTests)
     with pytest.raises(UnreadableError):
-        Expectation(problem, Outputs(["=Ellipsis"], 0.0))
+        ExpectedOutputs(problem, ReferenceOutputs(["=Ellipsis"], 0.0))
 
 
 def test_a_folder_is_emptied_however_odd_it_is(tmp_path: Path) -> None:
@@ -690,6 +691,6 @@ def test_a_folder_is_emptied_however_odd_it_is(tmp_path: Path) -> None:
         (deep / "link").symlink_to(outside, target_is_directory=True)
     deep.chmod(0)
     os.mkfifo(inside / "pipe")
-    empty(str(inside))
+    remove_contents(str(inside))
     assert list(inside.iterdir()) == []
     assert (outside / "kept").is_dir()

@@ -11,7 +11,7 @@ from passk.interop.base import Graded, Group, Key, Options, Response
 from passk.interop.code_responses import completed, program_of
 from passk.interop.files import field_of, json_lines
 from passk.interop.roundtrip_fields import KEY, is_correct, own_fields, write_lines
-from passk.verifiers.code.programs import fenced
+from passk.verifiers.code.extract_code import extract_code
 
 
 class HumanEval:
@@ -52,7 +52,7 @@ def _line(task: str, row: Graded) -> dict[str, Any]:
     """Return a response as a line; a whole program follows its prompt and defines all anew."""
     sample, verdict = row
     own = own_fields(row, "") | {"text": sample.text}
-    completion = sample.text if fenced(sample.text) is None else "\n" + program_of(sample)
+    completion = sample.text if extract_code(sample.text) is None else "\n" + program_of(sample)
     if verdict is None:
         return {"task_id": task, "completion": completion, KEY: own}
     said = {"correct": "passed", "timeout": "timed out"}.get(verdict.verdict, "failed")

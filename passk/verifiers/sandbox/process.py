@@ -1,8 +1,8 @@
-"""One zygote seen from the parent: its process, its four pipes, and what it says.
+"""One fork server seen from the parent: its process, its four pipes, and what it says.
 
 Control and program text go in, status lines and results come out, each through a pipe of its own.
-Results come from the program's process directly, so the zygote's memory never holds an output. A
-status line is written when that process is gone: what the pipe of results holds by then is all
+Results come from the program's process directly, so the fork server's memory never holds an output.
+A status line is written when that process is gone: what the pipe of results holds by then is all
 that there will be of this run, and nothing of it can be taken for another run's.
 """
 
@@ -21,17 +21,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from passk.verifiers.sandbox import commands, policy
-from passk.verifiers.sandbox.inside.program import BEGUN
-from passk.verifiers.sandbox.inside.scratch import empty
-from passk.verifiers.sandbox.request import End, Request
-from passk.verifiers.sandbox.tier import Tier
+from passk.verifiers.sandbox import commands, seccomp_filter
+from passk.verifiers.sandbox.inside.clean_folder import remove_contents
+from passk.verifiers.sandbox.inside.run_program import BEGUN
+from passk.verifiers.sandbox.isolation import Isolation
+from passk.verifiers.sandbox.run import RunRequest, RunResult
 
 START_SECONDS = 60.0
-"""Longest time that a zygote may take to get ready."""
+"""Longest time that a fork server may take to get ready."""
 
 GRACE_SECONDS = 10.0
-"""How much later than a run's deadline a zygote may say so before it is given up."""
+"""How much later than a run's deadline a fork server may say so before it is given up."""
 
 PIPE_BYTES = 1 << 20
 """Capacity of the pipe that programs come through, and greatest size of a program."""
@@ -58,29 +58,31 @@ ENVIRONMENT = {
 }
 
 
-class JailError(Exception):
-    """A zygote that did not start."""
+class SandboxStartError(Exception):
+    """A fork server that did not start."""
 
 
-class Jail:
-    """A zygote; use as a context manager, or call `close`.
+class SandboxProcess:
+    """A fork server; use as a context manager, or call `close`.
 
     Args:
-        tier: how it is isolated.
-        memory: bytes that a program may take above the zygote's own size.
+        isolation: how it is isolated.
+        memory: bytes that a program may take above the fork server's own size.
 
     Raises:
-        JailError: it does not start; the message says why.
+        SandboxStartError: it does not start; the message says why.
     """
 
-    def __init__(self, tier: Tier, memory: int = 1 << 30) -> None:
+    def __init__(self, isolation: Isolation, memory: int = 1 << 30) -> None:
         """Start the process and wait until it is ready."""
-        self.tier = tier
+        self.isolation = isolation
         self.runs = 0
         self.key: object = None
         self.due = float("inf")
         self.begun = False
-        self.folder = tempfile.TemporaryDirectory(prefix="passk-jail-", ignore_cleanup_errors=True)
+        self.folder = tempfile.TemporaryDirectory(
+            prefix="passk-sandbox-", ignore_cleanup_errors=True
+        )
         self.process: subprocess.Popen[bytes] | None = None
         self._open_pipes()
         try:
@@ -91,7 +93,7 @@ class Jail:
             raise
 
     def __enter__(self) -> Self:
-        """Return the jail."""
+        """Return the sandbox."""
         return self
 
     def __exit__(
@@ -100,7 +102,7 @@ class Jail:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Kill the zygote."""
+        """Kill the fork server."""
         self.close()
 
     def _open_pipes(self) -> None:
@@ -116,7 +118,7 @@ class Jail:
         os.set_blocking(self.results, False)
 
     def _start(self) -> None:
-        """Start the zygote's process."""
+        """Start the fork server's process."""
         errors = Path(self.folder.name, "errors")
         kept = (self.ends["program"], self.ends["results"])
         with errors.open("wb") as file:
@@ -130,36 +132,41 @@ class Jail:
                     env={"PATH": os.environ.get("PATH", "")},
                 )
             except OSError as error:
-                raise JailError(str(error)) from error
+                raise SandboxStartError(str(error)) from error
             finally:
                 for end in self.ends.values():
                     os.close(end)
 
     def _command(self) -> list[str]:
-        """Return the command for the tier, after making the folders that it needs."""
-        if self.tier.name == "namespaces":
-            return commands.in_namespaces(self.tier.tool)
+        """Return the command for the isolation, after making the folders that it needs."""
+        if self.isolation.level == "namespaces":
+            return commands.bwrap_command(self.isolation.tool)
         root = commands.make_root(Path(self.folder.name))
         Path(self.folder.name, "scratch").mkdir()
-        if self.tier.name == "landlock":
-            return commands.without_privileges(self.tier.tool, root)
+        if self.isolation.level == "landlock":
+            return commands.setpriv_command(self.isolation.tool, root)
         return commands.python_command(root)
 
     def _set_up(self, memory: int) -> None:
-        """Tell the zygote what to prepare, and wait until it has."""
-        in_namespaces, landlock = self.tier.name == "namespaces", self.tier.name == "landlock"
+        """Tell the fork server what to prepare, and wait until it has."""
+        in_namespaces, landlock = (
+            self.isolation.level == "namespaces",
+            self.isolation.level == "landlock",
+        )
         scratch = Path(commands.SCRATCH if in_namespaces else f"{self.folder.name}/scratch")
         root = "/passk" if in_namespaces else str(Path(self.folder.name, "import"))
-        readable = [*commands.readable(), *commands.SYSTEM, root, str(commands.INSIDE)]
+        readable = [*commands.readable_paths(), *commands.SYSTEM, root, str(commands.INSIDE)]
         # Elsewhere processes of the user are counted, not those of the sandbox.
         limits = {k: v for k, v in LIMITS.items() if in_namespaces or k != "RLIMIT_NPROC"}
         self.send(
             {
                 "root": root,
                 "scratch": str(scratch),
-                "site": commands.packages(),
+                "site": commands.package_folders(),
                 "landlock": [p for p in readable if Path(p).exists()] if landlock else [],
-                "filter": policy.compiled() if self.tier.name != "unsafe" else b"",
+                "filter": seccomp_filter.compile_filter()
+                if self.isolation.level != "unsafe"
+                else b"",
                 "preload": list(PRELOAD),
                 "limits": limits,
                 "memory": memory,
@@ -170,24 +177,24 @@ class Jail:
         )
         ready, _, _ = select.select([self.status], [], [], START_SECONDS)
         if not ready or os.read(self.status, 64) != b"ready\n":
-            raise JailError(self._reason())
+            raise SandboxStartError(self._reason())
 
     def _reason(self) -> str:
-        """Return the last line that the zygote or its tool complained in."""
+        """Return the last line that the fork server or its tool complained in."""
         lines = Path(self.folder.name, "errors").read_text(errors="replace").split("\n")
         said = [line.strip() for line in lines if line.strip()]
         return said[-1][:200] if said else "it did not get ready"
 
     def send(self, frame: Mapping[str, Any]) -> None:
-        """Send a frame; a zygote that is gone shows as the end of its status lines."""
+        """Send a frame; a fork server that is gone shows as the end of its status lines."""
         data = marshal.dumps(dict(frame))
         view = memoryview(len(data).to_bytes(4, "little") + data)
         with suppress(BrokenPipeError):
             while view:
                 view = view[os.write(self.control, view) :]
 
-    def begin(self, request: Request, key: object, inputs: Sequence[Any]) -> None:
-        """Start a run; `inputs` are sent where the zygote has those of another `key`."""
+    def begin(self, request: RunRequest, key: object, inputs: Sequence[Any]) -> None:
+        """Start a run; `inputs` are sent where the fork server has those of another `key`."""
         if request.order and self.key != key:
             self.send({"inputs": list(inputs)})
             self.key = key
@@ -231,8 +238,8 @@ class Jail:
         """Return whether `ended` has something to read."""
         return bool(select.select([self.status], [], [], 0)[0])
 
-    def ended(self) -> End | None:
-        """Read the status line of the run under way; None where the zygote is gone.
+    def ended(self) -> RunResult | None:
+        """Read the status line of the run under way; None where the fork server is gone.
 
         To be called when `status` can be read. What `read` gives afterwards is the run's rest.
         """
@@ -242,21 +249,23 @@ class Jail:
         self.due = float("inf")
         status = os.waitstatus_to_exitcode(int(line[2]))
         late, clean = line[1] == "1", line[5] == "1"
-        return End(late, status, float(line[3]), float(line[4]), self.begun, clean)
+        return RunResult(late, status, float(line[3]), float(line[4]), self.begun, clean)
 
     def try_out(self, program: str, entry_point: str) -> str:
         """Call one function of a program and return the line that came of it; for probes."""
         token = b"end\n"
-        self.begin(Request(program.encode(), "call", 10.0, token, entry_point, order=(0,)), 0, [()])
+        self.begin(
+            RunRequest(program.encode(), "call", 10.0, token, entry_point, order=(0,)), 0, [()]
+        )
         ready, _, _ = select.select([self.status], [], [], 10.0 + GRACE_SECONDS)
         end = self.ended() if ready else None
         said = self.read()
         if end is None or not self.begun:
-            raise JailError(self._reason() if end is None else "seccomp was refused")
+            raise SandboxStartError(self._reason() if end is None else "seccomp was refused")
         return said.removesuffix(token).decode("ascii", "replace").strip()
 
     def close(self) -> None:
-        """Kill the zygote, and with it whatever runs in it."""
+        """Kill the fork server, and with it whatever runs in it."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -268,5 +277,5 @@ class Jail:
         scratch = Path(self.folder.name, "scratch")
         if scratch.is_dir():
             with suppress(OSError):
-                empty(str(scratch))
+                remove_contents(str(scratch))
         self.folder.cleanup()

@@ -1,4 +1,4 @@
-"""The zygote: a Python that starts once within the sandbox and forks a process per program.
+"""The fork server: a Python that starts once within the sandbox and forks a process per program.
 
 It is told what to do by its parent alone, in frames of marshalled data on descriptor 0, and says
 one line per run on descriptor 1. It never sees a program's text, which the forked process reads
@@ -25,8 +25,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from passk.verifiers.sandbox.inside import program
-from passk.verifiers.sandbox.inside.scratch import empty
+from passk.verifiers.sandbox.inside import run_program
+from passk.verifiers.sandbox.inside.clean_folder import remove_contents
 
 CONTROL, STATUS = 0, 1
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
@@ -76,10 +76,10 @@ def _end() -> NoReturn:
 def _prepare(setup: Mapping[str, Any]) -> None:
     """Do once what every program inherits: imports, Landlock, limits."""
     sys.path[:] = [entry for entry in sys.path if entry != setup["root"]] + setup["site"]
-    program.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    run_program.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if setup["landlock"]:
         _landlock(setup["landlock"], setup["scratch"])
-    if program.libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+    if run_program.libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "no_new_privs")
     os.chdir(setup["scratch"])
     for name in setup["preload"]:
@@ -142,7 +142,7 @@ def _serve(message: Mapping[str, Any], inputs: list[Any], setup: Mapping[str, An
     began = time.monotonic()
     child = os.fork()
     if child == 0:
-        program.run(message, inputs, setup)
+        run_program.run(message, inputs, setup)
     late = _watch(child, message["run"], began + message["seconds"])
     _, status, usage = os.wait4(child, 0)
     _kill_rest(child, setup)
@@ -188,9 +188,9 @@ def _kill_rest(child: int, setup: Mapping[str, Any]) -> None:
 
 
 def _cleaned(folder: str) -> bool:
-    """Remove what the program wrote; where that fails, the parent takes a fresh zygote."""
+    """Remove what the program wrote; where that fails, the parent takes a fresh fork server."""
     try:
-        empty(folder)
+        remove_contents(folder)
     except OSError:
         return False
     return True

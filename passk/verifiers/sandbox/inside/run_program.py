@@ -3,7 +3,7 @@
 What this module captures before the program runs is what it uses afterwards: a program that
 patches builtins or modules changes nothing here. All the same a program can reach anything in its
 own process, so nothing that it must not know is ever in it: no expected output, no other program,
-and no way to the zygote but the pipe that results go through.
+and no way to the fork server but the pipe that results go through.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def run(message: Mapping[str, Any], inputs: Sequence[Any], setup: Mapping[str, A
     """Run the program that `message` announces; never returns.
 
     Args:
-        message: the fields of `sandbox.request.Request`, and the `size` of the program in bytes.
+        message: the fields of `sandbox.request.RunRequest`, and the `size` of the program in bytes.
         inputs: argument lists of all tests of the problem.
         setup: `program` and `results` descriptors, and the compiled `filter`.
     """
@@ -78,7 +78,7 @@ def _read(descriptor: int, size: int) -> bytes:
 
 
 def _take_descriptors(results: int, stdin: bytes | None) -> None:
-    """Leave open the pipe of results, and nothing of the zygote's."""
+    """Leave open the pipe of results, and nothing of the fork server's."""
     null = os.open("/dev/null", os.O_RDWR)
     source = null
     if stdin is not None:
@@ -94,7 +94,7 @@ def _take_descriptors(results: int, stdin: bytes | None) -> None:
 
 
 def _restrict(setup: Mapping[str, Any], seconds: float) -> None:
-    """Limit processor time, and system calls for good; the rest is inherited from the zygote."""
+    """Limit processor time, and system calls for good; the fork server set the rest."""
     limit = int(seconds) + 2
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -8,13 +8,13 @@ FENCE = re.compile(r"^[ \t]{0,12}(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^\n`]*$", re.MUL
 PYTHON = frozenset({"python", "py", "python3", "python2", "pycon3"})
 
 
-def fenced(response: str) -> str | None:
-    r"""Return the last fenced block of Python, or None.
+def extract_code(response: str) -> str | None:
+    r"""Return the last extract_code block of Python, or None.
 
     Blocks said to be Python come before blocks that say nothing; others are never taken. A block
     that the response ends within counts where no block is closed.
 
-    >>> fenced("So:\n```python\nx = 1\n```\nDone."), fenced("x = 1")
+    >>> extract_code("So:\n```python\nx = 1\n```\nDone."), extract_code("x = 1")
     ('x = 1', None)
     """
     blocks = _blocks(response)
@@ -27,7 +27,7 @@ def fenced(response: str) -> str | None:
 
 
 def _blocks(response: str) -> list[tuple[str, str, bool]]:
-    """Return (text, language, closed) of each fenced block, in one pass."""
+    """Return (text, language, closed) of each extract_code block, in one pass."""
     blocks, opened = [], None
     for line in FENCE.finditer(response):
         if opened is None:

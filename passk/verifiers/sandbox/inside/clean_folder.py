@@ -6,7 +6,7 @@ import os
 import stat
 
 
-def empty(folder: str) -> None:
+def remove_contents(folder: str) -> None:
     """Remove all that is below a folder, however deep, whatever its modes; follow no link.
 
     Folders are moved up before they are entered, so that neither recursion nor the length of a

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from passk.verifiers.code.evalplus import Long
-from passk.verifiers.code.problems import Calls, Judge
+from passk.verifiers.code.problems import FunctionTests, Judge
+from passk.verifiers.sandbox.decode import LIMIT, UnreadableError, decode
 from passk.verifiers.sandbox.inside.encode import encode
-from passk.verifiers.sandbox.values import LIMIT, UnreadableError, decode
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class ReferenceOutputs:
     """What a reference solution returned: a line of `inside.encode` per test, or a fault.
 
     Attributes:
@@ -46,7 +46,7 @@ def value_of(line: str, limit: int = LIMIT) -> Any:
     return decode(line[1:], limit)
 
 
-class Expectation:
+class ExpectedOutputs:
     """Expected outputs of a problem, and how often each test has failed a program.
 
     Args:
@@ -57,7 +57,7 @@ class Expectation:
         UnreadableError: a reference output cannot be read.
     """
 
-    def __init__(self, problem: Calls, outputs: Outputs | None) -> None:
+    def __init__(self, problem: FunctionTests, outputs: ReferenceOutputs | None) -> None:
         """Read the expected outputs."""
         self.problem = problem
         self.seconds = outputs.seconds if outputs else 0.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RunRequest:
     """One run of a program.
 
     Attributes:
@@ -37,7 +37,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class RunResult:
     """How a run ended.
 
     Attributes:
@@ -46,7 +46,7 @@ class End:
         seconds: wall-clock time of the run, its process made and cleaned up.
         processor: seconds of processor time.
         begun: whether the program was read and restricted, as far as `read` has seen.
-        clean: whether all that it wrote is gone; else the zygote is not to be used again.
+        clean: whether all that it wrote is gone; else the fork server is not to be used again.
     """
 
     late: bool

@@ -7,17 +7,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from passk.verifiers.code import expected
-from passk.verifiers.code.attempts import PATIENCE, CallAttempt, ReferenceAttempt
-from passk.verifiers.code.expectation import Expectation, Outputs
-from passk.verifiers.code.lines import Found
-from passk.verifiers.code.problems import Calls, Scripts, problem_of
-from passk.verifiers.code.scripts import ScriptAttempt
+from passk.verifiers.code import reference_cache
+from passk.verifiers.code.expected_outputs import ExpectedOutputs, ReferenceOutputs
+from passk.verifiers.code.function_attempt import PATIENCE, FunctionAttempt, ReferenceAttempt
+from passk.verifiers.code.output_lines import AttemptResult
+from passk.verifiers.code.problems import FunctionTests, StdinTests, problem_of
+from passk.verifiers.code.stdin_attempt import StdinAttempt
 from passk.verifiers.grading.worker_pool import FAILURES, PoolConfig, Result
-from passk.verifiers.sandbox.jail import PIPE_BYTES
+from passk.verifiers.sandbox.decode import UnreadableError
+from passk.verifiers.sandbox.isolation import Isolation
+from passk.verifiers.sandbox.process import PIPE_BYTES
 from passk.verifiers.sandbox.runner import Runner
-from passk.verifiers.sandbox.tier import Tier
-from passk.verifiers.sandbox.values import UnreadableError
 
 REFERENCE_SECONDS = 300.0
 """Wall-clock time that a reference solution may take for all tests of a problem."""
@@ -27,14 +27,14 @@ SLOWER = 4.0
 
 TOO_LONG = Result("wrong", f"the program is longer than {PIPE_BYTES} bytes", None, 0.0)
 
-Attempts = CallAttempt | ScriptAttempt
+Attempts = FunctionAttempt | StdinAttempt
 
 
 class ProgramPool:
-    """ComparisonPool programs against the tests of their problems; use as a context manager.
+    """Runs programs against the tests of their problems; use as a context manager.
 
     Args:
-        tier: how programs are isolated.
+        isolation: how programs are isolated.
         setup: workers, and deadline per program (per test with standard input).
         completion: whether programs go on from the problem's prompt.
         preamble: text that stands before each program.
@@ -45,7 +45,7 @@ class ProgramPool:
 
     def __init__(
         self,
-        tier: Tier,
+        isolation: Isolation,
         setup: PoolConfig,
         *,
         completion: bool = False,
@@ -57,9 +57,9 @@ class ProgramPool:
         """Keep what is asked for; sandboxes start with the first programs."""
         self.setup, self.completion, self.preamble, self.tests = setup, completion, preamble, tests
         self.store = store
-        self.runner = Runner(tier, setup.workers, memory)
-        self.problems: dict[str, Calls | Scripts] = {}
-        self.expectations: dict[str, Expectation | str] = {}
+        self.runner = Runner(isolation, setup.workers, memory)
+        self.problems: dict[str, FunctionTests | StdinTests] = {}
+        self.expectations: dict[str, ExpectedOutputs | str] = {}
         self.failed: dict[str, list[int]] = {}
 
     def __enter__(self) -> Self:
@@ -120,11 +120,11 @@ class ProgramPool:
             if gold in self.problems:
                 continue
             problem = self.problems[gold] = problem_of(gold, self.tests)
-            if isinstance(problem, Scripts):
+            if isinstance(problem, StdinTests):
                 self.failed[problem.key] = [0] * len(problem.inputs)
             elif problem.reference is None:
                 self._set(problem, None)
-            elif (outputs := expected.read(self.store, problem)) is not None:
+            elif (outputs := reference_cache.read(self.store, problem)) is not None:
                 self._set(problem, outputs)
             else:
                 program = problem.reference.encode("utf-8", "replace")
@@ -144,14 +144,14 @@ class ProgramPool:
                 fault = f"the reference solution gives no outputs: {outputs.fault}"
                 self.expectations[attempt.problem.key] = fault
             else:
-                expected.keep(self.store, attempt.problem, outputs)
+                reference_cache.keep(self.store, attempt.problem, outputs)
                 self._set(attempt.problem, outputs)
         return failed
 
-    def _set(self, problem: Calls, outputs: Outputs | None) -> None:
+    def _set(self, problem: FunctionTests, outputs: ReferenceOutputs | None) -> None:
         """Take note of what is expected of a problem's programs."""
         try:
-            self.expectations[problem.key] = Expectation(problem, outputs)
+            self.expectations[problem.key] = ExpectedOutputs(problem, outputs)
         except UnreadableError as error:
             fault = f"an output of the reference solution cannot be read: {error}"
             self.expectations[problem.key] = fault
@@ -163,16 +163,16 @@ class ProgramPool:
         program = text.encode("utf-8", "replace")
         if len(program) > PIPE_BYTES:
             return TOO_LONG
-        if isinstance(problem, Scripts):
-            return ScriptAttempt(program, problem, self.failed[problem.key], self.setup.deadline)
+        if isinstance(problem, StdinTests):
+            return StdinAttempt(program, problem, self.failed[problem.key], self.setup.deadline)
         expectation = self.expectations[problem.key]
         if isinstance(expectation, str):
             return Result("error", expectation, None, 0.0)
         seconds = max(self.setup.deadline, SLOWER * expectation.seconds)
-        return CallAttempt(program, expectation, seconds, patience)
+        return FunctionAttempt(program, expectation, seconds, patience)
 
 
-def _result(found: Found) -> Result:
+def _result(found: AttemptResult) -> Result:
     """Return what was found as the grading stage takes it; right programs are of one class."""
     name = "passes" if found.verdict == "correct" else None
     return Result(found.verdict, found.detail, name, found.seconds)

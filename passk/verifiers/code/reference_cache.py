@@ -16,32 +16,32 @@ from pathlib import Path
 
 from passk.core.artifacts import read_json, write_text
 from passk.core.errors import PasskError
-from passk.verifiers.code.expectation import Outputs
-from passk.verifiers.code.problems import Calls
+from passk.verifiers.code.expected_outputs import ReferenceOutputs
+from passk.verifiers.code.problems import FunctionTests
 
 ENCODING = 1
 """Raised when `inside.encode` writes a value in another way."""
 
 
-def path_of(folder: Path, problem: Calls) -> Path:
+def path_of(folder: Path, problem: FunctionTests) -> Path:
     """Return where the outputs of a problem's reference solution stand."""
     parts = [problem.key, problem.reference or "", platform.python_version(), str(ENCODING)]
     return folder / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.json"
 
 
-def read(folder: Path | None, problem: Calls) -> Outputs | None:
+def read(folder: Path | None, problem: FunctionTests) -> ReferenceOutputs | None:
     """Return the outputs as kept, or None."""
     if folder is None:
         return None
     with suppress(PasskError, KeyError, TypeError, ValueError):
         kept = read_json(path_of(folder, problem))
-        outputs = Outputs([str(line) for line in kept["lines"]], float(kept["seconds"]))
+        outputs = ReferenceOutputs([str(line) for line in kept["lines"]], float(kept["seconds"]))
         if len(outputs.lines) == len(problem.inputs):
             return outputs
     return None
 
 
-def keep(folder: Path | None, problem: Calls, outputs: Outputs) -> None:
+def keep(folder: Path | None, problem: FunctionTests, outputs: ReferenceOutputs) -> None:
     """Keep outputs for the next run."""
     if folder is not None:
         kept = {"seconds": outputs.seconds, "lines": list(outputs.lines)}

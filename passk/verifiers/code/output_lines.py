@@ -7,11 +7,11 @@ import signal
 from dataclasses import dataclass
 
 from passk.core.schemas import VerdictName
-from passk.verifiers.sandbox.request import End
+from passk.verifiers.sandbox.run import RunResult
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class AttemptResult:
     """What became of an attempt; `seconds` is wall-clock time of all its runs."""
 
     verdict: VerdictName
@@ -46,13 +46,13 @@ class LineReader:
         return lines
 
 
-def without_end(end: End, seconds: float, place: str, *, excess: bool) -> Found:
+def without_end(end: RunResult, seconds: float, place: str, *, excess: bool) -> AttemptResult:
     """Return the verdict on a run that did not come to its end."""
     if excess:
-        return Found("wrong", f"{place}: sent too much", end.seconds)
+        return AttemptResult("wrong", f"{place}: sent too much", end.seconds)
     if end.late or end.status == -signal.SIGXCPU or end.processor > seconds:
-        return Found("timeout", f"{place}: over the deadline of {seconds:g} s", end.seconds)
+        return AttemptResult("timeout", f"{place}: over the deadline of {seconds:g} s", end.seconds)
     if end.status == -signal.SIGKILL:
-        return Found("error", f"{place}: the system killed the program", end.seconds)
+        return AttemptResult("error", f"{place}: the system killed the program", end.seconds)
     how = f"ended by signal {-end.status}" if end.status < 0 else f"exited with {end.status}"
-    return Found("wrong", f"{place}: the program {how}", end.seconds)
+    return AttemptResult("wrong", f"{place}: the program {how}", end.seconds)

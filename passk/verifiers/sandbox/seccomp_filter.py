@@ -47,7 +47,7 @@ REPLACED = ("clone3", "fchmodat2", "io_uring_setup")
 
 
 @functools.cache
-def compiled() -> bytes:
+def compile_filter() -> bytes:
     """Return the filter as the kernel takes it, for the machine's own architecture.
 
     Raises:

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from passk.verifiers.code.expectation import Expectation, Outputs
-from passk.verifiers.code.lines import Found, LineReader, without_end
-from passk.verifiers.code.problems import Calls
-from passk.verifiers.sandbox.request import End, Request
+from passk.verifiers.code.expected_outputs import ExpectedOutputs, ReferenceOutputs
+from passk.verifiers.code.output_lines import AttemptResult, LineReader, without_end
+from passk.verifiers.code.problems import FunctionTests
+from passk.verifiers.sandbox.run import RunRequest, RunResult
 
 PATIENCE = 0.02
 """Seconds that results may be held back to be sent together, in a first try."""
 
 
 @dataclass(slots=True)
-class CallAttempt:
+class FunctionAttempt:
     """A program whose function is called with every input of a problem.
 
     A value that is too long to be sent in every run, and whose digest is not the expected one, may
@@ -35,7 +35,7 @@ class CallAttempt:
     """
 
     program: bytes
-    expectation: Expectation
+    expectation: ExpectedOutputs
     seconds: float
     patience: float = PATIENCE
     lines: LineReader = field(init=False)
@@ -57,7 +57,7 @@ class CallAttempt:
         """Argument lists of all tests."""
         return self.expectation.problem.inputs
 
-    def request(self) -> Request:
+    def request(self) -> RunRequest:
         """Return the next run: all tests, or one that is unclear in full, by either program."""
         self.lines, program = LineReader(), self.program
         if self.unclear is None:
@@ -67,7 +67,7 @@ class CallAttempt:
             if self.full:
                 program = (self.expectation.problem.reference or "").encode("utf-8", "replace")
         self.in_full = self.unclear is not None
-        return Request(
+        return RunRequest(
             program,
             "call",
             self.seconds,
@@ -114,7 +114,7 @@ class CallAttempt:
             self.expectation.failed[test] += 1
             self.fault = f"{self.expectation.name(test)}: {fault}"
 
-    def ended(self, end: End, *, excess: bool) -> Found | None:
+    def ended(self, end: RunResult, *, excess: bool) -> AttemptResult | None:
         """Return the verdict, or None where another run follows."""
         self.spent += end.seconds
         if self.in_full:
@@ -122,16 +122,16 @@ class CallAttempt:
         if self.unclear is not None:
             return None
         if self.fault:
-            return Found("wrong", self.fault, self.spent)
+            return AttemptResult("wrong", self.fault, self.spent)
         if self.lines.finished and self.lines.count == len(self.order):
-            return Found("correct", f"passed {len(self.order)} tests", self.spent)
+            return AttemptResult("correct", f"passed {len(self.order)} tests", self.spent)
         return self._without_end(end, excess=excess)
 
-    def _ended_in_full(self, end: End, *, excess: bool) -> Found | None:
+    def _ended_in_full(self, end: RunResult, *, excess: bool) -> AttemptResult | None:
         """Go on from a run of one test: the program's, the reference's, then all tests again."""
         assert self.unclear is not None  # noqa: S101
         if self.lines.count > 1:
-            return Found("wrong", "more results than tests", self.spent)
+            return AttemptResult("wrong", "more results than tests", self.spent)
         if not (self.lines.finished and self.lines.count):
             return self._without_end(end, excess=excess)
         if len(self.full) == 1 and self.expectation.problem.reference is not None:
@@ -141,11 +141,11 @@ class CallAttempt:
         self._judge(test, self.full[0], wanted)
         self.unclear, self.full = None, []
         if self.fault:
-            return Found("wrong", self.fault, self.spent)
+            return AttemptResult("wrong", self.fault, self.spent)
         self.accepted.add((test, line))
         return None
 
-    def _without_end(self, end: End, *, excess: bool) -> Found:
+    def _without_end(self, end: RunResult, *, excess: bool) -> AttemptResult:
         """Return the verdict on a run that did not come to its end."""
         place = "after the last test"
         if self.lines.count < len(self.order):
@@ -154,9 +154,9 @@ class CallAttempt:
                 place += " or soon after"
         return without_end(end, self.seconds, place, excess=excess)
 
-    def lost(self, reason: str) -> Found:
+    def lost(self, reason: str) -> AttemptResult:
         """Return that the sandbox failed, not the program."""
-        return Found("error", reason, self.spent)
+        return AttemptResult("error", reason, self.spent)
 
 
 @dataclass(slots=True)
@@ -164,7 +164,7 @@ class ReferenceAttempt:
     """A reference solution, whose outputs become the expected ones."""
 
     program: bytes
-    problem: Calls
+    problem: FunctionTests
     seconds: float
     lines: LineReader = field(default_factory=LineReader)
     outputs: list[str] = field(default_factory=list)
@@ -179,30 +179,30 @@ class ReferenceAttempt:
         """Argument lists of all tests."""
         return self.problem.inputs
 
-    def request(self) -> Request:
+    def request(self) -> RunRequest:
         """Return the one run: all tests in order."""
         self.lines, self.outputs = LineReader(), []
         order = range(len(self.problem.inputs))
         name = self.problem.entry_point
-        return Request(self.program, "call", self.seconds, self.lines.token, name, order=order)
+        return RunRequest(self.program, "call", self.seconds, self.lines.token, name, order=order)
 
     def receive(self, data: bytes) -> bool:
         """Keep the outputs."""
         self.outputs += self.lines.read(data)
         return False
 
-    def ended(self, end: End, *, excess: bool) -> Outputs:
+    def ended(self, end: RunResult, *, excess: bool) -> ReferenceOutputs:
         """Return the outputs, or why there are not all."""
         raised = next((n for n, line in enumerate(self.outputs) if line[:1] not in "=~?#"), None)
         if raised is not None:
             fault = f"raised in test {raised}: {self.outputs[raised][:60]}"
-            return Outputs([], end.seconds, fault)
+            return ReferenceOutputs([], end.seconds, fault)
         if self.lines.finished and len(self.outputs) == len(self.problem.inputs):
-            return Outputs(self.outputs, end.seconds)
+            return ReferenceOutputs(self.outputs, end.seconds)
         place = f"test {len(self.outputs)}"
         fault = without_end(end, self.seconds, place, excess=excess).detail
-        return Outputs([], end.seconds, fault)
+        return ReferenceOutputs([], end.seconds, fault)
 
-    def lost(self, reason: str) -> Outputs:
+    def lost(self, reason: str) -> ReferenceOutputs:
         """Return that there are no outputs."""
-        return Outputs([], 0.0, reason)
+        return ReferenceOutputs([], 0.0, reason)

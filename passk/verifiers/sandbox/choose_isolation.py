@@ -1,4 +1,4 @@
-"""Tiers of isolation, best first: each is tried on this machine before it is used.
+"""Isolation levels of isolation, best first: each is tried on this machine before it is used.
 
 - `namespaces`: own user, pid, net, ipc, uts and mount namespaces; a file system that holds the
   interpreter, read-only, and a private temporary folder; no capabilities; seccomp; limits.
@@ -17,9 +17,9 @@ from collections.abc import Iterator
 
 from passk.core.errors import VerifierError
 from passk.core.install import install_extra
-from passk.verifiers.sandbox import commands, policy
-from passk.verifiers.sandbox.jail import Jail, JailError
-from passk.verifiers.sandbox.tier import Tier
+from passk.verifiers.sandbox import commands, seccomp_filter
+from passk.verifiers.sandbox.isolation import Isolation
+from passk.verifiers.sandbox.process import SandboxProcess, SandboxStartError
 
 PROBE = """
 import ctypes, os, socket
@@ -49,23 +49,23 @@ def probe():
 
 
 @functools.cache
-def choose(*, unsafe: bool = False) -> Tier:
-    """Return the best tier that holds on this machine; each is tried once per process.
+def choose(*, unsafe: bool = False) -> Isolation:
+    """Return the best isolation that holds on this machine; each is tried once per process.
 
     Args:
         unsafe: whether to go on without isolation where there is none.
 
     Raises:
-        VerifierError: no tier holds, and `unsafe` is false.
+        VerifierError: no isolation holds, and `unsafe` is false.
     """
     refused: list[tuple[str, str]] = []
-    for tier in _candidates(refused):
-        reason = fault_of(tier)
+    for isolation in _candidates(refused):
+        reason = find_fault(isolation)
         if reason is None:
-            return Tier(tier.name, tier.tool, tuple(refused))
-        refused.append((tier.name, reason))
+            return Isolation(isolation.level, isolation.tool, tuple(refused))
+        refused.append((isolation.level, reason))
     if unsafe:
-        return Tier("unsafe", "", tuple(refused))
+        return Isolation("unsafe", "", tuple(refused))
     listed = "; ".join(f"{name}: {reason}" for name, reason in refused)
     raise VerifierError(
         f"programs cannot be isolated on this machine ({listed})",
@@ -74,30 +74,30 @@ def choose(*, unsafe: bool = False) -> Tier:
     )
 
 
-def _candidates(refused: list[tuple[str, str]]) -> Iterator[Tier]:
-    """Yield the tiers whose tools are here, and note those that lack theirs."""
+def _candidates(refused: list[tuple[str, str]]) -> Iterator[Isolation]:
+    """Yield the isolation levels whose tools are here, and note those that lack theirs."""
     try:
-        policy.compiled()
+        seccomp_filter.compile_filter()
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         refused += [("namespaces", f"no seccomp: {error}"), ("landlock", f"no seccomp: {error}")]
         return
     for name, tool in (
-        ("namespaces", commands.bubblewrap()),
+        ("namespaces", commands.find_bubblewrap()),
         ("landlock", shutil.which("setpriv")),
     ):
         if tool is None:
             wanted = "bubblewrap" if name == "namespaces" else "setpriv (util-linux)"
             refused.append((name, f"{wanted} is not installed"))
         else:
-            yield Tier("namespaces" if name == "namespaces" else "landlock", tool)
+            yield Isolation("namespaces" if name == "namespaces" else "landlock", tool)
 
 
-def fault_of(tier: Tier) -> str | None:
-    """Run the probe within a tier; return why it does not hold, or None."""
+def find_fault(isolation: Isolation) -> str | None:
+    """Run the probe within an isolation; return why it does not hold, or None."""
     try:
-        with Jail(tier) as jail:
-            held = jail.try_out(PROBE, "probe")
-    except JailError as error:
+        with SandboxProcess(isolation) as sandbox:
+            held = sandbox.try_out(PROBE, "probe")
+    except SandboxStartError as error:
         return str(error)
     if not held.startswith("=[") or "False" in held:
         return f"it does not hold: {held}"
