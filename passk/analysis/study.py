@@ -6,13 +6,13 @@ directory. Keys that are not known here are left alone.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from passk.core.artifacts import read_json, read_manifest
+from passk.core.documents import from_document
 from passk.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Cell:
         matched: file with the temperature that entropy matching found, if that decides it.
         series: name of the spec's entry, where it stands for several seeds or steps.
         seed: seed of its training, if it was trained here.
+        training: id of that training.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Cell:
     matched: Path | None = None
     series: str | None = None
     seed: int | None = None
+    training: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ class Scoring:
 class Study:
     """One experiment: its cells, its scorings, what is reviewed, and the spec it came from.
 
+    `versions` are those of the stages that read it: a new one makes their outputs stale.
+
     `interval` is how intervals over problems are made, `extrapolate` the k above n at which a
     fitted model is asked, `figures` the kinds of figures that are wanted (none named: all).
     """
@@ -184,6 +188,7 @@ class Study:
     warnings: tuple[str, ...] = ()
     review: Mapping[str, Any] = field(default_factory=dict)
     trainings: tuple[Training, ...] = ()
+    versions: Mapping[str, int] = field(default_factory=dict)
 
     def cell(self, name: str) -> Cell:
         """Return the cell with this id."""
@@ -206,9 +211,6 @@ class Study:
                 yield cell, known[cell.base]
 
 
-Part = TypeVar("Part", Cell, Scoring, Study, Training)
-
-
 def read_plan(path: Path) -> Study:
     """Read `plan.json`.
 
@@ -218,39 +220,22 @@ def read_plan(path: Path) -> Study:
     raw = read_json(path)
     if not isinstance(raw, dict):
         raise DataError("not a plan: no JSON object", where=str(path))
-    return study_of(raw, str(path))
+    return parse_study(raw, str(path))
 
 
-def study_of(raw: Mapping[str, Any], where: str) -> Study:
-    """Return what a plan's JSON says; errors as for `read_plan`, told of `where`."""
-    cells = tuple(_part(Cell, entry, f"{where}: cells") for entry in raw.get("cells", []))
-    scores = tuple(_part(Scoring, entry, f"{where}: scores") for entry in raw.get("scores", []))
-    trained = (_part(Training, entry, f"{where}: trainings") for entry in raw.get("trainings", []))
-    if not cells:
+def parse_study(raw: Mapping[str, Any], where: str) -> Study:
+    """Return the study of a plan's JSON; errors as for `read_plan`, at `where`."""
+    kinds: Mapping[str, type] = {"cells": Cell, "scores": Scoring, "trainings": Training}
+    parts: dict[str, Any] = {
+        name: tuple(
+            from_document(kind, entry, f"{where}: {name}", ignore_unknown=True)
+            for entry in raw.get(name, [])
+        )
+        for name, kind in kinds.items()
+    }
+    if not parts["cells"]:
         raise DataError("the plan has no cells", where=where)
-    return _part(
-        Study, {**raw, "cells": cells, "scores": scores, "trainings": tuple(trained)}, where
-    )
-
-
-def _part(kind: type[Part], raw: Mapping[str, Any], where: str) -> Part:
-    """Make one dataclass of a JSON object: known fields only, lists as tuples, paths as Path."""
-    values = {}
-    for entry in dataclasses.fields(kind):
-        if entry.name in raw:
-            values[entry.name] = _value(str(entry.type), raw[entry.name])
-        elif entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING:
-            raise DataError(f"missing field '{entry.name}'", where=where)
-    return kind(**values)
-
-
-def _value(kind: str, value: Any) -> Any:
-    """Return a JSON value as the type that a field is annotated with."""
-    if isinstance(value, str) and kind.startswith("Path"):
-        return Path(value)
-    if isinstance(value, list):
-        return tuple(Path(item) if "Path" in kind else item for item in value)
-    return value
+    return from_document(Study, {**raw, **parts}, where, ignore_unknown=True)
 
 
 def read_study_table(folder: Path, name: str) -> pd.DataFrame:

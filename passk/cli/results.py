@@ -60,15 +60,14 @@ def review(*, spec: Path, reviewer: str | None, port: int) -> None:
     """Serve the review page until it is interrupted."""
     import getpass
 
-    from passk.analysis.study import study_of
     from passk.review.queue import build_queue
     from passk.review.server import Server
     from passk.review.session import ReviewSession, open_labels
     from passk.workflow import build_plan
-    from passk.workflow.task_files import plan_document
+    from passk.workflow.task_files import plan_study
 
     plan = build_plan(spec)
-    study = study_of(plan_document(plan), str(spec))
+    study = plan_study(plan)
     missing = [cell for cell in study.cells if not cell.counts.is_file()]
     if missing:
         raise PasskError(

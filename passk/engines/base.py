@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from passk.core.schemas import Sample, Score
+from passk.spec.sampling import Sampling
+
+__all__ = ["Engine", "ModelSource", "Prompt", "Request", "Sampling", "ScoreRequest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +65,6 @@ class ScoreRequest:
     text: str
     token_ids: tuple[int, ...] = ()
     ended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How responses are drawn.
-
-    Attributes:
-        temperature: 0 is greedy decoding.
-        top_p: nucleus mass in (0, 1]; 1 keeps all.
-        top_k: number of tokens kept; 0 keeps all.
-        min_p: least probability relative to the likeliest token; 0 keeps all.
-        max_tokens: response tokens at the most.
-        stop: strings that end a response and are not part of it.
-        stop_token_ids: tokens that end a response as the model's own ending token does; the one
-            that did is in `token_ids` and not in the text.
-    """
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    max_tokens: int = 1024
-    stop: tuple[str, ...] = ()
-    stop_token_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from passk.core.artifacts import canonical_json, digest, read_json, read_manifest
+from passk.core.documents import from_document
 from passk.core.errors import DataError
 from passk.core.registry import ENGINES, load
 from passk.engines.base import Engine, ModelSource
@@ -44,15 +46,14 @@ def read_task(path: Path, *needed: str) -> dict[str, Any]:
 
 def template_of(document: Mapping[str, Any]) -> PromptTemplate:
     """Return the prompt template of a cell.json or score.json."""
-    fields = document["prompt"]
-    return PromptTemplate(**{**fields, "stop": tuple(fields["stop"])})
+    return from_document(PromptTemplate, document["prompt"], "prompt")
 
 
 def source_of(document: Mapping[str, Any], threads: int | None) -> ModelSource:
     """Return the model of a cell.json or score.json, with the job's threads."""
-    fields = document["model"]
-    execution = ({"threads": threads} if threads else {}) | fields["execution"]
-    return ModelSource(**{**fields, "adapters": tuple(fields["adapters"]), "execution": execution})
+    source = from_document(ModelSource, document["model"], "model")
+    execution = ({"threads": threads} if threads else {}) | dict(source.execution)
+    return dataclasses.replace(source, execution=execution)
 
 
 def shard_key(fingerprint_inputs: Mapping[str, Any], samples: range) -> str:

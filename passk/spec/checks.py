@@ -40,7 +40,9 @@ def meaning_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[
     for name, sampler in experiment.samplers.items():
         known = experiment.samplers.keys() - {name}
         yield from _unknown(("samplers", name, "base"), sampler.base, known)
-        yield from _matching_faults(experiment, ("samplers", name), sampler)
+        stated = "temperature" in data["samplers"][name]
+        yield from _matching_faults(experiment, ("samplers", name), sampler, stated=stated)
+        yield from _engine_faults(experiment, ("samplers", name), sampler)
     yield from _extrapolation_faults(experiment)
     for index, run in enumerate(experiment.perplexity):
         yield from _perplexity_faults(experiment, ("perplexity", index), run)
@@ -171,22 +173,33 @@ def _extrapolation_faults(experiment: Experiment) -> Iterator[Fault]:
             yield ("extrapolate", index), message
 
 
-def _matching_faults(experiment: Experiment, path: KeyPath, sampler: Sampler) -> Iterator[Fault]:
-    """Yield what is wrong with a sampler's temperature, or with how it is matched."""
+def _engine_faults(experiment: Experiment, path: KeyPath, sampler: Sampler) -> Iterator[Fault]:
+    """Yield settings that an engine lacks which draws with the sampler."""
+    for model in experiment.models.values():
+        if model.imported is None and sampler.name in (model.samplers or [sampler.name]):
+            for key, engines in sampler.sampling.unsupported_by(model.engine):
+                who = f"`engine: {model.engine}` of '{model.name}'"
+                yield (*path, key), f"{who} does not support it; {' and '.join(engines)} do"
+
+
+def _matching_faults(
+    experiment: Experiment, path: KeyPath, sampler: Sampler, *, stated: bool
+) -> Iterator[Fault]:
+    """Yield what is wrong with a sampler's temperature (`stated` or not), or its matching."""
     match = sampler.match_entropy
-    if (match is None) == (sampler.temperature is None):
+    if (match is None) != stated:
         yield path, "needs either `temperature` or `match_entropy`"
         return
     if match is None:
         return
     path = (*path, "match_entropy")
-    stated = {n: s for n, s in experiment.samplers.items() if s.match_entropy is None}
-    yield from _unknown((*path, "sampler"), match.sampler, stated)
+    bases = {n: s for n, s in experiment.samplers.items() if s.match_entropy is None}
+    yield from _unknown((*path, "sampler"), match.sampler, bases)
     if match.low >= match.high:
         yield (*path, "high"), f"is not above low = {match.low:g}"
-    if match.sampler not in stated:
+    if match.sampler not in bases:
         return
-    if not stated[match.sampler].temperature:
+    if not bases[match.sampler].temperature:
         yield (*path, "sampler"), f"'{match.sampler}' is greedy: its tokens have no entropy"
     models = [
         model

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.core import registry
+from passk.core.documents import from_document
 from passk.core.errors import SpecError, did_you_mean
 from passk.spec.checks import meaning_faults
 from passk.spec.models import (
@@ -26,6 +27,7 @@ from passk.spec.models import (
     Review,
     Sampler,
 )
+from passk.spec.sampling import Sampling, setting_names
 from passk.spec.series import expand_model, names_of
 from passk.spec.training_checks import solution_faults
 from passk.spec.yaml_lines import Document, KeyPath, load_checked
@@ -200,10 +202,12 @@ def _whole_series(names: Sequence[str], entries: Mapping[str, Any]) -> list[str]
 
 def _sampler(name: str, entry: Mapping[str, Any]) -> Sampler:
     """Return a sampler; its temperature is stated, or says how it is matched."""
-    fields = _frozen(entry)
+    names = setting_names()
+    settings = {key: value for key, value in entry.items() if key in names}
+    fields = {key: value for key, value in entry.items() if key not in names}
     if "match_entropy" in fields:
         fields["match_entropy"] = EntropyMatch(**fields["match_entropy"])
-    return Sampler(name, **fields)
+    return Sampler(name, from_document(Sampling, settings, name), **fields)
 
 
 def _frozen(entry: Mapping[str, Any]) -> dict[str, Any]:

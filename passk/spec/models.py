@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from passk.spec.sampling import Sampling
+
 if TYPE_CHECKING:  # planning needs no numpy
     from passk.stats import Method
 
@@ -91,19 +93,24 @@ class EntropyMatch:
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """A way of drawing responses."""
+    """A way of drawing responses; with `match_entropy`, its temperature is found, not stated."""
 
     name: str
-    max_tokens: int
-    temperature: float | None = None
+    sampling: Sampling
     match_entropy: EntropyMatch | None = None
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    stop_token_ids: tuple[int, ...] = ()
     base: str | None = None
     label: str | None = None
     color: str | None = None
+
+    @property
+    def temperature(self) -> float | None:
+        """The temperature; None if it is matched by entropy."""
+        return None if self.match_entropy else self.sampling.temperature
+
+    def settings(self, stop: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Return the settings as JSON, with a prompt's stop strings; temperature as above."""
+        stated = dataclasses.replace(self.sampling, stop=stop).document()
+        return {**stated, "temperature": self.temperature}
 
 
 @dataclass(frozen=True, slots=True)

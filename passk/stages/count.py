@@ -121,8 +121,7 @@ def _repeat_columns(paths: Sequence[Path], ids: pd.Index[str], n: int) -> dict[s
     for path in paths:
         columns = ["problem_id", "sample", *COLUMNS]
         table, row, column = _locate(path, Sample, columns, ids, n)
-        manifest = read_manifest(path) or {}
-        sampling = manifest.get("sampling") or manifest.get("fingerprint_inputs") or {}
+        sampling = (read_manifest(path) or {}).get("sampling") or {}
         keys[row, column], surprisal[row, column] = fingerprints(table, sampling)
     there = ~np.isnan(surprisal)
     found = [

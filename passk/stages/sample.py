@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from passk.core.artifacts import digest, environment, read_manifest, write_manifest
+from passk.core.documents import from_document
 from passk.core.errors import EngineError
 from passk.core.journal import Journal
 from passk.core.schemas import Problem, Sample, read_rows, to_table, write_rows
-from passk.engines.base import Request, Sampling
+from passk.engines.base import Request
 from passk.engines.loader import Loader, Progress, is_made, part_of, shard_key, template_of
 from passk.engines.prompts import render
+from passk.spec.sampling import Sampling
 from passk.stages.sampling_task import read_sampling_task
 from passk.stats.sample_repeats import count_repeats_by_problem, fingerprints, has_repeat_alarm
 
@@ -154,11 +156,12 @@ def _draw(
     progress: Progress | None,
 ) -> dict[str, Any]:
     """Draw and journal the requested responses; return the facts of the run for the manifest."""
+    sampling = from_document(Sampling, document["sampling"], document["cell"])
     engine, load_seconds = loader(document)
     facts = {"engine": document["engine"], "vocabulary": engine.vocabulary}
     write_manifest(output, {"stage": "sample", **facts})  # a run that only resumes reads it
     began, drawn, tokens = time.perf_counter(), 0, 0
-    for row in engine.sample(requests, _sampling(document)):
+    for row in engine.sample(requests, sampling):
         if (row.problem_id, row.sample) in journal.rows:
             raise EngineError(
                 f"response {row.sample} to problem '{row.problem_id}' came twice",
@@ -183,12 +186,6 @@ def _draw(
         **({"usage": engine.usage} if hasattr(engine, "usage") else {}),
         "environment": environment(engine.packages),
     }
-
-
-def _sampling(document: Mapping[str, Any]) -> Sampling:
-    """Return how a cell.json has its responses drawn."""
-    lists = {k: tuple(v) for k, v in document["sampling"].items() if isinstance(v, list)}
-    return Sampling(**{**document["sampling"], **lists})
 
 
 def conduct(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,8 +29,7 @@ def surprisals(
     *,
     temperature: float,
     top_p: float = 1.0,
-    top_k: int = 0,
-    min_p: float = 0.0,
+    reshaped: bool = False,
 ) -> Floats:
     """Return a cautious -log(probability) of each response under the sampler, in nats; >= 0.
 
@@ -39,7 +38,8 @@ def surprisals(
     - At temperature 1 a nucleus keeps a mass of at least top_p, so a token is at most 1 / top_p
       times as likely as recorded: -sum_logprob - n_tokens log(1 / top_p) is a bound, exact
       without a filter.
-    - At any other temperature, or under top_k or min_p, no useful bound follows from them. The
+    - At any other temperature, or where another setting reshapes the distribution (top_k, min_p,
+      a penalty), no useful bound follows from them. The
       entropy of the tempered distribution, which is recorded, has in sum over the tokens the same
       expectation as the response's surprisal (chain rule); filters, and being the likeliest
       response, make the surprisal smaller. A tenth of it (`CAUTION`) is taken.
@@ -47,7 +47,7 @@ def surprisals(
     """
     if temperature == 0:
         return np.zeros(len(n_tokens))
-    if temperature == 1 and top_k == 0 and min_p == 0:
+    if temperature == 1 and not reshaped:
         found = -sum_logprob + n_tokens * math.log(top_p)
     else:
         found = CAUTION * mean_entropy * n_tokens

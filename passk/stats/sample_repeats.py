@@ -14,6 +14,12 @@ from passk.stats.repeats import ALARM, count_repeats, exceeds_chance, response_k
 COLUMNS = ("token_ids", "text", "n_tokens", "sum_logprob", "mean_entropy")
 """Columns of Sample rows that `fingerprints` looks at."""
 
+DECISIVE = ("temperature", "top_p", "top_k", "min_p")
+"""Settings without which nothing is known of a response's probability."""
+
+HARMLESS = ("temperature", "top_p", "max_tokens", "stop", "stop_token_ids")
+"""Settings under which it follows from log-probabilities; any other, unless 0, reshapes them."""
+
 Array = npt.NDArray[Any]
 
 
@@ -29,14 +35,17 @@ def fingerprints(table: pa.Table, sampling: Mapping[str, Any]) -> tuple[Array, A
     keys = _token_keys(table["token_ids"])
     if (keys == 0).any():
         keys = np.where(keys == 0, _text_keys(table["text"]), keys)
-    names = ("temperature", "top_p", "top_k", "min_p")
-    settings: Any = {
-        name: value for name in names if isinstance(value := sampling.get(name), int | float)
-    }
-    if len(settings) < len(names):
+    if not all(isinstance(sampling.get(name), int | float) for name in DECISIVE):
         return keys, np.zeros(table.num_rows)
-    logprob, entropy = table["sum_logprob"].to_numpy(), table["mean_entropy"].to_numpy()
-    return keys, surprisals(logprob, entropy, table["n_tokens"].to_numpy(), **settings)
+    surprisal = surprisals(
+        table["sum_logprob"].to_numpy(),
+        table["mean_entropy"].to_numpy(),
+        table["n_tokens"].to_numpy(),
+        temperature=sampling["temperature"],
+        top_p=sampling["top_p"],
+        reshaped=any(value for name, value in sampling.items() if name not in HARMLESS),
+    )
+    return keys, surprisal
 
 
 def _token_keys(column: pa.ChunkedArray) -> Array:

@@ -205,12 +205,7 @@ def _drawing_inputs(
         **prompt_inputs(prompt),
         "questions": identity.questions,
         **({"worked examples": identity.shots} if prompt.shots else {}),
-        **({} if sampler.temperature is None else {"temperature": float(sampler.temperature)}),
-        "top_p": float(sampler.top_p),
-        "top_k": sampler.top_k,
-        "min_p": float(sampler.min_p),
-        "max_tokens": sampler.max_tokens,
-        **({"stop_token_ids": list(ids)} if (ids := sampler.stop_token_ids) else {}),
+        **{name: value for name, value in sampler.settings().items() if value is not None},
         "seed": experiment.seed,
         "sampling version": versions.SAMPLE,
     }

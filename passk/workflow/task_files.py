@@ -1,4 +1,4 @@
-"""The plain JSON files that hand a plan to the stages.
+"""The JSON files that hand a plan to the stages, each made of the frozen classes that it describes.
 
 They are training.json, cell.json, score.json and plan.json.
 """
@@ -6,11 +6,14 @@ They are training.json, cell.json, score.json and plan.json.
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from passk.analysis import study
 from passk.core import versions
+from passk.core.documents import to_document
+from passk.engines.base import ModelSource
 from passk.spec.models import Experiment, Model
 from passk.spec.series import series_name, training_name
 from passk.workflow.cells import Cell, Scoring, Weights, base_of
@@ -31,17 +34,9 @@ def cell_task(cell: Cell) -> dict[str, Any]:
         "cell": cell.id,
         "fingerprint_inputs": dict(cell.fingerprint_inputs),
         "engine": cell.model.engine,
-        "model": _model_source(cell.model, cell.weights),
-        "prompt": dataclasses.asdict(cell.prompt),
-        "sampling": {
-            "temperature": cell.sampler.temperature,
-            "top_p": cell.sampler.top_p,
-            "top_k": cell.sampler.top_k,
-            "min_p": cell.sampler.min_p,
-            "max_tokens": cell.sampler.max_tokens,
-            "stop": list(cell.prompt.stop),
-            **({"stop_token_ids": list(ids)} if (ids := cell.sampler.stop_token_ids) else {}),
-        },
+        "model": to_document(_model_source(cell.model, cell.weights)),
+        "prompt": to_document(cell.prompt),
+        "sampling": cell.sampler.settings(cell.prompt.stop),
         **({"match": dataclasses.asdict(match)} if (match := cell.sampler.match_entropy) else {}),
     }
 
@@ -53,22 +48,26 @@ def score_task_document(scoring: Scoring) -> dict[str, Any]:
         "scorer": scoring.model.name,
         "fingerprint_inputs": dict(scoring.fingerprint_inputs),
         "engine": scoring.model.engine,
-        "model": _model_source(scoring.model, scoring.weights),
-        "prompt": dataclasses.asdict(scoring.prompt),
+        "model": to_document(_model_source(scoring.model, scoring.weights)),
+        "prompt": to_document(scoring.prompt),
         "per_problem": scoring.per_problem,
     }
 
 
 def training_task(training: Training) -> dict[str, Any]:
     """Return what a training job reads: what decides the weights, and how it is run."""
-    start = _model_source(training.start, training.weights)
+    source = dataclasses.replace(
+        _model_source(training.start, training.weights),
+        dtype=training.dtype,
+        execution=training.model.execution,
+    )
     return {
         "training": training.id,
         "fingerprint_inputs": dict(training.fingerprint_inputs),
         "method": training.method,
         "engine": training.model.engine,
-        "model": {**start, "dtype": training.dtype, "execution": dict(training.model.execution)},
-        "prompt": dataclasses.asdict(training.prompt),
+        "model": to_document(source),
+        "prompt": to_document(training.prompt),
         "verifier": training.benchmark.verifier,
         "options": dict(training.benchmark.options),
         "settings": dict(training.settings),
@@ -86,172 +85,152 @@ def _teacher(teacher: Teacher | None) -> dict[str, Any] | None:
         found["file"] = teacher.file
     if teacher.model is not None and teacher.weights is not None:
         found["engine"] = teacher.model.engine
-        found["model"] = _model_source(teacher.model, teacher.weights)
+        found["model"] = to_document(_model_source(teacher.model, teacher.weights))
     return found
 
 
-def _model_source(model: Model, weights: Weights) -> dict[str, Any]:
+def _model_source(model: Model, weights: Weights) -> ModelSource:
     """Return a model as an engine loads it."""
-    served = (
-        {"endpoint": model.endpoint, "api_key_env": model.api_key_env} if model.endpoint else {}
+    return ModelSource(
+        weights=weights.load,
+        revision=None if weights.markers else model.revision,
+        dtype=model.dtype,
+        adapters=model.adapters,
+        execution=model.execution,
+        endpoint=model.endpoint,
+        api_key_env=model.api_key_env if model.endpoint else None,
     )
-    return {
-        "weights": weights.load,
-        "revision": None if weights.markers else model.revision,
-        "dtype": model.dtype,
-        "adapters": list(model.adapters),
-        "execution": dict(model.execution),
-        **served,
-    }
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
-    """Return what aggregation, figures and report read; execution settings are left out."""
+    """Return what aggregation, figures and report read, as JSON."""
+    document: dict[str, Any] = to_document(plan_study(plan))
+    return document
+
+
+def plan_study(plan: Plan) -> study.Study:
+    """Return a plan as the analysis sees it; execution settings are left out."""
     experiment = plan.experiment
-    return {
-        "name": experiment.name,
-        "title": experiment.title or experiment.name,
-        "description": experiment.description or "",
-        "k": list(experiment.k),
-        "versions": {"aggregate": versions.AGGREGATE, "report": versions.REPORT},
-        "spec_path": str(experiment.file),
-        "cells": [_cell_entry(plan, cell) for cell in plan.cells.values()],
-        "scores": [_score_entry(plan, scoring) for scoring in plan.scorings.values()],
-        **_trainings(plan),
-        "warnings": plan.warnings(),
-        "spec": _plain_spec(experiment),
-        **({"review": _plain(experiment.review)} if experiment.review else {}),
-        "interval": experiment.interval,
-        "extrapolate": list(experiment.extrapolate),
-        "figures": list(experiment.figures),
-    }
+    return study.Study(
+        name=experiment.name,
+        title=experiment.title or experiment.name,
+        k=experiment.k,
+        versions={"aggregate": versions.AGGREGATE, "report": versions.REPORT},
+        spec_path=str(experiment.file),
+        cells=tuple(_study_cell(plan, cell) for cell in plan.cells.values()),
+        scores=tuple(_study_scoring(plan, scoring) for scoring in plan.scorings.values()),
+        trainings=tuple(_study_training(plan, one) for one in plan.trainings.values()),
+        warnings=tuple(plan.warnings()),
+        spec=_spec_record(experiment),
+        review=to_document(experiment.review, defaults=True) if experiment.review else {},
+        interval=experiment.interval,
+        extrapolate=experiment.extrapolate,
+        figures=experiment.figures,
+    )
 
 
-def _trainings(plan: Plan) -> dict[str, Any]:
-    """Return the trainings as the analysis sees them; nothing where there are none."""
-    found = [_training_entry(plan, training) for training in plan.trainings.values()]
-    return {"trainings": found} if found else {}
-
-
-def _training_entry(plan: Plan, training: Training) -> dict[str, Any]:
+def _study_training(plan: Plan, training: Training) -> study.Training:
     """Return one training as the analysis sees it."""
-    return {
-        "training": training.id,
-        "model": training.name,
-        "series": training.series,
-        "label": _training_label(training.model),
-        "method": training.method,
-        "role": training.model.role,
-        "base": training.model.base,
-        "start": training.start.name,
-        "benchmark": training.use.name,
-        "seed": training.settings["seed"],
-        "steps": plan.steps_of(training),
-    }
+    return study.Training(
+        training=training.id,
+        model=training.name,
+        series=training.series,
+        label=_training_label(training.model),
+        method=training.method,
+        role=training.model.role,
+        seed=training.settings["seed"],
+        steps=_paths(plan.steps_of(training)),
+    )
 
 
 def _training_label(model: Model) -> str:
-    """Return what figures call a training: its label where that names no step, else its name."""
+    """Return what figures call a training: its label if that names no step, else its name."""
     entry = model.label if model.label and str(model.step) not in model.label else None
     return entry or training_name(model)
 
 
-def _series_entry(plan: Plan, cell: Cell) -> dict[str, Any]:
-    """Return what a cell of a trained model, or of a repeat, belongs to."""
-    model = cell.model
-    if model.train is None and model.seed is None:
-        return {}
-    training = plan.training_of(cell.weights)
-    seed = training.settings["seed"] if training else model.seed
-    trained = {"training": training.id} if training else {}
-    return {"series": series_name(model), "seed": seed, **trained}
-
-
-def _cell_entry(plan: Plan, cell: Cell) -> dict[str, Any]:
+def _study_cell(plan: Plan, cell: Cell) -> study.Cell:
     """Return one cell as the analysis sees it."""
-    base = base_of(cell, plan.cells.values())
+    model, base = cell.model, base_of(cell, plan.cells.values())
+    training = plan.training_of(cell.weights)
+    in_series = model.train is not None or model.seed is not None
+    imported = cell.imported
+    return study.Cell(
+        id=cell.id,
+        model=model.name,
+        benchmark=cell.use.name,
+        benchmark_title=cell.use.label or cell.benchmark.title,
+        sampler=cell.sampler.name,
+        label=_cell_label(plan, cell),
+        color=model.color or cell.sampler.color,
+        role=model.role,
+        algorithm=model.algorithm,
+        step=model.step,
+        n=cell.use.n,
+        base=base.id if base else None,
+        problems=Path(plan.problems_of(cell)),
+        counts=Path(plan.counts_of(cell)),
+        samples=_paths(plan.samples_of(cell)),
+        verdicts=_paths(plan.verdicts_of(cell)),
+        clusters=_path(plan.clusters_of(cell)),
+        temperature=cell.sampler.temperature,
+        matched=_path(plan.temperature_of(cell)),
+        imported=imported.format if imported else None,
+        foreign=imported.foreign if imported else None,
+        series=series_name(model) if in_series else None,
+        seed=training.settings["seed"] if in_series and training else model.seed,
+        training=training.id if in_series and training else None,
+    )
+
+
+def _cell_label(plan: Plan, cell: Cell) -> str:
+    """Return what figures call a cell: its model, and its sampler if there are several."""
     several = len({other.sampler.name for other in plan.cells.values()}) > 1
     names = [cell.model.label or cell.model.name]
     if several:
         names.append(cell.sampler.label or cell.sampler.name)
     if several and len({other.model.name for other in plan.cells.values()}) == 1:
         names = names[1:]
-    return {
-        "id": cell.id,
-        "model": cell.model.name,
-        "benchmark": cell.use.name,
-        "benchmark_title": cell.use.label or cell.benchmark.title,
-        "sampler": cell.sampler.name,
-        "label": ", ".join(names),
-        "color": cell.model.color or cell.sampler.color,
-        "role": cell.model.role,
-        "algorithm": cell.model.algorithm,
-        "step": cell.model.step,
-        "n": cell.use.n,
-        "k": list(cell.use.k),
-        "base": base.id if base else None,
-        "problems": plan.problems_of(cell),
-        "counts": plan.counts_of(cell),
-        "samples": plan.samples_of(cell),
-        "verdicts": plan.verdicts_of(cell),
-        "clusters": plan.clusters_of(cell),
-        "temperature": cell.sampler.temperature,
-        "matched": plan.temperature_of(cell),
-        **_import_entry(cell),
-        **_series_entry(plan, cell),
-    }
+    return ", ".join(names)
 
 
-def _import_entry(cell: Cell) -> dict[str, Any]:
-    """Return where an imported cell came from, and where its foreign verdicts stand."""
-    if cell.imported is None:
-        return {}
-    foreign = cell.imported.foreign
-    return {"imported": cell.imported.format, "foreign": str(foreign) if foreign else None}
-
-
-def _score_entry(plan: Plan, scoring: Scoring) -> dict[str, Any]:
+def _study_scoring(plan: Plan, scoring: Scoring) -> study.Scoring:
     """Return one scoring task as the analysis sees it."""
     cell = scoring.cell
-    label = f"{scoring.reference} answers" if cell is None else _cell_entry(plan, cell)["label"]
-    return {
-        "id": f"{scoring.target}/{scoring.scorer}",
-        "scorer": scoring.model.name,
-        "scorer_label": scoring.model.label or scoring.model.name,
-        "responses_of": label,
-        "cell": cell.id if cell else None,
-        "reference": scoring.reference,
-        "benchmark": scoring.use.name,
-        "sampler": cell.sampler.name if cell else None,
-        "problems": plan.problems_of(scoring),
-        "verdicts": plan.verdicts_of(cell)[: len(scoring.shards)] if cell else [],
-        "files": plan.scores_of(scoring),
-    }
+    return study.Scoring(
+        id=f"{scoring.target}/{scoring.scorer}",
+        scorer=scoring.model.name,
+        scorer_label=scoring.model.label or scoring.model.name,
+        responses_of=_cell_label(plan, cell) if cell else f"{scoring.reference} answers",
+        cell=cell.id if cell else None,
+        reference=scoring.reference,
+        benchmark=scoring.use.name,
+        sampler=cell.sampler.name if cell else "",
+        problems=Path(plan.problems_of(scoring)),
+        verdicts=_paths(plan.verdicts_of(cell)[: len(scoring.shards)] if cell else ()),
+        files=_paths(plan.scores_of(scoring)),
+    )
 
 
-def _plain_spec(experiment: Experiment) -> dict[str, Any]:
-    """Return the spec as plain JSON for the record."""
+def _path(name: str | None) -> Path | None:
+    """Return a name as a path, if there is one."""
+    return Path(name) if name else None
+
+
+def _paths(names: Iterable[str]) -> tuple[Path, ...]:
+    """Return names as paths."""
+    return tuple(map(Path, names))
+
+
+def _spec_record(experiment: Experiment) -> dict[str, Any]:
+    """Return the spec as JSON for the record, without what only changes cost."""
     kept = ["name", "k", "seed", "shard", "models", "benchmarks", "samplers", "perplexity"]
     if experiment.review is not None:
         kept.append("review")
-    spec: dict[str, Any] = json.loads(
-        json.dumps({key: _plain(getattr(experiment, key)) for key in kept})
-    )
+    spec = {key: to_document(getattr(experiment, key), defaults=True) for key in kept}
     for model in spec["models"].values():
         model.pop("execution")
         model.pop("entry")
     for use in spec["benchmarks"].values():
         use.pop("expected_tokens", None)
     return spec
-
-
-def _plain(value: Any) -> Any:
-    """Return nested frozen values as plain containers, silent fields left out."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
-        return {name: _plain(item) for name, item in pairs if item is not None}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    return value

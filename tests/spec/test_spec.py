@@ -79,8 +79,8 @@ def test_the_reference_page_is_what_the_schemas_say() -> None:
 
 def test_defaults_of_values_are_those_of_the_schema(study: Study) -> None:
     experiment = load_experiment(study.folder / study.file)
-    sampler = experiment.samplers["plain"]
-    assert (sampler.top_p, sampler.top_k, sampler.min_p) == (1.0, 0, 0.0)
+    sampling = experiment.samplers["plain"].sampling
+    assert (sampling.top_p, sampling.top_k, sampling.min_p) == (1.0, 0, 0.0)
     assert (experiment.seed, experiment.outputs) == (0, "outputs")
     assert experiment.models["base"].dtype == "auto"
 

@@ -72,6 +72,7 @@ def request_body(
         "max_tokens": sampling.max_tokens,
         "seed": seed % SEED_RANGE,
         **({"stop": list(sampling.stop)} if sampling.stop else {}),
+        **({"frequency_penalty": penalty} if (penalty := sampling.frequency_penalty) else {}),
         "extra_body": extra | continued,
     }
 

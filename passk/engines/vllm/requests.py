@@ -46,6 +46,7 @@ def sampling_params(sampling: Sampling, seed: int, *, entropy: bool = False) -> 
         max_tokens=sampling.max_tokens,
         stop=list(sampling.stop),
         stop_token_ids=list(sampling.stop_token_ids),
+        frequency_penalty=sampling.frequency_penalty,
         seed=seed,
         logprobs=-1 if entropy else 0,
         flat_logprobs=entropy,

@@ -13,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from passk.core.artifacts import environment
+from passk.core.documents import from_document
 from passk.core.errors import EngineError
 from passk.core.journal import Journal
 from passk.core.registry import ENGINES, load
 from passk.core.schemas import Problem, Sample
-from passk.engines.base import Engine, Request, Sampling
+from passk.engines.base import Engine, Request
 from passk.engines.loader import Progress, source_of, template_of
 from passk.engines.prompts import render
+from passk.spec.sampling import Sampling
 
 MOST_TRIALS = 16
 """Temperatures that are tried at the most."""
@@ -73,11 +75,12 @@ class Pilots:
     def draw(self, who: str, trial: int, temperature: float) -> Pilot:
         """Return the pilot of one trial, drawn as far as the journal does not hold it."""
         document = self._documents[who]
-        sampling = {**document["sampling"], "temperature": temperature}
+        settings = {**document["sampling"], "temperature": temperature}
+        sampling = from_document(Sampling, settings, document["cell"])
         wanted = range(trial * self._responses, (trial + 1) * self._responses)
         requests = list(self._requests(document, wanted))
         if requests:
-            for row in self._loaded(who).sample(requests, _sampling(sampling)):
+            for row in self._loaded(who).sample(requests, sampling):
                 _check(row, document)
                 self._journal.append(row)
                 if self._progress is not None:
@@ -117,14 +120,6 @@ class Pilots:
                 "environment": environment(self._engine[1].packages),
             }
         return self._engine[1]
-
-
-def _sampling(values: Mapping[str, Any]) -> Sampling:
-    """Return the settings of a task file as an engine takes them."""
-    settings: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    return Sampling(**settings)
 
 
 def _seed(problem_id: str, index: int) -> int:

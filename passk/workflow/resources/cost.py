@@ -156,7 +156,7 @@ def _seconds(manifest: Mapping[str, Any]) -> float:
 
 def _assumed(work: Cell | Scoring, sampler: Sampler | None, speeds: Mapping[str, float]) -> Rates:
     """Return a cost before anything was recorded."""
-    most = sampler.max_tokens if sampler else DEFAULT_TOKENS
+    most = sampler.sampling.max_tokens if sampler else DEFAULT_TOKENS
     expected = work.use.expected_tokens or work.benchmark.expected_tokens
     tokens = min(float(most), expected or ASSUMED_TOKEN_SHARE * most)
     speed = speeds.get(work.model.engine, 1_000.0)
