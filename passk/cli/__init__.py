@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from passk.cli.command import parser
+from passk.cli.command import parse
 from passk.core.errors import PasskError
 
 SMALLER = "lower execution.batch_size or the shard, then rerun the same command"
@@ -19,8 +19,7 @@ REPORT = "please report it, with the output of the same command under PASSK_TRAC
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 bad spec or usage."""
-    options = vars(parser().parse_args(arguments))
-    command = options.pop("command")
+    command, options = parse(arguments)
     with _logging(options.pop("log", None)):
         try:
             command.handler(**options)
@@ -50,6 +49,15 @@ def _fail(error: BaseException) -> int:
     return status
 
 
+class _MessageFormatter(logging.Formatter):
+    """The message alone; a warning says that it is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        text = super().format(record)
+        return f"warning: {text}" if record.levelno == logging.WARNING else text
+
+
 @contextmanager
 def _logging(file: Path | None) -> Iterator[None]:
     """Send messages to standard error, and to a log file if there is one."""
@@ -60,6 +68,8 @@ def _logging(file: Path | None) -> Iterator[None]:
             handlers.append(logging.FileHandler(file, encoding="utf-8"))
         except OSError as error:
             print(f"passk: no log: {file}: {error.strerror}", file=sys.stderr)
+    for handler in handlers:
+        handler.setFormatter(_MessageFormatter())
     root = logging.getLogger("passk")
     before, level = (root.handlers, root.propagate), root.level
     root.handlers, root.propagate = handlers, False

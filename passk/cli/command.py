@@ -8,8 +8,10 @@ stays fast. Commands are listed in the order in which the modules define them.
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NoReturn, TypeVar
@@ -44,7 +46,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its name, where and how help describes it, its options, and what it calls."""
+    """A command: its name, where and how help describes it, its options, and what it calls.
+
+    One that passes options on takes those it does not know as a list, `pass_on`.
+    """
 
     name: str
     group: Group
@@ -52,6 +57,7 @@ class Command:
     example: str
     options: tuple[Option, ...]
     handler: Callable[..., None]
+    pass_on: bool = False
 
 
 COMMANDS: dict[str, Command] = {}
@@ -64,7 +70,11 @@ def option(*names: str, one_of: str = "", **settings: Any) -> Option:
 
 
 def command(
-    group: Group, summary: str, example: str, *options: Option | tuple[Option, ...]
+    group: Group,
+    summary: str,
+    example: str,
+    *options: Option | tuple[Option, ...],
+    pass_on: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Make a function a command of its own name (`import_` is `passk import`).
 
@@ -73,12 +83,13 @@ def command(
         summary: what it does, in one line.
         example: a full command line, shown by `--help`.
         options: become keyword arguments of the function; blocks that commands share are tuples.
+        pass_on: whether options that it does not know are its argument `pass_on`, not an error.
     """
 
     def register(handler: Handler) -> Handler:
         name = handler.__name__.strip("_").replace("_", "-")
         flat = [one for part in options for one in ((part,) if isinstance(part, Option) else part)]
-        COMMANDS[name] = Command(name, group, summary, example, tuple(flat), handler)
+        COMMANDS[name] = Command(name, group, summary, example, tuple(flat), handler, pass_on)
         return handler
 
     return register
@@ -100,7 +111,24 @@ class _TopParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with the message alone: the list of all commands would bury it."""
+        if found := re.search(r"invalid choice: '([^']*)'", message):
+            near = difflib.get_close_matches(found[1], COMMANDS, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            message = f"unknown command '{found[1]}'{hint}"
         self.exit(2, f"{self.prog}: error: {message}\n  -> {self.prog} --help\n")
+
+
+def parse(arguments: Sequence[str] | None) -> tuple[Command, dict[str, Any]]:
+    """Return the command of a command line, and its arguments by name; exits on bad usage."""
+    top = parser()
+    known, unknown = top.parse_known_args(arguments)
+    options = vars(known)
+    command: Command = options.pop("command")
+    if command.pass_on:
+        options["pass_on"] = [word for word in unknown if word != "--"]
+    elif unknown:
+        top.error(f"passk {command.name} knows no {' '.join(unknown)}")
+    return command, options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -124,6 +152,7 @@ def _add(commands: Any, one: Command) -> None:
         description=one.summary,
         epilog=f"example:\n  {one.example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=not one.pass_on,
     )
     parser.set_defaults(command=one)
     exclusive: dict[str, Any] = {}

@@ -3,11 +3,94 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 
 from passk.cli.command import Group, command, option
 from passk.cli.options import AS_JSON, SPEC
+from passk.core.errors import PasskError
+from passk.core.registry import ENGINES
+
+
+@command(
+    Group.STUDY,
+    "write a study to start from: a spec, a benchmark of twelve questions, a prompt",
+    "passk init study",
+    option("folder", type=Path, help="a new folder"),
+    option("--weights", metavar="MODEL", help="study this model: hub id, folder or package:NAME"),
+    option("--engine", choices=sorted(ENGINES), default="transformers", help="that runs it"),
+)
+def init(*, folder: Path, weights: str | None, engine: str) -> None:
+    """Write a study to start from."""
+    from passk.cli.starter import write_starter
+
+    spec = write_starter(folder, weights, engine)
+    print(f"{folder}: a study of {weights or 'two simulated models'} on twelve questions\n")
+    print(f"  passk try {spec}     # two responses per model, graded, in a minute")
+    print(f"  passk run {spec}     # all of it, ending in a report")
+
+
+@command(
+    Group.STUDY,
+    "run a study; further options go to Snakemake",
+    "passk run specs/quickstart.yaml --cores 2",
+    SPEC,
+    option("--cores", metavar="N", help="CPU cores (default: all)"),
+    option("--profile", metavar="P", help="profile folder, or `slurm`: the one passk ships"),
+    option("-n", "--dry-run", action="store_true", help="only list what would run"),
+    pass_on=True,
+)
+def run(
+    *, spec: Path, cores: str | None, profile: str | None, dry_run: bool, pass_on: list[str]
+) -> None:
+    """Check a study, then run it by Snakemake."""
+    from passk.workflow import build_plan
+    from passk.workflow.run import run_study, snakemake_arguments
+
+    study = build_plan(spec)
+    for warning in study.warnings():
+        print(f"warning: {warning}")
+    arguments = snakemake_arguments(spec, cores, profile, pass_on)
+    if dry_run:
+        _dry_run(arguments)
+        return
+    from rich.console import Console
+
+    from passk.cli.run_display import RunDisplay, show_end
+
+    console = Console(highlight=False)
+    print(f"snakemake {shlex.join(arguments)}\n", flush=True)
+    with RunDisplay(console) as display:
+        done = run_study(study, arguments, display)
+    report = Path(study.layout.experiment(study.experiment.name, "report.html"))
+    show_end(console, done, report)
+
+
+def _dry_run(arguments: list[str]) -> None:
+    """List by Snakemake what would run, as numbers of jobs."""
+    import subprocess
+    import sys
+
+    quiet = [] if "--quiet" in arguments else ["--quiet", "rules", "host", "reason"]
+    command = [*arguments, "--dry-run", *quiet]
+    print(f"snakemake {shlex.join(command)}\n", flush=True)
+    module = "passk.workflow.snakemake.launch"
+    done = subprocess.run([sys.executable, "-m", module, *command], check=False)
+    if done.returncode:
+        raise PasskError("the dry run failed, as said above")
+
+
+@command(
+    Group.STUDY,
+    "print the path of the workflow, for `snakemake -s`",
+    'snakemake -s "$(passk snakefile)" --configfile study/spec.yaml --cores all',
+)
+def snakefile() -> None:
+    """Print the path of the Snakefile that passk ships."""
+    from passk.workflow.snakemake import launch
+
+    print(launch.snakefile())
 
 
 @command(

@@ -26,6 +26,9 @@ FAULT = re.compile(
 )
 """What a line of a log holds that says why a job failed."""
 
+WARNING = "warning: "
+"""What a warning in a job's log begins with."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobName:
@@ -61,7 +64,7 @@ def newest_logs(plan: Plan) -> dict[str, Path]:
     return found
 
 
-def _tail(path: Path | None) -> list[str]:
+def tail_lines(path: Path | None) -> list[str]:
     """Return the last lines of a log."""
     try:
         if path is None:
@@ -73,9 +76,24 @@ def _tail(path: Path | None) -> list[str]:
         return []
 
 
+def error_of(log: Path | None) -> str:
+    """Return the last error in a job's log, with its hint; empty where there is none."""
+    lines = [line.strip() for line in tail_lines(log)]
+    for index in range(len(lines) - 1, -1, -1):
+        if FAULT.search(lines[index]):
+            hints = [line for line in lines[index + 1 : index + 2] if line.startswith("-> ")]
+            return "\n  ".join([lines[index].removeprefix("passk: error: "), *hints])
+    return ""
+
+
+def warnings_of(log: Path | None) -> list[str]:
+    """Return the warnings in a job's log."""
+    return [line.removeprefix(WARNING) for line in tail_lines(log) if line.startswith(WARNING)]
+
+
 def rate_of(log: Path | None) -> float:
     """Return the responses per second that a running job last said, if that is recent."""
-    lines = _tail(log)
+    lines = tail_lines(log)
     if not lines or log is None or time.time() - log.stat().st_mtime > RECENT:
         return 0.0
     rates = [match[1] for line in lines if (match := re.search(r" ([\d.]+)/s, ", line))]
@@ -89,7 +107,7 @@ def failure_of(
     names = [name for job in jobs for name in (job.log, f"slurm/{job.comment}")]
     found = [(logs[name].stat().st_mtime, logs[name]) for name in names if name in logs]
     for when, path in sorted(found, reverse=True):
-        lines = [line.rstrip() for line in _tail(path)]
+        lines = [line.rstrip() for line in tail_lines(path)]
         faults = [line.strip() for line in lines if FAULT.search(line)]
         if faults:
             about = {"shard": shard, "log": str(path), "message": faults[-1], "when": when}
