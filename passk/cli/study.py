@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from passk.cli.command import Group, command, option
-from passk.cli.options import AS_JSON, SPEC
+from passk.cli.options import AS_JSON, SPEC, whole_number
 from passk.core.errors import PasskError
 from passk.core.registry import ENGINES
 
@@ -29,6 +29,33 @@ def init(*, folder: Path, weights: str | None, engine: str) -> None:
     print(f"{folder}: a study of {weights or 'two simulated models'} on twelve questions\n")
     print(f"  passk try {spec}     # two responses per model, graded, in a minute")
     print(f"  passk run {spec}     # all of it, ending in a report")
+
+
+@command(
+    Group.STUDY,
+    "sample and grade a few responses of every model, to check prompts and grading",
+    "passk try study/spec.yaml --problems 2",
+    SPEC,
+    option("--problems", type=whole_number, default=2, metavar="N", help="per benchmark"),
+    option("--samples", type=whole_number, default=2, metavar="N", help="responses per problem"),
+    option("--threads", type=whole_number, metavar="N", help="CPU threads"),
+)
+def try_(*, spec: Path, problems: int, samples: int, threads: int | None) -> None:
+    """Show a few responses of every model to every benchmark, graded."""
+    import tempfile
+
+    from passk.cli.trial_display import print_trial, summary_line
+    from passk.workflow import build_plan
+    from passk.workflow.try_study import try_study
+
+    study, trials = build_plan(spec), []
+    with tempfile.TemporaryDirectory(prefix="passk-try-") as folder:
+        found = try_study(study, Path(folder), problems=problems, samples=samples, threads=threads)
+        for trial in found:
+            trials.append(trial)
+            print_trial(trial)
+    print(summary_line(trials))
+    print(f"  passk run {spec}     # all of it")
 
 
 @command(

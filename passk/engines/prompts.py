@@ -33,6 +33,14 @@ def render(template: PromptTemplate, problem: Problem) -> Prompt:
     return Prompt(messages=tuple(messages), prefix=template.prefix, images=images)
 
 
+def as_text(prompt: Prompt) -> str:
+    """Return a prompt for people: the raw text, or each message under its role."""
+    if prompt.text is not None:
+        return prompt.text + prompt.prefix
+    messages = [*prompt.messages, *([("assistant", prompt.prefix)] if prompt.prefix else [])]
+    return "\n".join(f"[{role}]\n{text}" for role, text in messages)
+
+
 def _shots(template: PromptTemplate, problem: Problem) -> list[tuple[str, str]]:
     """Return the worked examples to show, as (question, answer as the model would write it)."""
     shots = json.loads(problem.meta).get("shots") or []

@@ -12,7 +12,7 @@ from passk.core.errors import DataError, SpecError
 from passk.core.registry import VERIFIERS, load
 from passk.core.schemas import Problem
 from passk.engines.base import Prompt
-from passk.engines.prompts import render
+from passk.engines.prompts import as_text, render
 from passk.spec.loading import catalogue_file, load_benchmark, load_prompt
 from passk.spec.models import Benchmark
 from passk.spec.yaml_lines import read_yaml
@@ -60,7 +60,7 @@ def examine(file: Path, source: Path | None = None, *, text_only: bool = False) 
         "digests": {"questions": identity.questions, "golds": identity.golds},
         "prompt": benchmark.prompt,
         "id": first.id,
-        "rendered": _shown(_rendered(benchmark, first)),
+        "rendered": as_text(_rendered(benchmark, first)),
         "images": first.images,
         "gold": first.gold,
         "warnings": [warning] if (warning := unpinned(benchmark)) else [],
@@ -92,11 +92,3 @@ def _rendered(benchmark: Benchmark, problem: Problem) -> Prompt:
     except SpecError as error:
         raise SpecError(error.what, where=f"{benchmark.file}: prompt") from error
     return render(load_prompt(file), problem)
-
-
-def _shown(prompt: Prompt) -> str:
-    """Return a prompt for people: the raw text, or who says what."""
-    if prompt.text is not None:
-        return prompt.text + prompt.prefix
-    said = [*prompt.messages, *([("assistant", prompt.prefix)] if prompt.prefix else [])]
-    return "\n".join(f"[{role}]\n{text}" for role, text in said)

@@ -32,6 +32,7 @@ def test_a_wheel_alone_takes_an_empty_folder_to_a_report(tmp_path: Path, wheel: 
 
     assert passk("snakefile").startswith(str(wheel))
     assert "passk run study/spec.yaml" in passk("init", "study")
+    assert "8 responses: " in passk("try", "study/spec.yaml")
     first = passk("run", "study/spec.yaml", "--cores", "2")
     assert f"snakemake -s {wheel}/passk/shipped/Snakefile --cores 2" in first
     assert "] draw samples base.questions" in first
