@@ -43,7 +43,7 @@ from passk.engines.base import ModelSource, Prompt, Request, ScoreRequest
 from passk.engines.transformers import TransformersEngine
 from passk.engines.transformers.logprobs import ENTRIES_AT_ONCE
 from passk.engines.transformers.scoring import POSITIONS_AT_ONCE
-from passk.engines.transformers.thread_pool import LANES, side_by_side
+from passk.engines.transformers.thread_pool import MAX_WORKERS, map_parallel
 
 import torch  # isort: skip - after the engine, which sets how threads wait
 
@@ -181,9 +181,9 @@ def products_rate(engine: TransformersEngine, clock: Clock) -> float:
             torch.mm(inputs[head.in_features], block.t(), out=logits)
 
     loads = [POSITIONS_AT_ONCE] * 8
-    list(side_by_side(products, loads, LANES))
+    list(map_parallel(products, loads, MAX_WORKERS))
     start = clock()
-    list(side_by_side(products, loads, LANES))
+    list(map_parallel(products, loads, MAX_WORKERS))
     return sum(loads) * (layer_flops(model) + head_flops(model)) / (clock() - start)
 
 

@@ -58,8 +58,8 @@ TRAINERS = {
     "Reinforce++": "passk.training.ppo_family:reinforce",
     "ReMax": "passk.training.ppo_family:remax",
     "PPO": "passk.training.ppo_family:ppo",
-    "SFT": "passk.training.sft:imitation",
-    "distillation": "passk.training.sft:imitation",
+    "SFT": "passk.training.sft:build_text_trainer",
+    "distillation": "passk.training.sft:build_text_trainer",
 }
 """Training method -> a function that builds its trainer (`passk.training.run`)."""
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from passk.core.errors import DataError
 from passk.training import state_store
-from passk.training.checkpointing import Keeper, Progress
+from passk.training.checkpointing import CheckpointManager, Progress
 from passk.training.task import Task, read_training
-from passk.training.torchrun import Files, launch
+from passk.training.torchrun import Files, launch_processes
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def train(
     """
     read = read_training(task, problems, threads)
     folder = _folder(read, step, output)
-    with state_store.held(folder):
+    with state_store.lock_training(folder):
         due = tuple(
             kept
             for kept in read.steps
@@ -54,14 +54,16 @@ def train(
         if not due:
             return
         if int(read.execution.get("num_processes") or 1) > 1:
-            launch(read, Files(task, problems, folder), due, threads=threads, progress=progress)
+            launch_processes(
+                read, Files(task, problems, folder), due, threads=threads, progress=progress
+            )
             return
-        keeper = Keeper(read, folder, due)
+        manager = CheckpointManager(read, folder, due)
         if progress is not None:
-            keeper.progress = progress
+            manager.progress = progress
         from passk.training.run import run
 
-        run(keeper)
+        run(manager)
 
 
 def _folder(task: Task, step: int, output: Path) -> Path:

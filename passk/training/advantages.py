@@ -7,15 +7,16 @@ what pads it. Rewards are per response, [B].
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
-TINY = 1e-8
+EPSILON = 1e-8
 """Added to variances, so that equal values have a deviation."""
 
 
-def token_rewards(rewards: Any, mask: Any, kl: Any = None, weight: float = 0.0) -> Any:
+def token_rewards(
+    rewards: torch.Tensor, mask: torch.Tensor, kl: torch.Tensor | None = None, weight: float = 0.0
+) -> torch.Tensor:
     """Return the reward of each token, [B, T]: the response's on its last, less the penalty.
 
     r_t = [t is last] r - weight KL_t, KL_t = log(p_old / p_start) of token t (Ouyang et al. 2022,
@@ -28,7 +29,7 @@ def token_rewards(rewards: Any, mask: Any, kl: Any = None, weight: float = 0.0) 
     return (given if kl is None else given - weight * kl) * mask
 
 
-def returns(rewards: Any, mask: Any, gamma: float = 1.0) -> Any:
+def returns(rewards: torch.Tensor, mask: torch.Tensor, gamma: float = 1.0) -> torch.Tensor:
     """Return the discounted sum of a token's own and all later rewards, [B, T]."""
     sums, running = torch.zeros_like(rewards), torch.zeros_like(rewards[:, 0])
     for at in range(rewards.shape[1] - 1, -1, -1):
@@ -37,7 +38,11 @@ def returns(rewards: Any, mask: Any, gamma: float = 1.0) -> Any:
     return sums * mask
 
 
-def whitened(values: Any, mask: Any, total: Callable[[Any], Any] = lambda one: one) -> Any:
+def whiten(
+    values: torch.Tensor,
+    mask: torch.Tensor,
+    total: Callable[[torch.Tensor], torch.Tensor] = lambda one: one,
+) -> torch.Tensor:
     """Return values with mean 0 and variance 1 over all tokens of the batch, [B, T].
 
     Reinforce++ normalises over the whole batch, not per problem (Hu 2025, eq. 6).
@@ -50,10 +55,10 @@ def whitened(values: Any, mask: Any, total: Callable[[Any], Any] = lambda one: o
     count = total(mask.sum()).clamp(min=1)
     mean = total((values * mask).sum()) / count
     variance = total(((values - mean) ** 2 * mask).sum()) / count
-    return (values - mean) * torch.rsqrt(variance + TINY) * mask
+    return (values - mean) * torch.rsqrt(variance + EPSILON) * mask
 
 
-def less_greedy(sums: Any, greedy: Any, mask: Any) -> Any:
+def subtract_greedy(sums: torch.Tensor, greedy: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Return returns [B, T] less the reward [B] of the greedy response to the same problem.
 
     ReMax's estimator: sum_t grad log p(a_t) (r(x, a) - r(x, greedy)) (Li et al. 2024, eq. 6).
@@ -61,7 +66,9 @@ def less_greedy(sums: Any, greedy: Any, mask: Any) -> Any:
     return (sums - greedy.unsqueeze(1)) * mask
 
 
-def gae(rewards: Any, values: Any, mask: Any, gamma: float, lam: float) -> Any:
+def gae(
+    rewards: torch.Tensor, values: torch.Tensor, mask: torch.Tensor, gamma: float, lam: float
+) -> torch.Tensor:
     """Return generalised advantage estimates, [B, T] (Schulman et al. 2016, eq. 16).
 
     A_t = sum_l (gamma lam)^l d_(t+l), d_t = r_t + gamma V_(t+1) - V_t, V = 0 after the last token.
@@ -79,7 +86,9 @@ def gae(rewards: Any, values: Any, mask: Any, gamma: float, lam: float) -> Any:
     return returns(deltas, mask, gamma * lam)
 
 
-def value_loss(values: Any, old: Any, targets: Any, mask: Any, clip: float) -> Any:
+def value_loss(
+    values: torch.Tensor, old: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor, clip: float
+) -> torch.Tensor:
     """Return the clipped squared error of the values: the mean over tokens, halved.
 
     max((V - R)^2, (clip(V, V_old - e, V_old + e) - R)^2) / 2: the value's counterpart of the
@@ -90,7 +99,7 @@ def value_loss(values: Any, old: Any, targets: Any, mask: Any, clip: float) -> A
     return 0.5 * (worse * mask).sum() / mask.sum().clamp(min=1)
 
 
-def overlong(lengths: Any, longest: int, buffer: int) -> Any:
+def overlong_penalty(lengths: torch.Tensor, longest: int, buffer: int) -> torch.Tensor:
     """Return the penalty on the length of each response, [B], from 0 to -1.
 
     0 up to `longest - buffer` tokens, then down in a straight line to -1 at `longest`

@@ -1,8 +1,9 @@
-"""The seam at which a trainer's states, checkpoints and step rows are passk's own.
+"""Saves training states, publishes checkpoints, and records one row per step.
 
-`Kept` goes before a trainer of transformers or TRL. It saves nothing in the trainer's way and all
-of it in ours: when a state is due it is written aside, sealed and renamed, then a checkpoint that
-is due is published from it. A loss or gradient that is not finite ends the training before that.
+`CheckpointMixin` is a base class put before a trainer of transformers or TRL; it replaces the
+trainer's own saving. A state is written to a temporary folder, gets a manifest and is renamed; then
+the checkpoint that is due is published from it. A loss, gradient or weight that is not finite ends
+the training before anything is saved.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from passk.core.artifacts import atomic_folder, environment, read_json, write_json
 from passk.core.errors import EngineError, OutputError
@@ -22,6 +23,9 @@ from passk.engines.load_errors import first_line
 from passk.training import state_store
 from passk.training.data_order import seed_of
 from passk.training.task import Task
+
+if TYPE_CHECKING:
+    import torch
 
 ROWS = "steps.json"
 """File of a state with the rows of all steps so far."""
@@ -38,26 +42,26 @@ Notice = Callable[[Sequence[TrainingStep]], None]
 """Looks at the rows so far after each step, and warns or raises."""
 
 
-def _silent(done: int, total: int, note: str) -> None:
-    """Tell nobody."""
+def _no_progress(done: int, total: int, note: str) -> None:
+    """Report no progress."""
 
 
-def _content(rows: Sequence[TrainingStep]) -> None:
-    """Say nothing."""
+def _no_check(rows: Sequence[TrainingStep]) -> None:
+    """Check nothing."""
 
 
 @dataclass(slots=True)
-class Keeper:
-    """What is kept of one training, and where.
+class CheckpointManager:
+    """Resumes, saves and publishes one training.
 
     Attributes:
         task: the training.
         folder: its folder in the store.
         due: checkpoints to publish, ascending.
         rows: of the steps so far.
-        facts: of the step under way: what a row will say of it.
-        notice: looks at the rows after each step.
-        progress: told of each step.
+        facts: values of the current step that its row will hold.
+        notice: called with the rows after each step; it warns or raises.
+        progress: called after each step.
         began: when this process began, for the manifest.
     """
 
@@ -66,18 +70,18 @@ class Keeper:
     due: tuple[int, ...]
     rows: list[TrainingStep] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
-    notice: Notice = _content
-    progress: Progress = _silent
+    notice: Notice = _no_check
+    progress: Progress = _no_progress
     began: float = field(default_factory=time.perf_counter)
 
     @property
-    def passes(self) -> int:
+    def num_iterations(self) -> int:
         """Updates of the optimiser in one step."""
         return int(self.task.settings.get("num_iterations", 1))
 
     def resume(self) -> Path | None:
         """Return the state to go on from and take its rows over; None for a start from scratch."""
-        found = state_store.newest(self.folder, self.task.key, self.due[0])
+        found = state_store.newest_state(self.folder, self.task.key, self.due[0])
         if found is None:
             return None
         step, path = found
@@ -85,12 +89,12 @@ class Keeper:
         return path
 
     def is_due(self, step: int) -> bool:
-        """Tell whether a state is to be saved after a step."""
+        """Whether to save a state after a step."""
         every = int(self.task.execution.get("save_steps") or 0)
         return step in self.due or bool(every and step % every == 0)
 
     def keeps_state(self, step: int) -> bool:
-        """Tell whether the states are still needed after a step."""
+        """Whether states are still needed after a step."""
         return step < self.task.steps[-1] or bool(self.task.execution.get("keep_state", True))
 
     def publish(self, step: int, save: Callable[[Path], None]) -> None:
@@ -98,7 +102,7 @@ class Keeper:
         earlier = max((kept for kept in self.task.steps if kept < step), default=0)
         rows = [row for row in self.rows if earlier < row.step <= step]
         with atomic_folder(state_store.checkpoint(self.folder, step)) as temporary:
-            with saving(temporary):
+            with explain_save_errors(temporary):
                 save(temporary)
             write_rows(temporary / "steps.parquet", rows)
             write_json(temporary / state_store.MANIFEST, self._manifest(step, rows))
@@ -125,15 +129,15 @@ def seconds(row: TrainingStep) -> float:
     return row.generation_seconds + row.reward_seconds + row.update_seconds
 
 
-def note(row: TrainingStep) -> str:
-    """Return what a line of progress says of a step."""
+def describe_step(row: TrainingStep) -> str:
+    """Return the progress line of a step."""
     reward = "" if row.reward is None else f"reward {row.reward:.2f}, "
     return f"{reward}{seconds(row):.2g} s a step"
 
 
 @contextmanager
-def saving(place: Path) -> Iterator[None]:
-    """Tell a failed write in one message: the libraries have exceptions of their own for it."""
+def explain_save_errors(place: Path) -> Iterator[None]:
+    """Turn any failure to write into one OutputError: each library raises its own kind."""
     try:
         yield
     except OutputError:
@@ -143,98 +147,100 @@ def saving(place: Path) -> Iterator[None]:
             f"cannot save the weights: {first_line(error)}",
             where=str(place),
             fix="free some space or make the folder writable, then run the same command again; "
-            "it goes on from the last state",
+            "it resumes from the last state",
         ) from error
 
 
-class Kept:
-    """Put before a Trainer: `class X(Kept, GRPOTrainer)`; `keeper` is set before it trains.
+class CheckpointMixin:
+    """Put before a Trainer: `class X(Kept, GRPOTrainer)`; `manager` is set before it trains.
 
     The trainer's step numbers count updates of the optimiser; ours count steps, of which each has
-    `Keeper.passes` updates.
+    `CheckpointManager.num_iterations` updates.
     """
 
-    keeper: Keeper
+    manager: CheckpointManager
     state: Any
-    model: Any
+    model: torch.nn.Module
     args: Any
     control: Any
     accelerator: Any
     processing_class: Any
 
     def release(self) -> None:
-        """Give back what was started for the training alone."""
+        """Stop what was started for the training."""
 
     def _send_telemetry(self) -> None:
         """Send nothing."""
 
     @property
     def step(self) -> int:
-        """Steps that are done."""
-        return int(self.state.global_step) // self.keeper.passes
+        """Completed steps."""
+        return int(self.state.global_step) // self.manager.num_iterations
 
-    def training_step(self, model: Any, inputs: Any, *rest: Any) -> Any:
+    def training_step(self, model: torch.nn.Module, inputs: Any, *rest: Any) -> torch.Tensor:
         """Take one pass over one part of the batch; raise where the loss is not finite."""
-        facts = self.keeper.facts
+        facts = self.manager.facts
         if not facts:
             self._begin(facts)
         loss = super().training_step(model, inputs, *rest)  # type: ignore[misc]
-        facts["losses"].append(self._finite(float(loss), "loss"))
+        facts["losses"].append(self._require_finite(float(loss), "loss"))
         return loss
 
     def _begin(self, facts: dict[str, Any]) -> None:
         """Seed what the libraries draw in this step, such as dropout."""
         import torch
 
-        torch.manual_seed(seed_of(self.keeper.task.key, "step", self.step))
+        torch.manual_seed(seed_of(self.manager.task.key, "step", self.step))
         facts.update(began=time.perf_counter(), losses=[])
 
-    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+    def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
         """Return the gradient's norm; raise where it is not finite."""
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[misc]
         if norm is not None:
-            self._finite(float(norm), "gradient")
+            self._require_finite(float(norm), "gradient")
         return norm
 
-    def _finite(self, value: float, what: str) -> float:
-        """Return a value, or say that the training cannot go on."""
+    def _require_finite(self, value: float, what: str) -> float:
+        """Return a value, or raise: the training cannot go on."""
         if math.isfinite(value):
             return value
         step = self.step + (what != "weights")
         raise EngineError(
             f"the {what} of step {step} became {value}: the training has diverged",
-            where=self.keeper.task.training,
+            where=self.manager.task.training,
             fix="lower `learning_rate`, or set `warmup_steps`; nothing of this step was saved, and "
-            "checkpoints before it stand",
+            "earlier checkpoints are kept",
         )
 
     def log(self, logs: dict[str, float], *rest: Any) -> None:
         """Take the row of a finished step from what the trainer logs of it."""
         super().log(logs, *rest)  # type: ignore[misc]
-        keeper = self.keeper
-        if keeper.facts and int(self.state.global_step) % keeper.passes == 0:
-            keeper.rows.append(row(self.step, logs, keeper.facts, keeper.passes))
-            keeper.facts.clear()
-            keeper.progress(self.step, keeper.due[-1], note(keeper.rows[-1]))
-            keeper.notice(keeper.rows)
-            self.control.should_save = keeper.is_due(self.step)
+        manager = self.manager
+        if manager.facts and int(self.state.global_step) % manager.num_iterations == 0:
+            manager.rows.append(row(self.step, logs, manager.facts, manager.num_iterations))
+            manager.facts.clear()
+            manager.progress(self.step, manager.due[-1], describe_step(manager.rows[-1]))
+            manager.notice(manager.rows)
+            self.control.should_save = manager.is_due(self.step)
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ARG002
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:  # noqa: ARG002
         """Save a state, then publish the checkpoint that is due."""
-        keeper, step = self.keeper, self.step
+        manager, step = self.manager, self.step
         for tensor in self.model.parameters():
-            self._finite(float(tensor.detach().sum()), "weights")
+            self._require_finite(float(tensor.detach().sum()), "weights")
         if self.args.should_save:
-            if keeper.keeps_state(step):
+            if manager.keeps_state(step):
                 with atomic_folder(
-                    state_store.checkpoint(keeper.folder / "state", step)
+                    state_store.checkpoint(manager.folder / "state", step)
                 ) as temporary:
-                    with saving(temporary):
+                    with explain_save_errors(temporary):
                         self._save_state(temporary)
-                    state_store.seal(temporary, keeper.task.key)
-            if step in keeper.due:
-                keeper.publish(step, self.save_weights)
-            state_store.prune(keeper.folder, state_store.NEWEST if keeper.keeps_state(step) else 0)
+                    state_store.write_state_manifest(temporary, manager.task.key)
+            if step in manager.due:
+                manager.publish(step, self.save_weights)
+            state_store.prune(
+                manager.folder, state_store.NEWEST if manager.keeps_state(step) else 0
+            )
         self.accelerator.wait_for_everyone()
 
     def _save_state(self, folder: Path) -> None:
@@ -244,17 +250,17 @@ class Kept:
         save_model(self.model, str(folder / "model.safetensors"))
         self._save_optimizer_and_scheduler(str(folder))  # type: ignore[attr-defined]
         self.state.save_to_json(str(folder / "trainer_state.json"))
-        write_json(folder / ROWS, [asdict(row) for row in self.keeper.rows])
+        write_json(folder / ROWS, [asdict(row) for row in self.manager.rows])
 
     def save_weights(self, folder: Path) -> None:
         """Save model and tokenizer as transformers loads them."""
-        dtype = self.keeper.task.source.dtype
+        dtype = self.manager.task.source.dtype
         model = self.accelerator.unwrap_model(self.model)
-        model.save_pretrained(folder, state_dict=published(model.state_dict(), dtype))
+        model.save_pretrained(folder, state_dict=checkpoint_weights(model.state_dict(), dtype))
         self.processing_class.save_pretrained(folder)
 
 
-def published(weights: Mapping[str, Any], dtype: str) -> dict[str, Any]:
+def checkpoint_weights(weights: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
     """Return the weights of a checkpoint: without what only training needs, in the task's dtype."""
     import torch
 

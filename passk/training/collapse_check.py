@@ -1,4 +1,4 @@
-"""What the rewards say of a training: where all are equal, nothing can be learned."""
+"""Detects trainings whose rewards are all equal: they learn nothing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from passk.spec.training_methods import Method
 
 log = logging.getLogger(__name__)
 
-STRETCH = 10
-"""Steps in a row without a difference between rewards after which a user is told."""
+WARN_FLAT_STEPS = 10
+"""Consecutive steps with equal rewards after which a warning is logged."""
 
-HOPELESS = 50
-"""Steps from the very first on after which the training ends: no weight has moved yet."""
+MAX_FLAT_STEPS = 50
+"""Steps with equal rewards from the start after which the training ends: no weight has changed."""
 
 
-def flat(row: TrainingStep, method: Method) -> bool:
-    """Tell whether a step's rewards taught nothing.
+def is_flat(row: TrainingStep, method: Method) -> bool:
+    """Whether a step's rewards gave no gradient.
 
     Methods that compare the responses to one problem need a difference there; the others learn
     from differences between problems, too.
@@ -27,32 +27,32 @@ def flat(row: TrainingStep, method: Method) -> bool:
     return row.zero_groups == 1.0 and (method.smallest_group > 1 or row.reward_std == 0.0)
 
 
-def look(rows: Sequence[TrainingStep], method: Method, training: str) -> None:
-    """Warn once per stretch of steps that taught nothing; raise where none ever did.
+def check_rewards(rows: Sequence[TrainingStep], method: Method, training: str) -> None:
+    """Warn once per run of flat steps; raise if every step so far was flat.
 
-    A stretch later on may mean that all is learned: its checkpoints stand, and it goes on.
+    Flat steps later on may mean that all is learned: the training continues.
 
     Raises:
-        EngineError: not one of the first `HOPELESS` steps had rewards that differ.
+        EngineError: not one of the first `MAX_FLAT_STEPS` steps had rewards that differ.
     """
     stretch = 0
     for row in reversed(rows):
-        if not flat(row, method):
+        if not is_flat(row, method):
             break
         stretch += 1
     reward = rows[-1].reward
-    what = "graded" if reward is None else "right" if reward == 1 else "wrong"
-    what = what if reward in {None, 0.0, 1.0} else "rewarded alike for each problem"
-    if stretch == HOPELESS == len(rows):
+    what = "ungraded" if reward is None else "right" if reward == 1 else "wrong"
+    what = what if reward in {None, 0.0, 1.0} else "given the same reward within each problem"
+    if stretch == MAX_FLAT_STEPS == len(rows):
         raise EngineError(
-            f"nothing can be learned: in {HOPELESS} steps from the first on, no response was "
-            f"rewarded otherwise than another (all {what})",
+            f"nothing can be learned: in {MAX_FLAT_STEPS} steps from the first on, all "
+            f"responses got the same reward (all {what})",
             where=training,
             fix="train on problems that the model solves at times, raise "
             "`num_generations`, or check the prompt and `max_tokens`",
         )
-    if stretch == STRETCH:
+    if stretch == WARN_FLAT_STEPS:
         log.warning(
-            "%s: steps %d to %d taught nothing: all responses were %s",
-            *(training, rows[-1].step - STRETCH + 1, rows[-1].step, what),
+            "%s: no learning signal in steps %d to %d: all responses were %s",
+            *(training, rows[-1].step - WARN_FLAT_STEPS + 1, rows[-1].step, what),
         )

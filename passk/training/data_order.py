@@ -19,7 +19,7 @@ def seed_of(key: str, *parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % SEEDS
 
 
-def asked(key: str, step: int, prompts: int, problems: int) -> list[int]:
+def step_indices(key: str, step: int, prompts: int, problems: int) -> list[int]:
     """Return the indices of the problems that step `step` (from 0) trains on, all different.
 
     The problems are shuffled anew for every round through them; what is left of a round after its
@@ -30,7 +30,7 @@ def asked(key: str, step: int, prompts: int, problems: int) -> list[int]:
     return [int(i) for i in shuffled[at * prompts : (at + 1) * prompts]]
 
 
-def further(key: str, step: int, taken: list[int], problems: int) -> list[int]:
+def resample_indices(key: str, step: int, taken: list[int], problems: int) -> list[int]:
     """Return all other problems in the order in which step `step` may ask them besides."""
     shuffled = np.random.default_rng(seed_of(key, "further", step)).permutation(problems)
     return [int(i) for i in shuffled if int(i) not in set(taken)]

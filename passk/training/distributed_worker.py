@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from passk.core.errors import PasskError
-from passk.training.checkpointing import Keeper
+from passk.training.checkpointing import CheckpointManager
 from passk.training.task import read_training
 from passk.training.torchrun import MARK
 
@@ -21,13 +21,13 @@ def main(message: str) -> int:
     if first:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")
     task = read_training(Path(order["task"]), Path(order["problems"]), order["threads"])
-    keeper = Keeper(task, Path(order["folder"]), tuple(order["due"]))
+    manager = CheckpointManager(task, Path(order["folder"]), tuple(order["due"]))
     if first:
-        keeper.progress = _progress
+        manager.progress = _progress
     from passk.training.run import run
 
     try:
-        run(keeper)
+        run(manager)
     except PasskError as error:
         _tell(what=error.what, where=error.where, fix=error.fix)
         return 1

@@ -16,14 +16,14 @@ from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from passk.training import advantages, collapse_check
-from passk.training.checkpointing import Keeper
-from passk.training.data_order import asked, further
+from passk.training.checkpointing import CheckpointManager
+from passk.training.data_order import resample_indices, step_indices
 from passk.training.reward import Grader
-from passk.training.rollout import Roller, Rollout
-from passk.training.trl_hooks import Drawing, without_idle
+from passk.training.rollout import Rollout, RolloutGenerator
+from passk.training.trl_hooks import RolloutMixin, mask_zero_advantage
 
 
-class Grpo(Drawing, GRPOTrainer):  # type: ignore[misc]
+class Grpo(RolloutMixin, GRPOTrainer):  # type: ignore[misc]
     """GRPO (Shao et al. 2024, eq. 3 with outcome rewards): advantages and loss are TRL's.
 
     A_i = (r_i - mean(r)) / std(r) over the responses to one problem; the clipped ratio's mean per
@@ -32,7 +32,7 @@ class Grpo(Drawing, GRPOTrainer):  # type: ignore[misc]
 
     def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
         """Return what TRL's own drawing returns, from ours."""
-        prompt_ids, answered = self._rolled(prompts)
+        prompt_ids, answered = self._rollout_tokens(prompts)
         texts = [sample.text for sample in self.rollout.samples]
         return prompt_ids, answered, None, texts, None, {}, None, []
 
@@ -45,49 +45,53 @@ class Dapo(Grpo):
     rewards stay in the batch, masked.
     """
 
-    def roll(self, problems: Sequence[int]) -> Rollout:
+    def generate_rollout(self, problems: Sequence[int]) -> Rollout:
         """Draw, and draw for further problems until enough of them have mixed rewards."""
-        rollout = super().roll(problems)
+        rollout = super().generate_rollout(problems)
         task, settings, wanted = self.task, self.task.settings, len(problems)
-        taken = asked(task.key, self.step, settings["prompts_per_step"], len(task.problems))
-        others_of_all = further(task.key, self.step, taken, len(task.problems))
+        taken = step_indices(task.key, self.step, settings["prompts_per_step"], len(task.problems))
+        others_of_all = resample_indices(task.key, self.step, taken, len(task.problems))
         rest = iter(others_of_all[self.args.process_index :: self.args.world_size])
         for _ in range(settings["max_resamples"]):
             lacking = wanted - sum(rollout.mixed())
             others = list(islice(rest, max(0, lacking)))
             if not others:
                 break
-            rollout = rollout + self.roller.roll(others, settings["num_generations"], self.step)
-        self.keeper.facts.update(drawing=rollout.drawing, grading=rollout.grading)
-        self.compared(rollout)
-        return fullest(rollout, wanted)
+            rollout = rollout + self.rollout_generator.generate_rollout(
+                others, settings["num_generations"], self.step
+            )
+        self.manager.facts.update(drawing=rollout.drawing, grading=rollout.grading)
+        self.record_flat_groups(rollout)
+        return prefer_mixed_groups(rollout, wanted)
 
-    def _calculate_rewards(self, *_: Any) -> Any:
+    def _calculate_rewards(self, *_: Any) -> torch.Tensor:
         """Return the rewards less the penalty on responses that are nearly too long, [B, 1]."""
         lengths = torch.tensor([sample.n_tokens for sample in self.rollout.samples])
         settings = self.task.settings
-        penalty = advantages.overlong(lengths, settings["max_tokens"], settings["overlong_buffer"])
+        penalty = advantages.overlong_penalty(
+            lengths, settings["max_tokens"], settings["overlong_buffer"]
+        )
         return super()._calculate_rewards() + self.accelerator.gather(
             penalty.unsqueeze(1).to(self.accelerator.device)
         )
 
-    def learned(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def prepare_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Mask problems without mixed rewards, and divide by the tokens of the others."""
         kept = torch.tensor(self.rollout.mixed(), device=batch["advantages"].device)
         kept = kept.repeat_interleave(self.rollout.group)
         given = {**batch, "advantages": batch["advantages"] * kept}
-        given = super().learned(given)
+        given = super().prepare_batch(given)
         return {**given, "num_items_in_batch": self.total(given["completion_mask"].sum())}
 
 
-def fullest(rollout: Rollout, wanted: int) -> Rollout:
+def prefer_mixed_groups(rollout: Rollout, wanted: int) -> Rollout:
     """Return `wanted` groups: those with mixed rewards first, each kind in the order drawn."""
     mixed = rollout.mixed()
     best = sorted(range(len(mixed)), key=lambda group: not mixed[group])[:wanted]
-    return rollout.only(sorted(best))
+    return rollout.select(sorted(best))
 
 
-class Rloo(Drawing, RLOOTrainer):  # type: ignore[misc]
+class Rloo(RolloutMixin, RLOOTrainer):  # type: ignore[misc]
     """RLOO (Ahmadian et al. 2024, eq. 8): advantages and loss are TRL's.
 
     A_i = r_i - mean of the other responses' rewards; a ratio per response, not per token; the KL
@@ -96,44 +100,52 @@ class Rloo(Drawing, RLOOTrainer):  # type: ignore[misc]
 
     def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
         """Return what TRL's own drawing returns, from ours."""
-        prompt_ids, answered = self._rolled(prompts)
+        prompt_ids, answered = self._rollout_tokens(prompts)
         return prompt_ids, answered, [sample.text for sample in self.rollout.samples]
 
-    def learned(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def prepare_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Mask responses of advantage 0: the KL term is in the advantages already."""
-        return without_idle(batch)
+        return mask_zero_advantage(batch)
 
 
-def grpo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Path) -> Any:
+def grpo(
+    manager: CheckpointManager, model: torch.nn.Module, tokenizer: Any, grader: Grader, output: Path
+) -> Any:
     """Return the trainer of GRPO."""
-    arguments = config(keeper, output, loss_type="grpo", scale_rewards="group")
-    return built(Grpo, GRPOConfig(**arguments), keeper, model, tokenizer, grader)
+    arguments = config(manager, output, loss_type="grpo", scale_rewards="group")
+    return build_trainer(Grpo, GRPOConfig(**arguments), manager, model, tokenizer, grader)
 
 
-def dapo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Path) -> Any:
+def dapo(
+    manager: CheckpointManager, model: torch.nn.Module, tokenizer: Any, grader: Grader, output: Path
+) -> Any:
     """Return the trainer of DAPO."""
-    arguments = config(keeper, output, loss_type="dapo", scale_rewards="group")
-    return built(Dapo, GRPOConfig(**arguments), keeper, model, tokenizer, grader)
+    arguments = config(manager, output, loss_type="dapo", scale_rewards="group")
+    return build_trainer(Dapo, GRPOConfig(**arguments), manager, model, tokenizer, grader)
 
 
-def rloo(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Path) -> Any:
+def rloo(
+    manager: CheckpointManager, model: torch.nn.Module, tokenizer: Any, grader: Grader, output: Path
+) -> Any:
     """Return the trainer of RLOO."""
-    return built(Rloo, RLOOConfig(**config(keeper, output)), keeper, model, tokenizer, grader)
+    return build_trainer(
+        Rloo, RLOOConfig(**config(manager, output)), manager, model, tokenizer, grader
+    )
 
 
-def config(keeper: Keeper, output: Path, **changes: Any) -> dict[str, Any]:
+def config(manager: CheckpointManager, output: Path, **changes: Any) -> dict[str, Any]:
     """Return the arguments that TRL's configurations of methods with rewards share."""
-    settings = keeper.task.settings
+    settings = manager.task.settings
     rows = settings["prompts_per_step"] * settings["num_generations"]
-    parts = keeper.task.parts(rows)
+    parts = manager.task.parts(rows)
     group = settings["num_generations"]
     return {
-        **common(keeper, output),
+        **common(manager, output),
         "per_device_train_batch_size": rows // parts // processes(),
         "gradient_accumulation_steps": parts,
         "steps_per_generation": parts,
         "num_generations": group if group > 1 else rows,  # TRL wants two; ours are not compared
-        "num_iterations": keeper.passes,
+        "num_iterations": manager.num_iterations,
         "max_completion_length": settings["max_tokens"],
         "temperature": settings["temperature"],
         "top_p": settings["top_p"],
@@ -151,23 +163,23 @@ def processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def common(keeper: Keeper, output: Path) -> dict[str, Any]:
+def common(manager: CheckpointManager, output: Path) -> dict[str, Any]:
     """Return the arguments that every trainer shares."""
-    settings, execution = keeper.task.settings, keeper.task.execution
+    settings, execution = manager.task.settings, manager.task.execution
     return {
         "output_dir": str(output),
-        "max_steps": keeper.due[-1] * keeper.passes,
+        "max_steps": manager.due[-1] * manager.num_iterations,
         "learning_rate": settings["learning_rate"],
         "lr_scheduler_type": "constant_with_warmup",
-        "warmup_steps": settings["warmup_steps"] * keeper.passes,
+        "warmup_steps": settings["warmup_steps"] * manager.num_iterations,
         "weight_decay": settings["weight_decay"],
         "max_grad_norm": settings["max_grad_norm"],
         "optim": "adamw_torch_fused",
-        "bf16": keeper.task.source.dtype == "bfloat16",
+        "bf16": manager.task.source.dtype == "bfloat16",
         "gradient_checkpointing": bool(execution.get("gradient_checkpointing")),
         "seed": settings["seed"],
         "use_cpu": not torch.cuda.is_available(),
-        "logging_steps": keeper.passes,
+        "logging_steps": manager.num_iterations,
         "save_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
@@ -177,25 +189,30 @@ def common(keeper: Keeper, output: Path) -> dict[str, Any]:
     }
 
 
-def built(
-    kind: Any, arguments: Any, keeper: Keeper, model: Any, tokenizer: Any, grader: Grader
+def build_trainer(
+    kind: Any,
+    arguments: Any,
+    manager: CheckpointManager,
+    model: torch.nn.Module,
+    tokenizer: Any,
+    grader: Grader,
 ) -> Any:
     """Return a trainer of a kind, with its seams in place."""
-    task = keeper.task
+    task = manager.task
     data = Dataset.from_dict({"prompt": [str(i) for i in range(len(task.problems))]})
     trainer = kind(
         model=model,
-        reward_funcs=rewarded_elsewhere,
+        reward_funcs=unused_reward,
         args=arguments,
         train_dataset=data,
         processing_class=tokenizer,
     )
-    trainer.keeper, trainer.task = keeper, task
-    trainer.roller = Roller(task, trainer.draw, grader)
-    keeper.notice = lambda rows: collapse_check.look(rows, task.method, task.training)
+    trainer.manager, trainer.task = manager, task
+    trainer.rollout_generator = RolloutGenerator(task, trainer.draw, grader)
+    manager.notice = lambda rows: collapse_check.check_rewards(rows, task.method, task.training)
     return trainer
 
 
-def rewarded_elsewhere(**_: Any) -> list[float]:
+def unused_reward(**_: Any) -> list[float]:
     """Stand where TRL wants a reward function; the verifier's rewards come by the seam."""
     raise NotImplementedError

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +55,7 @@ class Tree:
             if at + 1 < len(response):
                 node = self._child(node, token)
 
-    def grows_by(self, prompt: Sequence[int], response: Sequence[int]) -> int:
+    def added_nodes(self, prompt: Sequence[int], response: Sequence[int]) -> int:
         """Return how many nodes a sequence would add."""
         node, length = -1, 0
         whole = [*prompt, *response[:-1]]
@@ -67,7 +66,7 @@ class Tree:
             node, length = child, length + 1
         return len(whole) - length
 
-    def seen(self) -> Any:
+    def attention_mask(self) -> torch.Tensor | None:
         """Return which nodes each node attends to, [N, N]; None where each sees all before it."""
         count = len(self.tokens)
         if all(parent == at - 1 for at, parent in enumerate(self.parents)):
@@ -97,13 +96,13 @@ class Tree:
         return self._kept[node]
 
 
-def trees(sequences: Sequences, room: int = TOKENS_AT_ONCE) -> Iterator[Tree]:
+def trees(split_rows: Sequences, room: int = TOKENS_AT_ONCE) -> Iterator[Tree]:
     """Yield sequences in their order as trees of at most `room` nodes, or of one sequence."""
     tree = Tree()
-    for prompt, response in sequences:
+    for prompt, response in split_rows:
         if not response:
             continue
-        if tree.tokens and len(tree.tokens) + tree.grows_by(prompt, response) > room:
+        if tree.tokens and len(tree.tokens) + tree.added_nodes(prompt, response) > room:
             yield tree
             tree = Tree()
         tree.add(prompt, response)
@@ -116,13 +115,20 @@ class TreeSpan:
 
     start, stride, inputs = 0, 1, None
 
-    def __init__(self, tree: Tree, device: Any) -> None:
+    def __init__(self, tree: Tree, device: torch.device) -> None:
         """Keep the mask, which all layers share."""
         self.tokens, self.keep = tree.tokens, tree.keep
-        mask = tree.seen()
+        mask = tree.attention_mask()
         self.mask = None if mask is None else mask.to(device)[None, None]
 
-    def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:  # noqa: ARG002
+    def attend(
+        self,
+        layer: int,  # noqa: ARG002 - the protocol's
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        scale: float,
+    ) -> torch.Tensor:
         """Attend from every node to its ancestors: [1, H, N, D] for q [1, H, N, D]."""
         shared = q.shape[1] // k.shape[1]
         k, v = k.repeat_interleave(shared, 1), v.repeat_interleave(shared, 1)
@@ -132,7 +138,7 @@ class TreeSpan:
         )
 
 
-def tree_logits(model: Any, tree: Tree) -> Any:
+def tree_logits(model: torch.nn.Module, tree: Tree) -> torch.Tensor:
     """Return the logits after each node of `keep`, [K, V], with gradients where asked for."""
     device = next(model.parameters()).device
     packed = torch.tensor([tree.tokens, tree.positions], device=device)
@@ -146,7 +152,7 @@ def tree_logits(model: Any, tree: Tree) -> Any:
     return output.logits[0]
 
 
-def tree_logprobs(model: Any, tree: Tree, temperature: float) -> Any:
+def tree_logprobs(model: torch.nn.Module, tree: Tree, temperature: float) -> torch.Tensor:
     """Return log P in nats of each response token in turn, [M], at a temperature, in float32."""
     logits = tree_logits(model, tree).float() / temperature
     known = logits.log_softmax(-1)

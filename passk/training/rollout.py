@@ -49,7 +49,7 @@ class Rollout:
             self.grading + other.grading,
         )
 
-    def only(self, groups: Sequence[int]) -> Rollout:
+    def select(self, groups: Sequence[int]) -> Rollout:
         """Return some of the groups, in the order given; the seconds are those of all."""
         places = [g * self.group + i for g in groups for i in range(self.group)]
         return Rollout(
@@ -68,7 +68,7 @@ class Rollout:
         return [len({r for r in part if not math.isnan(r)}) > 1 for part in parts]
 
 
-class Roller:
+class RolloutGenerator:
     """Draws and grades responses of one training."""
 
     def __init__(self, task: Task, draw: Draw, grader: Grader) -> None:
@@ -76,7 +76,7 @@ class Roller:
         self.task, self._draw, self._grader = task, draw, grader
         self.prompts: list[Prompt] = [render(task.template, p) for p in task.problems]
 
-    def roll(
+    def generate_rollout(
         self, problems: Sequence[int], group: int, *what: object, greedy: bool = False
     ) -> Rollout:
         """Return `num_generations` responses to each problem.
@@ -101,7 +101,7 @@ class Roller:
         sampling = self.task.sampling
         if greedy:
             sampling = Sampling(0.0, max_tokens=sampling.max_tokens, stop=sampling.stop)
-        samples = in_order(chosen, group, self._draw(requests, sampling))
+        samples = sort_samples(chosen, group, self._draw(requests, sampling))
         drawn = time.perf_counter()
         golds = [problem.gold for problem in chosen for _ in range(group)]
         texts = [sample.text for sample in samples]
@@ -110,7 +110,9 @@ class Roller:
         return Rollout(list(problems), samples, rewards, group, drawn - began, graded - drawn)
 
 
-def in_order(problems: Sequence[Problem], group: int, samples: Sequence[Sample]) -> list[Sample]:
+def sort_samples(
+    problems: Sequence[Problem], group: int, samples: Sequence[Sample]
+) -> list[Sample]:
     """Return samples in the order of the problems, then of their indices."""
     known = {(sample.problem_id, sample.sample): sample for sample in samples}
     return [known[problem.id, i] for problem in problems for i in range(group)]

@@ -17,15 +17,15 @@ from passk.core.errors import EngineError, PasskError
 from passk.core.install import install_module
 from passk.core.registry import TRAINERS, locate
 from passk.engines.load_errors import is_out_of_memory
-from passk.training.checkpointing import Keeper
+from passk.training.checkpointing import CheckpointManager
 from passk.training.reward import Grader
-from passk.training.teacher_samples import draw_by_teacher
+from passk.training.teacher_samples import sample_teacher
 
 DTYPES = ("auto", "float32", "bfloat16")
 """What a training computes in; weights and their updates are float32 in each."""
 
 
-def run(keeper: Keeper) -> None:
+def run(manager: CheckpointManager) -> None:
     """Train on to the last checkpoint that is due, and publish each.
 
     Raises:
@@ -33,38 +33,38 @@ def run(keeper: Keeper) -> None:
             training diverged.
         OutputError: something cannot be written.
     """
-    build = _builder(keeper)
+    build = _builder(manager)
     with (
-        _explained(keeper),
-        quiet(),
+        _explain_out_of_memory(manager),
+        silence_libraries(),
         tempfile.TemporaryDirectory() as scratch,
-        _grader(keeper) as grader,
+        _grader(manager) as grader,
     ):
-        draw_by_teacher(keeper)
-        trainer = build(keeper, *_loaded(keeper), grader, Path(scratch))
-        _settle(trainer)
-        state = keeper.resume()
-        _catch_up(keeper, trainer, state)
-        if keeper.due:
+        sample_teacher(manager)
+        trainer = build(manager, *_loaded(manager), grader, Path(scratch))
+        _remove_printer(trainer)
+        state = manager.resume()
+        _catch_up(manager, trainer, state)
+        if manager.due:
             try:
                 trainer.train(resume_from_checkpoint=str(state) if state else None)
             finally:
                 trainer.release()
 
 
-def _catch_up(keeper: Keeper, trainer: Any, state: Path | None) -> None:
+def _catch_up(manager: CheckpointManager, trainer: Any, state: Path | None) -> None:
     """Publish a checkpoint that was due when a process died right after its state was saved."""
-    if state is None or len(keeper.rows) < keeper.due[0]:
+    if state is None or len(manager.rows) < manager.due[0]:
         return
     trainer._load_from_checkpoint(str(state))  # noqa: SLF001 - how the trainer itself takes it up
     if trainer.args.should_save:
-        keeper.publish(keeper.due[0], trainer.save_weights)
-    keeper.due = keeper.due[1:]
+        manager.publish(manager.due[0], trainer.save_weights)
+    manager.due = manager.due[1:]
 
 
-def _builder(keeper: Keeper) -> Any:
+def _builder(manager: CheckpointManager) -> Any:
     """Return what builds the method's trainer."""
-    name = keeper.task.method.name
+    name = manager.task.method.name
     module, _, attribute = locate("training method", name, TRAINERS).partition(":")
     try:
         importlib.import_module("passk.engines.transformers")  # first: it sets how torch waits
@@ -76,23 +76,23 @@ def _builder(keeper: Keeper) -> Any:
         ) from error
 
 
-def _grader(keeper: Keeper) -> Grader:
+def _grader(manager: CheckpointManager) -> Grader:
     """Return the verifier, with as many workers as there are threads."""
-    task = keeper.task
+    task = manager.task
     workers = int(task.execution.get("threads") or len(os.sched_getaffinity(0)))
     return Grader(task.verifier, task.options, workers)
 
 
-def _loaded(keeper: Keeper) -> tuple[Any, Any]:
+def _loaded(manager: CheckpointManager) -> tuple[Any, Any]:
     """Return model and tokenizer, the weights in float32 and ready to learn."""
     from passk.engines.transformers import loading
 
     _take_device()
-    source = keeper.task.source
+    source = manager.task.source
     if source.dtype not in DTYPES:
         raise EngineError(
             f"a training cannot compute in {source.dtype}",
-            where=keeper.task.training,
+            where=manager.task.training,
             fix=f"set `dtype` of the model to one of {', '.join(DTYPES)}",
         )
     model, tokenizer, processor = loading.load(replace(source, dtype="float32"))
@@ -109,7 +109,7 @@ def _take_device() -> None:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
 
 
-def _settle(trainer: Any) -> None:
+def _remove_printer(trainer: Any) -> None:
     """Take out what prints."""
     from transformers import PrinterCallback
 
@@ -117,7 +117,7 @@ def _settle(trainer: Any) -> None:
 
 
 @contextmanager
-def _explained(keeper: Keeper) -> Iterator[None]:
+def _explain_out_of_memory(manager: CheckpointManager) -> Iterator[None]:
     """Tell a lack of memory in one message, with the way out."""
     try:
         yield
@@ -128,7 +128,7 @@ def _explained(keeper: Keeper) -> Iterator[None]:
             raise
         raise EngineError(
             "out of memory while training",
-            where=keeper.task.training,
+            where=manager.task.training,
             fix="set `gradient_accumulation_steps`, `max_tokens_per_pass` "
             "or `gradient_checkpointing` under `execution` of the model; the same command resumes "
             "from the last state",
@@ -136,7 +136,7 @@ def _explained(keeper: Keeper) -> Iterator[None]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_libraries() -> Iterator[None]:
     """Keep the libraries' own progress and hints from the user's screen and log."""
     from transformers.utils import logging as bars
 

@@ -23,21 +23,27 @@ from passk.engines.prompts import render
 from passk.engines.tokens import PromptTokenizer
 from passk.engines.transformers import TransformersEngine
 from passk.engines.transformers.loading import context_length
-from passk.training.checkpointing import Keeper, Kept
-from passk.training.data_order import asked
+from passk.training.checkpointing import CheckpointManager, CheckpointMixin
+from passk.training.data_order import step_indices
 from passk.training.grpo import common
 from passk.training.packing import TOKENS_AT_ONCE, tree_logprobs, trees
 from passk.training.reward import Grader
-from passk.training.sft_data import Text, of_references, of_samples, of_solutions, right_ones
+from passk.training.sft_data import (
+    Text,
+    keep_correct,
+    texts_from_references,
+    texts_from_samples,
+    texts_from_solutions,
+)
 from passk.training.task import Task
-from passk.training.teacher_samples import draw_once
+from passk.training.teacher_samples import sample_once
 from passk.training.vllm_sync import start
 
 MASKED = -100
 """Label of tokens that are not learnt (PyTorch's own)."""
 
 
-class Order:
+class TextSampler:
     """The sampler: the texts of each step in turn; the trainer skips the steps that are done."""
 
     def __init__(self, key: str, prompts: int, texts: int, steps: int) -> None:
@@ -51,41 +57,41 @@ class Order:
     def __iter__(self) -> Iterator[int]:
         """Yield indices of texts."""
         for step in range(self.steps):
-            yield from asked(self.key, step, self.prompts, self.texts)
+            yield from step_indices(self.key, step, self.prompts, self.texts)
 
 
-class Imitating(Kept, SFTTrainer):  # type: ignore[misc]
+class TextTrainer(CheckpointMixin, SFTTrainer):  # type: ignore[misc]
     """TRL's trainer; the loss computes once what the texts of a batch share."""
 
     train_dataset: Dataset
 
-    def _get_train_sampler(self, dataset: Any = None) -> Order:  # noqa: ARG002
-        """Return the order of the data; see `Order`."""
-        task, texts = self.keeper.task, len(self.train_dataset)
-        return Order(task.key, batch_of(task, texts), texts, self.args.max_steps)
+    def _get_train_sampler(self, dataset: Any = None) -> TextSampler:  # noqa: ARG002
+        """Return the order of the data; see `TextSampler`."""
+        task, texts = self.manager.task, len(self.train_dataset)
+        return TextSampler(task.key, texts_per_step(task, texts), texts, self.args.max_steps)
 
     def compute_loss(
         self,
-        model: Any,
+        model: torch.nn.Module,
         inputs: dict[str, Any],
         return_outputs: bool = False,  # noqa: FBT001, FBT002, ARG002 - the trainer's form
-        num_items_in_batch: Any = None,
-    ) -> Any:
+        num_items_in_batch: torch.Tensor | int = None,
+    ) -> torch.Tensor:
         """Return the mean negative log-likelihood of the response tokens of a whole step."""
-        pairs = pairs_of(inputs)
+        pairs = split_labels(inputs)
         self._tell([len(response) for _, response in pairs])
-        room = int(self.keeper.task.execution.get("max_tokens_per_pass") or TOKENS_AT_ONCE)
+        room = int(self.manager.task.execution.get("max_tokens_per_pass") or TOKENS_AT_ONCE)
         logps = torch.cat([tree_logprobs(model, tree, 1.0) for tree in trees(pairs, room)])
         return -logps.sum() / (len(logps) if num_items_in_batch is None else num_items_in_batch)
 
     def _tell(self, lengths: list[int]) -> None:
         """Note the mean length of the step's texts so far."""
-        facts = self.keeper.facts
+        facts = self.manager.facts
         facts["lengths"] = facts.get("lengths", []) + lengths
         facts["response_tokens"] = statistics.fmean(facts["lengths"])
 
 
-def pairs_of(inputs: dict[str, Any]) -> list[tuple[list[int], list[int]]]:
+def split_labels(inputs: dict[str, Any]) -> list[tuple[list[int], list[int]]]:
     """Return the prompt and the response of each row of a padded batch, as token ids."""
     rows = zip(inputs["input_ids"], inputs["attention_mask"], inputs["labels"], strict=True)
     return [
@@ -94,35 +100,37 @@ def pairs_of(inputs: dict[str, Any]) -> list[tuple[list[int], list[int]]]:
     ]
 
 
-def imitation(keeper: Keeper, model: Any, tokenizer: Any, grader: Grader, output: Path) -> Any:
+def build_text_trainer(
+    manager: CheckpointManager, model: torch.nn.Module, tokenizer: Any, grader: Grader, output: Path
+) -> Any:
     """Return the trainer of SFT and of distillation, with the texts that it learns.
 
     Raises:
         DataError: there are too few texts, or one does not fit into the model's context.
     """
-    engine = TransformersEngine(model, tokenizer, keeper.task.execution)
-    data = tokenised(keeper.task, texts_of(keeper, engine, grader), engine)
-    trainer = Imitating(
+    engine = TransformersEngine(model, tokenizer, manager.task.execution)
+    data = tokenize_texts(manager.task, load_texts(manager, engine, grader), engine)
+    trainer = TextTrainer(
         model=model,
-        args=config(keeper, output, len(data)),
+        args=config(manager, output, len(data)),
         train_dataset=data,
         processing_class=tokenizer,
     )
-    trainer.keeper = keeper
+    trainer.manager = manager
     return trainer
 
 
-def batch_of(task: Task, texts: int) -> int:
+def texts_per_step(task: Task, texts: int) -> int:
     """Return how many texts a step takes: as many as are asked for, or all that there are."""
     return min(int(task.settings["prompts_per_step"]), texts)
 
 
-def config(keeper: Keeper, output: Path, texts: int) -> SFTConfig:
+def config(manager: CheckpointManager, output: Path, texts: int) -> SFTConfig:
     """Return the trainer's arguments for so many texts."""
-    batch = batch_of(keeper.task, texts)
-    parts = keeper.task.parts(batch)
+    batch = texts_per_step(manager.task, texts)
+    parts = manager.task.parts(batch)
     return SFTConfig(
-        **common(keeper, output),
+        **common(manager, output),
         per_device_train_batch_size=batch // parts,
         gradient_accumulation_steps=parts,
         max_length=None,
@@ -130,21 +138,23 @@ def config(keeper: Keeper, output: Path, texts: int) -> SFTConfig:
     )
 
 
-def texts_of(keeper: Keeper, engine: TransformersEngine, grader: Grader) -> list[Text]:
+def load_texts(
+    manager: CheckpointManager, engine: TransformersEngine, grader: Grader
+) -> list[Text]:
     """Return the correct texts of the training's teacher."""
-    task = keeper.task
+    task = manager.task
     teacher = task.teacher or {"kind": task.method.teacher}
     if teacher["kind"] == "solutions":
-        return right_ones(task, of_solutions(task), grader)
+        return keep_correct(task, texts_from_solutions(task), grader)
     if teacher["kind"] == "reference":
-        return right_ones(task, of_references(task, Path(teacher["file"])), grader)
+        return keep_correct(task, texts_from_references(task, Path(teacher["file"])), grader)
     with torch.no_grad(), ExitStack() as after:
-        samples = draw_once(keeper, lambda: _drawing(task, engine, after))
-    texts = of_samples(task, samples, own=teacher["kind"] == "self")
-    return right_ones(task, texts, grader, drawn=len(samples))
+        samples = sample_once(manager, lambda: _text_engine(task, engine, after))
+    texts = texts_from_samples(task, samples, own=teacher["kind"] == "self")
+    return keep_correct(task, texts, grader, drawn=len(samples))
 
 
-def _drawing(task: Task, engine: TransformersEngine, after: ExitStack) -> Engine:
+def _text_engine(task: Task, engine: TransformersEngine, after: ExitStack) -> Engine:
     """Return what draws own responses; vLLM gives its memory back `after`."""
     if task.settings.get("engine") != "vllm":
         return engine
@@ -153,7 +163,7 @@ def _drawing(task: Task, engine: TransformersEngine, after: ExitStack) -> Engine
     return started
 
 
-def tokenised(task: Task, texts: Sequence[Text], engine: TransformersEngine) -> Dataset:
+def tokenize_texts(task: Task, texts: Sequence[Text], engine: TransformersEngine) -> Dataset:
     """Return texts after their prompts as token ids, and as labels with the prompts masked.
 
     Raises:
@@ -168,7 +178,7 @@ def tokenised(task: Task, texts: Sequence[Text], engine: TransformersEngine) -> 
                 f"a prompt of {len(prompt)} tokens and a text of {len(response)} do not fit into "
                 f"the model's context of {limit}",
                 where=f"problem {task.problems[text.problem].id}",
-                fix="shorten the prompt, or leave the problem out (`only`)",
+                fix="shorten the prompt, or leave the problem out (`select`)",
             )
         rows["input_ids"].append(prompt + response)
         rows["labels"].append([MASKED] * len(prompt) + response)

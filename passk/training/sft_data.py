@@ -38,7 +38,7 @@ class Text:
     token_ids: tuple[int, ...] = ()
 
 
-def of_solutions(task: Task) -> list[Text]:
+def texts_from_solutions(task: Task) -> list[Text]:
     """Return the problems' worked solutions, each as a worked example's answer is shown.
 
     Raises:
@@ -59,7 +59,7 @@ def of_solutions(task: Task) -> list[Text]:
     return found
 
 
-def of_references(task: Task, file: Path) -> list[Text]:
+def texts_from_references(task: Task, file: Path) -> list[Text]:
     """Return the responses of a reference file to the problems that are trained on.
 
     Raises:
@@ -82,7 +82,7 @@ def of_references(task: Task, file: Path) -> list[Text]:
     return found
 
 
-def of_samples(task: Task, samples: Sequence[Sample], *, own: bool) -> list[Text]:
+def texts_from_samples(task: Task, samples: Sequence[Sample], *, own: bool) -> list[Text]:
     """Return the different responses to each problem that came to their end.
 
     Args:
@@ -106,7 +106,9 @@ def until_stop(template: PromptTemplate, text: str) -> str:
     return text[: min(found, default=len(text))]
 
 
-def right_ones(task: Task, texts: Sequence[Text], grader: Grader, *, drawn: int = 0) -> list[Text]:
+def keep_correct(
+    task: Task, texts: Sequence[Text], grader: Grader, *, drawn: int = 0
+) -> list[Text]:
     """Return the texts that the verifier finds right, in their order.
 
     Args:

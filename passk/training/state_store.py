@@ -45,7 +45,7 @@ def is_published(folder: Path, step: int) -> bool:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def lock_training(folder: Path) -> Iterator[None]:
     """Hold the folder of a training while the block runs: two processes would undo each other.
 
     Raises:
@@ -78,7 +78,7 @@ def states(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items(), reverse=True))
 
 
-def newest(folder: Path, key: str, at_most: int) -> tuple[int, Path] | None:
+def newest_state(folder: Path, key: str, at_most: int) -> tuple[int, Path] | None:
     """Return step and folder of the newest usable state, not after step `at_most`.
 
     A state of other fields (a training's folder was copied or edited) is no state of this one.
@@ -93,7 +93,7 @@ def newest(folder: Path, key: str, at_most: int) -> tuple[int, Path] | None:
     return None
 
 
-def seal(folder: Path, key: str) -> None:
+def write_state_manifest(folder: Path, key: str) -> None:
     """Write the state file of a state that is whole."""
     sums = {file.name: _checksum(file) for file in sorted(folder.iterdir())}
     write_json(folder / STATE_FILE, {"training": key, "files": sums})

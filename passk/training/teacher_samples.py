@@ -1,6 +1,7 @@
-"""Responses that a training imitates, where a model writes them: drawn once, and kept.
+"""Responses of a teacher model that a training imitates: sampled once and stored.
 
-They stand beside the states. What a killed process had drawn is in a journal until then.
+They are stored next to the states. Until all are there, a journal keeps what a killed process
+had finished.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from passk.core.schemas import Sample, read_rows, write_rows
 from passk.engines.base import Engine, Request
 from passk.engines.loader import Loader, is_made
 from passk.engines.prompts import render
-from passk.training.checkpointing import Keeper
+from passk.training.checkpointing import CheckpointManager
 from passk.training.data_order import seed_of
 from passk.training.task import Task
 
@@ -25,61 +26,61 @@ log = logging.getLogger(__name__)
 FILE = "drawn.parquet"
 """In the folder of states: Sample rows, in the order of problems."""
 
-TOLD_SECONDS = 30.0
-"""How often a log is told how far a draw is."""
+LOG_SECONDS = 30.0
+"""Seconds between log lines while sampling."""
 
 Key = tuple[str, int]
 """A problem's id and the index of a response to it."""
 
 
-def draw_by_teacher(keeper: Keeper) -> None:
-    """Have another model write its responses, before the one that learns takes the memory.
+def sample_teacher(manager: CheckpointManager) -> None:
+    """Sample the teacher model before the student model takes the memory.
 
     Raises:
         EngineError: the teacher cannot be loaded, or failed while at work.
     """
-    teacher = keeper.task.teacher or {}
+    teacher = manager.task.teacher or {}
     if teacher.get("kind") == "model":
         document = {"engine": teacher["engine"], "model": teacher["model"]}
-        load = Loader(keeper.task.execution.get("threads"))
-        draw_once(keeper, lambda: load(document)[0])
+        load = Loader(manager.task.execution.get("threads"))
+        sample_once(manager, lambda: load(document)[0])
 
 
-def draw_once(keeper: Keeper, engine: Callable[[], Engine]) -> list[Sample]:
-    """Return the responses to every problem of a training, drawn where they are not there yet.
+def sample_once(manager: CheckpointManager, engine: Callable[[], Engine]) -> list[Sample]:
+    """Return the responses to every problem, sampling those that are missing.
 
     Args:
-        keeper: the training and its folder.
-        engine: loads what draws them; not called where all are there.
+        manager: the training and its folder.
+        engine: loads the engine; not called if nothing is missing.
 
     Raises:
-        EngineError: the engine failed while at work, or left responses out.
+        EngineError: the engine failed while sampling, or left responses out.
         OutputError: they cannot be written.
     """
-    task, output = keeper.task, keeper.folder / "state" / FILE
+    task, output = manager.task, manager.folder / "state" / FILE
     with Journal(output, task.key, Sample, wait=True) as journal:
         if not is_made(output, task.fingerprint_inputs):
             _draw(task, journal, engine)
-            write_rows(output, _in_order(task, journal.rows), _manifest(task))
+            write_rows(output, _sort_rows(task, journal.rows), _manifest(task))
             journal.rows.clear()
         journal.discard()
     return read_rows(output, Sample)
 
 
 def _draw(task: Task, journal: Journal[Sample], engine: Callable[[], Engine]) -> None:
-    """Draw and journal what is not in the journal."""
+    """Sample and journal what is not in the journal."""
     total = len(task.problems) * task.settings["num_generations"]
     if requests := list(_requests(task, journal.rows)):
-        log.info("%s: drawing %d responses to imitate", task.training, total - len(journal.rows))
+        log.info("%s: sampling %d responses to imitate", task.training, total - len(journal.rows))
         told = time.monotonic()
         for row in engine().sample(requests, task.sampling):
             journal.append(row)
-            if time.monotonic() - told > TOLD_SECONDS:
+            if time.monotonic() - told > LOG_SECONDS:
                 told = time.monotonic()
-                log.info("%s: %d of %d responses drawn", task.training, len(journal.rows), total)
+                log.info("%s: %d of %d responses sampled", task.training, len(journal.rows), total)
     if len(journal.rows) != total:
         missing = total - len(journal.rows)
-        raise EngineError(f"{missing} of {total} responses never came", where=task.training)
+        raise EngineError(f"{missing} of {total} responses are missing", where=task.training)
 
 
 def _requests(task: Task, drawn: Mapping[Key, Sample]) -> Iterator[Request]:
@@ -91,7 +92,7 @@ def _requests(task: Task, drawn: Mapping[Key, Sample]) -> Iterator[Request]:
             yield Request(problem.id, render(task.template, problem), tuple(left), seeds)
 
 
-def _in_order(task: Task, rows: Mapping[Key, Sample]) -> list[Sample]:
+def _sort_rows(task: Task, rows: Mapping[Key, Sample]) -> list[Sample]:
     """Return rows in the order of problems, then of indices."""
     group = range(task.settings["num_generations"])
     return [rows[problem.id, index] for problem in task.problems for index in group]

@@ -34,7 +34,7 @@ class Files:
     folder: Path
 
 
-def launch(
+def launch_processes(
     task: Task,
     files: Files,
     due: Sequence[int],

@@ -1,9 +1,9 @@
-"""Where passk enters the trainers of TRL: what they draw, how it is rewarded, and its likelihood.
+"""Hooks into TRL's trainers: sampling, rewards and log-probabilities are passk's.
 
-TRL's own loop draws with `model.generate`, a padded copy of the prompt per response, and scores
-copies of it again in the loss. Here the engine draws from the live model, the verifier rewards,
-and the loss sees whatever responses share once (`passk.training.packing`). Losses, clipping and,
-where TRL has the method, advantages stay TRL's own.
+TRL samples with `model.generate`, a padded copy of the prompt per response, and runs these copies
+again in the loss. Here the engine samples from the live model, the verifier gives the rewards, and
+the loss computes shared prefixes once (`passk.training.packing`). Losses, clipping and, where TRL
+has the method, advantages are TRL's own.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from accelerate.utils import gather_object
 from passk.core.schemas import Sample
 from passk.engines.base import Engine, Request, Sampling
 from passk.engines.transformers import TransformersEngine
-from passk.training.checkpointing import Kept
-from passk.training.data_order import asked
+from passk.training.checkpointing import CheckpointMixin
+from passk.training.data_order import step_indices
 from passk.training.packing import TOKENS_AT_ONCE, Tree, tree_logprobs, trees
-from passk.training.rollout import Roller, Rollout
+from passk.training.rollout import Rollout, RolloutGenerator
 from passk.training.task import Task
-from passk.training.vllm_sync import VllmCopy
+from passk.training.vllm_sync import VllmWeights
 
 
-class Steps:
+class StepSampler:
     """The sampler: problems of each step, `num_generations` times each, once per iteration."""
 
     def __init__(self, task: Task, group: int, repeats: int, steps: int) -> None:
@@ -44,16 +44,19 @@ class Steps:
     def __iter__(self) -> Iterator[int]:
         """Yield indices of problems."""
         for step in range(self.steps):
-            chosen = asked(self.task.key, step, self.prompts, len(self.task.problems))
+            chosen = step_indices(self.task.key, step, self.prompts, len(self.task.problems))
             for _ in range(self.repeats):
                 yield from (index for index in chosen for _ in range(self.group))
 
 
-class Drawing(Kept):
-    """Put before a trainer of TRL that learns from rewards; `task` and `roller` are set by `rl`."""
+class RolloutMixin(CheckpointMixin):
+    """Base class before a TRL trainer that learns from rewards.
+
+    `grpo.build_trainer` sets `task` and `rollout_generator`.
+    """
 
     task: Task
-    roller: Roller
+    rollout_generator: RolloutGenerator
     rollout: Rollout
     beta: float
     temperature: float
@@ -63,113 +66,115 @@ class Drawing(Kept):
     _buffered: list[dict[str, Any]]
 
     def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
-        """Draw from the model as it is now."""
+        """Sample from the current weights."""
         with torch.no_grad():
             return list(self.engine().sample(requests, sampling))
 
     def engine(self) -> Engine:
-        """Return the engine that the training names, with the model's weights as they are now."""
+        """Return the training's engine with the current weights."""
         if self.task.settings.get("engine") == "vllm":
-            return self.vllm.at(self.step, self.save_weights)
+            return self.vllm.with_weights_of(self.step, self.save_weights)
         return TransformersEngine(self.model, self.processing_class, self.task.execution)
 
     def release(self) -> None:
-        """End vLLM, where it drew."""
+        """Stop vLLM, if it was used."""
         self.vllm.stop()
 
     @cached_property
-    def vllm(self) -> VllmCopy:
-        """The copy of the weights that vLLM draws from."""
+    def vllm(self) -> VllmWeights:
+        """VLLM's copy of the weights."""
         size = sum(4 * weight.numel() for weight in self.model.parameters())
-        return VllmCopy(self.task, size, self.accelerator)
+        return VllmWeights(self.task, size, self.accelerator)
 
-    def roll(self, problems: Sequence[int]) -> Rollout:
-        """Return this step's responses, and note what they were like; a method may draw more."""
-        rollout = self.roller.roll(problems, self.task.settings["num_generations"], self.step)
-        self.keeper.facts.update(told(self._of_all(rollout)))
-        self.keeper.facts.update(drawing=rollout.drawing, grading=rollout.grading)
+    def generate_rollout(self, problems: Sequence[int]) -> Rollout:
+        """Sample this step's responses and record their metrics; a method may sample more."""
+        rollout = self.rollout_generator.generate_rollout(
+            problems, self.task.settings["num_generations"], self.step
+        )
+        self.manager.facts.update(rollout_metrics(self._gather_rollouts(rollout)))
+        self.manager.facts.update(drawing=rollout.drawing, grading=rollout.grading)
         return rollout
 
-    def compared(self, rollout: Rollout) -> None:
-        """Note in how many of the groups that a method compares all rewards are equal."""
-        self.keeper.facts["zero_groups"] = equal_share(self._of_all(rollout))
+    def record_flat_groups(self, rollout: Rollout) -> None:
+        """Record the share of groups whose rewards are all equal."""
+        self.manager.facts["zero_groups"] = flat_group_share(self._gather_rollouts(rollout))
 
-    def _of_all(self, rollout: Rollout) -> Rollout:
+    def _gather_rollouts(self, rollout: Rollout) -> Rollout:
         """Return the rollouts of all processes as one."""
         if self.accelerator.num_processes == 1:
             return rollout
         whole: Rollout = reduce(add, gather_object([rollout]))
         return whole
 
-    def total(self, number: Any) -> Any:
+    def total(self, number: torch.Tensor) -> torch.Tensor:
         """Return the sum of a number over all processes."""
         return self.accelerator.reduce(number, reduction="sum")
 
     def prompt_ids(self, problem: int) -> list[int]:
         """Return the token ids of a problem's prompt."""
         engine = TransformersEngine(self.model, self.processing_class)
-        return engine.tokenizer.prompt(self.roller.prompts[problem])
+        return engine.tokenizer.prompt(self.rollout_generator.prompts[problem])
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:  # noqa: ARG002
-        """Return the order of the data; see `Steps`."""
+        """Return the order of the data; see `StepSampler`."""
         repeats = self.num_iterations * self.args.steps_per_generation
-        steps = self.args.max_steps // self.keeper.passes
-        return Steps(self.task, self.task.settings["num_generations"], repeats, steps)
+        steps = self.args.max_steps // self.manager.num_iterations
+        return StepSampler(self.task, self.task.settings["num_generations"], repeats, steps)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
-        """Draw at the first pass of a step, and hand out the parts of the batch in order."""
+        """Sample at the first pass of a step; return the parts of the batch in order."""
         parts = self.args.steps_per_generation
         if self._step % (parts * self.num_iterations) == 0 or not hasattr(self, "_buffered"):
             batch = self._generate_and_score_completions(generation_batch)  # type: ignore[attr-defined]
-            self._buffered = split(self.learned(batch), parts)
+            self._buffered = split(self.prepare_batch(batch), parts)
         return self._buffered[self._step % parts]
 
-    def learned(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Return the batch as the loss sees it; a method may set advantages of its own."""
-        return batch if self.beta else without_idle(batch)
+    def prepare_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return the batch for the loss; a method may set its own advantages."""
+        return batch if self.beta else mask_zero_advantage(batch)
 
-    def _rolled(self, prompts: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
-        """Draw this step's responses; return the token ids of their prompts and their own."""
+    def _rollout_tokens(self, prompts: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
+        """Sample this step's responses; return the token ids of prompts and of responses."""
         problems = [int(name) for name in prompts[:: self.task.settings["num_generations"]]]
-        self.rollout = rollout = self.roll(problems)
-        asked_ids = [self.prompt_ids(problem) for problem in rollout.problems]
-        repeated = [ids for ids in asked_ids for _ in range(rollout.group)]
+        self.rollout = rollout = self.generate_rollout(problems)
+        prompt_ids = [self.prompt_ids(problem) for problem in rollout.problems]
+        repeated = [ids for ids in prompt_ids for _ in range(rollout.group)]
         return repeated, [list(sample.token_ids) for sample in rollout.samples]
 
-    def _calculate_rewards(self, *_: Any) -> Any:
+    def _calculate_rewards(self, *_: Any) -> torch.Tensor:
         """Return the rewards of this step's responses, of all processes, [B, 1]."""
         rewards = torch.tensor(self.rollout.rewards, device=self.accelerator.device)
         return self.accelerator.gather(rewards.unsqueeze(1))
 
-    def scored(self, model: Any, tree: Tree) -> Any:
+    def tree_logps(self, model: torch.nn.Module, tree: Tree) -> torch.Tensor:
         """Return log P of the tree's response tokens, [M]."""
         return tree_logprobs(model, tree, self.temperature)
 
     def _get_per_token_logps_and_entropies(
         self,
-        model: Any,
-        input_ids: Any,
-        attention_mask: Any,
+        model: torch.nn.Module,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
         logits_to_keep: int,
         *_: Any,
         **__: Any,
-    ) -> tuple[Any, Any, None]:
+    ) -> tuple[torch.Tensor, torch.Tensor, None]:
         """Return log P of response tokens [B, T], zero where masked; in place of entropies, zeros.
 
-        The entropy that is told of a step is that of its draws.
+        The reported entropy of a step is that of its sampled tokens.
         """
         answered = attention_mask[:, -logits_to_keep:].bool()
-        pairs = sequences(input_ids, attention_mask.bool(), logits_to_keep)
+        pairs = split_rows(input_ids, attention_mask.bool(), logits_to_keep)
         room = int(self.task.execution.get("max_tokens_per_pass") or TOKENS_AT_ONCE)
         with self.accelerator.autocast():
-            parts = [self.scored(model, tree) for tree in trees(pairs, room)]
+            parts = [self.tree_logps(model, tree) for tree in trees(pairs, room)]
         if not parts:  # nothing of this batch moves anything
             parts = [next(model.parameters()).flatten()[:0].float()]
-        logps = laid_out(torch.cat(parts), answered)
+        logps = scatter_to_mask(torch.cat(parts), answered)
         return logps, torch.zeros_like(logps), None
 
 
-def without_idle(batch: dict[str, Any]) -> dict[str, Any]:
+def mask_zero_advantage(batch: dict[str, Any]) -> dict[str, Any]:
     """Return a batch in which responses of advantage 0 are masked: they move nothing.
 
     The model need not see them then. Losses that average over responses count them all the same,
@@ -187,7 +192,9 @@ def without_idle(batch: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def sequences(input_ids: Any, mask: Any, width: int) -> list[tuple[list[int], list[int]]]:
+def split_rows(
+    input_ids: torch.Tensor, mask: torch.Tensor, width: int
+) -> list[tuple[list[int], list[int]]]:
     """Return the prompt and the response of each row [B, P + width] without what is masked."""
     rows = zip(input_ids, mask, strict=True)
     return [
@@ -196,7 +203,7 @@ def sequences(input_ids: Any, mask: Any, width: int) -> list[tuple[list[int], li
     ]
 
 
-def laid_out(values: Any, mask: Any) -> Any:
+def scatter_to_mask(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Return values [M] in the places of a mask [B, T], and zero elsewhere."""
     return torch.zeros(mask.shape, device=mask.device).masked_scatter(mask, values)
 
@@ -216,7 +223,7 @@ def split(batch: dict[str, Any], parts: int) -> list[dict[str, Any]]:
     ]
 
 
-def told(rollout: Rollout) -> dict[str, Any]:
+def rollout_metrics(rollout: Rollout) -> dict[str, Any]:
     """Return what the row of a step says of its responses."""
     known = [reward for reward in rollout.rewards if not math.isnan(reward)]
     lengths = [sample.n_tokens for sample in rollout.samples]
@@ -225,14 +232,14 @@ def told(rollout: Rollout) -> dict[str, Any]:
     return {
         "reward": statistics.fmean(known) if known else None,
         "reward_std": statistics.pstdev(known) if known else None,
-        "zero_groups": equal_share(rollout),
+        "zero_groups": flat_group_share(rollout),
         "entropy": mean if math.isfinite(mean) else None,
         "response_tokens": statistics.fmean(lengths),
         "truncated": statistics.fmean(s.finish_reason == "length" for s in rollout.samples),
     }
 
 
-def equal_share(rollout: Rollout) -> float:
+def flat_group_share(rollout: Rollout) -> float:
     """Return the share of groups whose rewards are all equal."""
     mixed = rollout.mixed()
     return 1 - sum(mixed) / len(mixed)

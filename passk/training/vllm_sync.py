@@ -1,7 +1,7 @@
-"""vLLM drawing for a training: a second copy of the weights, in vLLM's own processes.
+"""Weight sync to vLLM, which samples for a training in its own processes.
 
-Before it draws, the copy is handed the weights as they are: they are saved as transformers would
-load them, in memory where there is room, and vLLM reads them in place of those that it has.
+Before sampling, the current weights are saved in transformers' format (in memory if there is room)
+and vLLM reloads them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from passk.core.gpus import VISIBLE
 from passk.core.install import install_module
 from passk.engines.base import ModelSource
 from passk.engines.vllm import VllmEngine
-from passk.engines.vllm.data_parallel import share
+from passk.engines.vllm.data_parallel import hardware_of
 from passk.engines.vllm.engine import SingleVllmEngine
-from passk.training.checkpointing import saving
+from passk.training.checkpointing import explain_save_errors
 from passk.training.task import Task
 
 GPU_SHARE = 0.3
@@ -33,10 +33,10 @@ GPU_SHARE = 0.3
 PASSED_ON = ("threads", "batch_size", "max_model_len", "entropy")
 """What `execution` says to vLLM here; GPUs are the training's, one a process."""
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a name of its own is made in it
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a name of its own is made in it
 """Where files are kept in memory."""
 
-TOGETHER = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
 """With what begins in `TORCHRUN`: what tells a process that it is one of several."""
 
 TORCHRUN = ("MASTER_", "TORCHELASTIC_")
@@ -45,8 +45,8 @@ CORES = "VLLM_CPU_OMP_THREADS_BIND"
 """The cores that vLLM's CPU build computes on."""
 
 
-class VllmCopy:
-    """The copy of one training, or of one of its processes; vLLM starts at the first draw."""
+class VllmWeights:
+    """The weights in vLLM, of a training or of one of its processes; vLLM starts at first use."""
 
     def __init__(self, task: Task, size: int, accelerator: Any) -> None:
         """Start nothing yet; `size` is that of the weights in bytes."""
@@ -54,11 +54,11 @@ class VllmCopy:
         self._engine: SingleVllmEngine | None = None
         self._step: int | None = None
 
-    def at(self, step: int, save: Callable[[Path], None]) -> SingleVllmEngine:
-        """Return the engine with the weights as they are after a step.
+    def with_weights_of(self, step: int, save: Callable[[Path], None]) -> SingleVllmEngine:
+        """Return the engine with the weights after a step.
 
         Args:
-            step: the steps done: other weights than those of the last call are handed over.
+            step: completed steps: the weights are reloaded if it changed since the last call.
             save: writes model and tokenizer to a folder.
 
         Raises:
@@ -74,7 +74,7 @@ class VllmCopy:
         return self._engine
 
     def stop(self) -> None:
-        """End vLLM; the next draw would start it again."""
+        """Stop vLLM; the next use starts it again."""
         if self._engine is not None:
             self._engine.stop()
         self._engine = self._step = None
@@ -85,9 +85,9 @@ class VllmCopy:
         name = [""]
         with ExitStack() as after:
             if self._accelerator.is_main_process:
-                lent = tempfile.TemporaryDirectory(prefix="passk-", dir=place(self._size))
+                lent = tempfile.TemporaryDirectory(prefix="passk-", dir=memory_folder(self._size))
                 name = [after.enter_context(lent)]
-                with saving(Path(name[0])):
+                with explain_save_errors(Path(name[0])):
                     save(Path(name[0]))
             broadcast_object_list(name)
             yield Path(name[0])
@@ -104,7 +104,7 @@ def start(task: Task) -> SingleVllmEngine:
             where=task.training,
             fix=f"{install_module('vllm')}, and there {install_module('trl')}",
         ) from error
-    with alone():
+    with single_process_env():
         engine.start(scoring=False)
     return engine
 
@@ -120,19 +120,19 @@ def source_of(task: Task) -> ModelSource:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Have what is started meanwhile know of one process, with this one's GPU or cores.
+def single_process_env() -> Iterator[None]:
+    """Hide the other processes of this training from what is started inside the block.
 
-    Among several (torchrun), vLLM would else take itself for one of them, and the first GPU.
+    Under torchrun vLLM would otherwise join its process group and use the first GPU.
     """
     before = dict(os.environ)
     rank, count = int(before.get("LOCAL_RANK", 0)), int(before.get("LOCAL_WORLD_SIZE", 1))
     if count > 1:
-        gpus, cores = share(ModelSource(""), rank, count)
+        gpus, cores = hardware_of(ModelSource(""), rank, count)
         os.environ[VISIBLE] = ",".join(gpus)
         os.environ[CORES] = ",".join(map(str, cores))
     for name in before:
-        if name in TOGETHER or name.startswith(TORCHRUN):
+        if name in RANK_VARIABLES or name.startswith(TORCHRUN):
             del os.environ[name]
     try:
         yield
@@ -142,7 +142,7 @@ def alone() -> Iterator[None]:
         os.environ |= before
 
 
-def place(size: int) -> str | None:
+def memory_folder(size: int) -> str | None:
     """Return a folder in memory with ample room for so many bytes, or None for the usual place."""
-    ample = MEMORY.is_dir() and 2 * size < shutil.disk_usage(MEMORY).free
-    return str(MEMORY) if ample else None
+    ample = SHARED_MEMORY.is_dir() and 2 * size < shutil.disk_usage(SHARED_MEMORY).free
+    return str(SHARED_MEMORY) if ample else None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passk.engines.base import ModelSource, Prompt, Request
-from passk.engines.vllm.data_parallel import dealt, share
+from passk.engines.vllm.data_parallel import hardware_of, split_requests
 
 PROMPT = Prompt(text="x")
 
@@ -21,7 +21,7 @@ def test_each_response_is_dealt_once_with_its_own_seed(counts: list[int], copies
         Request(str(number), PROMPT, tuple(range(n)), tuple(100 * number + i for i in range(n)))
         for number, n in enumerate(counts)
     ]
-    parts = [list(dealt(requests, copy, copies)) for copy in range(copies)]
+    parts = [list(split_requests(requests, copy, copies)) for copy in range(copies)]
     found = Counter(
         (request.problem_id, sample, seed)
         for part in parts
@@ -37,16 +37,16 @@ def test_each_response_is_dealt_once_with_its_own_seed(counts: list[int], copies
 def test_shares_are_even(problems: int, responses: int) -> None:
     indices = tuple(range(responses))
     requests = [Request(str(p), PROMPT, indices, indices) for p in range(problems)]
-    sizes = [sum(len(r.samples) for r in dealt(requests, copy, 4)) for copy in range(4)]
+    sizes = [sum(len(r.samples) for r in split_requests(requests, copy, 4)) for copy in range(4)]
     assert sizes == [problems * responses / 4] * 4
 
 
 def test_copies_have_gpus_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     source = ModelSource("m", execution={"tensor_parallel_size": 2})
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert [share(source, copy, 2)[0] for copy in range(2)] == [["0", "1"], ["2", "3"]]
+    assert [hardware_of(source, copy, 2)[0] for copy in range(2)] == [["0", "1"], ["2", "3"]]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,5,3,1")
-    assert [share(source, copy, 2)[0] for copy in range(2)] == [["7", "5"], ["3", "1"]]
+    assert [hardware_of(source, copy, 2)[0] for copy in range(2)] == [["7", "5"], ["3", "1"]]
 
 
 def test_copies_have_cores_of_their_own_where_there_are_enough(
@@ -54,5 +54,5 @@ def test_copies_have_cores_of_their_own_where_there_are_enough(
 ) -> None:
     source = ModelSource("m")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 3, 6})
-    assert [share(source, copy, 2)[1] for copy in range(2)] == [[2, 6], [3]]
-    assert [share(source, copy, 4)[1] for copy in range(4)] == [[2], [3], [6], [2, 3, 6]]
+    assert [hardware_of(source, copy, 2)[1] for copy in range(2)] == [[2, 6], [3]]
+    assert [hardware_of(source, copy, 4)[1] for copy in range(4)] == [[2], [3], [6], [2, 3, 6]]

@@ -52,7 +52,7 @@ def test_bundles_attend_as_each_response_alone(
         patch.setattr(batched_attention, "QUERIES_AT_ONCE", queries)
         patch.setattr(batched_attention, "BUNDLE_TOKENS", together)
         patch.setattr(batched_attention, "SCORES_AT_ONCE", 6 * 50 * 20)
-        spans = batched_attention.bundled(chunks)
+        spans = batched_attention.bundle_chunks(chunks)
         total = sum(size for _, size in sizes)
         q = torch.randn(1, 6, total, 16, generator=made)
         k, v = (torch.randn(1, 2, total, w, generator=made) for w in (16, width))
@@ -198,12 +198,12 @@ def test_scores_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.Monke
 def test_lanes_keep_the_order_pass_errors_on_and_end() -> None:
     torch.set_num_threads(2)
     loads = list(range(20))
-    assert list(thread_pool.side_by_side(lambda load: load * load, loads, 8)) == [
+    assert list(thread_pool.map_parallel(lambda load: load * load, loads, 8)) == [
         i * i for i in loads
     ]
     with pytest.raises(ZeroDivisionError):
-        list(thread_pool.side_by_side(lambda load: 1 // (load - 7), loads, 8))
-    begun = thread_pool.side_by_side(lambda load: load, loads, 8)
+        list(thread_pool.map_parallel(lambda load: 1 // (load - 7), loads, 8))
+    begun = thread_pool.map_parallel(lambda load: load, loads, 8)
     next(begun)
     begun.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("lane")]
@@ -211,9 +211,9 @@ def test_lanes_keep_the_order_pass_errors_on_and_end() -> None:
 
 
 def test_a_model_whose_rotary_embedding_keeps_state_has_one_lane() -> None:
-    assert thread_pool.lanes_of(tiny_model()) > 1
+    assert thread_pool.max_workers(tiny_model()) > 1
     changing = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10_000.0}
-    assert thread_pool.lanes_of(tiny_model(rope_parameters=changing)) == 1
+    assert thread_pool.max_workers(tiny_model(rope_parameters=changing)) == 1
 
 
 def test_a_model_that_is_being_trained_is_scored_without_gradients() -> None:

@@ -20,7 +20,7 @@ from passk.core.schemas import Sample  # noqa: E402
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest  # noqa: E402
 from passk.engines.images import chat_with_images  # noqa: E402
 from passk.engines.transformers import TransformersEngine  # noqa: E402
-from passk.engines.vllm.requests import handed  # noqa: E402
+from passk.engines.vllm.requests import vllm_prompt  # noqa: E402
 
 QUESTION = "Which is larger?"
 
@@ -48,7 +48,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [save_image(made / f"{i}.png", i, size) for i, size in enumerate(sizes)]
 
 
-def asked(*images: str, text: str = QUESTION) -> Prompt:
+def submitted(*images: str, text: str = QUESTION) -> Prompt:
     return Prompt(messages=(("system", "Look."), ("user", text)), images=images)
 
 
@@ -64,11 +64,11 @@ def test_greedy_answers_to_images_equal_generate(
     engine: TransformersEngine, plain: Any, images: list[str]
 ) -> None:
     prompts = {
-        "one": asked(images[0]),
-        "other": asked(images[1]),
-        "three": asked(*images),
-        "between": asked(images[2], images[0], text="First <image>, then <image>: larger?"),
-        "text": asked(),
+        "one": submitted(images[0]),
+        "other": submitted(images[1]),
+        "three": submitted(*images),
+        "between": submitted(images[2], images[0], text="First <image>, then <image>: larger?"),
+        "text": submitted(),
     }
     rows = drawn(engine, prompts, Sampling(temperature=0, max_tokens=12), count=2)
     for name, prompt in prompts.items():
@@ -85,7 +85,7 @@ def test_greedy_answers_to_images_equal_generate(
 def test_scores_after_images_equal_sampling_and_a_plain_pass(
     engine: TransformersEngine, plain: Any, images: list[str]
 ) -> None:
-    prompts = {"one": asked(images[0]), "other": asked(images[1]), "text": asked()}
+    prompts = {"one": submitted(images[0]), "other": submitted(images[1]), "text": submitted()}
     rows = drawn(engine, prompts, Sampling(max_tokens=10))
     requests = [
         ScoreRequest(name, i, prompts[name], row.text, tuple(row.token_ids))
@@ -109,7 +109,7 @@ def test_text_is_scored_as_a_continuation_of_images(
     engine: TransformersEngine, images: list[str]
 ) -> None:
     tokens = tuple(engine.tokenizer.tokenizer("the left one")["input_ids"])
-    prompt = asked(images[0])
+    prompt = submitted(images[0])
     (by_text,) = engine.score([ScoreRequest("p", 0, prompt, "the left one")])
     (by_tokens,) = engine.score([ScoreRequest("p", 0, prompt, "", tokens)])
     assert by_text == by_tokens
@@ -119,10 +119,11 @@ def test_an_image_counts_as_the_tokens_that_it_takes(
     engine: TransformersEngine, images: list[str]
 ) -> None:
     text, small, large = (
-        len(engine.tokenizer.prompt(p)) for p in (asked(), asked(images[0]), asked(images[2]))
+        len(engine.tokenizer.prompt(p))
+        for p in (submitted(), submitted(images[0]), submitted(images[2]))
     )
     assert (small - text, large - text) == (2 + 6, 2 + 16)
-    request = Request("big", asked(images[2]), (0,), (0,))
+    request = Request("big", submitted(images[2]), (0,), (0,))
     with pytest.raises(EngineError, match=f"a prompt of {large} tokens"):
         next(engine.sample([request], Sampling(max_tokens=513 - large)))
 
@@ -131,8 +132,8 @@ def test_an_image_counts_as_the_tokens_that_it_takes(
     ("prompt", "message"),
     [
         (Prompt(text="look", images=("a.png",)), "raw-text prompt carries no images"),
-        (asked("a.png", text="<image> and <image>"), "2 <image> marks for 1 images"),
-        (asked("no-such.png"), "cannot be read: No such file"),
+        (submitted("a.png", text="<image> and <image>"), "2 <image> marks for 1 images"),
+        (submitted("no-such.png"), "cannot be read: No such file"),
     ],
 )
 def test_prompts_that_are_refused(engine: TransformersEngine, prompt: Prompt, message: str) -> None:
@@ -144,7 +145,7 @@ def test_prompts_that_are_refused(engine: TransformersEngine, prompt: Prompt, me
 def test_a_file_that_is_no_image(engine: TransformersEngine, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("text")
     with pytest.raises(EngineError, match="image cannot be read") as raised:
-        drawn(engine, {"p": asked(str(tmp_path / "a.png"))}, Sampling(max_tokens=2))
+        drawn(engine, {"p": submitted(str(tmp_path / "a.png"))}, Sampling(max_tokens=2))
     assert raised.value.where == str(tmp_path / "a.png")
 
 
@@ -153,25 +154,25 @@ def test_a_template_that_shows_no_image_is_refused(
 ) -> None:
     monkeypatch.setattr(engine.tokenizer.processor, "chat_template", "{{ messages | length }}")
     with pytest.raises(EngineError, match="cannot take these images"):
-        drawn(engine, {"p": asked(images[0])}, Sampling(max_tokens=2))
+        drawn(engine, {"p": submitted(images[0])}, Sampling(max_tokens=2))
 
 
 def test_a_text_model_refuses_images(tmp_path: Path, images: list[str]) -> None:
     engine = TransformersEngine.load(ModelSource(str(save_tiny(tmp_path)), dtype="float32"))
     with pytest.raises(EngineError, match="takes no images"):
-        drawn(engine, {"p": asked(images[0])}, Sampling(max_tokens=2))
+        drawn(engine, {"p": submitted(images[0])}, Sampling(max_tokens=2))
 
 
 def test_vllm_is_handed_the_images_and_one_token_for_each(
     engine: TransformersEngine, images: list[str]
 ) -> None:
-    prompt = asked(*images[:2])
-    given = handed(prompt, engine.tokenizer.plain(prompt))
+    prompt = submitted(*images[:2])
+    given = vllm_prompt(prompt, engine.tokenizer.plain(prompt))
     mark = engine.tokenizer.processor.image_token_id
     assert given["prompt_token_ids"].count(mark) == 2
     assert engine.tokenizer.prompt(prompt).count(mark) == 12
     assert [image.size for image in given["multi_modal_data"]["image"]] == [(84, 56)] * 2
-    assert "multi_modal_data" not in handed(asked(), engine.tokenizer.plain(asked()))
+    assert "multi_modal_data" not in vllm_prompt(submitted(), engine.tokenizer.plain(submitted()))
 
 
 def test_images_come_first_or_where_they_are_marked() -> None:

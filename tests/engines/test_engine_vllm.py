@@ -162,12 +162,12 @@ def test_scores_equal_the_log_probabilities_of_sampling(engine: SingleVllmEngine
     scorer = VllmEngine.load(
         ModelSource(WEIGHTS, dtype="float32", execution={"max_model_len": 512})
     )
-    asked = [
+    submitted = [
         ScoreRequest(row.problem_id, row.sample, SUM, row.text, tuple(row.token_ids))
         for row in rows
     ]
     empty = ScoreRequest("sum", 99, SUM, "")
-    scores = {score.sample: score for score in scorer.score([*asked, empty])}
+    scores = {score.sample: score for score in scorer.score([*submitted, empty])}
     for row in rows:
         assert scores[row.sample].sum_logprob == pytest.approx(row.sum_logprob, abs=1e-2)
         assert scores[row.sample].n_tokens == row.n_tokens

@@ -36,16 +36,16 @@ def test_whitening_is_over_all_tokens_of_the_batch() -> None:
     # mean 3, variance (3 * 4 + 2 * 9) / 5 = 6
     root = 6.0**0.5
     low, high = -2 / root, 3 / root
-    assert close(advantages.whitened(values, MASK), [[low, low, low], [high, high, 0.0]])
+    assert close(advantages.whiten(values, MASK), [[low, low, low], [high, high, 0.0]])
 
 
 def test_equal_rewards_have_no_advantage_after_whitening() -> None:
-    assert close(advantages.whitened(torch.ones(2, 3), MASK), [[0.0] * 3] * 2)
+    assert close(advantages.whiten(torch.ones(2, 3), MASK), [[0.0] * 3] * 2)
 
 
 def test_remax_subtracts_the_greedy_response() -> None:
     sums = torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
-    found = advantages.less_greedy(sums, torch.tensor([1.0, 1.0]), MASK)
+    found = advantages.subtract_greedy(sums, torch.tensor([1.0, 1.0]), MASK)
     assert close(found, [[0.0, 0.0, 0.0], [-1.0, -1.0, 0.0]])
 
 
@@ -81,5 +81,5 @@ def test_the_value_loss_takes_the_worse_of_the_clipped_and_the_free_error() -> N
 
 def test_the_penalty_on_length_falls_in_a_straight_line() -> None:
     lengths = torch.tensor([0, 6, 8, 9, 10])
-    assert close(advantages.overlong(lengths, 10, 4), [0.0, 0.0, -0.5, -0.75, -1.0])
-    assert close(advantages.overlong(lengths, 10, 0), [0.0] * 5)
+    assert close(advantages.overlong_penalty(lengths, 10, 4), [0.0, 0.0, -0.5, -0.75, -1.0])
+    assert close(advantages.overlong_penalty(lengths, 10, 0), [0.0] * 5)

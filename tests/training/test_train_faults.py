@@ -31,7 +31,7 @@ from passk.core.schemas import Problem, TrainingStep
 from passk.spec.training_methods import METHODS
 from passk.stages.train import train
 from passk.training import collapse_check, state_store
-from passk.training.ppo_family import beside
+from passk.training.ppo_family import append_greedy
 from passk.training.reward import Grader
 from passk.training.rollout import Rollout
 
@@ -77,11 +77,13 @@ def test_killed_at_five_moments_the_weights_are_those_of_an_undisturbed_run(
     method: str, weights: Path, tmp_path: Path
 ) -> None:
     execution = {"threads": 1, "save_steps": 1}
-    quiet = Training(tmp_path / "quiet", method, steps=[12], weights=weights, execution=execution)
+    silence_libraries = Training(
+        tmp_path / "quiet", method, steps=[12], weights=weights, execution=execution
+    )
     killed = Training(tmp_path / "killed", method, steps=[12], weights=weights, execution=execution)
-    quiet.write()
+    silence_libraries.write()
     killed.write()
-    assert finish(quiet, 12) == 0
+    assert finish(silence_libraries, 12) == 0
     moments, ended = random.Random(5), 0
     for step in (1, 3, 5, 7, 9):
         process = start(killed, 12)
@@ -93,8 +95,8 @@ def test_killed_at_five_moments_the_weights_are_those_of_an_undisturbed_run(
         ended += process.exitcode == -signal.SIGKILL
     assert ended >= 3
     assert finish(killed, 12) == 0
-    assert same(quiet.weights_of(12), killed.weights_of(12))
-    assert [row.loss for row in quiet.rows(12)] == [row.loss for row in killed.rows(12)]
+    assert same(silence_libraries.weights_of(12), killed.weights_of(12))
+    assert [row.loss for row in silence_libraries.rows(12)] == [row.loss for row in killed.rows(12)]
     assert not list(tmp_path.rglob("*.tmp"))
 
 
@@ -138,7 +140,7 @@ def test_a_state_of_other_fields_is_not_gone_on_from(
     training.train(1)
     state_file = training.folder / "state" / "step-000001" / "state.json"
     write_json(state_file, read_json(state_file) | {"training": "another"})
-    assert state_store.newest(training.folder, "this", 1) is None
+    assert state_store.newest_state(training.folder, "this", 1) is None
     assert "belongs to another training" in caplog.text
 
 
@@ -177,7 +179,7 @@ def test_a_checkpoint_is_a_model_that_the_engine_draws_from(weights: Path, tmp_p
 def test_two_processes_do_not_train_the_same(weights: Path, tmp_path: Path) -> None:
     training = Training(tmp_path, weights=weights)
     with (
-        state_store.held(training.folder),
+        state_store.lock_training(training.folder),
         pytest.raises(OutputError, match="another process is at this training"),
     ):
         training.train(4)
@@ -245,7 +247,7 @@ def test_equal_rewards_are_told_once(
     Training(tmp_path, steps=[12], weights=weights, gold=NEVER).train(12)
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1
-    assert "steps 1 to 10 taught nothing: all responses were wrong" in told[0]
+    assert "no learning signal in steps 1 to 10: all responses were wrong" in told[0]
 
 
 def row(step: int, reward: float, zero_groups: float) -> TrainingStep:
@@ -257,23 +259,23 @@ def row(step: int, reward: float, zero_groups: float) -> TrainingStep:
 
 @pytest.mark.parametrize("method", ["GRPO", "PPO"])
 def test_a_training_in_which_nothing_was_ever_learned_ends(method: str) -> None:
-    rows = [row(step, 0.0, 1.0) for step in range(1, collapse_check.HOPELESS + 1)]
-    collapse_check.look(rows[:-1], METHODS[method], "t")
+    rows = [row(step, 0.0, 1.0) for step in range(1, collapse_check.MAX_FLAT_STEPS + 1)]
+    collapse_check.check_rewards(rows[:-1], METHODS[method], "t")
     with pytest.raises(EngineError, match="nothing can be learned: in 50 steps"):
-        collapse_check.look(rows, METHODS[method], "t")
+        collapse_check.check_rewards(rows, METHODS[method], "t")
 
 
 def test_a_training_that_has_learned_all_goes_on() -> None:
     rows = [row(1, 0.5, 0.0), *(row(step, 1.0, 1.0) for step in range(2, 120))]
     for count in range(1, len(rows) + 1):
-        collapse_check.look(rows[:count], METHODS["GRPO"], "t")
+        collapse_check.check_rewards(rows[:count], METHODS["GRPO"], "t")
 
 
 def test_differences_between_problems_teach_methods_that_do_not_compare_within_them() -> None:
-    rows = [row(step, 0.5, 1.0) for step in range(1, collapse_check.HOPELESS + 1)]
-    collapse_check.look(rows, METHODS["Reinforce++"], "t")
+    rows = [row(step, 0.5, 1.0) for step in range(1, collapse_check.MAX_FLAT_STEPS + 1)]
+    collapse_check.check_rewards(rows, METHODS["Reinforce++"], "t")
     with pytest.raises(EngineError, match="rewarded alike"):
-        collapse_check.look(rows, METHODS["GRPO"], "t")
+        collapse_check.check_rewards(rows, METHODS["GRPO"], "t")
 
 
 def rolled(rewards: list[float], group: int) -> Rollout:
@@ -283,9 +285,9 @@ def rolled(rewards: list[float], group: int) -> Rollout:
 
 def test_what_remax_compares_has_the_greedy_response_in_it() -> None:
     drawn, greedy = rolled([0.0, 0.0, 0.0, 0.0], 2), rolled([1.0, 0.0], 1)
-    assert beside(drawn, greedy).mixed() == [True, False]
+    assert append_greedy(drawn, greedy).mixed() == [True, False]
     taught = dataclasses.replace(row(1, 0.0, 0.5), reward_std=0.0)
-    assert not collapse_check.flat(taught, METHODS["ReMax"])
+    assert not collapse_check.is_flat(taught, METHODS["ReMax"])
 
 
 def test_of_dapo_all_groups_that_were_drawn_count(weights: Path, tmp_path: Path) -> None:

@@ -34,10 +34,10 @@ from passk.engines.transformers import TransformersEngine
 from passk.spec.models import PromptTemplate
 from passk.stages.train import train
 from passk.training import sft, teacher_samples
-from passk.training.checkpointing import Keeper
+from passk.training.checkpointing import CheckpointManager
 from passk.training.reward import Grader
-from passk.training.run import quiet
-from passk.training.sft_data import of_samples, until_stop
+from passk.training.run import silence_libraries
+from passk.training.sft_data import texts_from_samples, until_stop
 from passk.training.task import Task, read_training
 
 SOLUTIONS = {"kind": "solutions"}
@@ -114,17 +114,17 @@ def test_own_responses_and_solutions_are_learnt_in_bfloat16(tmp_path: Path) -> N
 # One loss, whatever is shared -------------------------------------------------------------------
 
 
-def built(training: Training) -> tuple[Any, Any, list[dict[str, list[int]]]]:
+def build_trainer(training: Training) -> tuple[Any, Any, list[dict[str, list[int]]]]:
     """The trainer of a training, its model, and its rows of tokens."""
     training.write()
-    keeper = Keeper(training_of(training), training.folder, tuple(training.steps))
+    manager = CheckpointManager(training_of(training), training.folder, tuple(training.steps))
     model, tokenizer = tiny_model(), byte_tokenizer()
     model.set_attn_implementation("passk_packed")
     model.requires_grad_(requires_grad=True)
     grader = Grader("number", {})
-    with quiet():
+    with silence_libraries():
         output = training.folder / "scratch"
-        trainer = sft.imitation(keeper, model, tokenizer, grader, output)
+        trainer = sft.build_text_trainer(manager, model, tokenizer, grader, output)
     return trainer, model, list(trainer.train_dataset)
 
 
@@ -147,7 +147,9 @@ def plain_loss(model: Any, rows: list[dict[str, list[int]]]) -> Any:
 
 
 def test_loss_and_gradient_are_those_of_each_text_by_itself(tmp_path: Path) -> None:
-    trainer, model, rows = built(Imitation(tmp_path / "t", settings={"prompts_per_step": 6}))
+    trainer, model, rows = build_trainer(
+        Imitation(tmp_path / "t", settings={"prompts_per_step": 6})
+    )
     batch = trainer.data_collator(rows)
     loss = trainer.compute_loss(model, batch)
     loss.backward()
@@ -161,7 +163,7 @@ def test_loss_and_gradient_are_those_of_each_text_by_itself(tmp_path: Path) -> N
 
 
 def test_prompts_are_masked_and_texts_end_as_the_prompt_has_them_end(tmp_path: Path) -> None:
-    _, _, rows = built(Imitation(tmp_path / "t", settings={"prompts_per_step": 6}))
+    _, _, rows = build_trainer(Imitation(tmp_path / "t", settings={"prompts_per_step": 6}))
     text = byte_tokenizer().decode
     learnt = [[t for t in row["labels"] if t != sft.MASKED] for row in rows]
     shown = [row["input_ids"][: row["labels"].count(sft.MASKED)] for row in rows]
@@ -198,10 +200,10 @@ def test_different_responses_that_ended_are_taken_once_each(tmp_path: Path) -> N
         *(sample("p0", 0, "1"), sample("p0", 1, "1"), sample("p0", 2, "2")),
         *(sample("p1", 0, "1"), sample("p1", 1, "3", "length")),
     ]
-    own = of_samples(training_of(training), drew, own=True)
+    own = texts_from_samples(training_of(training), drew, own=True)
     assert [(text.problem, text.text) for text in own] == [(0, "1"), (0, "2"), (1, "1")]
     assert own[1].token_ids == (9, 8, 2)
-    others = of_samples(training_of(training), drew, own=False)
+    others = texts_from_samples(training_of(training), drew, own=False)
     assert {text.token_ids for text in others} == {()}
 
 
@@ -304,7 +306,7 @@ def test_fewer_own_correct_responses_than_a_step_takes_are_all_taken(
     training.train(2)
     assert "each step takes all of them" in caplog.text
     samples = read_rows(training.folder / "state" / teacher_samples.FILE, Sample)
-    kept = of_samples(training_of(training), samples, own=True)
+    kept = texts_from_samples(training_of(training), samples, own=True)
     graded = Grader("number", {}).rewards([(training.gold, text.text) for text in kept])
     right = [text for text, found in zip(kept, graded, strict=True) if found]
     assert 0 < len(right) < 6
@@ -386,7 +388,7 @@ def test_a_draw_cut_short_goes_on_where_it_was(tmp_path: Path) -> None:
     training = Imitation(tmp_path / "t", "SFT", SELFISH, teacher=dict(SELF))
     training.write()
     task = training_of(training)
-    keeper = Keeper(task, training.folder, (4,))
+    manager = CheckpointManager(task, training.folder, (4,))
     engine = TransformersEngine.load(task.source)
 
     class Dying(TransformersEngine):
@@ -397,7 +399,9 @@ def test_a_draw_cut_short_goes_on_where_it_was(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), torch.no_grad():
-        teacher_samples.draw_once(keeper, lambda: Dying(engine.model, engine.tokenizer.tokenizer))
+        teacher_samples.sample_once(
+            manager, lambda: Dying(engine.model, engine.tokenizer.tokenizer)
+        )
     asked: list[int] = []
 
     class Counting(TransformersEngine):
@@ -408,8 +412,8 @@ def test_a_draw_cut_short_goes_on_where_it_was(tmp_path: Path) -> None:
             yield from super().sample(requests, sampling)
 
     with torch.no_grad():
-        rows = teacher_samples.draw_once(
-            keeper, lambda: Counting(engine.model, engine.tokenizer.tokenizer)
+        rows = teacher_samples.sample_once(
+            manager, lambda: Counting(engine.model, engine.tokenizer.tokenizer)
         )
     assert sum(asked) == len(rows) - 10
     assert len({(row.problem_id, row.sample) for row in rows}) == len(rows)

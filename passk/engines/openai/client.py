@@ -16,9 +16,9 @@ from passk.core.errors import EngineError
 from passk.engines.openai.errors import (
     MalformedError,
     RefusedError,
-    in_words,
-    may_pass,
-    no_answer_fix,
+    describe_error,
+    is_retryable,
+    no_answer_hint,
     retry_after,
 )
 
@@ -74,13 +74,13 @@ class Server:
             timeout=self.timeout,
         )
 
-    def say(self, error: Exception) -> str:
+    def describe(self, error: Exception) -> str:
         """Return an error as one short line without the key, whoever put it there."""
-        line = " ".join(in_words(error, self.timeout).split())
+        line = " ".join(describe_error(error, self.timeout).split())
         return (line.replace(self.key, "***") if self.key else line)[:300]
 
 
-class Asking:
+class ServerClient:
     """Requests to one server; `finished` counts the replies that were read."""
 
     def __init__(self, server: Server) -> None:
@@ -88,7 +88,7 @@ class Asking:
         self.server = server
         self.finished = 0
 
-    def allow(self, seconds: float) -> None:
+    def set_timeout(self, seconds: float) -> None:
         """Give the server another time for each reply from now on."""
         self.server = replace(self.server, timeout=seconds)
 
@@ -112,9 +112,9 @@ class Asking:
                     done, pending = runner.run(_first_of(pending))
                     yield from _results(done)
             finally:
-                runner.run(_end(pending, client))
+                runner.run(_cancel(pending, client))
 
-    async def ask(
+    async def request(
         self,
         call: Callable[[], Awaitable[Any]],
         read: Callable[[Any], Reply],
@@ -132,16 +132,16 @@ class Asking:
                 async with asyncio.timeout(self.server.timeout):
                     reply = read(await call())
             except (openai.OpenAIError, TimeoutError, MalformedError, ValueError) as error:
-                trouble = error
+                failure: Exception = error
             else:
                 self.finished += 1
                 return reply
             # A server that limits the rate, but serves others, will come to this one.
-            served = isinstance(trouble, openai.RateLimitError) and self.finished > seen
+            served = isinstance(failure, openai.RateLimitError) and self.finished > seen
             failed, seen = (1 if served else failed + 1), self.finished
-            await asyncio.sleep(self._delay(trouble, failed, attempts))
+            await asyncio.sleep(self._delay(failure, failed, attempts))
 
-    def _delay(self, trouble: Exception, failed: int, attempts: int) -> float:
+    def _delay(self, error: Exception, failed: int, attempts: int) -> float:
         """Return the seconds to wait before the next attempt: longer each time, with jitter.
 
         What is raised has no cause: the client's own errors may hold the key.
@@ -149,26 +149,26 @@ class Asking:
         Raises:
             EngineError: there is to be no next attempt.
         """
-        server, said = self.server, self.server.say(trouble)
-        if not may_pass(trouble) and isinstance(trouble, openai.APIStatusError):
-            status = trouble.status_code
-            raise RefusedError(said, where=server.where, variable=server.variable, status=status)
+        server, message = self.server, self.server.describe(error)
+        if not is_retryable(error) and isinstance(error, openai.APIStatusError):
+            status = error.status_code
+            raise RefusedError(message, where=server.where, variable=server.variable, status=status)
         if failed >= attempts:
             raise EngineError(
-                f"no usable answer in {attempts} attempts: {said}",
+                f"no usable answer in {attempts} attempts: {message}",
                 where=server.where,
-                fix=no_answer_fix(trouble),
+                fix=no_answer_hint(error),
             )
-        told = retry_after(trouble) or 0.0
-        if told > LONGEST_WAIT:
+        wait = retry_after(error) or 0.0
+        if wait > LONGEST_WAIT:
             raise EngineError(
-                f"the server asks to wait {told:.0f} s",
+                f"the server asks to wait {wait:.0f} s",
                 where=server.where,
                 fix="run the same command again later: what is finished is kept",
             )
         longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (failed - 1))
-        delay = told + random.uniform(longest / 2, longest)  # noqa: S311 - spreads the load
-        log.info("%s: %s; again in %.1f s", server.where, said, delay)
+        delay = wait + random.uniform(longest / 2, longest)  # noqa: S311 - spreads the load
+        log.info("%s: %s; again in %.1f s", server.where, message, delay)
         return delay
 
 
@@ -183,7 +183,7 @@ def _results(done: Iterable[asyncio.Task[Row]]) -> Iterator[Row]:
         yield task.result()
 
 
-async def _end(pending: Iterable[asyncio.Task[Row]], client: openai.AsyncOpenAI) -> None:
+async def _cancel(pending: Iterable[asyncio.Task[Row]], client: openai.AsyncOpenAI) -> None:
     """Drop what is still in flight."""
     for task in pending:
         task.cancel()

@@ -12,7 +12,7 @@ from typing import Any
 from passk.core.errors import EngineError
 from passk.core.schemas import Sample, Score
 from passk.engines.base import ModelSource, Request, Sampling, ScoreRequest
-from passk.engines.openai.client import MOST_CONNECTIONS, Asking, Server
+from passk.engines.openai.client import MOST_CONNECTIONS, Server, ServerClient
 from passk.engines.openai.errors import RefusedError
 from passk.engines.openai.messages import Answer, read_answer, request_body
 from passk.engines.openai.scoring import score_response
@@ -49,9 +49,9 @@ class OpenAIEngine:
     device = "endpoint"
     vocabulary = ""
 
-    def __init__(self, asking: Asking, owner: str, timeout: float | None) -> None:
+    def __init__(self, server_client: ServerClient, owner: str, timeout: float | None) -> None:
         """Keep the server; `owner` is what its list of models says that it is."""
-        self._asking, self._owner, self._timeout = asking, owner, timeout
+        self._client, self._owner, self._timeout = server_client, owner, timeout
         self._logprobs = True
         self.usage = {"responses": 0, "prompt_tokens": 0, "completion_tokens": 0}
 
@@ -77,13 +77,13 @@ class OpenAIEngine:
             concurrency=min(model.execution.get("batch_size", CONCURRENCY), MOST_CONNECTIONS),
             timeout=LOAD_TIMEOUT,
         )
-        asking = Asking(server)
-        return cls(asking, _owner(asking), model.execution.get("timeout"))
+        server_client = ServerClient(server)
+        return cls(server_client, _owner(server_client), model.execution.get("timeout"))
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
         """See `Engine.sample`."""
-        self._asking.allow(self._timeout or max(TIMEOUT, sampling.max_tokens / SLOWEST))
-        return self._asking.run(self._jobs(requests, sampling))
+        self._client.set_timeout(self._timeout or max(TIMEOUT, sampling.max_tokens / SLOWEST))
+        return self._client.run(self._jobs(requests, sampling))
 
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
         """See `Engine.score`; it takes vLLM's server.
@@ -94,17 +94,17 @@ class OpenAIEngine:
         if self._owner != "vllm":
             raise EngineError(
                 "this server gives no log-probabilities of a given response",
-                where=self._asking.server.where,
+                where=self._client.server.where,
                 fix="score with `engine: transformers`, `engine: vllm`, or vLLM's own server",
             )
-        self._asking.allow(self._timeout or TIMEOUT)
-        return self._asking.run(partial(score_response, self._asking, r) for r in requests)
+        self._client.set_timeout(self._timeout or TIMEOUT)
+        return self._client.run(partial(score_response, self._client, r) for r in requests)
 
     def _jobs(
         self, requests: Sequence[Request], sampling: Sampling
     ) -> Iterator[Callable[[Any], Coroutine[Any, Any, Sample]]]:
         """Yield what is to be asked for, one job per response."""
-        model = self._asking.server.model
+        model = self._client.server.model
         for request in requests:
             for sample, seed in zip(request.samples, request.seeds, strict=True):
                 body = request_body(model, self._owner, request.prompt, sampling, seed)
@@ -143,14 +143,14 @@ class OpenAIEngine:
         if self._logprobs:
             wanted: dict[str, Any] = {"logprobs": True if chat else 1}
             try:
-                return await self._asking.ask(partial(create, **body, **wanted), read_answer)
+                return await self._client.request(partial(create, **body, **wanted), read_answer)
             except RefusedError as error:
                 if error.status not in {400, 422} or "logprob" not in error.reason.lower():
                     raise
                 if self._logprobs:
                     log.warning("the server gives no log-probabilities: %s", error.reason)
                 self._logprobs = False
-        return await self._asking.ask(partial(create, **body), read_answer)
+        return await self._client.request(partial(create, **body), read_answer)
 
 
 def _read_key(variable: str | None, where: str) -> str | None:
@@ -175,7 +175,7 @@ def _read_key(variable: str | None, where: str) -> str | None:
     return key
 
 
-def _owner(asking: Asking) -> str:
+def _owner(server_client: ServerClient) -> str:
     """Return what a server says that it is (`vllm`, `llamacpp`, ...); empty where it does not.
 
     Raises:
@@ -183,10 +183,12 @@ def _owner(asking: Asking) -> str:
     """
 
     async def listing(client: Any) -> str:
-        return await asking.ask(partial(_models, client), _owner_in(asking), LOAD_ATTEMPTS)
+        return await server_client.request(
+            partial(_models, client), _read_owner(server_client), LOAD_ATTEMPTS
+        )
 
     try:
-        return next(asking.run([listing]))
+        return next(server_client.run([listing]))
     except RefusedError:  # not every server lists its models, nor to every key
         return ""
 
@@ -196,12 +198,12 @@ async def _models(client: Any) -> Any:
     return await client.models.list()
 
 
-def _owner_in(asking: Asking) -> Callable[[Any], str]:
+def _read_owner(server_client: ServerClient) -> Callable[[Any], str]:
     """Return a function that reads our model's owner from a list of models."""
 
     def read(listing: Any) -> str:
         models = getattr(listing, "data", None) or ()
         owners = {getattr(m, "id", None): getattr(m, "owned_by", None) for m in models}
-        return str(owners.get(asking.server.model) or "")
+        return str(owners.get(server_client.server.model) or "")
 
     return read

@@ -26,25 +26,25 @@ class RefusedError(EngineError):
         super().__init__(
             f"the server refuses the request ({status}): {reason}",
             where=where,
-            fix=_way_out(status, variable),
+            fix=_hint(status, variable),
         )
         self.status, self.reason = status, reason
 
 
-def may_pass(error: Exception) -> bool:
+def is_retryable(error: Exception) -> bool:
     """Tell whether asking again is of use."""
     if not isinstance(error, openai.APIStatusError):
         return True
     return error.status_code in TRANSIENT and error.code != "insufficient_quota"
 
 
-def in_words(error: Exception, timeout: float) -> str:
+def describe_error(error: Exception, timeout: float) -> str:
     """Return an error in words: the server's own where it gave any."""
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return f"no whole reply within {timeout:g} s"
     if isinstance(error, openai.APIStatusError):
-        said = error.body.get("message") if isinstance(error.body, dict) else error.body
-        return str(said or error.message)
+        message = error.body.get("message") if isinstance(error.body, dict) else error.body
+        return str(message or error.message)
     if isinstance(error, openai.APIConnectionError):
         return f"the connection failed ({error.__cause__ or error})"
     return f"the reply is not as it should be ({error})"
@@ -69,7 +69,7 @@ def _until(date: str) -> float | None:
         return None
 
 
-def no_answer_fix(error: Exception) -> str:
+def no_answer_hint(error: Exception) -> str:
     """Return what a user can do about a server that gave no usable answer."""
     if isinstance(error, openai.APIConnectionError | TimeoutError):
         return (
@@ -79,7 +79,7 @@ def no_answer_fix(error: Exception) -> str:
     return "see the server's own log, then run the same command again: what is finished is kept"
 
 
-def _way_out(status: int, variable: str | None) -> str:
+def _hint(status: int, variable: str | None) -> str:
     """Return what a user can do about a refusal."""
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN if variable is None:

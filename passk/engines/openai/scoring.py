@@ -13,29 +13,29 @@ from typing import Any
 
 from passk.core.schemas import Score
 from passk.engines.base import ScoreRequest
-from passk.engines.openai.client import Asking
+from passk.engines.openai.client import ServerClient
 from passk.engines.openai.errors import MalformedError
 from passk.engines.openai.messages import chat_messages
 
 
-async def score_response(asking: Asking, request: ScoreRequest, client: Any) -> Score:
+async def score_response(server_client: ServerClient, request: ScoreRequest, client: Any) -> Score:
     """Return the score of one response.
 
     Eq.: perplexity = exp(-(1/T) sum_t log P(y_t | x, y_<t)) over its T tokens; nan without any.
     """
-    prompt = await _prompt_tokens(asking, request, client)
-    response = await _response_tokens(asking, request, prompt, client)
+    prompt = await _prompt_tokens(server_client, request, client)
+    response = await _response_tokens(server_client, request, prompt, client)
     if not response:
         return Score(request.problem_id, request.sample, 0, 0.0, math.nan)
     call = partial(
         client.completions.create,
-        model=asking.server.model,
+        model=server_client.server.model,
         prompt=[*prompt, *response],
         max_tokens=1,
         temperature=0.0,
         extra_body={"prompt_logprobs": 0, "cache_salt": secrets.token_hex(16)},
     )
-    total = await asking.ask(call, partial(_read_logprobs, response))
+    total = await server_client.request(call, partial(_read_logprobs, response))
     perplexity = math.exp(-total / len(response))
     return Score(request.problem_id, request.sample, len(response), total, perplexity)
 
@@ -50,17 +50,19 @@ def _read_logprobs(response: list[int], reply: Any) -> float:
         raise MalformedError(f"it lacks prompt_logprobs: {error!r}") from error
 
 
-async def _prompt_tokens(asking: Asking, request: ScoreRequest, client: Any) -> list[int]:
+async def _prompt_tokens(
+    server_client: ServerClient, request: ScoreRequest, client: Any
+) -> list[int]:
     """Return a prompt's token ids, through the chat template where it is a chat."""
     prompt = request.prompt
     if prompt.text is not None:
-        return await _tokenise(asking, client, prompt=prompt.text + prompt.prefix)
+        return await _tokenise(server_client, client, prompt=prompt.text + prompt.prefix)
     asked, continued = chat_messages(prompt, "vllm")
-    return await _tokenise(asking, client, **asked, **continued)
+    return await _tokenise(server_client, client, **asked, **continued)
 
 
 async def _response_tokens(
-    asking: Asking, request: ScoreRequest, prompt: list[int], client: Any
+    server_client: ServerClient, request: ScoreRequest, prompt: list[int], client: Any
 ) -> list[int]:
     """Return a response's token ids: what follows the prompt's in the whole, where that holds."""
     if request.token_ids:
@@ -69,25 +71,27 @@ async def _response_tokens(
         return []
     text, raw = request.prompt.text, request.prompt.text is not None
     if text is None:
-        shown = await _post(asking, client, "detokenize", {"tokens": prompt}, "prompt")
+        shown = await _post(server_client, client, "detokenize", {"tokens": prompt}, "prompt")
     else:
         shown = text + request.prompt.prefix
     joined = shown + request.text
-    whole = await _tokenise(asking, client, prompt=joined, add_special_tokens=raw)
+    whole = await _tokenise(server_client, client, prompt=joined, add_special_tokens=raw)
     if whole[: len(prompt)] == prompt:
         return whole[len(prompt) :]
-    return await _tokenise(asking, client, prompt=request.text, add_special_tokens=False)
+    return await _tokenise(server_client, client, prompt=request.text, add_special_tokens=False)
 
 
-async def _tokenise(asking: Asking, client: Any, **body: Any) -> list[int]:
+async def _tokenise(server_client: ServerClient, client: Any, **body: Any) -> list[int]:
     """Return the token ids of a text or chat."""
-    return list(await _post(asking, client, "tokenize", body, "tokens"))
+    return list(await _post(server_client, client, "tokenize", body, "tokens"))
 
 
-async def _post(asking: Asking, client: Any, path: str, body: dict[str, Any], wanted: str) -> Any:
+async def _post(
+    server_client: ServerClient, client: Any, path: str, body: dict[str, Any], wanted: str
+) -> Any:
     """Return one value of a reply of vLLM's own paths, which stand beside /v1."""
-    root = asking.server.endpoint.rstrip("/").removesuffix("/v1")
-    asked = {"model": asking.server.model, **body}
+    root = server_client.server.endpoint.rstrip("/").removesuffix("/v1")
+    asked = {"model": server_client.server.model, **body}
 
     def read(reply: Any) -> Any:
         if not isinstance(reply, dict) or wanted not in reply:
@@ -95,4 +99,4 @@ async def _post(asking: Asking, client: Any, path: str, body: dict[str, Any], wa
         return reply[wanted]
 
     call = partial(client.post, f"{root}/{path}", cast_to=object, body=asked)
-    return await asking.ask(call, read)
+    return await server_client.request(call, read)

@@ -49,7 +49,9 @@ class Span(Protocol):
     @property
     def inputs(self) -> Inputs | None: ...  # noqa: D102
 
-    def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:
+    def attend(
+        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float
+    ) -> torch.Tensor:
         """Return the attention output [1, H, T, D] for q [1, H, T, D], k and v [1, K, T, D]."""
         ...
 
@@ -68,9 +70,9 @@ class Prefix:
     def __init__(self) -> None:
         """Start empty."""
         self.length = self.shift = 0
-        self.layers: list[tuple[Any, Any]] = []
+        self.layers: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def extend(self, layer: int, k: Any, v: Any) -> None:
+    def extend(self, layer: int, k: torch.Tensor, v: torch.Tensor) -> None:
         """Append keys and values of a layer."""
         if layer == len(self.layers):
             self.layers.append((k.contiguous(), v.contiguous()))
@@ -97,7 +99,9 @@ class Chunk:
         start = sum(context.length + context.shift for context in self.contexts)
         self.positions = range(start, start + len(tokens))
 
-    def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:
+    def attend(
+        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float
+    ) -> torch.Tensor:
         """See `Span.attend`."""
         parts = [attention(q, *context.layers[layer], scale) for context in self.contexts]
         parts.append(attention(q, k, v, scale, causal=True))
@@ -121,10 +125,12 @@ class RowCache:
     def __init__(self) -> None:
         """Start with one row of no tokens, which needs no memory."""
         self.rows, self.length = 1, 0
-        self.keys: Any = None
+        self.keys: Any = None  # a tensor from the first `move` on
         self.values: Any = None
 
-    def append(self, layer: int, k: Any, v: Any) -> tuple[Any, Any]:
+    def append(
+        self, layer: int, k: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Store this token's k and v [1, K, R, D]; return all of the layer's, [R, K, T, D]."""
         rows, at = self.rows, self.length
         keys, values = self.keys[layer], self.values[layer]
@@ -133,14 +139,16 @@ class RowCache:
 
     def move(self, source: Sequence[int], target: Sequence[int], rows: int, like: Prefix) -> None:
         """Copy rows `source` to rows `target` (disjoint), and have `rows` rows from now on."""
-        self.keys = self._roomy(self.keys, rows, [k for k, _ in like.layers])
-        self.values = self._roomy(self.values, rows, [v for _, v in like.layers])
+        self.keys = self._grown(self.keys, rows, [k for k, _ in like.layers])
+        self.values = self._grown(self.values, rows, [v for _, v in like.layers])
         self.rows = rows
         if self.length and source:
             for cache in (self.keys, self.values):
                 cache[:, target, :, : self.length] = cache[:, source, :, : self.length]
 
-    def _roomy(self, cache: Any, rows: int, like: Sequence[Any]) -> Any:
+    def _grown(
+        self, cache: torch.Tensor | None, rows: int, like: Sequence[torch.Tensor]
+    ) -> torch.Tensor:
         """Return `cache` or a larger copy that has room for `rows` and one more token."""
         if cache is not None and rows <= cache.shape[1] and self.length < cache.shape[3]:
             return cache
@@ -169,7 +177,9 @@ class Rows:
         self.positions = [prompt.length + prompt.shift + cache.length] * len(tokens)
         self.keep = range(len(tokens))
 
-    def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:
+    def attend(
+        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float
+    ) -> torch.Tensor:
         """See `Span.attend`.
 
         The prompt is attended to by all rows at once, as if they were queries of one sequence;
@@ -194,7 +204,7 @@ class Rows:
         self.cache.length += 1
 
 
-def merge(parts: Sequence[tuple[Any, Any]]) -> Any:
+def merge(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
     """Return the attention over all parts' keys from (output, log denominator) of each part."""
     output, mass = parts[0]
     for other, other_mass in parts[1:]:
@@ -203,7 +213,9 @@ def merge(parts: Sequence[tuple[Any, Any]]) -> Any:
     return output
 
 
-def attention(q: Any, k: Any, v: Any, scale: float, *, causal: bool = False) -> tuple[Any, Any]:
+def attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, *, causal: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return softmax(q k' scale) v and the logarithm of the softmax's denominator.
 
     Args:
@@ -224,8 +236,8 @@ def attention(q: Any, k: Any, v: Any, scale: float, *, causal: bool = False) -> 
 
 
 def plain_attention(
-    q: Any, k: Any, v: Any, scale: float, *, causal: bool = False
-) -> tuple[Any, Any]:
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float, *, causal: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Do the work of `attention` in plain tensor operations, for any device."""
     repeat = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1)
@@ -242,17 +254,17 @@ def plain_attention(
 
 
 def packed_attention(
-    module: Any,
-    query: Any,
-    key: Any,
-    value: Any,
-    attention_mask: Any,  # noqa: ARG001 - transformers passes it by name
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor,  # noqa: ARG001 - transformers passes it by name
     scaling: float,
     spans: Sequence[Span],
     softcap: float | None = None,
-    s_aux: Any = None,
+    s_aux: torch.Tensor | None = None,
     **_: Any,
-) -> tuple[Any, None]:
+) -> tuple[torch.Tensor, None]:
     """Attend span by span; the form is that of transformers' attention functions.
 
     Raises:

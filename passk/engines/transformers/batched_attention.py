@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import Any
 
 import torch
 
@@ -56,15 +55,17 @@ class Bundle:
             for piece, chunk in zip(self.pieces, chunks, strict=True)
             for offset in chunk.keep
         ]
-        self._mask: Any = None
+        self._mask: torch.Tensor | None = None
 
-    def attend(self, layer: int, q: Any, k: Any, v: Any, scale: float) -> Any:
+    def attend(
+        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float
+    ) -> torch.Tensor:
         """See `Span.attend`."""
         before = sum(context.length for context in self.contexts)
         length = before + len(self.tokens)
         earlier = [context.layers[layer] for context in self.contexts]
         keys, values = (
-            torch.cat([*parts, own, _unseen(own, _rounded(length) - length)], 2)[0]
+            torch.cat([*parts, own, _padding(own, _rounded(length) - length)], 2)[0]
             for own, *parts in zip((k, v), *earlier, strict=True)
         )
         for chunk, piece in zip(self.chunks, self.pieces, strict=True):
@@ -73,7 +74,7 @@ class Bundle:
         outputs = []
         for block in self._blocks(q.shape[1], length):
             seen = _rounded(before + block.stop)
-            mask = self._masked(q, block, seen - before - block.stop)
+            mask = self._mask_of(q, block, seen - before - block.stop)
             outputs.append(
                 _attended(q[:, :, block] * scale, keys[:, :seen], values[:, :seen], mask)
             )
@@ -90,7 +91,7 @@ class Bundle:
         for start in range(0, len(self.tokens), size):
             yield slice(start, min(start + size, len(self.tokens)))
 
-    def _masked(self, like: Any, block: slice, unseen: int) -> Any:
+    def _mask_of(self, like: torch.Tensor, block: slice, unseen: int) -> torch.Tensor:
         """Return [n, m]: 0 where a query of a block sees one of the last m keys, else -infinity.
 
         m is a multiple of KEYS_MULTIPLE; all queries see the keys before. The last `unseen` keys
@@ -115,12 +116,14 @@ def _rounded(keys: int) -> int:
     return keys + -keys % KEYS_MULTIPLE
 
 
-def _unseen(like: Any, count: int) -> Any:
+def _padding(like: torch.Tensor, count: int) -> torch.Tensor:
     """Return keys or values [1, K, count, D] that no query sees."""
     return like.new_zeros(*like.shape[:2], count, like.shape[3])
 
 
-def _attended(q: Any, keys: Any, values: Any, mask: Any) -> Any:
+def _attended(
+    q: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
     """Return the attention [1, H, n, D] of scaled queries over keys [K, S, D], the last masked."""
     _, heads, count, width = q.shape
     scores = q.reshape(len(keys), -1, width) @ keys.transpose(1, 2)
@@ -128,7 +131,7 @@ def _attended(q: Any, keys: Any, values: Any, mask: Any) -> Any:
     return (scores.softmax(-1) @ values).view(1, heads, count, -1)
 
 
-def bundled(chunks: Sequence[Chunk]) -> list[Span]:
+def bundle_chunks(chunks: Sequence[Chunk]) -> list[Span]:
     """Return the chunks as spans, in order; short neighbours that follow the same keys are one.
 
     A prompt with images stays a chunk, with the attention that its model was checked with.

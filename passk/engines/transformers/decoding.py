@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from passk.engines.transformers.attention import (
 )
 from passk.engines.transformers.forward import forward
 from passk.engines.transformers.sampling import draw, uniforms
+
+if TYPE_CHECKING:
+    import torch
 
 TOKENS_AT_ONCE = 8192
 """Packed tokens of one forward pass, unless a single prompt is longer."""
@@ -44,7 +47,7 @@ class Pending:
     responses: deque[tuple[int, int]]
     inputs: Inputs | None = None
     prefix: Prefix = field(default_factory=Prefix)
-    logits: Any = None
+    logits: torch.Tensor | None = None
 
 
 def pending(request: Request, prompt: list[int], inputs: Inputs | None) -> Pending:
@@ -111,13 +114,13 @@ class Group:
             return Chunk(asked.prompt, save=asked.prefix, keep=keep, inputs=asked.inputs)
         return Rows([row.tokens[-1] for row in self.rows], self.problem.prefix, self.cache)
 
-    def remember(self, logits: Any) -> None:
+    def remember(self, logits: torch.Tensor) -> None:
         """Keep the logits that follow the prompt for responses of the problem that begin later."""
         if self.unbegun:
             self.problem.logits = logits.clone()
 
     def advance(
-        self, logits: Any, sampling: Sampling, tokenizer: PromptTokenizer
+        self, logits: torch.Tensor, sampling: Sampling, tokenizer: PromptTokenizer
     ) -> Iterator[Sample]:
         """Draw every row's next tokens from logits [rows, V]; yield what is finished by them."""
         numbers = [[member.stream.random() for member in row.members] for row in self.rows]
@@ -208,7 +211,9 @@ class Scheduler:
         self.groups: list[Group] = []
         self.seen_rows, self.seen_responses = batch_size, batch_size
 
-    def run(self, model: Any, sampling: Sampling, tokenizer: PromptTokenizer) -> Iterator[Sample]:
+    def run(
+        self, model: torch.nn.Module, sampling: Sampling, tokenizer: PromptTokenizer
+    ) -> Iterator[Sample]:
         """Yield every response, each as soon as it is finished."""
         while self.admit() or self.groups:
             for group in self.groups:

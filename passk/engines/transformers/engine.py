@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from passk.core.errors import EngineError
 from passk.core.schemas import Sample, Score
@@ -17,6 +17,9 @@ from passk.engines.transformers import loading
 from passk.engines.transformers.attention import Inputs
 from passk.engines.transformers.decoding import Scheduler, pending
 from passk.engines.transformers.scoring import Scored, score_responses
+
+if TYPE_CHECKING:
+    import torch
 
 BATCH_SIZE = {"cpu": 256, "cuda": 512}
 """Rows of one forward pass where `execution` does not say and memory suffices."""
@@ -39,7 +42,7 @@ class TransformersEngine:
 
     def __init__(
         self,
-        model: Any,
+        model: torch.nn.Module,
         tokenizer: Any,
         execution: Mapping[str, Any] | None = None,
         processor: Any = None,
@@ -105,9 +108,9 @@ class TransformersEngine:
 
     def _batch_size(self, sampling: Sampling) -> int:
         """Return the rows that are aimed at: as told, or as many as half the memory holds."""
-        told = self.execution.get("batch_size")
-        if told:
-            return int(told)
+        configured = self.execution.get("batch_size")
+        if configured:
+            return int(configured)
         config = self.model.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         width = (

@@ -10,7 +10,7 @@ import torch
 from passk.engines.transformers.attention import Chunk, Span
 
 
-def forward(model: Any, spans: Sequence[Span]) -> Any:
+def forward(model: torch.nn.Module, spans: Sequence[Span]) -> torch.Tensor:
     """Run the model over packed spans; return the kept tokens' next-token logits [n, V].
 
     Prompts with images go through it alone, one by one, since it works out their embeddings and
@@ -19,14 +19,18 @@ def forward(model: Any, spans: Sequence[Span]) -> Any:
     packed = [span for span in spans if span.inputs is None]
     if len(packed) == len(spans):
         return _packed(model, packed)
-    parts = {id(s): _seen(model, s, s.inputs()) for s in spans if isinstance(s, Chunk) and s.inputs}
+    parts = {
+        id(s): _forward_image(model, s, s.inputs())
+        for s in spans
+        if isinstance(s, Chunk) and s.inputs
+    }
     if packed:
         kept = _packed(model, packed).split([len(span.keep) for span in packed])
         parts.update(zip(map(id, packed), kept, strict=True))
     return torch.cat([parts[id(span)] for span in spans])
 
 
-def hidden_states(model: Any, spans: Sequence[Span]) -> Any:
+def hidden_states(model: torch.nn.Module, spans: Sequence[Span]) -> torch.Tensor:
     """Run the model over spans of text without its last layer; return [n, C] for kept tokens."""
     inputs, keep = _inputs(model, spans)
     states = model.base_model(**inputs).last_hidden_state[0]
@@ -35,7 +39,7 @@ def hidden_states(model: Any, spans: Sequence[Span]) -> Any:
     return states if len(keep) == len(states) else states[keep]
 
 
-def _packed(model: Any, spans: Sequence[Span]) -> Any:
+def _packed(model: torch.nn.Module, spans: Sequence[Span]) -> torch.Tensor:
     """Run the model once over packed spans of text."""
     inputs, keep = _inputs(model, spans)
     output = model(**inputs, logits_to_keep=keep)
@@ -44,7 +48,7 @@ def _packed(model: Any, spans: Sequence[Span]) -> Any:
     return output.logits[0]
 
 
-def _inputs(model: Any, spans: Sequence[Span]) -> tuple[dict[str, Any], Any]:
+def _inputs(model: torch.nn.Module, spans: Sequence[Span]) -> tuple[dict[str, Any], torch.Tensor]:
     """Return what the model is given for packed spans of text, and where the kept tokens are."""
     tokens: list[int] = []
     positions: list[int] = []
@@ -59,7 +63,7 @@ def _inputs(model: Any, spans: Sequence[Span]) -> tuple[dict[str, Any], Any]:
     return given | {"use_cache": False, "spans": spans}, packed[2, : len(keep)]
 
 
-def _seen(model: Any, span: Chunk, inputs: Mapping[str, Any]) -> Any:
+def _forward_image(model: torch.nn.Module, span: Chunk, inputs: Mapping[str, Any]) -> torch.Tensor:
     """Run the model on one prompt with images; note how far it shifts the positions after it."""
     placed = {k: v.to(model.device) for k, v in inputs.items() if k != "attention_mask"}
     keep = torch.tensor(span.keep, device=model.device)

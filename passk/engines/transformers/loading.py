@@ -30,7 +30,7 @@ PROBE_TOLERANCE = 0.1
 """Relative difference of the logits that is allowed: bfloat16 makes 0.02, a wrong context 0.4."""
 
 
-def load(source: ModelSource) -> tuple[Any, Any, Any]:
+def load(source: ModelSource) -> tuple[torch.nn.Module, Any, Any]:
     """Return the model (in evaluation mode, on its device), its tokenizer and its processor.
 
     The processor is that of a model that takes images, and None for any other.
@@ -58,7 +58,7 @@ def load(source: ModelSource) -> tuple[Any, Any, Any]:
     return model, tokenizer, processor
 
 
-def check_packing(model: Any, tokenizer: Any, weights: str) -> None:
+def check_packing(model: torch.nn.Module, tokenizer: Any, weights: str) -> None:
     """Raise where a sequence's logits differ when another sequence is packed before it.
 
     The logits are compared with those of transformers' own attention. A model with states that
@@ -71,7 +71,7 @@ def check_packing(model: Any, tokenizer: Any, weights: str) -> None:
     _compare(model, packed, {"input_ids": torch.tensor([text], device=model.device)}, weights)
 
 
-def _check_image(model: Any, processor: Any, weights: str) -> None:
+def _check_image(model: torch.nn.Module, processor: Any, weights: str) -> None:
     """Do what `check_packing` does with an image, whose tokens may look at later ones.
 
     A processor that has no chat template is left out: it cannot be given images either.
@@ -84,7 +84,9 @@ def _check_image(model: Any, processor: Any, weights: str) -> None:
     _compare(model, logits, {k: v.to(model.device) for k, v in inputs.items()}, weights)
 
 
-def _compare(model: Any, logits: Any, inputs: Mapping[str, Any], weights: str) -> None:
+def _compare(
+    model: torch.nn.Module, logits: torch.Tensor, inputs: Mapping[str, Any], weights: str
+) -> None:
     """Raise where logits are not those that transformers' own attention gives after `inputs`."""
     sees = takes_images(model.config)
     model.set_attn_implementation(attention_of("eager", sees=sees))
@@ -98,7 +100,7 @@ def _compare(model: Any, logits: Any, inputs: Mapping[str, Any], weights: str) -
         )
 
 
-def _centred(logits: Any) -> Any:
+def _centred(logits: torch.Tensor) -> torch.Tensor:
     """Return logits with the constant taken out that no probability depends on."""
     return logits.float() - logits.float().mean()
 
@@ -122,7 +124,7 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def context_length(model: Any) -> int:
+def context_length(model: torch.nn.Module) -> int:
     """Return the tokens that prompt and response may have together.
 
     Where layers look back over a sliding window, it is the window: the engine computes full
@@ -136,7 +138,7 @@ def context_length(model: Any) -> int:
     return min((limit for limit in limits if limit), default=1 << 30)
 
 
-def _dtype(name: str) -> Any:
+def _dtype(name: str) -> torch.dtype | str:
     """Return the torch dtype of this name, or `auto`."""
     dtype = "auto" if name == "auto" else getattr(torch, name, None)
     if dtype != "auto" and not getattr(dtype, "is_floating_point", False):
@@ -144,7 +146,7 @@ def _dtype(name: str) -> Any:
     return dtype
 
 
-def _with_adapters(model: Any, adapters: tuple[str, ...]) -> Any:
+def _with_adapters(model: torch.nn.Module, adapters: tuple[str, ...]) -> torch.nn.Module:
     """Return the model with LoRA adapters merged into its weights, in order."""
     if not adapters:
         return model
@@ -163,7 +165,7 @@ def _with_adapters(model: Any, adapters: tuple[str, ...]) -> Any:
     return model
 
 
-def _placed(model: Any, source: ModelSource) -> Any:
+def _placed(model: torch.nn.Module, source: ModelSource) -> torch.nn.Module:
     """Move the model to its device, in a dtype that the device can compute with."""
     if device() == "cpu" and source.dtype == "auto" and model.dtype != torch.float32:
         native = model.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001

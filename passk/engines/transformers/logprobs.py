@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
-from typing import Any
 
 import torch
 
@@ -24,7 +23,7 @@ ROWS_AT_ONCE = 256
 PROBE_TOKENS = (0, 1, 2, 3)
 
 
-def plain_head(model: Any) -> Any:
+def plain_head(model: torch.nn.Module) -> torch.nn.Linear | None:
     """Return the output layer where logits are its products with hidden states; else None.
 
     Models whose logits are scaled, capped or biased are found out by trying.
@@ -42,7 +41,12 @@ def _probe() -> Bundle:
     return Bundle([Chunk(PROBE_TOKENS, keep=range(len(PROBE_TOKENS)))])
 
 
-def token_logprobs(model: Any, head: Any, spans: Sequence[Span], targets: Sequence[int]) -> Any:
+def token_logprobs(
+    model: torch.nn.Module,
+    head: torch.nn.Linear | None,
+    spans: Sequence[Span],
+    targets: Sequence[int],
+) -> torch.Tensor:
     """Run the model over spans and return log P of each kept token's target [n], in float32.
 
     `head` is what `plain_head` returns for the model.
@@ -56,12 +60,12 @@ def token_logprobs(model: Any, head: Any, spans: Sequence[Span], targets: Sequen
     return picked - _log_totals(_products(states, head.weight))
 
 
-def _picked(logits: Any, targets: Any) -> Any:
+def _picked(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return the logits [n] of targets [n], in float32."""
     return logits.gather(1, targets.unsqueeze(1))[:, 0].float()
 
 
-def _products(states: Any, weights: Any) -> Iterator[Any]:
+def _products(states: torch.Tensor, weights: torch.Tensor) -> Iterator[torch.Tensor]:
     """Yield logits [n, B] of states [n, C] under weights [V, C], in one buffer for all blocks."""
     buffer = states.new_empty((len(states) * ENTRIES_AT_ONCE,))
     for block in weights.split(ENTRIES_AT_ONCE):
@@ -69,17 +73,17 @@ def _products(states: Any, weights: Any) -> Iterator[Any]:
         yield torch.mm(states, block.t(), out=room)
 
 
-def _log_totals(blocks: Iterable[Any]) -> Any:
+def _log_totals(blocks: Iterable[torch.Tensor]) -> torch.Tensor:
     """Return the logarithm of the sum over the vocabulary of exp(logits) [n], in float32."""
     return reduce(torch.logaddexp, map(_log_total, blocks))
 
 
-def _log_total(logits: Any) -> Any:
+def _log_total(logits: torch.Tensor) -> torch.Tensor:
     """Return the log of the sum of exp(logits) of each row [n]."""
     return torch.cat([_log_total_of_rows(rows) for rows in logits.split(ROWS_AT_ONCE)])
 
 
-def _log_total_of_rows(logits: Any) -> Any:
+def _log_total_of_rows(logits: torch.Tensor) -> torch.Tensor:
     """Do the work of `_log_total`.
 
     torch's log_softmax takes half the time of its logsumexp, and knows the sum as well.

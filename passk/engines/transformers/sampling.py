@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +47,7 @@ class Draws:
     entropies: list[float]
 
 
-def draw(logits: Any, numbers: Sequence[Sequence[float]], sampling: Sampling) -> Draws:
+def draw(logits: torch.Tensor, numbers: Sequence[Sequence[float]], sampling: Sampling) -> Draws:
     """Draw one token for each of `numbers[row]` from each row of logits.
 
     Filters act in this order: temperature, top_k, top_p, min_p, each on what the one before has
@@ -68,7 +67,7 @@ def draw(logits: Any, numbers: Sequence[Sequence[float]], sampling: Sampling) ->
 
 
 def _draw_block(
-    logits: Any, numbers: Sequence[Sequence[float]], sampling: Sampling, drawn: Draws
+    logits: torch.Tensor, numbers: Sequence[Sequence[float]], sampling: Sampling, drawn: Draws
 ) -> None:
     """Draw from a few rows of float32 logits and append to `drawn`."""
     counts = torch.tensor([len(row) for row in numbers])
@@ -91,7 +90,9 @@ def _draw_block(
     drawn.entropies.extend(entropies)
 
 
-def _filtered(weights: Any, sampling: Sampling) -> tuple[Any, Any]:
+def _filtered(
+    weights: torch.Tensor, sampling: Sampling
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return weights [R, C] with what is filtered out at zero, and their token ids [R, C].
 
     The ids are None where the columns are the vocabulary itself. `weights` [R, V] are the
@@ -106,7 +107,7 @@ def _filtered(weights: Any, sampling: Sampling) -> tuple[Any, Any]:
     return weights, index
 
 
-def _likeliest(weights: Any, sampling: Sampling) -> tuple[Any, Any]:
+def _likeliest(weights: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
     """Return what top_k and top_p keep, likeliest first, with token ids."""
     vocabulary = weights.shape[1]
     count = min(sampling.top_k or CANDIDATES, vocabulary)
@@ -122,14 +123,14 @@ def _likeliest(weights: Any, sampling: Sampling) -> tuple[Any, Any]:
     return kept.masked_fill(mass - kept >= wanted, 0.0), index
 
 
-def _ordered(weights: Any, index: Any) -> tuple[Any, Any]:
+def _ordered(weights: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return weights, likeliest first and equal ones by token id, so that ties fall one way."""
     index, order = index.sort(-1)
     weights, order = weights.gather(1, order).sort(dim=-1, descending=True, stable=True)
     return weights, index.gather(1, order)
 
 
-def _inverse_cdf(weights: Any, row: Any, uniform: Any) -> Any:
+def _inverse_cdf(weights: torch.Tensor, row: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """Return the columns [M] at which the cumulative weights of rows `row` [M] pass `uniform` [M].
 
     First the block is found, then the column in it: one pass over the weights [R, C].

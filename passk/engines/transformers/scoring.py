@@ -2,7 +2,7 @@
 
 Responses to one prompt share its keys and values. Responses are packed into forward passes of a
 limited number of positions; one that does not fit in a pass goes on in the next from the keys and
-values that it has left. Passes run side by side (`lanes`), attention is of few large products
+values that it has left. Passes run side by side (`workers`), attention is of few large products
 (`bundles`), and logits are never held for the whole vocabulary (`vocabulary`).
 """
 
@@ -13,16 +13,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
 from passk.core.schemas import Score
 from passk.engines.transformers.attention import Chunk, Inputs, Prefix
-from passk.engines.transformers.batched_attention import bundled
+from passk.engines.transformers.batched_attention import bundle_chunks
 from passk.engines.transformers.forward import forward
 from passk.engines.transformers.logprobs import plain_head, token_logprobs
-from passk.engines.transformers.thread_pool import lanes_of, side_by_side
+from passk.engines.transformers.thread_pool import map_parallel, max_workers
 
 POSITIONS_AT_ONCE = 1024
 """Positions of one forward pass."""
@@ -102,19 +102,21 @@ class Scored:
         response.keys.append((problem_id, sample))
 
 
-def score_responses(model: Any, problems: Iterable[Scored]) -> Iterator[Score]:
+def score_responses(model: torch.nn.Module, problems: Iterable[Scored]) -> Iterator[Score]:
     """Yield the score of every response, each as soon as it is known."""
-    lanes, head = lanes_of(model), plain_head(model)
+    workers, head = max_workers(model), plain_head(model)
     for batch in _batches(problems):
         seen = any(problem.inputs for problem in batch)  # a model with images keeps state then
         prompts = list(_packs(batch, lambda problem: len(problem.prompt), POSITIONS_AT_ONCE))
-        deque(side_by_side(partial(_read_prompts, model), prompts, 1 if seen else lanes), maxlen=0)
+        deque(
+            map_parallel(partial(_read_prompts, model), prompts, 1 if seen else workers), maxlen=0
+        )
         responses = [r for problem in batch for r in problem.responses.values()]
         for response in responses:
             if response.left <= 0:
                 yield from response.scores()
         loads = _loads([response for response in responses if response.left > 0])
-        for load in side_by_side(partial(_read_responses, model, head), loads, lanes):
+        for load in map_parallel(partial(_read_responses, model, head), loads, workers):
             for response in load:
                 yield from response.scores()
 
@@ -147,18 +149,20 @@ def _packs(
         yield pack
 
 
-def _read_prompts(model: Any, load: Sequence[Scored]) -> None:
+def _read_prompts(model: torch.nn.Module, load: Sequence[Scored]) -> None:
     """Compute the prompts' keys and values, and the probability of each response's first token."""
     chunks = [
         Chunk(p.prompt, save=p.prefix, keep=[len(p.prompt) - 1], inputs=p.inputs) for p in load
     ]
-    for problem, logits in zip(load, forward(model, bundled(chunks)), strict=True):
+    for problem, logits in zip(load, forward(model, bundle_chunks(chunks)), strict=True):
         known = logits.float().log_softmax(-1)
         for response in problem.responses.values():
             response.logprob = known[response.tokens[0]].item() if response.tokens else 0.0
 
 
-def _read_responses(model: Any, head: Any, load: list[Response]) -> list[Response]:
+def _read_responses(
+    model: torch.nn.Module, head: torch.nn.Linear | None, load: list[Response]
+) -> list[Response]:
     """Run the model over responses until all are scored."""
     waiting = deque(load)
     while waiting:
@@ -166,7 +170,7 @@ def _read_responses(model: Any, head: Any, load: list[Response]) -> list[Respons
     return load
 
 
-def _pass(model: Any, head: Any, waiting: deque[Response]) -> None:
+def _pass(model: torch.nn.Module, head: torch.nn.Linear | None, waiting: deque[Response]) -> None:
     """Fill one forward pass from the responses that wait; one that is cut short waits again."""
     taken: list[tuple[Response, Chunk]] = []
     room = POSITIONS_AT_ONCE
@@ -175,7 +179,7 @@ def _pass(model: Any, head: Any, waiting: deque[Response]) -> None:
         taken.append((response, response.chunk(room)))
         room -= len(taken[-1][1].tokens)
     targets = [token for response, chunk in taken for token in response.following(chunk)]
-    known = token_logprobs(model, head, bundled([chunk for _, chunk in taken]), targets)
+    known = token_logprobs(model, head, bundle_chunks([chunk for _, chunk in taken]), targets)
     parts = known.split([len(chunk.tokens) for _, chunk in taken])
     for (response, chunk), part in zip(taken, parts, strict=True):
         response.logprob += part.sum(dtype=torch.float64).item()

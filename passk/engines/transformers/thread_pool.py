@@ -8,28 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
 Load = TypeVar("Load")
 Result = TypeVar("Result")
 
-LANES = 8
+MAX_WORKERS = 8
 """Passes at once at the most: each needs memory for its activations."""
 
 STATEFUL_ROPES = {"dynamic", "longrope"}
 """Rotary embeddings that keep what they have seen of lengths, so that passes would disturb them."""
 
 
-def lanes_of(model: Any) -> int:
+def max_workers(model: torch.nn.Module) -> int:
     """Return how many passes the model can take at once: one on a GPU, which one keeps busy."""
     ropes = {getattr(module, "rope_type", None) for module in model.modules()}
-    return 1 if model.device.type != "cpu" or ropes & STATEFUL_ROPES else LANES
+    return 1 if model.device.type != "cpu" or ropes & STATEFUL_ROPES else MAX_WORKERS
 
 
-def side_by_side(
-    work: Callable[[Load], Result], loads: Sequence[Load], lanes: int
+def map_parallel(
+    work: Callable[[Load], Result], loads: Sequence[Load], workers: int
 ) -> Iterator[Result]:
     """Yield the result of each load, in order; the process's threads are split over the lanes.
 
@@ -37,11 +37,13 @@ def side_by_side(
     """
     work = torch.no_grad()(work)
     threads = torch.get_num_threads()
-    workers = min(threads, lanes, len(loads))
+    workers = min(threads, workers, len(loads))
     if workers <= 1:
         yield from map(work, loads)
         return
-    pool = ThreadPoolExecutor(workers, "lane", torch.set_num_threads, (threads // workers,))
+    pool = ThreadPoolExecutor(
+        workers, "passk-forward", torch.set_num_threads, (threads // workers,)
+    )
     try:
         yield from pool.map(work, loads)
     finally:

@@ -34,7 +34,7 @@ class DataParallelVllmEngine(SingleVllmEngine):
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
         """See `Engine.sample`; the responses to each problem are dealt out among the copies."""
         count = self._source.execution["data_parallel_size"]
-        parts = [list(dealt(requests, copy, count)) for copy in range(count)]
+        parts = [list(split_requests(requests, copy, count)) for copy in range(count)]
         return self._rows("sample", [(part, sampling) for part in parts])
 
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
@@ -57,7 +57,7 @@ class DataParallelVllmEngine(SingleVllmEngine):
                 copy.send((method, part))
             while busy:
                 for copy in wait(list(busy)):
-                    row = told(copy)
+                    row = receive_row(copy)
                     if row is None:
                         del busy[copy]
                     else:
@@ -68,7 +68,7 @@ class DataParallelVllmEngine(SingleVllmEngine):
                 end_copies(self._copies)
 
 
-def dealt(requests: Sequence[Request], copy: int, count: int) -> Iterator[Request]:
+def split_requests(requests: Sequence[Request], copy: int, count: int) -> Iterator[Request]:
     """Yield the part of some requests that one of `count` copies takes.
 
     Responses are dealt out in turn, beginning at another copy for each problem, so that shares are
@@ -80,7 +80,7 @@ def dealt(requests: Sequence[Request], copy: int, count: int) -> Iterator[Reques
             yield replace(request, samples=request.samples[part], seeds=request.seeds[part])
 
 
-def told(copy: Any) -> Any:
+def receive_row(copy: Any) -> Any:
     """Return the next row of a copy, or None when it has done its part.
 
     Raises:
@@ -108,7 +108,7 @@ def start_copies(source: ModelSource) -> list[Connection]:
     for copy in range(count):
         ours, theirs = get_context("spawn").Pipe()
         process = get_context("spawn").Process(
-            target=serve, args=(theirs, alone, share(alone, copy, count))
+            target=run_copy, args=(theirs, alone, hardware_of(alone, copy, count))
         )
         process.start()
         theirs.close()
@@ -123,7 +123,7 @@ def end_copies(copies: list[Connection]) -> None:
         copies.pop().close()
 
 
-def share(source: ModelSource, copy: int, count: int) -> tuple[list[str], list[int]]:
+def hardware_of(source: ModelSource, copy: int, count: int) -> tuple[list[str], list[int]]:
     """Return the GPUs and the cores of a copy; on a machine with fewer cores, all of them."""
     execution = source.execution
     size = execution.get("tensor_parallel_size", 1) * execution.get("pipeline_parallel_size", 1)
@@ -133,7 +133,7 @@ def share(source: ModelSource, copy: int, count: int) -> tuple[list[str], list[i
     return gpus[copy * size : (copy + 1) * size], cores[copy::count] or cores
 
 
-def serve(caller: Any, source: ModelSource, hardware: tuple[list[str], list[int]]) -> None:
+def run_copy(caller: Any, source: ModelSource, hardware: tuple[list[str], list[int]]) -> None:
     """Do what a caller asks for, until it hangs up: the life of a copy's process."""
     gpus, cores = hardware
     os.environ[VISIBLE] = ",".join(gpus)

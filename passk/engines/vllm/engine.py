@@ -14,14 +14,14 @@ from passk.engines.tokens import PromptTokenizer, prompt_digest
 from passk.engines.vllm.adapters import lora
 from passk.engines.vllm.loading import load, load_tokenizer, on_cpu
 from passk.engines.vllm.requests import (
-    Asked,
     Entropies,
+    PendingResponse,
     failure,
-    handed,
     outputs,
     sampling_params,
     score_row,
     scoring_params,
+    vllm_prompt,
 )
 
 
@@ -61,13 +61,13 @@ class SingleVllmEngine:
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
         """See `Engine.sample`."""
         llm = self.start(scoring=False)
-        asked = self._ask(llm, requests, sampling)
-        for name, output in outputs(llm, asked):
-            response, told = asked[name], output.outputs[0]
+        submitted = self._submit_all(llm, requests, sampling)
+        for name, output in outputs(llm, submitted):
+            response, result = submitted[name], output.outputs[0]
             if response.entropies is not None:
-                response.entropies.take(told.token_ids, told.logprobs)
+                response.entropies.take(result.token_ids, result.logprobs)
             if output.finished:
-                yield response.row(told, self.tokenizer, sampling)
+                yield response.row(result, self.tokenizer, sampling)
 
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
         """See `Engine.score`."""
@@ -83,7 +83,7 @@ class SingleVllmEngine:
             name = str(len(spans))
             spans[name] = (request, len(response))
             tokens = [*self._plain(request.prompt, prompt), *response]
-            self._submit(llm, name, handed(request.prompt, tokens), params)
+            self._submit(llm, name, vllm_prompt(request.prompt, tokens), params)
         for name, output in outputs(llm, spans):
             yield score_row(*spans[name], output)
 
@@ -117,22 +117,24 @@ class SingleVllmEngine:
         except Exception as error:
             raise failure(error) from error
 
-    def _ask(self, llm: Any, requests: Sequence[Request], sampling: Sampling) -> dict[str, Asked]:
+    def _submit_all(
+        self, llm: Any, requests: Sequence[Request], sampling: Sampling
+    ) -> dict[str, PendingResponse]:
         """Hand vLLM one request per response; return what each was asked for with, by name."""
-        asked: dict[str, Asked] = {}
+        submitted: dict[str, PendingResponse] = {}
         entropy = bool(self._source.execution.get("entropy"))
         prompts = [self.tokenizer.prompt(request.prompt) for request in requests]
         for request, tokens in zip(requests, prompts, strict=True):
             self._check_room(llm, request.problem_id, len(tokens), sampling.max_tokens)
         for request, tokens in zip(requests, prompts, strict=True):
             digest = prompt_digest(tokens)
-            given = handed(request.prompt, self._plain(request.prompt, tokens))
+            given = vllm_prompt(request.prompt, self._plain(request.prompt, tokens))
             for sample, seed in zip(request.samples, request.seeds, strict=True):
-                name = str(len(asked))
+                name = str(len(submitted))
                 sums = Entropies(sampling.temperature) if entropy else None
-                asked[name] = Asked(request.problem_id, sample, seed, digest, sums)
+                submitted[name] = PendingResponse(request.problem_id, sample, seed, digest, sums)
                 self._submit(llm, name, given, sampling_params(sampling, seed, entropy=entropy))
-        return asked
+        return submitted
 
     def _plain(self, prompt: Prompt, tokens: list[int]) -> list[int]:
         """Return a prompt's token ids as vLLM takes them: it counts images' tokens itself."""

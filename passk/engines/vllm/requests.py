@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from passk.core.errors import EngineError
 from passk.core.schemas import FinishReason, Sample, Score
@@ -15,8 +15,12 @@ from passk.engines.images import open_image
 from passk.engines.load_errors import first_line, is_out_of_memory
 from passk.engines.tokens import PromptTokenizer
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-def handed(prompt: Prompt, tokens: Sequence[int]) -> dict[str, Any]:
+
+def vllm_prompt(prompt: Prompt, tokens: Sequence[int]) -> dict[str, Any]:
     """Return a prompt as vLLM takes it.
 
     `tokens` are as the chat template gives them: vLLM itself makes room for the images.
@@ -130,7 +134,7 @@ class Entropies:
         logprobs.decoded_tokens.clear()
 
 
-def entropy(logprobs: Any, temperature: float) -> float:
+def entropy(logprobs: npt.NDArray[np.floating[Any]], temperature: float) -> float:
     """Return the entropy in nats of softmax(logprobs / temperature); 0 for greedy decoding."""
     import numpy as np
 
@@ -143,7 +147,7 @@ def entropy(logprobs: Any, temperature: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PendingResponse:
     """What a response was asked for with, and the sums over its tokens where entropy is wanted."""
 
     problem_id: str
