@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from tiny_models import save_tiny
 from passk.core.artifacts import digest, write_json
 from passk.core.schemas import Problem, TrainingStep, read_rows, write_rows
 from passk.spec.training_methods import METHODS, settings
+
+LARGE = bool(os.environ.get("PASSK_TEST_LARGE"))
+"""Whether tests take their large numbers: every method, more kills."""
 
 DIGITS = json.dumps([str(i) for i in range(10)])
 SMALL = {

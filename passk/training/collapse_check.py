@@ -42,11 +42,11 @@ def check_rewards(rows: Sequence[TrainingStep], method: Method, training: str) -
         stretch += 1
     reward = rows[-1].reward
     what = "ungraded" if reward is None else "right" if reward == 1 else "wrong"
-    what = what if reward in {None, 0.0, 1.0} else "given the same reward within each problem"
+    what = what if reward in {None, 0.0, 1.0} else "rewarded equally within each problem"
     if stretch == MAX_FLAT_STEPS == len(rows):
         raise EngineError(
-            f"nothing can be learned: in {MAX_FLAT_STEPS} steps from the first on, all "
-            f"responses got the same reward (all {what})",
+            f"nothing can be learned: in {MAX_FLAT_STEPS} steps from the start, responses got "
+            f"equal rewards (all {what})",
             where=training,
             fix="train on problems that the model solves at times, raise "
             "`num_generations`, or check the prompt and `max_tokens`",
