@@ -7,10 +7,13 @@ from typing import Any
 
 from passk.cli.command import Group, command, option
 from passk.cli.options import SPEC, VERIFIER, output, whole_number
-from passk.core.registry import FORMATS
+from passk.core.registry import EXPORT_FORMATS, FORMATS
 
-KINDS = (*FORMATS, "counts")
-"""Formats of results that can be imported and exported."""
+IMPORTS = ("auto", *FORMATS, "counts")
+"""Formats that can be imported; `auto` guesses."""
+
+EXPORTS = (*EXPORT_FORMATS, "counts")
+"""Formats that can be exported."""
 
 
 @command(
@@ -80,14 +83,33 @@ def estimate(*, counts: Path, k: list[int] | None, output: Path) -> None:
 @command(
     Group.DATA,
     "read another tool's results into a folder; a spec names it as `imported: DIR`",
-    "passk import qwen-math s*.jsonl --benchmark math500 --model simplerl -o imports/simplerl",
-    option("kind", choices=KINDS, metavar="FORMAT", help=", ".join(KINDS)),
-    option("files", type=Path, nargs="+", metavar="FILE", help="its files; .gz too"),
+    "passk import auto s*.jsonl --benchmark math500 --model simplerl -o imports/simplerl",
+    option("kind", choices=IMPORTS, metavar="FORMAT", help=", ".join(IMPORTS)),
+    option(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="files, folders or patterns in quotes; also .gz and .zst",
+    ),
     option("--benchmark", required=True, help="whose problems: name, or YAML file"),
     option("--model", required=True, help="the model's name, kept with the results"),
     option("--map", action="append", default=[], metavar="OURS=THEIRS", help="a table's column"),
-    option("--filter", dest="name_filter", metavar="NAME", help="lm-eval: the filter to read"),
+    option("--filter", metavar="NAME", help="lm-eval: the filter to read, or its number from 1"),
+    option(
+        "--correct-if",
+        metavar="'COLUMN > X'",
+        help="table, verl, trl: condition that makes a response correct",
+    ),
     option("--allow-missing", action="store_true", help="accept results of only some problems"),
+    option("--only-known", action="store_true", help="skip problems the benchmark does not have"),
+    option("--allow-duplicates", action="store_true", help="accept responses that occur twice"),
+    option("--null-as-failed", action="store_true", help="count null responses as failed"),
+    option(
+        "--stored-verdicts",
+        action="store_true",
+        help="store counts of the source's verdicts; passk does not grade again",
+    ),
     output("folder to write"),
 )
 def import_(
@@ -97,38 +119,14 @@ def import_(
     benchmark: str,
     model: str,
     map: list[str],  # noqa: A002 - the option's name
-    name_filter: str | None,
-    allow_missing: bool,
     output: Path,
+    **options: Any,
 ) -> None:
     """Import results of another tool."""
-    from passk.interop import counts, import_results
-    from passk.interop.column_mapping import read_mapping
-    from passk.interop.formats.table import COLUMNS
+    from passk.interop.import_command import run_import
 
-    if kind == "counts":
-        manifest = counts.import_counts(
-            files,
-            benchmark,
-            output,
-            columns=read_mapping(map, counts.COLUMNS),
-            model=model,
-            allow_missing=allow_missing,
-        )
-    else:
-        manifest = import_results.import_results(
-            kind,
-            files,
-            benchmark,
-            output,
-            columns=read_mapping(map, COLUMNS),
-            name_filter=name_filter,
-            model=model,
-            allow_missing=allow_missing,
-        )
-    listed = ", ".join(f"{problems} with n = {n}" for n, problems in manifest["n"].items())
-    print(f"{output}: {manifest['responses']} responses, {manifest['verdicts']} with verdicts")
-    print(f"problems: {listed}; in a spec: `imported: {output}`")
+    for line in run_import(kind, files, benchmark, model, output, map, **options):
+        print(line)
 
 
 @command(
@@ -140,9 +138,9 @@ def import_(
         "--format",
         dest="kind",
         required=True,
-        choices=KINDS,
+        choices=EXPORTS,
         metavar="FORMAT",
-        help=", ".join(KINDS),
+        help=", ".join(EXPORTS),
     ),
     option("--cell", action="append", default=[], metavar="ID", help="this cell (default: all)"),
     output("folder to write"),

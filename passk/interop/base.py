@@ -1,86 +1,113 @@
-"""What every foreign format is read into, and written from."""
+"""What every format is read into and written from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from passk.core.schemas import FinishReason, Problem, Sample, Verdict, VerdictName
 
+if TYPE_CHECKING:
+    from passk.interop.column_mapping import Condition
+
+FINISH_REASONS: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+}
+"""Finish reasons of other tools -> ours; any other is `unknown`."""
+
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """How a source names the problem of a response; what it does not have is left out.
+class ProblemKey:
+    """How a source identifies the problem of a response; unknown parts stay empty.
 
     Attributes:
-        id: the problem's own id.
-        questions: texts of which one is the question.
-        prompt: a text that holds the question.
-        position: place of the problem in the benchmark, from 0.
+        id: the problem's id.
+        question: the question.
+        texts: texts of which one may be the question: all fields of a document, say.
+        prompt: a text that contains the question.
+        position: index of the problem in the benchmark, from 0.
     """
 
     id: str | None = None
-    questions: tuple[str, ...] = ()
+    question: str | None = None
+    texts: tuple[str, ...] = ()
     prompt: str | None = None
     position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One response as a source gives it.
+    """One response as a source stores it.
 
     Attributes:
-        where: `file:line` for messages.
-        key: how the source names its problem.
-        text: the response.
-        finish_reason: why it ended, as far as the source says.
-        verdict: what the source found of it, if anything.
+        file: the file.
+        line: line, row or item in it, for messages.
+        key: how the source identifies its problem.
+        text: the response; None where the source stores a null.
+        finish_reason: why generation ended, if known.
+        verdict: the source's own verdict, if any.
         answer: the answer that the source extracted, if any.
-        detail: the source's own words on its verdict.
-        own: the columns that passk itself had written beside it.
+        detail: the source's explanation of its verdict.
+        roundtrip: the columns that passk stored beside an exported response.
     """
 
-    where: str
-    key: Key
-    text: str
+    file: Path
+    line: int | str
+    key: ProblemKey
+    text: str | None
     finish_reason: FinishReason = "unknown"
     verdict: VerdictName | None = None
     answer: str | None = None
     detail: str = ""
-    own: Mapping[str, Any] | None = None
+    roundtrip: Mapping[str, Any] | None = None
+
+    @property
+    def location(self) -> str:
+        """`file:line`, for messages."""
+        return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What reading a format may need besides the files.
+class ReadOptions:
+    """Options of reading a format.
 
     Attributes:
-        columns: our name -> the source's, for plain tables.
-        model: name of the model, where a table holds several.
-        filter: name of the filter whose rows are taken (lm-evaluation-harness).
-        completion: whether the benchmark takes completions of its prompts, not whole programs.
+        columns: our name -> the source's path, for plain tables.
+        model: the model's name, where a table has a column of models.
+        filter: name (or number, from 1) of the filter to read (lm-evaluation-harness).
+        correct_if: condition on a row that makes its response correct.
+        completion: whether the benchmark asks for completions of its prompts.
+        code: whether the benchmark's responses are programs.
         problems: the benchmark's problems by id.
+        notes: what the reader found, filled while it reads: name -> value.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     model: str = ""
     filter: str | None = None
+    correct_if: Condition | None = None
     completion: bool = False
+    code: bool = False
     problems: Mapping[str, Problem] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 Graded = tuple[Sample, Verdict | None]
-"""A response with our verdict on it, where it has been graded."""
+"""A response with our verdict, if it is graded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One problem with all responses to it, in order.
+    """One problem with all its responses, in order.
 
     Attributes:
-        position: place of the problem in the benchmark.
+        position: index of the problem in the benchmark.
         problem: the problem, with its gold answer.
         rows: responses with verdicts.
     """
@@ -90,19 +117,35 @@ class Group:
     rows: Sequence[Graded]
 
 
-class Format(Protocol):
-    """A foreign format; a module of `passk.interop.formats` holds one."""
+class Reader(Protocol):
+    """Reads a format; a module of `passk.interop.formats` has one.
 
-    def read(self, files: Sequence[Path], options: Options) -> Iterator[Response]:
-        """Yield the responses of files in order, one problem or line in memory at a time.
+    Attributes:
+        endings: endings of its files, without compression: how folders are searched.
+    """
+
+    endings: ClassVar[tuple[str, ...]]
+
+    def read(self, files: Sequence[Path], options: ReadOptions) -> Iterator[Response]:
+        """Yield the responses of files in order, with one problem or line in memory at a time.
 
         Raises:
             DataError: a file is not of the format; the message names file and line.
         """
         ...
 
+
+class Writer(Protocol):
+    """Writes a format.
+
+    Attributes:
+        code: whether the format holds programs, which other benchmarks do not have.
+    """
+
+    code: ClassVar[bool]
+
     def write(self, groups: Iterable[Group], folder: Path) -> list[Path]:
-        """Write a cell into a folder and return the files; what the format cannot say is beside.
+        """Write a cell into a folder and return the files.
 
         Raises:
             OutputError: a file cannot be written.

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from passk.core.schemas import Sample
-from passk.interop.base import Options
+from passk.interop.base import ReadOptions
 from passk.verifiers.code.extract_code import extract_code
 
 
-def response_of(solution: str) -> str:
-    """Return a whole program as the response that holds nothing else."""
+def fence_program(program: str) -> str:
+    """Return a whole program as a response: one fenced block."""
     ticks = "```"
-    while ticks in solution:
+    while ticks in program:
         ticks += "`"
-    return f"{ticks}python\n{solution}\n{ticks}"
+    return f"{ticks}python\n{program}\n{ticks}"
 
 
-def completed(completion: str, problem_id: str | None, options: Options) -> str:
-    """Return a completion as a response: as it is, or as a whole program in a fence."""
+def fence_completion(completion: str, problem_id: str | None, options: ReadOptions) -> str:
+    """Return a completion as a response: as it is, or as a fenced program after its prompt."""
     if options.completion:
         return completion
     problem = options.problems.get(problem_id or "")
-    return response_of((problem.question if problem else "") + completion)
+    return fence_program((problem.question if problem else "") + completion)
 
 
 def program_of(sample: Sample) -> str:

@@ -1,128 +1,209 @@
-"""Foreign files read piece by piece: every message names file and line, memory stays bounded."""
+"""Read rows of files piece by piece: errors give file and line, memory stays bounded."""
 
 from __future__ import annotations
 
 import csv
 import gzip
+import importlib
+import io
 import json
+import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 from passk.core.errors import DataError
-from passk.interop.json_stream import Cursor
+from passk.interop.json_stream import JsonStream
 
-Row = tuple[dict[str, Any], str]
-"""A row and its `file:line`."""
+MAX_LINE_BYTES = 1 << 28
+"""Longest line that is read."""
 
-LONGEST_ROW = 1 << 28
-"""Bytes above which a line is no longer read."""
+COMPRESSIONS = (".gz", ".zst")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a file.
+
+    Attributes:
+        values: its columns or keys.
+        file: the file.
+        line: line, row or item in it.
+    """
+
+    values: dict[str, Any]
+    file: Path
+    line: int | str
+
+    @property
+    def location(self) -> str:
+        """`file:line`, for messages."""
+        return f"{self.file}:{self.line}"
+
+    def get(self, name: str, kind: type | tuple[type, ...]) -> Any:
+        """Return the value of a key, or raise if it is missing or of another type."""
+        if name not in self.values:
+            raise DataError(
+                f"missing key '{name}'; present: {', '.join(map(str, list(self.values)[:12]))}",
+                where=self.location,
+                fix="is the file of this format? `passk import auto` guesses it",
+            )
+        value = self.values[name]
+        if not isinstance(value, kind):
+            kinds = kind if isinstance(kind, tuple) else (kind,)
+            expected = " or ".join(k.__name__ for k in kinds)
+            raise DataError(f"key '{name}' is {value!r:.60}, not {expected}", where=self.location)
+        return value
+
+    def lists(self, names: Sequence[str]) -> int:
+        """Return the common length of several lists of the row, or raise if they differ."""
+        lengths = {name: len(self.get(name, list)) for name in names}
+        if len(set(lengths.values())) > 1:
+            listed = ", ".join(f"{length} in '{name}'" for name, length in lengths.items())
+            raise DataError(f"lists of different lengths: {listed}", where=self.location)
+        return next(iter(lengths.values()))
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file, gzipped or not, for reading."""
+def open_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a plain, gzip or Zstandard file for reading."""
     try:
         with path.open("rb") as plain:
-            yield cast("IO[bytes]", gzip.GzipFile(fileobj=plain)) if path.suffix == ".gz" else plain
+            if path.suffix == ".gz":
+                yield cast("IO[bytes]", gzip.GzipFile(fileobj=plain))
+            elif path.suffix == ".zst":
+                import pyarrow as pa
+
+                with pa.CompressedInputStream(plain, "zstd") as stream:
+                    yield cast("IO[bytes]", io.BufferedReader(cast("io.RawIOBase", stream)))
+            else:
+                yield plain
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
-            f"cannot be read: {reason}", where=str(path), fix="is the file whole?"
+            f"cannot be read: {reason}", where=str(path), fix="is the file complete?"
         ) from error
 
 
-def ending(path: Path) -> str:
-    """Return the ending of a file's name, without `.gz`."""
-    return Path(path.name.removesuffix(".gz")).suffix
+def file_ending(path: Path) -> str:
+    """Return the ending of a file's name, without that of a compression.
+
+    >>> file_ending(Path("a.jsonl.zst"))
+    '.jsonl'
+    """
+    return Path(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
 
 
-def rows_of(path: Path) -> Iterator[Row]:
-    """Yield the rows of JSONL, JSON (an array), CSV or Parquet, by the ending of the name.
+def find_files(paths: Sequence[Path], endings: Sequence[str]) -> list[Path]:
+    """Return files, the files below folders, and those that patterns match, in natural order.
 
     Raises:
-        DataError: the ending is unknown, or the file is not of that kind.
+        DataError: a path does not exist, a folder or pattern has no such file, or a file is
+            named twice.
     """
-    readers = {
-        ".jsonl": json_lines,
-        ".json": json_array,
-        ".csv": csv_rows,
-        ".parquet": parquet_rows,
-    }
-    reader = readers.get(ending(path))
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files = [file for file in path.rglob("*") if file_ending(file) in endings]
+        elif path.exists():
+            files = [path]
+        else:
+            files = [*path.parent.glob(path.name)] if re.search(r"[*?\[]", path.name) else []
+        if not files:
+            raise DataError(
+                "no such file" if not path.is_dir() else f"no file ends in {', '.join(endings)}",
+                where=str(path),
+            )
+        found.extend(sorted(files, key=_natural))
+    seen: set[Path] = set()
+    for file in found:
+        if file.resolve() in seen:
+            raise DataError(
+                "is named twice: its responses would count twice",
+                where=str(file),
+                fix="name each file once",
+            )
+        seen.add(file.resolve())
+    return found
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Return a sort key by which 2 comes before 10."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a table, by the ending of the name.
+
+    Raises:
+        DataError: the ending is unknown, or the file is not of that type.
+    """
+    reader = READERS.get(file_ending(path))
     if reader is None:
         raise DataError(
-            "the ending of the file's name is not known",
+            "the ending of the file's name is unknown",
             where=str(path),
-            fix=f"use one of {', '.join(readers)}; .gz may follow all but the last",
+            fix=f"use one of {', '.join(READERS)}, also compressed ({', '.join(COMPRESSIONS)})",
         )
     yield from reader(path)
 
 
 def json_lines(path: Path) -> Iterator[Row]:
-    """Yield each JSON object of a JSON-lines file; blank lines are passed over."""
-    with opened(path) as stream:
-        for number in _counting():
-            line = stream.readline(LONGEST_ROW)
-            if not line:
-                return
+    """Yield each object of a JSON-lines file; blank lines are skipped."""
+    with open_file(path) as stream:
+        number = 0
+        while line := stream.readline(MAX_LINE_BYTES):
+            number += 1
             if line.strip():
-                yield _object(_parsed(line, f"{path}:{number}"), f"{path}:{number}")
+                yield _row(_parse(line, f"{path}:{number}"), path, number)
 
 
-def _counting() -> Iterator[int]:
-    """Yield 1, 2, 3, ..."""
-    number = 0
-    while True:
-        number += 1
-        yield number
-
-
-def _parsed(line: bytes, where: str) -> Any:
+def _parse(line: bytes, location: str) -> Any:
     """Return the value of one line."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"not a line of JSON: {error}", where=where, fix="is the file whole?"
+            f"not a line of JSON: {error}", where=location, fix="is the file complete?"
         ) from error
 
 
-def _object(value: Any, where: str) -> Row:
-    """Return a value that is a JSON object with its place."""
+def _row(value: Any, path: Path, line: int | str) -> Row:
+    """Return a JSON object as a row."""
     if not isinstance(value, dict):
-        raise DataError(f"not a JSON object but {value!r:.40}", where=where)
-    return value, where
+        raise DataError(f"not a JSON object but {value!r:.40}", where=f"{path}:{line}")
+    return Row(value, path, line)
 
 
 def json_array(path: Path) -> Iterator[Row]:
     """Yield each object of a file that is one JSON array."""
-    with opened(path) as stream:
-        cursor = Cursor(stream, path)
-        cursor.take("[")
-        for value, where in cursor.elements("]"):
-            yield _object(value, where)
+    with open_file(path) as stream:
+        for value, line in JsonStream(stream, path).elements():
+            yield _row(value, path, line)
 
 
 def csv_rows(path: Path) -> Iterator[Row]:
-    """Yield each row of a CSV file with a header."""
-    with opened(path) as stream:
-        reader = csv.DictReader(_text(stream, path), strict=True)
+    """Yield each row of a CSV or TSV file with a header."""
+    delimiter = "\t" if file_ending(path) == ".tsv" else ","
+    with open_file(path) as stream:
+        reader = csv.DictReader(_lines(stream, path), strict=True, delimiter=delimiter)
         try:
             for row in reader:
                 if None in row or None in row.values():
                     raise DataError(
-                        "has another number of cells than the header",
+                        "the number of cells differs from the header",
                         where=f"{path}:{reader.line_num}",
                     )
-                yield dict(row), f"{path}:{reader.line_num}"
+                yield Row(dict(row), path, reader.line_num)
         except csv.Error as error:
             raise DataError(f"not CSV: {error}", where=f"{path}:{reader.line_num}") from error
 
 
-def _text(stream: IO[bytes], path: Path) -> Iterator[str]:
+def _lines(stream: IO[bytes], path: Path) -> Iterator[str]:
     """Yield the lines of a stream as text."""
     for number, line in enumerate(stream, start=1):
         try:
@@ -132,41 +213,76 @@ def _text(stream: IO[bytes], path: Path) -> Iterator[str]:
 
 
 def parquet_rows(path: Path) -> Iterator[Row]:
-    """Yield each row of a Parquet file; the place is the row's number."""
+    """Yield each row of a Parquet file; the line is the row's number."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     number = 0
     try:
-        for batch in pq.ParquetFile(path).iter_batches(1024):
-            for row in batch.to_pylist():
+        for batch in pq.ParquetFile(path).iter_batches(256):
+            for values in batch.to_pylist():
                 number += 1
-                yield row, f"{path}:{number}"
+                yield Row(values, path, number)
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"not a readable Parquet file: {reason}", where=str(path)) from error
 
 
-def field_of(row: dict[str, Any], name: str, where: str, kind: type | tuple[type, ...]) -> Any:
-    """Return a key of a row, or raise where it is missing or of another kind."""
-    if name not in row:
+def yaml_rows(path: Path) -> Iterator[Row]:
+    """Yield the mapping of a YAML file, or each mapping of its list."""
+    import yaml
+
+    with open_file(path) as stream:
+        try:
+            value = yaml.load(stream, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+        except yaml.YAMLError as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"not YAML: {reason}", where=str(path)) from error
+    for number, item in enumerate(value if isinstance(value, list) else [value], start=1):
+        yield _row(item, path, number)
+
+
+def xlsx_rows(path: Path) -> Iterator[Row]:
+    """Yield each row of a workbook's first sheet, by the names in its first row."""
+    try:
+        openpyxl = importlib.import_module("openpyxl")
+    except ModuleNotFoundError as error:
         raise DataError(
-            f"missing key '{name}'; present: {', '.join(map(str, list(row)[:12]))}",
-            where=where,
-            fix="is this the format that was named?",
-        )
-    value = row[name]
-    if not isinstance(value, kind):
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        wanted = " or ".join(k.__name__ for k in kinds)
-        raise DataError(f"key '{name}' is {value!r:.60}, not {wanted}", where=where)
-    return value
+            "reading .xlsx needs the package 'openpyxl'",
+            where=str(path),
+            fix="pip install openpyxl, or save the sheet as CSV",
+        ) from error
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:
+        raise DataError(f"not a readable workbook: {error}", where=str(path)) from error
+    rows = book.worksheets[0].iter_rows(values_only=True)
+    header = [str(name) for name in next(rows, ())]
+    for number, values in enumerate(rows, start=2):
+        if any(value is not None for value in values):
+            yield Row(dict(zip(header, values, strict=False)), path, number)
 
 
-def same_length(row: dict[str, Any], names: Sequence[str], where: str) -> int:
-    """Return the length that several lists of a row share, or raise where they differ."""
-    lengths = {name: len(row[name]) for name in names}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{length} in '{name}'" for name, length in lengths.items())
-        raise DataError(f"lists of different lengths: {listed}", where=where)
-    return next(iter(lengths.values()))
+READERS = {
+    ".jsonl": json_lines,
+    ".json": json_array,
+    ".csv": csv_rows,
+    ".tsv": csv_rows,
+    ".parquet": parquet_rows,
+    ".yaml": yaml_rows,
+    ".yml": yaml_rows,
+    ".xlsx": xlsx_rows,
+}
+"""Ending of a table's name -> what reads its rows."""
+
+
+def text_of(value: Any) -> str | None:
+    """Return a text, or the text of chat messages and content parts; None for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return text_of(value.get("text", value.get("content", value.get("prompt"))))
+    if isinstance(value, list):
+        parts = [part for part in map(text_of, value) if part is not None]
+        return "\n".join(parts) if parts else None
+    return None

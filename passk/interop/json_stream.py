@@ -1,4 +1,9 @@
-"""A place in a file that is one large JSON value, of which a piece is in memory at a time."""
+"""Stream through a file that is one large JSON value, with one element in memory at a time.
+
+The standard library's decoder reads each element, since the tools that we import from write with
+it: NaN, Infinity and lone surrogates are read as they wrote them, which ijson's parsers refuse or
+replace. Errors give file and line.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +15,30 @@ from typing import IO, Any
 
 from passk.core.errors import DataError
 
-CHUNK = 1 << 16
-"""Bytes that are read at once."""
+CHUNK_BYTES = 1 << 16
+"""Bytes per read."""
 
-LONGEST_VALUE = 1 << 28
-"""Characters above which one element is no longer read."""
+MAX_ELEMENT_CHARS = 1 << 28
+"""Longest element that is read."""
 
 
-class Cursor:
-    """A place in a file that is one large JSON value, of which a piece is held at a time."""
+class JsonStream:
+    """A position in a JSON file."""
 
     def __init__(self, stream: IO[bytes], path: Path) -> None:
         """Start at the beginning of a stream."""
         self._stream, self._path = stream, path
         self._decode = codecs.getincrementaldecoder("utf-8")()
         self._json = json.JSONDecoder()
-        self._text, self._at, self._ended, self._line = "", 0, False, 1
+        self._text, self._offset, self._ended, self.line = "", 0, False, 1
 
     @property
-    def where(self) -> str:
-        """The place as `file:line`."""
-        return f"{self._path}:{self._line}"
+    def location(self) -> str:
+        """The position as `file:line`."""
+        return f"{self._path}:{self.line}"
 
-    def _more(self, size: int = CHUNK) -> bool:
-        """Read on, dropping what lies behind; False at the end of the file."""
+    def _fill(self, size: int = CHUNK_BYTES) -> bool:
+        """Read more and drop what is consumed; False at the end of the file."""
         if self._ended:
             return False
         data = self._stream.read(size)
@@ -41,70 +46,72 @@ class Cursor:
         try:
             text = self._decode.decode(data, final=self._ended)
         except UnicodeDecodeError as error:
-            raise DataError(f"not UTF-8: {error}", where=self.where) from error
-        self._line += self._text.count("\n", 0, self._at)
-        self._text, self._at = self._text[self._at :] + text, 0
+            raise DataError(f"not UTF-8: {error}", where=self.location) from error
+        self.line += self._text.count("\n", 0, self._offset)
+        self._text, self._offset = self._text[self._offset :] + text, 0
         return not self._ended
 
     def peek(self) -> str:
-        """Return the next character that is not blank; empty at the end of the file."""
+        """Return the next character that is not whitespace; empty at the end of the file."""
         while True:
-            while self._at < len(self._text) and self._text[self._at] in " \t\r\n\ufeff":
-                self._at += 1
-            if self._at < len(self._text):
-                self._line += self._text.count("\n", 0, self._at)
-                self._text, self._at = self._text[self._at :], 0
+            while self._offset < len(self._text) and self._text[self._offset] in " \t\r\n\ufeff":
+                self._offset += 1
+            if self._offset < len(self._text):
+                self.line += self._text.count("\n", 0, self._offset)
+                self._text, self._offset = self._text[self._offset :], 0
                 return self._text[0]
-            if not self._more():
+            if not self._fill():
                 return ""
 
-    def take(self, wanted: str) -> None:
-        """Step over a character, or raise where another one stands."""
+    def expect(self, character: str) -> None:
+        """Consume one character, or raise if another one follows."""
         found = self.peek()
-        if found != wanted:
+        if found != character:
             raise DataError(
-                f"'{wanted}' is expected, not {found!r}" if found else "ends in the middle",
-                where=self.where,
-                fix="is the file whole, and of this format?",
+                f"expected '{character}', found {found!r}" if found else "the file is truncated",
+                where=self.location,
+                fix="is the file complete, and of this format?",
             )
-        self._at += 1
+        self._offset += 1
 
     def value(self) -> Any:
-        """Return the next value, whole."""
+        """Read and return the next value."""
         self.peek()
-        size = CHUNK
+        size = CHUNK_BYTES
         while True:
             try:
-                value, end = self._json.raw_decode(self._text, self._at)
-                if end < len(self._text) or self._ended or not self._more():
-                    self._at = end
+                value, end = self._json.raw_decode(self._text, self._offset)
+                if end < len(self._text) or self._ended or not self._fill():
+                    self._offset = end
                     return value
             except (ValueError, RecursionError) as error:
-                size = min(2 * size, LONGEST_VALUE)
-                hopeless = len(self._text) > LONGEST_VALUE or isinstance(error, RecursionError)
-                if hopeless or not self._more(size):
+                size = min(2 * size, MAX_ELEMENT_CHARS)
+                too_long = len(self._text) > MAX_ELEMENT_CHARS or isinstance(error, RecursionError)
+                if too_long or not self._fill(size):
                     raise DataError(
-                        f"not JSON: {error}", where=self.where, fix="is the file whole?"
+                        f"not JSON: {error}", where=self.location, fix="is the file complete?"
                     ) from error
 
-    def elements(self, close: str) -> Iterator[tuple[Any, str]]:
-        """Yield each element of an array whose bracket has been taken, with its place."""
-        while self.peek() != close:
-            where = self.where
-            yield self.value(), where
-            self._between(close)
-        self._at += 1
+    def elements(self) -> Iterator[tuple[Any, int]]:
+        """Yield each element of an array with its line."""
+        self.expect("[")
+        while self.peek() != "]":
+            line = self.line
+            yield self.value(), line
+            self._comma("]")
+        self._offset += 1
 
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """Yield each key of an object whose brace has been taken; the caller takes the value."""
+    def members(self) -> Iterator[tuple[str, int]]:
+        """Yield each key of an object with its line; the caller reads its value."""
+        self.expect("{")
         while self.peek() != "}":
-            where, key = self.where, self.value()
-            self.take(":")
-            yield str(key), where
-            self._between("}")
-        self._at += 1
+            line, key = self.line, self.value()
+            self.expect(":")
+            yield str(key), line
+            self._comma("}")
+        self._offset += 1
 
-    def _between(self, close: str) -> None:
-        """Step over the comma between two elements."""
+    def _comma(self, close: str) -> None:
+        """Consume the comma between two elements."""
         if self.peek() != close:
-            self.take(",")
+            self.expect(",")

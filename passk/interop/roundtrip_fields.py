@@ -1,4 +1,7 @@
-"""What no foreign format has room for: carried under one more key, which its own tools ignore."""
+"""Columns that no other format has a place for, exported under one more key.
+
+With it an exported file can be imported again without loss; other tools ignore it.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ from passk.core.artifacts import atomic
 from passk.core.errors import DataError
 from passk.core.schemas import Sample, Verdict
 from passk.interop.base import Graded
+from passk.interop.files import Row
 
 KEY = "passk"
-"""The key that holds them."""
+"""The key."""
 
 SAMPLE_FIELDS = tuple(f.name for f in dataclasses.fields(Sample) if f.name != "problem_id")
 VERDICT_FIELDS = tuple(
@@ -23,8 +27,8 @@ VERDICT_FIELDS = tuple(
 )
 
 
-def own_fields(row: Graded, native: str) -> dict[str, Any]:
-    """Return the columns of a response and its verdict; its text only where it is not `native`."""
+def roundtrip_fields(row: Graded, native: str) -> dict[str, Any]:
+    """Return the columns of a response and its verdict; its text only if it is not `native`."""
     sample, verdict = row
     fields = {name: _plain(getattr(sample, name)) for name in SAMPLE_FIELDS}
     if fields["text"] == native:
@@ -35,64 +39,70 @@ def own_fields(row: Graded, native: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON has: a number that is none as its name."""
+    """Return a value as JSON: nan and infinities as text."""
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def own_list(row: Mapping[str, Any], count: int, where: str) -> list[Any]:
-    """Return what passk had written beside each of a row's responses; Nones where it had not.
+def roundtrip_list(row: Row, count: int) -> list[Any]:
+    """Return the stored columns of each of a row's responses; Nones if there are none.
 
     Raises:
-        DataError: there is one for another number of responses.
+        DataError: their number differs.
     """
-    own = row.get(KEY)
-    if own is None:
+    stored = row.values.get(KEY)
+    if stored is None:
         return [None] * count
-    if not isinstance(own, list) or len(own) != count:
-        raise DataError(f"key '{KEY}' is not a list of {count}", where=where, fix="export again")
-    return own
+    if not isinstance(stored, list) or len(stored) != count:
+        raise DataError(
+            f"key '{KEY}' is not a list of {count}", where=row.location, fix="export again"
+        )
+    return stored
 
 
-def own_sample(problem_id: str, text: str, own: Mapping[str, Any], where: str) -> Sample:
-    """Return the response that passk had written.
+def restore_sample(problem_id: str, text: str, stored: Mapping[str, Any], location: str) -> Sample:
+    """Return the response that passk exported.
 
     Raises:
-        DataError: a column is missing or of another kind.
+        DataError: a column is missing or of another type.
     """
-    made: Sample = _rebuilt(Sample, {"text": text, **own}, {"problem_id": problem_id}, where)
+    made: Sample = _restore(Sample, {"text": text, **stored}, {"problem_id": problem_id}, location)
     return made
 
 
-def own_verdict(sample: Sample, own: Mapping[str, Any], where: str) -> Verdict | None:
-    """Return the verdict that passk had written, if any."""
-    if "graded" not in own:
+def restore_verdict(sample: Sample, stored: Mapping[str, Any], location: str) -> Verdict | None:
+    """Return the verdict that passk exported, if any."""
+    if "graded" not in stored:
         return None
     known = {"problem_id": sample.problem_id, "sample": sample.sample}
-    made: Verdict = _rebuilt(Verdict, own["graded"], known, where)
+    made: Verdict = _restore(Verdict, stored["graded"], known, location)
     return made
 
 
-def _rebuilt(kind: type[Any], own: Mapping[str, Any], known: Mapping[str, Any], where: str) -> Any:
-    """Return a row of passk's own columns."""
+def _restore(
+    kind: type[Any], stored: Mapping[str, Any], known: Mapping[str, Any], location: str
+) -> Any:
+    """Return a row from stored columns."""
     values = dict(known)
     for field in dataclasses.fields(kind):
-        if field.name in known or (field.name not in own and _optional(field)):
+        if field.name in known or (field.name not in stored and _optional(field)):
             continue
         try:
-            value = own[field.name]
+            value = stored[field.name]
             values[field.name] = float(value) if field.type == "float" else value
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"key '{KEY}': {error!r}", where=where, fix="export again") from error
+            raise DataError(
+                f"key '{KEY}': {error!r}", where=location, fix="export again"
+            ) from error
     return kind(**values)
 
 
 def _optional(field: dataclasses.Field[Any]) -> bool:
-    """Tell whether a column has a default, as later ones have."""
+    """Return whether a column has a default."""
     return field.default is not dataclasses.MISSING
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    """Write JSON lines, whole or not at all; nothing but ASCII, which every tool reads alike."""
+    """Write JSON lines atomically, in ASCII."""
     with atomic(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as stream:
         for row in rows:
             stream.write(json.dumps(row) + "\n")
@@ -100,7 +110,7 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 
 
 def write_array(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    """Write one JSON array, a row at a time, whole or not at all."""
+    """Write one JSON array atomically, a row at a time."""
     with atomic(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as stream:
         for index, row in enumerate(rows):
             stream.write((",\n" if index else "[\n") + json.dumps(row))
@@ -109,10 +119,10 @@ def write_array(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 
 
 def is_correct(row: Graded) -> bool:
-    """Tell whether a response was found correct."""
+    """Return whether a response is graded correct."""
     return row[1] is not None and row[1].verdict == "correct"
 
 
 def answers(rows: Sequence[Graded]) -> list[str]:
-    """Return the answers that were extracted; empty where there is none."""
+    """Return the extracted answers; empty if there is none."""
     return [(row[1].answer or "") if row[1] else "" for row in rows]

@@ -1,1 +1,1 @@
-"""Foreign formats, one module each; docs/bring-your-results.md says which versions were read."""
+"""Formats of other tools, one module each; docs/bring-your-results.md lists tested versions."""

@@ -1,7 +1,7 @@
-"""A dataset folder of the Hugging Face hub: Parquet below `data/`, with a card that describes it.
+"""A dataset folder for the Hugging Face hub: Parquet files below `data/` and a dataset card.
 
-`datasets.load_dataset(FOLDER)` reads it. All columns of responses and verdicts are there as they
-are, with question and gold answer beside them.
+`datasets.load_dataset(FOLDER)` reads it. It has all columns of responses and verdicts, with
+question and gold answer.
 """
 
 from __future__ import annotations
@@ -10,30 +10,32 @@ import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from passk.core.artifacts import atomic
 from passk.core.errors import DataError
 from passk.core.schemas import Sample, Verdict, schema
-from passk.interop.base import Group, Key, Options, Response
-from passk.interop.files import parquet_rows
+from passk.interop.base import Group, ProblemKey, ReadOptions, Response
+from passk.interop.files import Row, parquet_rows
 from passk.interop.roundtrip_fields import SAMPLE_FIELDS, VERDICT_FIELDS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS = 4096
-"""Responses that are written at once."""
+"""Responses per batch."""
 
 
 class Dataset:
     """Reads and writes the Parquet files of a dataset folder."""
 
-    def read(self, files: Sequence[Path], options: Options) -> Iterator[Response]:  # noqa: ARG002
+    endings: ClassVar = (".parquet",)
+    code: ClassVar = False
+
+    def read(self, files: Sequence[Path], options: ReadOptions) -> Iterator[Response]:  # noqa: ARG002
         """Yield the response of each row."""
         for path in files:
-            for row, where in parquet_rows(path):
-                yield _response(row, where)
+            yield from map(_response, parquet_rows(path))
 
     def write(self, groups: Iterable[Group], folder: Path) -> list[Path]:
         """Write one Parquet file."""
@@ -45,18 +47,18 @@ class Dataset:
             atomic(path) as temporary,
             pq.ParquetWriter(temporary, shape, compression="zstd") as writer,
         ):
-            kept: list[dict[str, Any]] = []
+            batch: list[dict[str, Any]] = []
             for group in groups:
-                kept.extend(_rows(group))
-                if len(kept) >= ROWS:
-                    writer.write_table(pa.Table.from_pylist(kept, schema=shape))
-                    kept = []
-            writer.write_table(pa.Table.from_pylist(kept, schema=shape))
+                batch.extend(_rows(group))
+                if len(batch) >= ROWS:
+                    writer.write_table(pa.Table.from_pylist(batch, schema=shape))
+                    batch = []
+            writer.write_table(pa.Table.from_pylist(batch, schema=shape))
         return [path]
 
 
 def _schema() -> pa.Schema:
-    """Return the columns: of the problem, the response, and (empty where ungraded) the verdict."""
+    """Return the columns: problem, response, and verdict (empty if ungraded)."""
     import pyarrow as pa
 
     sample, verdict = schema(Sample), schema(Verdict)
@@ -77,28 +79,30 @@ def _rows(group: Group) -> Iterator[dict[str, Any]]:
         yield {**problem, **graded, **dataclasses.asdict(sample)}
 
 
-def _response(row: Mapping[str, Any], where: str) -> Response:
+def _response(row: Row) -> Response:
     """Return a row as a response."""
-    missing = [name for name in ("problem_id", "text", "verdict") if name not in row]
+    values = row.values
+    missing = [name for name in ("problem_id", "text", "verdict") if name not in values]
     if missing:
         raise DataError(
             f"missing column {', '.join(map(repr, missing))}",
-            where=where,
-            fix="for tables of your own: `passk import table --map text=COLUMN ...`",
+            where=row.location,
+            fix="for your own tables: `passk import table --map text=COLUMN ...`",
         )
-    own = {name: row[name] for name in SAMPLE_FIELDS if name in row}
-    if row["verdict"] is not None:
-        own["graded"] = {name: row.get(name) for name in VERDICT_FIELDS}
-    return Response(where, Key(id=row["problem_id"]), row["text"], own=own)
+    stored = {name: values[name] for name in SAMPLE_FIELDS if name in values}
+    if values["verdict"] is not None:
+        stored["graded"] = {name: values.get(name) for name in VERDICT_FIELDS}
+    key = ProblemKey(id=values["problem_id"], question=values.get("question"))
+    return Response(row.file, row.line, key, values["text"], roundtrip=stored)
 
 
 def card(name: str, configs: Mapping[str, str], facts: Mapping[str, Any]) -> str:
-    """Return README.md: a YAML head that the hub and `datasets` read, and where all came from.
+    """Return README.md: a YAML head that the hub and `datasets` read, licence and provenance.
 
     Args:
         name: of the dataset.
         configs: name of each part -> its files.
-        facts: `licence`, and `cells`: what made each part, as plain JSON.
+        facts: `licence`, and `cells`: the provenance of each part, as plain JSON.
     """
     import yaml
 
@@ -112,13 +116,13 @@ def card(name: str, configs: Mapping[str, str], facts: Mapping[str, Any]) -> str
             for config, files in configs.items()
         ],
     }
-    made = json.dumps(facts["cells"], indent=1, ensure_ascii=False)
+    provenance = json.dumps(facts["cells"], indent=1, ensure_ascii=False)
     return (
         f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n\n# {name}\n\n"
-        "Responses of language models with the verdicts of passk, a row per response. Columns: "
+        "Responses of language models with passk's verdicts, one row per response. Columns: "
         "the problem (`problem_id`, `question`, `gold`), the response (`sample`, `seed`, `text`, "
         "`token_ids`, `finish_reason`, ...; log-probabilities in nats), and its verdict "
         "(`verdict`, `answer`, `detail`, ...).\n\n"
         f"## Licence\n\n{facts['licence']}\n\n"
-        f"## Provenance\n\n```json\n{made}\n```\n"
+        f"## Provenance\n\n```json\n{provenance}\n```\n"
     )

@@ -1,137 +1,148 @@
-"""EvalPlus: `samples.jsonl`, and the verdicts of `samples_eval_results.json` where it is named.
+"""EvalPlus: `samples.jsonl` or a folder of programs, with the verdicts of `*_eval_results.json`.
 
-A line has `task_id` and `solution` (a whole program) or `completion`. The results hold, per task,
-the solutions in the order of their lines, with `base_status` and `plus_status`.
+A line has `task_id` and `solution` (a whole program) or `completion`; a folder has
+`HumanEval_0/0.py`. Results have, per task, the solutions in the order of their lines with
+`base_status` and `plus_status`; before 2024-02 they had `base` and `plus`, lists of
+`[status, details]`.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ClassVar
 
-from passk.core.artifacts import atomic
 from passk.core.errors import DataError
 from passk.core.schemas import VerdictName
-from passk.interop.base import Graded, Group, Key, Options, Response
-from passk.interop.code_responses import completed, program_of, response_of
-from passk.interop.files import ending, field_of, json_lines, opened
-from passk.interop.json_stream import Cursor
-from passk.interop.roundtrip_fields import KEY, own_fields, write_lines
+from passk.interop.base import Graded, Group, ProblemKey, ReadOptions, Response
+from passk.interop.code_responses import fence_completion, fence_program, program_of
+from passk.interop.files import Row, file_ending, json_lines, open_file
+from passk.interop.json_stream import JsonStream
+from passk.interop.roundtrip_fields import KEY, roundtrip_fields, write_lines
 
 STATUS: Mapping[str | None, VerdictName] = {"pass": "correct", "timeout": "timeout"}
 """Status of EvalPlus -> verdict; any other is wrong."""
 
 
 class EvalPlus:
-    """Reads and writes the samples of EvalPlus."""
+    """Reads the samples and results of EvalPlus, and writes samples.
 
-    def read(self, files: Sequence[Path], options: Options) -> Iterator[Response]:
-        """Yield the solutions with their verdicts; results alone hold solutions as well."""
-        results = [path for path in files if ending(path) == ".json"]
-        samples = [path for path in files if ending(path) != ".json"]
+    Results are not written: passk has one verdict per response, and EvalPlus two, of the base
+    tests and of all tests. `evalplus.evaluate --samples FILE` finds both.
+    """
+
+    endings: ClassVar = (".jsonl", ".json", ".py")
+    code: ClassVar = True
+
+    def read(self, files: Sequence[Path], options: ReadOptions) -> Iterator[Response]:
+        """Yield the solutions with their verdicts; results alone have solutions as well."""
+        results = [path for path in files if file_ending(path) == ".json"]
+        samples = [path for path in files if file_ending(path) != ".json"]
         statuses: dict[str, list[tuple[VerdictName, str]]] = {}
         for path in results:
-            for task, solutions in _tasks(path):
+            for task, rows in _tasks(path):
                 if not samples:
-                    yield from (_solution(task, *row) for row in solutions)
+                    yield from (_solution(task, row) for row in rows)
                 else:
-                    statuses.setdefault(task, []).extend(_status(*row) for row in solutions)
+                    statuses.setdefault(task, []).extend(map(_status, rows))
         seen: Counter[str] = Counter()
-        for path in samples:
-            for row, where in json_lines(path):
-                task = field_of(row, "task_id", where, str)
-                found = statuses.get(task, [])
-                if results and seen[task] >= len(found):
-                    raise DataError(f"no verdict on solution {seen[task]} of '{task}'", where=where)
-                verdict, detail = found[seen[task]] if results else (None, "")
-                seen[task] += 1
-                text = _text(row, where, options)
-                yield Response(
-                    where, Key(id=task), text, verdict=verdict, detail=detail, own=row.get(KEY)
+        for row in _samples(samples):
+            task = row.get("task_id", str)
+            found = statuses.get(task, [])
+            if results and seen[task] >= len(found):
+                raise DataError(
+                    f"no verdict on solution {seen[task]} of '{task}'", where=row.location
                 )
+            verdict, detail = found[seen[task]] if results else (None, "")
+            seen[task] += 1
+            yield Response(
+                row.file,
+                row.line,
+                ProblemKey(id=task),
+                _text(row, options),
+                verdict=verdict,
+                detail=detail,
+                roundtrip=row.values.get(KEY),
+            )
 
     def write(self, groups: Iterable[Group], folder: Path) -> list[Path]:
-        """Write samples.jsonl and its results side by side."""
-        samples, results = folder / "samples.jsonl", folder / "samples_eval_results.json"
-        with atomic(results) as temporary, temporary.open("w", encoding="ascii") as stream:
-            stream.write('{"date": "", "hash": "", "eval": {')
-            write_lines(samples, _lines(groups, stream))
-            stream.write("}}\n")
-        return [samples, results]
+        """Write samples.jsonl."""
+        rows = (_line(group.problem.id, row) for group in groups for row in group.rows)
+        return [write_lines(folder / "samples.jsonl", rows)]
 
 
-def _lines(groups: Iterable[Group], results: TextIO) -> Iterator[dict[str, Any]]:
-    """Yield the lines of samples, and write each problem's results on the way."""
-    for number, group in enumerate(groups):
-        task = group.problem.id
-        found = json.dumps([_result(task, row) for row in group.rows])
-        results.write(f"{', ' if number else ''}{json.dumps(task)}: {found}")
-        yield from (_line(task, row) for row in group.rows)
+def _samples(files: Sequence[Path]) -> Iterator[Row]:
+    """Yield lines of JSON-lines files, and files of programs as such lines."""
+    for path in files:
+        if path.suffix == ".py":
+            with open_file(path) as stream:
+                program = stream.read().decode("utf-8", "replace")
+            task = path.parent.name.replace("_", "/", 1)
+            yield Row({"task_id": task, "solution": program}, path, 1)
+        else:
+            yield from json_lines(path)
 
 
-def _text(row: dict[str, Any], where: str, options: Options) -> str:
+def _text(row: Row, options: ReadOptions) -> str:
     """Return the response of a line."""
-    if "solution" in row:
-        solution: str = field_of(row, "solution", where, str)
-        if options.completion and row.get(KEY) is None:
-            raise DataError(
-                "is a whole program, but this benchmark takes completions",
-                where=where,
-                fix="import for a benchmark without `options: {completion: true}`",
-            )
-        return response_of(solution)
-    return completed(field_of(row, "completion", where, str), row.get("task_id"), options)
+    if "solution" not in row.values:
+        return fence_completion(row.get("completion", str), row.values["task_id"], options)
+    if options.completion and row.values.get(KEY) is None:
+        raise DataError(
+            "is a whole program, but this benchmark asks for completions",
+            where=row.location,
+            fix="import for a benchmark without `options: {completion: true}`",
+        )
+    return fence_program(row.get("solution", str))
 
 
-def _tasks(path: Path) -> Iterator[tuple[str, list[tuple[dict[str, Any], str]]]]:
+def _tasks(path: Path) -> Iterator[tuple[str, list[Row]]]:
     """Yield each task of a results file with its solutions, a task at a time."""
-    with opened(path) as stream:
-        cursor = Cursor(stream, path)
-        cursor.take("{")
-        for name, _ in cursor.pairs():
+    with open_file(path) as file:
+        stream = JsonStream(file, path)
+        for name, _ in stream.members():
             if name != "eval":
-                cursor.value()
+                stream.value()
                 continue
-            cursor.take("{")
-            for task, where in cursor.pairs():
-                value = cursor.value()
+            for task, line in stream.members():
+                value = stream.value()
+                if isinstance(value, Mapping) and isinstance(value.get("base"), list):
+                    value = _modern(value)
                 if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
-                    raise DataError(f"'{task}' holds no list of results", where=where)
-                yield task, [(row, where) for row in value]
+                    raise DataError(f"'{task}' has no list of results", where=f"{path}:{line}")
+                yield task, [Row(row, path, line) for row in value]
 
 
-def _status(row: dict[str, Any], where: str) -> tuple[VerdictName, str]:
-    """Return the verdict of one result: correct where base and extra tests pass."""
-    base, plus = field_of(row, "base_status", where, (str, type(None))), row.get("plus_status")
+def _modern(task: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return results from before 2024-02 in the present form."""
+    plus = task.get("plus") or [[None]] * len(task["base"])
+    return [
+        {"base_status": base[0], "plus_status": extra[0]}
+        for base, extra in zip(task["base"], plus, strict=True)
+    ]
+
+
+def _status(row: Row) -> tuple[VerdictName, str]:
+    """Return the verdict of one result: correct if base and extra tests pass."""
+    base, plus = row.get("base_status", (str, type(None))), row.values.get("plus_status")
     decisive = base if base != "pass" or plus is None else plus
     return STATUS.get(decisive, "wrong"), f"base {base}, plus {plus}"
 
 
-def _solution(task: str, row: dict[str, Any], where: str) -> Response:
+def _solution(task: str, row: Row) -> Response:
     """Return one result as a response."""
-    verdict, detail = _status(row, where)
-    text = response_of(field_of(row, "solution", where, str))
-    return Response(where, Key(id=task), text, verdict=verdict, detail=detail)
+    if "solution" not in row.values:
+        raise DataError(
+            "has verdicts only", where=row.location, fix="name the file of samples as well"
+        )
+    verdict, detail = _status(row)
+    text = fence_program(row.get("solution", str))
+    return Response(row.file, row.line, ProblemKey(id=task), text, verdict=verdict, detail=detail)
 
 
 def _line(task: str, row: Graded) -> dict[str, Any]:
     """Return a response as a line of samples."""
     solution = program_of(row[0])
-    return {"task_id": task, "solution": solution, KEY: own_fields(row, response_of(solution))}
-
-
-def _result(task: str, row: Graded) -> dict[str, Any]:
-    """Return a response's verdict as a result; without the program, which the samples hold."""
-    found = row[1].verdict if row[1] else "error"
-    status = {"correct": "pass", "timeout": "timeout"}.get(found, "fail")
-    return {
-        "task_id": task,
-        "solution": program_of(row[0]),
-        "base_status": status,
-        "plus_status": status,
-        "base_fail_tests": [],
-        "plus_fail_tests": [],
-    }
+    stored = roundtrip_fields(row, fence_program(solution))
+    return {"task_id": task, "solution": solution, KEY: stored}

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from passk.core.schemas import VerdictName
-from passk.interop.base import Graded, Group, Key, Options, Response
-from passk.interop.code_responses import completed, program_of
-from passk.interop.files import field_of, json_lines
-from passk.interop.roundtrip_fields import KEY, is_correct, own_fields, write_lines
+from passk.interop.base import Graded, Group, ProblemKey, ReadOptions, Response
+from passk.interop.code_responses import fence_completion, program_of
+from passk.interop.files import json_lines
+from passk.interop.roundtrip_fields import KEY, is_correct, roundtrip_fields, write_lines
 from passk.verifiers.code.extract_code import extract_code
 
 
 class HumanEval:
     """Reads and writes the samples of human-eval."""
 
-    def read(self, files: Sequence[Path], options: Options) -> Iterator[Response]:
-        """Yield the completions, with verdicts where the lines have them."""
+    endings: ClassVar = (".jsonl",)
+    code: ClassVar = True
+
+    def read(self, files: Sequence[Path], options: ReadOptions) -> Iterator[Response]:
+        """Yield the completions, with verdicts if the lines have them."""
         for path in files:
-            for row, where in json_lines(path):
-                task = field_of(row, "task_id", where, str)
-                text = completed(field_of(row, "completion", where, str), task, options)
-                detail = str(row.get("result", ""))
+            for row in json_lines(path):
+                task = row.get("task_id", str)
+                detail = str(row.values.get("result", ""))
                 yield Response(
-                    where,
-                    Key(id=task),
-                    text,
-                    verdict=_verdict(row, detail),
+                    path,
+                    row.line,
+                    ProblemKey(id=task),
+                    fence_completion(row.get("completion", str), task, options),
+                    verdict=_verdict(row.values, detail),
                     detail=detail,
-                    own=row.get(KEY),
+                    roundtrip=row.values.get(KEY),
                 )
 
     def write(self, groups: Iterable[Group], folder: Path) -> list[Path]:
@@ -49,17 +52,12 @@ def _verdict(row: Mapping[str, Any], detail: str) -> VerdictName | None:
 
 
 def _line(task: str, row: Graded) -> dict[str, Any]:
-    """Return a response as a line; a whole program follows its prompt and defines all anew."""
+    """Return a response as a line; a whole program follows its prompt and redefines everything."""
     sample, verdict = row
-    own = own_fields(row, "") | {"text": sample.text}
+    stored = roundtrip_fields(row, "") | {"text": sample.text}
     completion = sample.text if extract_code(sample.text) is None else "\n" + program_of(sample)
+    line = {"task_id": task, "completion": completion, KEY: stored}
     if verdict is None:
-        return {"task_id": task, "completion": completion, KEY: own}
-    said = {"correct": "passed", "timeout": "timed out"}.get(verdict.verdict, "failed")
-    return {
-        "task_id": task,
-        "completion": completion,
-        "result": said,
-        "passed": is_correct(row),
-        KEY: own,
-    }
+        return line
+    result = {"correct": "passed", "timeout": "timed out"}.get(verdict.verdict, "failed")
+    return {**line, "result": result, "passed": is_correct(row)}

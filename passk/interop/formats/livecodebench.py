@@ -1,56 +1,64 @@
 """LiveCodeBench: `*_eval_all.json`, an array with a row per problem.
 
-`output_list` holds the responses, `code_list` their programs, `graded_list` true where all tests
-passed, and `metadata` (JSON text, where present) why not.
+`output_list` has the responses, `code_list` their programs, `graded_list` true where all tests
+passed, and `metadata` (JSON text, if present) the reason where not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from passk.interop.base import Group, Key, Options, Response
-from passk.interop.files import field_of, json_array, same_length
-from passk.interop.roundtrip_fields import KEY, is_correct, own_fields, own_list, write_array
+from passk.interop.base import Group, ProblemKey, ReadOptions, Response
+from passk.interop.files import Row, json_array
+from passk.interop.roundtrip_fields import (
+    KEY,
+    is_correct,
+    roundtrip_fields,
+    roundtrip_list,
+    write_array,
+)
 from passk.verifiers.code.extract_code import extract_code
 
 
 class LiveCodeBench:
     """Reads and writes the evaluated outputs of LiveCodeBench."""
 
-    def read(self, files: Sequence[Path], options: Options) -> Iterator[Response]:  # noqa: ARG002
+    endings: ClassVar = (".json",)
+    code: ClassVar = True
+
+    def read(self, files: Sequence[Path], options: ReadOptions) -> Iterator[Response]:  # noqa: ARG002
         """Yield the responses of each problem."""
         for path in files:
-            for row, where in json_array(path):
-                yield from _responses(row, where)
+            for row in json_array(path):
+                yield from _responses(row)
 
     def write(self, groups: Iterable[Group], folder: Path) -> list[Path]:
         """Write one array."""
         return [write_array(folder / "passk_eval_all.json", map(_row, groups))]
 
 
-def _responses(row: dict[str, Any], where: str) -> Iterator[Response]:
+def _responses(row: Row) -> Iterator[Response]:
     """Yield the responses of one row."""
-    lists = ["output_list", *(["graded_list"] if "graded_list" in row else [])]
-    for name in lists:
-        field_of(row, name, where, list)
-    count = same_length(row, lists, where)
-    key = Key(
-        id=str(field_of(row, "question_id", where, (str, int))),
-        questions=tuple(filter(None, [row.get("question_content")])),
+    graded = row.values.get("graded_list")
+    count = row.lists(["output_list", *(["graded_list"] if graded is not None else [])])
+    content = row.values.get("question_content")
+    key = ProblemKey(
+        id=str(row.get("question_id", (str, int))), texts=(content,) if content else ()
     )
-    details = row.get("metadata") or []
-    own = own_list(row, count, where)
-    for index in range(count):
-        passed = row["graded_list"][index] if "graded_list" in row else None
+    details = row.values.get("metadata") or []
+    stored = roundtrip_list(row, count)
+    for index, text in enumerate(row.values["output_list"]):
+        passed = graded[index] if graded is not None else None
         yield Response(
-            where,
+            row.file,
+            row.line,
             key,
-            row["output_list"][index],
+            text,
             verdict=None if passed is None else "correct" if passed else "wrong",
             detail=str(details[index]) if index < len(details) else "",
-            own=own[index],
+            roundtrip=stored[index],
         )
 
 
@@ -71,5 +79,5 @@ def _row(group: Group) -> dict[str, Any]:
         "graded_list": graded,
         "pass@1": sum(graded) / len(graded),
         "metadata": [verdict.detail if verdict else "" for _, verdict in group.rows],
-        KEY: [own_fields(row, row[0].text) for row in group.rows],
+        KEY: [roundtrip_fields(row, row[0].text) for row in group.rows],
     }

@@ -1,42 +1,46 @@
-"""Plain tables: JSONL, JSON, CSV or Parquet with a row per response, columns mapped by the user.
+"""Plain tables with a row per response; the user maps their columns.
 
-A table that passk wrote has its own names for all columns of a response and its verdict.
+A table that passk exported has our own names for all columns of a response and its verdict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from passk.core.errors import DataError
-from passk.core.schemas import FinishReason
-from passk.interop.base import Group, Key, Options, Response
-from passk.interop.column_mapping import mapped, verdict_of
-from passk.interop.files import rows_of
-from passk.interop.roundtrip_fields import KEY, own_fields, write_lines
+from passk.interop.base import FINISH_REASONS, Group, ProblemKey, ReadOptions, Response
+from passk.interop.column_mapping import EACH, map_row, parse_verdict
+from passk.interop.files import READERS, Row, read_rows
+from passk.interop.roundtrip_fields import KEY, roundtrip_fields, write_lines
 
 COLUMNS = (
-    "problem_id", "question", "position", "text", "answer", "verdict", "finish_reason", "model",
+    "problem_id", "question", "prompt", "position", "text", "answer", "verdict", "finish_reason",
+    "model",
 )  # fmt: skip
-"""What a table may tell of a response; `text` or `answer`, and one of the first three."""
-
-FINISHED: dict[Any, FinishReason] = {"stop": "stop", "length": "length"}
+"""Columns that a table may map: `text` or `answer`, and one of the first four."""
 
 
 class Table:
     """Reads plain tables, and writes JSON lines."""
 
-    def read(self, files: Sequence[Path], options: Options) -> Iterator[Response]:
+    endings: ClassVar = tuple(READERS)
+    code: ClassVar = False
+
+    def read(self, files: Sequence[Path], options: ReadOptions) -> Iterator[Response]:
         """Yield the response of each row."""
-        columns = {name: name for name in COLUMNS} | {KEY: KEY} | dict(options.columns)
-        if any("[]" in path for path in options.columns.values()):
+        columns = {name: name for name in COLUMNS if name != "model"} | {KEY: KEY}
+        columns = columns | dict(options.columns)
+        if any(EACH in path for path in options.columns.values()):
             columns = dict(options.columns)
+        required = frozenset(options.columns)
         for path in files:
-            for found in rows_of(path):
-                for row, where in mapped(found, columns, frozenset(options.columns)):
-                    if str(row.get("model", options.model)) == options.model:
-                        yield _response(row, where)
+            for row in read_rows(path):
+                verdict = options.correct_if.verdict(row) if options.correct_if else None
+                for mapped in map_row(row, columns, required - {"text", "answer"}):
+                    if str(mapped.values.get("model", options.model)) == options.model:
+                        yield _response(mapped, verdict, options)
 
     def write(self, groups: Iterable[Group], folder: Path) -> list[Path]:
         """Write one line per response."""
@@ -44,39 +48,44 @@ class Table:
         return [write_lines(folder / "responses.jsonl", rows)]
 
 
-def _response(row: Mapping[str, Any], where: str) -> Response:
+def _response(row: Row, verdict: Any, options: ReadOptions) -> Response:
     """Return a row as a response."""
-    text, answer = row.get("text"), row.get("answer")
+    text, answer = row.values.get("text"), row.values.get("answer")
     if text is None and answer is not None:
         text = f"\\boxed{{{answer}}}"
-    if text is None:
+    if text is None and not {"text", "answer"} & set(options.columns):
         raise DataError(
             "has neither a response nor an answer",
-            where=where,
-            fix="--map text=COLUMN, or --map answer=COLUMN where only answers were kept",
+            where=row.location,
+            fix="--map text=COLUMN, or --map answer=COLUMN if only answers were stored",
         )
     return Response(
-        where,
-        _key(row, where),
+        row.file,
+        row.line,
+        _key(row),
         text,
-        finish_reason=FINISHED.get(str(row.get("finish_reason")), "unknown"),
-        verdict=verdict_of(row.get("verdict"), where),
+        finish_reason=FINISH_REASONS.get(str(row.values.get("finish_reason")), "unknown"),
+        verdict=verdict or parse_verdict(row.values.get("verdict"), row.location),
         answer=None if answer is None else str(answer),
-        own=row.get(KEY),
+        roundtrip=row.values.get(KEY),
     )
 
 
-def _key(row: Mapping[str, Any], where: str) -> Key:
-    """Return how a row names its problem."""
-    id_, question, position = (row.get(name) for name in ("problem_id", "question", "position"))
+def _key(row: Row) -> ProblemKey:
+    """Return how a row identifies its problem."""
+    names = ("problem_id", "question", "prompt", "position")
+    id_, question, prompt, position = (row.values.get(name) for name in names)
     try:
-        return Key(
+        return ProblemKey(
             id=None if id_ is None else str(id_),
-            questions=() if question is None else (str(question),),
+            question=None if question is None else str(question),
+            prompt=None if prompt is None else str(prompt),
             position=None if position is None else int(position),
         )
     except ValueError as error:
-        raise DataError(f"position {position!r:.40} is not a whole number", where=where) from error
+        raise DataError(
+            f"position {position!r:.40} is not an integer", where=row.location
+        ) from error
 
 
 def _line(group: Group, index: int) -> dict[str, Any]:
@@ -88,5 +97,5 @@ def _line(group: Group, index: int) -> dict[str, Any]:
         "verdict": verdict.verdict if verdict else None,
         "answer": verdict.answer if verdict else None,
         "finish_reason": sample.finish_reason,
-        KEY: own_fields(row, sample.text),
+        KEY: roundtrip_fields(row, sample.text),
     }

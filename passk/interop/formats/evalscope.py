@@ -1,0 +1,66 @@
+"""EvalScope 1.x: `predictions/MODEL/*.jsonl`, or `reviews/MODEL/*.jsonl` with verdicts.
+
+A prediction has `model_output` and `messages`; a review has `messages` (the response last) and
+`sample_score`. Repeats are lines with other `index`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from passk.core.errors import DataError
+from passk.core.schemas import VerdictName
+from passk.interop.base import FINISH_REASONS, ProblemKey, ReadOptions, Response
+from passk.interop.files import Row, json_lines, text_of
+
+
+class EvalScope:
+    """Reads the predictions and reviews of EvalScope."""
+
+    endings: ClassVar = (".jsonl",)
+
+    def read(self, files: Sequence[Path], options: ReadOptions) -> Iterator[Response]:  # noqa: ARG002
+        """Yield the response of each line."""
+        for path in files:
+            yield from map(_response, json_lines(path))
+
+
+def _response(row: Row) -> Response:
+    """Return a line as a response."""
+    messages = row.values.get("messages") or []
+    if not all(isinstance(message, Mapping) for message in messages):
+        raise DataError("key 'messages' is not a list of messages", where=row.location)
+    asked = [text_of(m.get("content")) or "" for m in messages if m.get("role") == "user"]
+    replies = [text_of(m.get("content")) for m in messages if m.get("role") == "assistant"]
+    if "model_output" in row.values:
+        choices = row.get("model_output", dict).get("choices") or [{}]
+        text = text_of((choices[0].get("message") or {}).get("content"))
+        ended = str(choices[0].get("stop_reason"))
+    else:
+        row.get("sample_score", dict)
+        text, ended = replies[-1] if replies else None, ""
+    verdict, answer, detail = _score(row.values.get("sample_score") or {})
+    return Response(
+        row.file,
+        row.line,
+        ProblemKey(prompt="\n".join(asked)),
+        text,
+        finish_reason=FINISH_REASONS.get(ended, "unknown"),
+        verdict=verdict,
+        answer=answer,
+        detail=detail,
+    )
+
+
+def _score(found: Mapping[str, Any]) -> tuple[VerdictName | None, str | None, str]:
+    """Return verdict, answer and explanation of a review's score."""
+    score = found.get("score") or {}
+    values = score.get("value") or {}
+    name = score.get("main_score_name") or next(iter(values), None)
+    value = values.get(name)
+    known = isinstance(value, bool | int | float) and value in (0, 1)
+    verdict: VerdictName | None = ("correct" if value else "wrong") if known else None
+    answer = score.get("extracted_prediction")
+    return verdict, answer if isinstance(answer, str) else None, str(score.get("explanation") or "")

@@ -1,0 +1,46 @@
+"""NeMo-Skills: `output-rs*.jsonl`, a file per seed with a line per problem.
+
+A line has `problem` (or `question`), `generation`, and after judging `predicted_answer` with
+`symbolic_correct` (formerly `is_correct`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from passk.core.schemas import VerdictName
+from passk.interop.base import FINISH_REASONS, ProblemKey, ReadOptions, Response
+from passk.interop.files import Row, json_lines
+
+VERDICTS = ("symbolic_correct", "is_correct")
+
+
+class NemoSkills:
+    """Reads the outputs of NeMo-Skills."""
+
+    endings: ClassVar = (".jsonl",)
+
+    def read(self, files: Sequence[Path], options: ReadOptions) -> Iterator[Response]:  # noqa: ARG002
+        """Yield the response of each line."""
+        for path in files:
+            yield from map(_response, json_lines(path))
+
+
+def _response(row: Row) -> Response:
+    """Return a line as a response."""
+    values = row.values
+    question = values.get("problem", values.get("question"))
+    correct = next((values[name] for name in VERDICTS if values.get(name) is not None), None)
+    verdict: VerdictName | None = None if correct is None else "correct" if correct else "wrong"
+    answer = values.get("predicted_answer")
+    return Response(
+        row.file,
+        row.line,
+        ProblemKey(question=question if isinstance(question, str) else row.get("problem", str)),
+        row.get("generation", (str, type(None))),
+        finish_reason=FINISH_REASONS.get(str(values.get("finish_reason")), "unknown"),
+        verdict=verdict,
+        answer=None if answer is None else str(answer),
+    )
