@@ -313,6 +313,7 @@ def test_lm_eval_matches_by_question_and_takes_one_filter(sums: Path, tmp_path: 
     rows = [lm_eval_line(doc, place, ["a", "b"][: doc + 1]) for place, doc in enumerate([2, 0, 1])]
     rows[0]["doc"] = "no question in it"
     rows[0] |= {"doc_id": 2, "exact_match": 0.0, "resps": [["c"]]}
+    rows[2]["doc_id"] = 0
     rows += [row | {"filter": "flexible-extract", "exact_match": 0.0} for row in rows]
     write_jsonl(tmp_path / "samples_x.jsonl", rows)
     _, found = brought(sums, "lm-eval", tmp_path / "samples_x.jsonl")
@@ -506,7 +507,7 @@ def test_a_killed_import_is_no_import(study: Study) -> None:
     process.wait()
     study.spec |= {"models": {"them": {"imported": "brought"}}, "perplexity": []}
     study.save()
-    assert "it has no manifest.json until it is whole" in study.passk("plan", study.file).stderr
+    assert "it has no manifest.json until it is complete" in study.passk("plan", study.file).stderr
     imported(study, "table", table_of(study, answers([8, 8, 8, 8])), *MAP)
     assert study.passk("plan", study.file).returncode == 0
 
