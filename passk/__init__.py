@@ -1,28 +1,39 @@
-"""Study with pass@k whether tuning taught a model new problems or only sharpened it."""
+"""Study with pass@k whether tuning taught a model new problems or only sharpened it.
+
+The public functions are imported when they are first used: `import passk` loads neither torch nor
+pandas.
+"""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from passk.core.versions import __version__
 
 if TYPE_CHECKING:
-    from os import PathLike
+    from passk.analysis.study import load
+    from passk.stages.verify import grade_rows as grade
+    from passk.workflow.run import run_spec as run
 
-    import pandas as pd
+__all__ = ["__version__", "grade", "load", "run"]
 
-__all__ = ["__version__", "load"]
+_HOMES = {
+    "grade": "passk.stages.verify:grade_rows",
+    "load": "passk.analysis.study:load",
+    "run": "passk.workflow.run:run_spec",
+}
+"""Public name -> "module:attribute"."""
 
 
-def load(folder: str | PathLike[str]) -> dict[str, pd.DataFrame]:
-    """Return the tables of an experiment by name, for a notebook.
+def __getattr__(name: str) -> Any:
+    """Import a public function when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'passk' has no attribute '{name}'")
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
-    Args:
-        folder: the experiment's folder, as in `passk.load("outputs/quickstart")["estimates"]`.
 
-    Raises:
-        DataError: a table is not there or cannot be read.
-    """
-    tables: dict[str, pd.DataFrame] = importlib.import_module("passk.analysis.study").load(folder)
-    return tables
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

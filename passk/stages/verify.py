@@ -1,7 +1,7 @@
 """Grading: from problems and responses to one verdict per response.
 
-Three doors lead in: `verify` (the stage, Parquet), `grade_file` (JSON lines of your own) and
-`grade` (in memory), which does the work.
+There are four ways in: `verify` (the stage, Parquet), `grade_file` (JSON lines of your own),
+`grade_rows` (dictionaries) and `grade` (pairs), which does the work.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,19 @@ from passk.verifiers.grading.jsonl import (
 )
 from passk.verifiers.grading.worker_pool import PoolConfig
 
-__all__ = ["VERSION", "Grade", "PoolConfig", "Progress", "grade", "grade_file", "verify"]
+__all__ = [
+    "VERSION",
+    "Grade",
+    "PoolConfig",
+    "Progress",
+    "grade",
+    "grade_file",
+    "grade_rows",
+    "verify",
+]
+
+GRADED_KEYS = ("verdict", "answer", "answer_class", "detail")
+"""What grading adds to a row."""
 
 VERSION = versions.VERIFY
 """Version of this stage: raised whenever a verdict file could come out differently."""
@@ -138,6 +150,47 @@ def grade_file(
             file.write(graded_line(row, found))
     remove_journal(output)
     return Counter(graded.verdicts())
+
+
+def grade_rows(
+    rows: Iterable[Mapping[str, Any]],
+    verifier: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    workers: int = 1,
+    deadline: float = 10.0,
+) -> list[dict[str, Any]]:
+    """Grade responses in memory, as `passk grade` does a file: `passk.grade` of the Python API.
+
+    Example: `passk.grade([{"gold": "1/2", "response": "so 0.5"}], verifier="number")`.
+
+    Args:
+        rows: each with `gold` (string, number or list) and `response`; other keys are kept.
+        verifier: name in `passk.core.registry.VERIFIERS`.
+        options: the verifier's options.
+        workers: processes that compare at the same time.
+        deadline: seconds that one comparison may take.
+
+    Returns:
+        The rows in the same order, with `verdict`, `answer`, `answer_class` and `detail`.
+
+    Raises:
+        DataError: a row lacks a key, or its gold answer is not one that the verifier reads.
+        VerifierError: the verifier or one of its options is not known, or it cannot be started.
+    """
+    setup = PoolConfig(verifier, options or {}, workers=workers, deadline=deadline)
+    check = _gold_check(load("verifier", verifier, VERIFIERS)(**setup.options))
+    kept = [dict(row) for row in rows]
+    pairs = []
+    for number, row in enumerate(kept):
+        where = f"rows[{number}]"
+        if missing := [key for key in ("gold", "response") if key not in row]:
+            raise DataError(f"missing key {', '.join(missing)}", where=where)
+        pairs.append((gold_of_row(row, where, check), response_text(row, where)))
+    graded = grade(pairs, setup, total=len(pairs), store=_cache()) if pairs else []
+    for row, found in zip(kept, graded, strict=True):
+        row |= dict(zip(GRADED_KEYS, (getattr(found, key) for key in GRADED_KEYS), strict=True))
+    return kept
 
 
 def _cache() -> Path | None:

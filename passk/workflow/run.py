@@ -22,7 +22,7 @@ from typing import IO, Any
 from passk.core.artifacts import output_error
 from passk.core.errors import PasskError
 from passk.core.install import install_extra
-from passk.workflow.plan import Plan
+from passk.workflow.plan import Plan, build_plan
 from passk.workflow.snakemake.launch import EVENTS, snakefile
 from passk.workflow.status.logs import error_of, tail_lines, warnings_of
 
@@ -204,6 +204,39 @@ def snakemake_arguments(
     if cores or not profile:
         arguments += ["--cores", cores or "all"]
     return [*arguments, "--configfile", str(spec), *extra]
+
+
+def run_spec(
+    spec: str | os.PathLike[str],
+    *,
+    cores: int | None = None,
+    profile: str | None = None,
+    snakemake: Sequence[str] = (),
+) -> Path:
+    """Run a study as `passk run` does, without a display: `passk.run` of the Python API.
+
+    Args:
+        spec: the YAML file of the study.
+        cores: of this machine; all of them where neither this nor a profile is given.
+        profile: a folder, or the name of one that passk ships, such as `slurm`.
+        snakemake: further arguments for Snakemake.
+
+    Returns:
+        The folder of the results: `passk.load` reads its tables, `report.html` is in it.
+
+    Raises:
+        PasskError: the spec is at fault, or jobs failed; the message names each cause once.
+        KeyboardInterrupt: the run was interrupted; what its jobs finished is kept.
+    """
+    plan = build_plan(Path(spec))
+    count = None if cores is None else str(cores)
+    done = run_study(plan, snakemake_arguments(Path(spec), count, profile, snakemake))
+    if done.interrupted:
+        raise KeyboardInterrupt
+    if done.status:
+        causes = "\n".join(failure.message for failure in done.failures())
+        raise PasskError(causes, where=str(done.log))
+    return Path(plan.layout.experiment(plan.experiment.name, ""))
 
 
 def run_study(
