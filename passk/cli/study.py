@@ -143,7 +143,7 @@ def plan(*, spec: Path, partitions: Path | None, as_json: bool) -> None:
     study = build_plan(spec)
     if partitions:
         Jobs(study).limit(read_partitions(partitions))
-    found = report_plan(study)
+    found = report_plan(study, local=not partitions)
     print(json.dumps(found, indent=1, ensure_ascii=False) if as_json else to_text(found))
 
 

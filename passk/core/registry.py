@@ -20,6 +20,13 @@ ENGINES = {
 }
 """Engine name -> "module:attribute" of a class that follows `passk.engines.base.Engine`."""
 
+ENGINE_MODULES = {
+    "openai": ("openai",),
+    "transformers": ("torch", "transformers"),
+    "vllm": ("vllm",),
+}
+"""Engine -> modules that it cannot do without."""
+
 SOURCES = {
     "file": "passk.benchmarks.files:locate",
     "generator": "passk.benchmarks.generators:locate",
@@ -62,6 +69,9 @@ TRAINERS = {
     "distillation": "passk.training.sft:build_text_trainer",
 }
 """Training method -> a function that builds its trainer (`passk.training.run`)."""
+
+TRAINING_MODULES = ("torch", "transformers", "trl")
+"""Modules that training cannot do without."""
 
 FORMATS = {
     "evalplus": "passk.interop.formats.evalplus:EvalPlus",

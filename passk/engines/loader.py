@@ -10,7 +10,8 @@ from typing import Any
 
 from passk.core.artifacts import canonical_json, digest, read_json, read_manifest
 from passk.core.documents import from_document
-from passk.core.errors import DataError
+from passk.core.errors import DataError, PasskError
+from passk.core.install import install_module
 from passk.core.registry import ENGINES, load
 from passk.engines.base import Engine, ModelSource
 from passk.spec.models import PromptTemplate
@@ -72,6 +73,24 @@ def is_made(output: Path, fingerprint_inputs: Mapping[str, Any]) -> bool:
     )
 
 
+def load_engine(name: str, source: ModelSource) -> Engine:
+    """Load a model with an engine.
+
+    Raises:
+        PasskError: the engine is unknown, or a package that it needs is not installed.
+        EngineError: the model cannot be loaded.
+    """
+    kind: type[Engine] = load("engine", name, ENGINES)
+    try:
+        return kind.load(source)
+    except ModuleNotFoundError as error:
+        module = (error.name or name).partition(".")[0]
+        raise PasskError(
+            f"engine '{name}' needs the package '{module}', which is not installed",
+            fix=install_module(module),
+        ) from error
+
+
 class Loader:
     """Engines of one job, each loaded when it is first needed, and kept.
 
@@ -95,6 +114,5 @@ class Loader:
             return self._loaded[key], 0.0
         began = time.perf_counter()
         self._loaded.clear()  # one model at a time: memory is the other's
-        kind: type[Engine] = load("engine", document["engine"], ENGINES)
-        self._loaded[key] = kind.load(self.source(document))
+        self._loaded[key] = load_engine(document["engine"], self.source(document))
         return self._loaded[key], time.perf_counter() - began

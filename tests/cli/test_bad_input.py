@@ -202,13 +202,14 @@ def test_a_count_that_differs_is_an_error_that_names_both(study: Study) -> None:
     assert "has 4 problems where `count` pins 5" in done.stderr
 
 
-def test_missing_weights_are_told_by_plan_and_by_the_job(study: Study) -> None:
+def test_missing_weights_stop_a_run_before_its_first_job(study: Study) -> None:
     (study.folder / "tuned.jsonl").unlink()
     assert "weights are missing: ./tuned.jsonl" in study.passk("plan", study.file).stdout
     study.save()
     done = study.run("snakemake", "-c1", "-s", snakefile(), "--configfile", study.file)
     assert done.returncode != 0
-    assert "tuned.jsonl: weights cannot be read" in done.stdout + done.stderr
+    assert "models.tuned.weights: no such file or folder" in done.stdout + done.stderr
+    assert not list((study.folder / "outputs").rglob("*.parquet"))
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -16,10 +16,9 @@ from passk.core.artifacts import environment
 from passk.core.documents import from_document
 from passk.core.errors import EngineError
 from passk.core.journal import Journal
-from passk.core.registry import ENGINES, load
 from passk.core.schemas import Problem, Sample
 from passk.engines.base import Engine, Request
-from passk.engines.loader import Progress, source_of, template_of
+from passk.engines.loader import Progress, load_engine, source_of, template_of
 from passk.engines.prompts import render
 from passk.spec.sampling import Sampling
 
@@ -112,8 +111,8 @@ class Pilots:
             document = self._documents[who]
             source = source_of(document, self._threads)
             execution = {**source.execution, "entropy": True}
-            engine: type[Engine] = load("engine", document["engine"], ENGINES)
-            self._engine = who, engine.load(dataclasses.replace(source, execution=execution))
+            source = dataclasses.replace(source, execution=execution)
+            self._engine = who, load_engine(document["engine"], source)
             self.facts[who] = {
                 "engine": document["engine"],
                 "device": self._engine[1].device,

@@ -10,6 +10,7 @@ from typing import Any
 from passk.core.artifacts import digest
 from passk.core.errors import PasskError
 from passk.workflow.plan import Plan
+from passk.workflow.preflight import check_run
 from passk.workflow.resources.jobs import Jobs
 from passk.workflow.slurm import queue
 from passk.workflow.slurm.partitions import Partition, ask_slurm, read_partitions
@@ -30,13 +31,14 @@ def start_run(jobs: Jobs, workflow: Any, outputs: Sequence[str], since: float) -
         since: when the run looked at what there was.
 
     Raises:
-        PasskError: a job fits into no partition, another run is at work on the same files, or
-            jobs of a run that is gone are still in the queue.
+        PasskError: something would stop every job of a kind, a job fits into no partition, another
+            run is at work on the same files, or jobs of a run that is gone are still in the queue.
     """
     settings = workflow.executor_settings
     on_slurm = hasattr(settings, "partition_config")
     if on_slurm:
         jobs.limit(partitions_of(settings.partition_config))
+    check_run(jobs.plan, local=workflow.local_exec)
     write_format(jobs.plan.layout)
     held = lock_outputs(jobs.plan.layout, outputs, str(jobs.plan.experiment.file), since)
     if on_slurm:

@@ -15,6 +15,7 @@ from passk.spec.models import Model
 from passk.workflow.cells import Cell, Scoring, shard_range
 from passk.workflow.contamination import unseen_overlap
 from passk.workflow.plan import Plan
+from passk.workflow.preflight import describe, find_obstacles
 from passk.workflow.resources.cost import Rates, gpus, rates, scoring_rates
 from passk.workflow.status.sample_warnings import sample_warnings
 from passk.workflow.status.training_report import report_training, training_lines
@@ -38,8 +39,11 @@ NOTHING_LEFT: dict[str, Any] = {
 """What an imported cell still costs."""
 
 
-def report_plan(plan: Plan) -> dict[str, Any]:
-    """Return the state of every part of a plan as plain JSON; nothing is written or run."""
+def report_plan(plan: Plan, *, local: bool = True) -> dict[str, Any]:
+    """Return the state of every part of a plan as plain JSON; nothing is written or run.
+
+    `local`: jobs would run on this machine, whose GPUs and isolation are looked at, too.
+    """
     known, trained = known_cells(plan), known_trainings(plan)
     trainings = [report_training(plan, one, trained) for one in plan.trainings.values()]
     cells = [_report_cell(plan, cell, known) for cell in plan.cells.values()]
@@ -57,6 +61,7 @@ def report_plan(plan: Plan) -> dict[str, Any]:
             "steps_left": sum(part["steps_left"] for part in trainings),
             **{key: sum(part[key] for part in (*trainings, *cells, *scores)) for key in keys},
         },
+        "obstacles": describe(plan, find_obstacles(plan, local=local)),
         "warnings": [
             *plan.warnings(),
             *sample_warnings(plan),
@@ -224,6 +229,8 @@ def to_text(found: Mapping[str, Any]) -> str:
     lines.extend(f"           why: {reason}" for reason in analysis["why"])
     lines.extend(["", f"still to be spent: {_spending(found['total'])}"])
     lines.extend(f"warning: {warning}" for warning in found["warnings"])
+    if found["obstacles"]:
+        lines += ["", "what would stop a run here:", *found["obstacles"]]
     return "\n".join(lines)
 
 

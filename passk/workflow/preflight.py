@@ -1,0 +1,312 @@
+"""Checks before anything is spent: all that would stop a run, in one list, with spec line and fix.
+
+`passk run`, Snakemake's start and `passk plan` ask here. Only what is still to be made counts: a
+study that is finished needs no engine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from passk.core.errors import EngineError, PasskError, VerifierError
+from passk.core.gpus import visible_gpus
+from passk.core.install import install_module
+from passk.core.registry import ENGINE_MODULES, TRAINING_MODULES, VERIFIERS, load
+from passk.engines.base import ModelSource
+from passk.engines.model_location import location
+from passk.spec.models import Model, PromptTemplate
+from passk.spec.yaml_lines import KeyPath, dotted, read_yaml
+from passk.verifiers.base import CustomPool
+from passk.workflow.cells import Cell, Scoring, Weights
+from passk.workflow.fingerprint import is_local
+from passk.workflow.plan import Plan
+from passk.workflow.resources.cost import rates
+from passk.workflow.resources.memory import trained_bytes
+from passk.workflow.trainings import Training
+
+LOCAL_ENGINES = ("transformers", "vllm")
+"""Engines that load weights themselves."""
+
+TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
+"""Files of a model that hold nothing but its chat template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something that would stop the run: what, at which key path of the spec, and the fix."""
+
+    path: KeyPath
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A model that is still to be loaded, and the prompt that it is given (None: in training)."""
+
+    model: Model
+    weights: Weights
+    prompt: PromptTemplate | None = None
+
+
+def check_run(plan: Plan, *, local: bool = True) -> None:
+    """Raise if the run cannot succeed; `local`: jobs run on this machine.
+
+    Raises:
+        PasskError: one message with all obstacles, each with file, line, key and fix.
+    """
+    found = find_obstacles(plan, local=local)
+    if found:
+        raise PasskError("\n".join(["nothing was run:", *describe(plan, found)]))
+
+
+def describe(plan: Plan, obstacles: list[Obstacle]) -> list[str]:
+    """Return two lines per cause: `file:line: key: what (also: other keys)`, and the fix."""
+    document = read_yaml(plan.experiment.file)
+    causes: dict[tuple[str, str], list[KeyPath]] = {}
+    for one in obstacles:
+        causes.setdefault((one.what, one.fix), []).append(one.path)
+    lines = []
+    for (what, fix), (first, *others) in causes.items():
+        also = f" (also: {', '.join(map(dotted, others))})" if others else ""
+        lines += [f"{document.where(first)}: {what}{also}", f"  -> {fix}"]
+    return lines
+
+
+def find_obstacles(plan: Plan, *, local: bool = True) -> list[Obstacle]:
+    """Return all that would stop the run, each cause once."""
+    work = _Work(plan)
+    checks: list[Callable[[_Work], Iterator[Obstacle]]] = [
+        _missing_packages,
+        _missing_keys,
+        _missing_weights,
+        _missing_templates,
+        _disk_too_small,
+    ]
+    if local:
+        checks += [_missing_gpus, _weak_isolation]
+    return list(dict.fromkeys(one for check in checks for one in check(work)))
+
+
+class _Work:
+    """What of a plan is still to be made."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Keep the plan."""
+        self.plan = plan
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Cells with responses still to sample."""
+        sampled = (cell for cell in self.plan.cells.values() if cell.imported is None)
+        return [cell for cell in sampled if not _all_there(self.plan.samples_of(cell))]
+
+    @cached_property
+    def scorings(self) -> list[Scoring]:
+        """Scoring tasks with scores still to compute."""
+        tasks = self.plan.scorings.values()
+        return [task for task in tasks if not _all_there(self.plan.scores_of(task))]
+
+    @cached_property
+    def trainings(self) -> list[Training]:
+        """Trainings with checkpoints still to write."""
+        tasks = self.plan.trainings.values()
+        return [task for task in tasks if not _all_there(self.plan.checkpoints_of(task))]
+
+    @cached_property
+    def uses(self) -> list[Use]:
+        """Every model that is still to be loaded."""
+        parts: list[Cell | Scoring] = [*self.cells, *self.scorings]
+        found = [Use(part.model, part.weights, part.prompt) for part in parts]
+        for training in self.trainings:
+            found.append(Use(training.start, training.weights))
+            teacher = training.teacher
+            if teacher and teacher.model and teacher.weights:
+                found.append(Use(teacher.model, teacher.weights))
+        return found
+
+
+def _all_there(paths: list[str]) -> bool:
+    """Tell whether every file exists."""
+    return all(Path(path).is_file() for path in paths)
+
+
+def _missing_packages(work: _Work) -> Iterator[Obstacle]:
+    """Yield engines, and methods of training, whose packages are not installed."""
+    for use in work.uses:
+        for module in ENGINE_MODULES.get(use.model.engine, ()):
+            if not _is_installed(module):
+                yield _not_installed(use.model, "engine", f"engine '{use.model.engine}'", module)
+                break
+    for training in work.trainings:
+        on_vllm = training.settings.get("engine") == "vllm"
+        for module in (*TRAINING_MODULES, *(ENGINE_MODULES["vllm"] if on_vllm else ())):
+            if not _is_installed(module):
+                yield _not_installed(training.model, "train", "training", module)
+                break
+
+
+def _not_installed(model: Model, key: str, what: str, module: str) -> Obstacle:
+    """Return the obstacle of a package that is missing."""
+    message = f"{what} needs the package '{module}', which is not installed"
+    return Obstacle(("models", model.entry, key), message, install_module(module))
+
+
+def _is_installed(module: str) -> bool:
+    """Tell whether a module can be found, without importing it."""
+    try:
+        return find_spec(module) is not None
+    except (ValueError, ModuleNotFoundError):  # blocked, or its parent is missing
+        return False
+
+
+def _missing_keys(work: _Work) -> Iterator[Obstacle]:
+    """Yield environment variables of API keys that are not set."""
+    for use in work.uses:
+        name = use.model.api_key_env
+        if name and not os.environ.get(name):
+            message = f"the environment variable {name} is not set"
+            path = ("models", use.model.entry, "api_key_env")
+            yield Obstacle(path, message, f"export {name}=..., with the key of the server")
+
+
+def _missing_weights(work: _Work) -> Iterator[Obstacle]:
+    """Yield local weights and adapters that do not exist, or lack a part."""
+    for use in work.uses:
+        model, weights = use.model, use.weights
+        for index, name in enumerate(model.adapters):
+            if is_local(name) and not Path(name).expanduser().exists():
+                message, path = f"no such adapter: {name}", ("models", model.entry, "adapters")
+                yield Obstacle((*path, index), message, "check the path")
+        if model.endpoint is not None or weights.markers or not is_local(weights.load):
+            continue
+        path = ("models", model.entry, "weights")
+        if not Path(weights.load).expanduser().exists():
+            fix = "check the path: it is relative to the working directory"
+            yield Obstacle(path, f"no such file or folder: {model.weights}", fix)
+        elif model.engine in LOCAL_ENGINES:
+            try:
+                location(ModelSource(weights.load))
+            except EngineError as error:
+                yield Obstacle(path, f"{error.where}: {error.what}", error.fix)
+
+
+def _missing_templates(work: _Work) -> Iterator[Obstacle]:
+    """Yield models without a chat template that are given a chat prompt."""
+    for use in work.uses:
+        if use.prompt is None or use.prompt.format != "chat":
+            continue
+        if use.model.engine in LOCAL_ENGINES and _has_template(use) is False:
+            yield Obstacle(
+                ("models", use.model.entry),
+                f"prompt '{use.prompt.name}' is a chat, and the model has no chat template",
+                "use a prompt of `format: text`, or a model with a template (most base models "
+                "have none)",
+            )
+
+
+def _has_template(use: Use) -> bool | None:
+    """Tell whether a model has a chat template; None if its files are not here to tell."""
+    source = use.weights.start or use.weights
+    folder = Path(source.load).expanduser()
+    if not folder.is_dir():
+        found = _cached(source.load, use.model.revision)
+        if found is None:
+            return None
+        folder = found
+    config = folder / "tokenizer_config.json"
+    if any((folder / name).is_file() for name in TEMPLATE_FILES):
+        return True
+    if not config.is_file():
+        return None
+    try:
+        return bool(json.loads(config.read_text(encoding="utf-8")).get("chat_template"))
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _cached(repository: str, revision: str | None) -> Path | None:
+    """Return the folder of a repository in the hub's cache, if its tokenizer is there."""
+    if is_local(repository) or not _is_installed("huggingface_hub"):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        found = try_to_load_from_cache(repository, "tokenizer_config.json", revision=revision)
+    except ValueError:  # no valid id: loading says so
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _missing_gpus(work: _Work) -> Iterator[Obstacle]:
+    """Yield models that ask for more GPUs than this machine has."""
+    asking = {use.model.name: use.model for use in work.uses if use.model.engine in LOCAL_ENGINES}
+    asking |= {training.model.name: training.model for training in work.trainings}
+    wanted = {name: _stated_gpus(model.execution) for name, model in asking.items()}
+    if not any(wanted.values()):
+        return
+    here = len(visible_gpus())
+    for name, count in wanted.items():
+        if count > here:
+            key = "gpus" if "gpus" in asking[name].execution else "gpu_model"
+            yield Obstacle(
+                ("models", asking[name].entry, "execution", key),
+                f"asks for {count} GPU{'s' if count > 1 else ''}; this machine has {here or 'none'}"
+                + (" that are visible" if here else ""),
+                "lower it, run with a cluster profile (docs/cluster.md), or see "
+                "CUDA_VISIBLE_DEVICES",
+            )
+
+
+def _stated_gpus(execution: Mapping[str, Any]) -> int:
+    """Return the GPUs that `execution` asks for outright."""
+    return int(execution.get("gpus", 1 if "gpu_model" in execution else 0))
+
+
+def _weak_isolation(work: _Work) -> Iterator[Obstacle]:
+    """Yield benchmarks whose programs this machine cannot isolate."""
+    ungraded = {
+        cell.use.name: cell
+        for cell in work.plan.cells.values()
+        if not cell.counts_alone and not _all_there(work.plan.verdicts_of(cell))
+    }
+    for name, cell in ungraded.items():
+        verifier = load("verifier", cell.benchmark.verifier, VERIFIERS)(**cell.benchmark.options)
+        if isinstance(verifier, CustomPool):
+            try:
+                verifier.manifest()
+            except VerifierError as error:
+                yield Obstacle(("benchmarks", name), error.what, error.fix)
+
+
+def _disk_too_small(work: _Work) -> Iterator[Obstacle]:
+    """Yield the outputs folder if what is still to be written does not fit on its disk."""
+    wanted = 0.0
+    for cell in work.cells:
+        shards = [path for path in work.plan.samples_of(cell) if not Path(path).is_file()]
+        responses = len(shards) * cell.use.shard * (cell.identity.problems or 0)
+        wanted += responses * rates(work.plan, cell, ()).bytes
+    for training in work.trainings:
+        left = [p for p in work.plan.checkpoints_of(training) if not Path(p).is_file()]
+        wanted += len(left) * trained_bytes(training)
+    free = _free_bytes(Path(work.plan.layout.root))
+    if wanted > free:
+        yield Obstacle(
+            ("outputs",),
+            f"{free / 1e9:.1f} GB are free; about {wanted / 1e9:.1f} GB are still to be written",
+            "free some space, or set `outputs:` to a folder on a larger disk",
+        )
+
+
+def _free_bytes(folder: Path) -> int:
+    """Return the free bytes of the disk that a folder is, or will be, on."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free
