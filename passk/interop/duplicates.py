@@ -36,7 +36,7 @@ def check_file_digests(digests: Mapping[Path, str]) -> None:
     """
     first: dict[str, Path] = {}
     for file, digest in digests.items():
-        if not digest:
+        if not digest or file.suffix == ".py":  # a pipe, or one program: two may be equal
             continue
         if digest in first:
             raise DataError(

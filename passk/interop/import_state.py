@@ -54,7 +54,10 @@ class ImportState:
         else:
             index, ended = self.n[problem_id], response.finish_reason
             made = Sample(problem_id, index, 0, text, [], 0, ended, NAN, NAN)
-            self.duplicates.add(response.file, problem_id, text)
+            # A program of its own file belongs to the run of its folder.
+            whole = response.file.suffix != ".py"
+            run = response.file if whole else response.file.parent.parent
+            self.duplicates.add(run, problem_id, text)
         self.n[problem_id] += 1
         self.finish_reasons[made.finish_reason] += 1
         self.replaced += not made.text.isascii() and _has_surrogate(made.text)
