@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 TRAIN = 1
 SAMPLE = 1
-VERIFY = 2
+VERIFY = 3
 ENTROPY = 1
 SCORE = 2
 COUNT = 2

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from passk.core.schemas import VerdictName
 
 if TYPE_CHECKING:
+    from passk.verifiers.extract import Extraction
     from passk.verifiers.grading.worker_pool import PoolConfig, Result
 
 
@@ -58,6 +59,15 @@ class Verifier(Protocol):
 
     def canonical(self, answer: str) -> str:
         """Return a name that equal answers share as far as cheap normalisation can tell."""
+        ...
+
+
+@runtime_checkable
+class FindsAnswer(Protocol):
+    """A verifier that says which rule found an answer, and what text it ignored."""
+
+    def find_answer(self, response: str) -> Extraction | None:
+        """Return the final answer as `extract` does, with the rule and a note."""
         ...
 
 

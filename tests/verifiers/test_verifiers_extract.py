@@ -18,7 +18,7 @@ MEGABYTE = 1 << 20
         (r"so \boxed{5}.", "5"),
         (r"first \boxed{4}, then \boxed{\frac{1}{2}}", r"\frac{1}{2}"),
         (r"\boxed{x = \boxed{7}}", "7"),
-        (r"\boxed {8} and \fbox{9}", "9"),
+        (r"\boxed {8} and \fbox{9}", "8, 9"),
         (r"\boxed{3} but \boxed{4", "3"),
         (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
         (r"\boxed{a \} b}", r"a \} b"),

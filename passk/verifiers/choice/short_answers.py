@@ -25,6 +25,13 @@ LETTER = re.compile(
 )
 """A letter by itself or in front of what it stands for: `C`, `(C)`, `C. 145`, `option C`."""
 
+HEDGE = re.compile(
+    r"\b(?:than|least|most|between|cannot|can't|not|n't|need|unable|information|more|less|fewer|"
+    r"either|neither|unless|unknown|except)\b",
+    re.IGNORECASE,
+)
+"""Words with which a number is no answer by itself: "values larger than 4"."""
+
 AND = re.compile(r",(?:\s{0,3}and\s)?|\sand\s")
 
 CLAUSE = re.compile(r"([^\W\d_]{2,20})[,.;:!]\s")
@@ -103,6 +110,8 @@ def single_number(text: str) -> Fraction | None:
     value = _exact_value(stated)
     if value is not None:
         return value
+    if HEDGE.search(stated[:MAX_LENGTH]):
+        return None
     found = {parse_number(match.group()) for match in NUMBER.finditer(stated[:MAX_LENGTH])}
     return found.pop() if len(found) == 1 else None
 

@@ -33,8 +33,15 @@ from typing import Any
 
 from passk.core.errors import VerifierError
 from passk.verifiers.base import Outcome
-from passk.verifiers.choice.short_answers import choice_of, list_of, plain, single_number
-from passk.verifiers.extract import RULES, extract_answer
+from passk.verifiers.choice.short_answers import HEDGE, choice_of, list_of, plain, single_number
+from passk.verifiers.extract import (
+    DEFAULT_END_MARKS,
+    DEFAULT_RULES,
+    RULES,
+    SENTENCE_START,
+    Extraction,
+    find_answer,
+)
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.math.verifier import MathVerifier
 from passk.verifiers.number import parse_number
@@ -54,27 +61,47 @@ NAMED = re.compile(
 """A letter that is said to be an option, stands in brackets, or on a line of its own."""
 
 
+DOUBT = re.compile(
+    r"\b(?:cannot|can't|not|n't|unable|unsure|uncertain|unclear|whether|if|impossible|need|"
+    r"insufficient|unknown|might|maybe|perhaps)\b",
+    re.IGNORECASE,
+)
+"""What makes a sentence no answer."""
+
+CONCLUSION = re.compile(
+    r"(?:\bis|\bare|\bwas|\bwere|\bequals|\bbe|\bhas|\bhave|=)\s{1,3}"
+    r"(?:equal to |approximately |about )?([*$]{0,2}[-\u2212]?(?:\\frac\{[0-9]+\}\{[0-9]+\}|"
+    r"[0-9][0-9.,]*(?:\s?:\s?[0-9]+|/[0-9]+)?)(?<![.,])"
+    r"(?:\^\{?\\circ\}?|\\?%|\u00b0)?[*$]{0,2})(?:\s[a-zA-Z]+){0,3}[.!]?\s*$"
+)
+"""The end of a sentence that states a number: "the degree is 3 units."."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChoiceOptions:
     """Options of the `choice` verifier.
 
     Attributes:
-        extract: rules of `passk.verifiers.extract` in order of preference, and two more: `option`
-            takes the last option that is named by its letter, `short` a whole response that is
-            one line of at most 200 characters.
+        extract: rules of `passk.verifiers.extract`, and three more, tried where no other finds an
+            answer: `option` finds the last option that is named by its letter, `short` a whole
+            response that is one line of at most 200 characters, `conclusion` the number that the
+            last sentence ends with ("Therefore, the degree is 3.").
+        end_marks: strings that begin a run-on, where the response ends.
     """
 
-    extract: Sequence[str] = ("boxed", "answer_is", "answer", "hashes", "option", "short")
+    extract: Sequence[str] = (*DEFAULT_RULES, "option", "short", "conclusion")
+
+    end_marks: Sequence[str] = DEFAULT_END_MARKS
 
     def __post_init__(self) -> None:
         """Refuse values that are none of the choices."""
         if isinstance(self.extract, str) or not self.extract:
             raise VerifierError(
                 f"verifier 'choice': option 'extract' is {self.extract!r}",
-                fix=f"a list of rules; available: {', '.join((*RULES, 'option', 'short'))}",
+                fix=f"a list of rules; available: {', '.join((*RULES, *OWN_RULES))}",
             )
         for rule in self.extract:
-            require_one_of("choice", "extract", rule, (*RULES, "option", "short"))
+            require_one_of("choice", "extract", rule, (*RULES, *OWN_RULES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +126,7 @@ class ChoiceVerifier:
         VerifierError: an option is unknown or has a value that is none of its choices.
     """
 
-    version = 2
+    version = 3
     packages: tuple[str, ...] = MathVerifier.packages
 
     def __init__(self, **options: Any) -> None:
@@ -109,16 +136,21 @@ class ChoiceVerifier:
 
     def extract(self, response: str) -> str | None:
         """Return the final answer as the response states it."""
+        found = self.find_answer(response)
+        return found.answer if found else None
+
+    def find_answer(self, response: str) -> Extraction | None:
+        """Return the final answer, with the rule that found it.
+
+        The rules of `OWN_RULES` are tried where no other finds an answer.
+        """
+        rules = [rule for rule in self.options.extract if rule not in OWN_RULES]
+        found = find_answer(response, rules, self.options.end_marks) if rules else None
         for rule in self.options.extract:
-            if rule == "option":
-                answer = _named_option(response)
-            elif rule == "short":
-                answer = _short(response)
-            else:
-                answer = extract_answer(response, [rule])
-            if answer:
-                return answer
-        return None
+            if found is None and rule in OWN_RULES:
+                answer = OWN_RULES[rule](response)
+                found = Extraction(answer, rule) if answer else None
+        return found
 
     def quick_compare(self, gold: str, answer: str) -> Outcome | None:
         """Decide by the kind of the gold answer; None where only the `math` verifier can tell."""
@@ -127,7 +159,10 @@ class ChoiceVerifier:
             return _judge_choice(known, answer)
         if known.kind:
             return _judge_typed(known, answer)
-        return self.math.quick_compare(known.plain, answer) or _judge_number(known, answer)
+        outcome = self.math.quick_compare(known.plain, answer)
+        if outcome is not None and outcome.verdict == "correct":
+            return outcome
+        return _judge_number(known, answer) or outcome
 
     def compare(self, gold: str, answer: str) -> Outcome:
         """Compare as the `math` verifier does; to be called in a worker."""
@@ -178,13 +213,27 @@ def _named_option(response: str) -> str | None:
     last = None
     for last in NAMED.finditer(response):  # noqa: B007
         pass
-    return last[last.lastindex or 0] if last else None
+    if last is None or DOUBT.search(response[: last.end()].rpartition("\n")[2][-SHORT:]):
+        return None
+    return last[last.lastindex or 0]
 
 
 def _short(response: str) -> str | None:
     """Return a response that is one short line."""
     line = response.strip()
     return line if line and len(line) <= SHORT and "\n" not in line else None
+
+
+def _conclusion(response: str) -> str | None:
+    """Return the number that the last sentence states, where it states one without doubt."""
+    line = response.rstrip()[-SHORT * 4 :].rpartition("\n")[2]
+    sentence = SENTENCE_START.split(line)[-1]
+    found = CONCLUSION.search(sentence)
+    return found[1] if found and not DOUBT.search(sentence) and not HEDGE.search(sentence) else None
+
+
+OWN_RULES = {"option": _named_option, "short": _short, "conclusion": _conclusion}
+"""Rule name -> what it finds in a response, or None."""
 
 
 def _judge_choice(gold: Gold, answer: str) -> Outcome:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import overload
 
 from passk.core.schemas import VerdictName
-from passk.verifiers.base import Verifier
+from passk.verifiers.base import FindsAnswer, Verifier
 from passk.verifiers.grading.worker_pool import Result
 
 CACHED = 1 << 12
@@ -67,6 +67,7 @@ class PairIndex:
     def __init__(self, verifier: Verifier) -> None:
         """Start with no rows."""
         self.verifier = verifier
+        self.finder = verifier if isinstance(verifier, FindsAnswer) else None
         self.golds: dict[str, int] = {}
         self.gold_texts: list[str] = []
         self.gold_of = array("l")
@@ -74,6 +75,8 @@ class PairIndex:
         self.answers = Texts()
         self.found: list[Result | None] = []
         self.rows = array("q")
+        self.notes = {"": 0}
+        self.note_of = array("b")
         self.undecided = array("q")
         self.rows_waiting: Counter[int] = Counter()
         self.n_decided = 0
@@ -81,15 +84,23 @@ class PairIndex:
 
     def add(self, gold: str, response: str) -> None:
         """Take a row; a pair that is seen for the first time is tried by the cheap rules."""
-        answer = self.verifier.extract(response)
+        answer, note = self._extract(response)
         index = -1
         if answer is not None:
             index = self._index_of(gold, answer)
         self.rows.append(index)
+        self.note_of.append(self.notes.setdefault(note, len(self.notes)))
         if index >= 0 and self.found[index] is None:
             self.rows_waiting[index] += 1
         else:
             self.n_decided += 1
+
+    def _extract(self, response: str) -> tuple[str | None, str]:
+        """Return the answer of a response, and a note on text that was ignored."""
+        if self.finder is None:
+            return self.verifier.extract(response), ""
+        found = self.finder.find_answer(response)
+        return (found.answer, found.note) if found else (None, "")
 
     def _index_of(self, gold: str, answer: str) -> int:
         """Return the number of a pair."""
@@ -172,6 +183,7 @@ class Grades(Sequence[Grade]):
     def __init__(self, pair_index: PairIndex) -> None:
         """Keep the index; equal results that follow each other closely are one object."""
         self.pair_index = pair_index
+        self._notes = list(pair_index.notes)
         self._at = functools.lru_cache(CACHED)(self._grade)
 
     def __len__(self) -> int:
@@ -185,21 +197,22 @@ class Grades(Sequence[Grade]):
     def __getitem__(self, index: int | slice) -> Grade | Sequence[Grade]:
         """Return the verdict of a row, or of some."""
         if isinstance(index, slice):
-            return [self._at(index) for index in self.pair_index.rows[index]]
-        return self._at(self.pair_index.rows[index])
+            return list(map(self._at, self.pair_index.rows[index], self.pair_index.note_of[index]))
+        return self._at(self.pair_index.rows[index], self.pair_index.note_of[index])
 
     def __iter__(self) -> Iterator[Grade]:
         """Yield the verdict of each row."""
-        return map(self._at, self.pair_index.rows)
+        return map(self._at, self.pair_index.rows, self.pair_index.note_of)
 
-    def _grade(self, index: int) -> Grade:
-        """Return the verdict of a pair."""
+    def _grade(self, index: int, note: int) -> Grade:
+        """Return the verdict of a pair, with the note of a row."""
         if index < 0:
             return NO_ANSWER
         found = self.pair_index.found[index]
         assert found is not None  # noqa: S101
         answer = self.pair_index.answer(index)
-        return Grade(found.verdict, answer, found.answer_class, found.seconds, found.detail)
+        detail = "; ".join(filter(None, (found.detail, self._notes[note])))
+        return Grade(found.verdict, answer, found.answer_class, found.seconds, detail)
 
     def verdicts(self) -> Counter[VerdictName]:
         """Return how many rows there are of each verdict, without reading an answer."""

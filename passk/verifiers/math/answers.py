@@ -17,6 +17,7 @@ class Scalar:
         unit: what stands behind it as its unit, or `_8` for digits in base 8, or "".
         places: decimal places where it is written as a decimal, else None.
         digits: significant digits where it is written as a decimal, else 0.
+        with_unit: the number and unit where the last letter could be a unit: `15 m`.
     """
 
     tree: Tree
@@ -24,6 +25,7 @@ class Scalar:
     unit: str = ""
     places: int | None = None
     digits: int = 0
+    with_unit: tuple[Tree, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,19 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """An equation between two formulas."""
+    """A relation between two formulas: an equation, `lt`, `le` (the left is smaller) or `ne`."""
 
     left: Tree
     right: Tree
+    kind: str = "="
+
+
+@dataclass(frozen=True, slots=True)
+class Qualified:
+    """An answer with a condition on its names: `(2t, t)` for all real `t`."""
+
+    answer: Answer
+    condition: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +89,4 @@ class Unparsed:
     text: str
 
 
-Answer = Scalar | Collection | Assignment | Equation | Text | Unparsed
+Answer = Scalar | Collection | Assignment | Equation | Qualified | Text | Unparsed

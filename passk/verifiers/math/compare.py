@@ -12,22 +12,30 @@ from passk.verifiers.math.answers import (
     Assignment,
     Collection,
     Equation,
+    Qualified,
     Scalar,
     Text,
     Unparsed,
 )
 from passk.verifiers.math.evaluate import evaluate, nearly_equal
-from passk.verifiers.math.expr_tree import Tree
+from passk.verifiers.math.expr_tree import Tree, numerator
 from passk.verifiers.math.formulas import formulas_equal, test_points, value_name, variables_of
 from passk.verifiers.math.lexer import LOG
 from passk.verifiers.math.normalize import squeeze
 from passk.verifiers.math.numbers import TooLargeError, UndefinedValueError, Value, context, inexact
+from passk.verifiers.math.units import units_agree
 
 MIN_DIGITS_OF_ROUNDED = 6
 """Significant digits from which a decimal passes for the exact value that it rounds or cuts."""
 
 PROSE = re.compile(r"\\text ?\{[^{}]*[a-zA-Z]{2}[^{}]*\}.*[0-9]")
 """Words in front of a number."""
+
+GENERAL = re.compile(r"^mathbb[ZR]|arbitrary|constant")
+"""A condition that says of what kind a name is, and no more."""
+
+SIMPLE_NAME = re.compile(r"\\?[a-zA-Z]+(?:_.+)?'?(?:\([^()]*\))?")
+"""A name of one symbol: x, x_1, f(x)."""
 
 PLAIN = re.compile(r"[a-zA-Z0-9 ,:'-]+")
 """Words and numbers without any LaTeX."""
@@ -40,22 +48,25 @@ MAX_ITEMS = 100
 class CompareOptions:
     """How strictly answers are compared; the options of the same names in `MathOptions`."""
 
-    percent: str = "strict"
+    percent: str = "sign"
     units: str = "drop"
     relative: float = 0.0
     absolute: float = 0.0
     lists: str = "unordered"
     brackets: str = "loose"
+    assume: str = "real"
 
 
 def equal(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:  # noqa: PLR0911
     """Return whether an answer says what the gold answer does, or None where it is not clear."""
     if gold == answer:
         return None if isinstance(gold, Unparsed) and not gold.text else True
+    if isinstance(gold, Qualified) or isinstance(answer, Qualified):
+        return _compare_qualified(gold, answer, rules)
     if isinstance(gold, Unparsed) or isinstance(answer, Unparsed):
         return _compare_unparsed(gold, answer)
     if isinstance(gold, Equation) or isinstance(answer, Equation):
-        return _compare_equations(gold, answer)
+        return _compare_equation_with(gold, answer, rules)
     if isinstance(gold, Assignment) or isinstance(answer, Assignment):
         return _compare_assignments(gold, answer, rules)
     if isinstance(gold, Collection) or isinstance(answer, Collection):
@@ -63,6 +74,15 @@ def equal(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:  
     if isinstance(gold, Scalar) and isinstance(answer, Scalar):
         return _compare_scalars(gold, answer, rules)
     return _compare_text_and_letters(gold, answer)
+
+
+def _compare_qualified(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:
+    """Compare answers with conditions: both have to agree, a general one may be left out."""
+    conditions = [side.condition for side in (gold, answer) if isinstance(side, Qualified)]
+    if len(set(conditions)) > 1 or not (len(conditions) > 1 or GENERAL.search(conditions[0])):
+        return None
+    bare = [side.answer if isinstance(side, Qualified) else side for side in (gold, answer)]
+    return equal(bare[0], bare[1], rules)
 
 
 def _compare_unparsed(gold: Answer, answer: Answer) -> bool | None:
@@ -99,16 +119,46 @@ def _letters(tree: Tree) -> str | None:
 def _compare_assignments(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:
     """Compare where one or both say what their answer is the value of."""
     if isinstance(gold, Assignment) and isinstance(answer, Assignment):
-        same = gold.name == answer.name
-        found = equal(gold.answer, answer.answer, rules) if same else None
-        return found or _compare_equations(gold, answer) or found
-    inner = gold.answer if isinstance(gold, Assignment) else gold
-    other = answer.answer if isinstance(answer, Assignment) else answer
-    return equal(inner, other, rules)
+        if _same_name(gold.name, answer.name):
+            found = equal(gold.answer, answer.answer, rules)
+            return found or _compare_equations(gold.relation, answer.relation) or found
+        if _compare_equations(gold.relation, answer.relation):
+            return True
+        simple = SIMPLE_NAME.fullmatch(gold.name) and SIMPLE_NAME.fullmatch(answer.name)
+        return False if simple else equal(gold.answer, answer.answer, rules)
+    named, other = (gold, answer) if isinstance(gold, Assignment) else (answer, gold)
+    assert isinstance(named, Assignment)  # noqa: S101
+    if named.name.startswith("choice ") and other == Scalar(("var", named.name[-1])):
+        return True
+    return equal(named.answer, answer, rules) if named is gold else equal(gold, named.answer, rules)
 
 
-def _equation_of(answer: Answer) -> Equation | None:
-    """Return an answer as an equation, if it is one."""
+def _same_name(gold: str, answer: str) -> bool:
+    """Return whether two names are of one thing; `y` may stand for `f(x)`."""
+    plain = [re.sub(r"\\(?:vec|mathbf|text)|[{} ]", "", name) for name in (gold, answer)]
+    function = re.compile(r"[a-zA-Z]\([a-zA-Z]\)")
+    return plain[0] == plain[1] or any(
+        a == "y" and function.fullmatch(b) is not None for a, b in (plain, plain[::-1])
+    )
+
+
+def _compare_equation_with(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:
+    """Compare where one is an equation that gives no name a value.
+
+    `a + b = 10` answers what `a + b` is; one that the gold answer states is no bare value.
+    """
+    sides = [_relation_of(side) for side in (gold, answer)]
+    if sides[0] is not None and sides[1] is not None:
+        return _compare_equations(sides[0], sides[1])
+    if isinstance(answer, Equation) and isinstance(gold, Scalar) and answer.kind == "=":
+        several = len(variables_of(answer.left)) > 1
+        if several and not variables_of(gold.tree) and not variables_of(answer.right):
+            return equal(gold, Scalar(answer.right), rules)
+    return False
+
+
+def _relation_of(answer: Answer) -> Equation | None:
+    """Return an answer as a relation between two formulas, if it is one."""
     return (
         answer.relation
         if isinstance(answer, Assignment)
@@ -116,19 +166,37 @@ def _equation_of(answer: Answer) -> Equation | None:
     )
 
 
-def _compare_equations(gold: Answer, answer: Answer) -> bool | None:
-    """Compare two equations: equal where one's sides differ by a constant times the other's."""
-    a, b = _equation_of(gold), _equation_of(answer)
+def _compare_equations(a: Equation | None, b: Equation | None) -> bool | None:
+    """Compare two relations: equal where their differences are proportional.
+
+    The sides are brought over one denominator first, so that `xy = 1` is `y = 1/x`. The factor of
+    an inequality has to be positive.
+    """
     if a is None or b is None:
         return None
-    trees = [("sub", a.left, a.right), ("sub", b.left, b.right)]
-    if variables_of(trees[0]) != variables_of(trees[1]) or not variables_of(trees[0]):
+    if a.kind != b.kind:
+        return False
+    trees = [("sub", side.left, side.right) for side in (a, b)]
+    if variables_of(trees[0]) != variables_of(trees[1]):
+        return False
+    if not variables_of(trees[0]):
         return None
+    forms = [trees] if a.kind in ("lt", "le") else [trees, [numerator(tree) for tree in trees]]
+    found = [_proportional(form, signed=a.kind in ("lt", "le")) for form in forms]
+    if True in found:
+        return True
+    return None if None in found else False
+
+
+def _proportional(trees: Sequence[Tree], *, signed: bool) -> bool | None:
+    """Return whether two formulas differ by a constant factor."""
     try:
         ratios = [evaluate(("div", *trees), names) for names in test_points(trees)[0]]
-        return True if all(nearly_equal(ratio, ratios[0]) for ratio in ratios[1:]) else None
     except UndefinedValueError:
         return None
+    if ratios[0] == 0 or not all(nearly_equal(ratio, ratios[0]) for ratio in ratios[1:]):
+        return False
+    return not signed or (isinstance(ratios[0], Fraction) and ratios[0] > 0)
 
 
 def _as_group(answer: Answer) -> Collection:
@@ -156,15 +224,139 @@ def _compare_collections(
     """
     if (gold.left, answer.left).count("|") == 1:
         gold, answer = _vector(gold), _vector(answer)
+    union = {gold.left, answer.left} & {"u", "ne"}
+    merged = (_real_set(gold), _real_set(answer)) if union else (None, None)
+    if merged[0] is not None and merged[1] is not None:
+        return _same_real_set(merged[0], merged[1])
+    if (gold.left, answer.left).count("|") == 1:
+        gold, answer = _as_matrix(gold), _as_matrix(answer)
+    if _names(gold) and _names(answer) and gold.left in "[({" and answer.left in "[({":
+        return _match_names(gold, answer, rules)
     kinds = gold.left + gold.right, answer.left + answer.right
     if kinds[0] != kinds[1] and not _brackets_agree(*kinds, rules):
         return False
     items = _items(gold), _items(answer)
     if len(items[0]) != len(items[1]):
         return None if _has_unparsed(items[0] + items[1]) else False
-    if "{}" in kinds or "uu" in kinds or (kinds == ("", "") and rules.lists == "unordered"):
+    unordered = kinds == ("", "") and rules.lists == "unordered"
+    if unordered and bool(_names(gold)) != bool(_names(answer)):
+        unordered = False
+    if "{}" in kinds or "uu" in kinds or "cc" in kinds or unordered:
         return _match_unordered(*items, rules)
     return _all_equal(equal(a, b, rules) for a, b in zip(*items, strict=True))
+
+
+def _names(group: Collection) -> list[str]:
+    """Return the names of a collection in which every item has one of its own, else nothing."""
+    names = [item.name for item in group.items if isinstance(item, Assignment)]
+    return names if len(names) == len(group.items) > 1 == (len(names) == len(set(names))) else []
+
+
+def _match_names(gold: Collection, answer: Collection, rules: CompareOptions) -> bool | None:
+    """Compare collections of named values, whatever their order."""
+    stated = {item.name: item for item in answer.items if isinstance(item, Assignment)}
+    pairs = [
+        (item, stated[item.name])
+        for item in gold.items
+        if isinstance(item, Assignment) and item.name in stated
+    ]
+    if len(pairs) != len(gold.items) or len(stated) != len(gold.items):
+        return False
+    return _all_equal(equal(a, b, rules) for a, b in pairs)
+
+
+def _as_matrix(group: Collection) -> Collection:
+    """Return a list of lists, `[[1,2],[3,4]]`, as a matrix."""
+    rows = [item for item in group.items if isinstance(item, Collection)]
+    if group.left != "[" or len(rows) != len(group.items) or any(row.left != "[" for row in rows):
+        return group
+    return Collection("|", "|", tuple(Collection("|", "|", row.items) for row in rows))
+
+
+Interval = tuple[Value, bool, Value, bool]
+"""Lower end, whether it belongs to the interval, upper end, whether that does."""
+
+
+def _real_set(group: Collection) -> list[Interval] | None:
+    r"""Return a union of intervals (or `x \ne 0`) in order, overlaps merged; None if it is none.
+
+    A lone interval is one of these only in comparison with a union, which `equal` sees to.
+    """
+    parts: list[Interval] = []
+    if group.left == "ne":
+        points = [_value(item) for item in group.items]
+        if len(points) != 1 or points[0] is None:
+            return None
+        mp = context()
+        return [(-mp.inf, False, points[0], False), (points[0], False, mp.inf, False)]
+    members = group.items if group.left == "u" else (group,)
+    for item in members:
+        if not isinstance(item, Collection) or len(item.items) not in (1, 2):
+            return None
+        if item.left == "{" and len(item.items) == 1 and group.left == "u":
+            ends = [_value(item.items[0])] * 2
+            closed = True, True
+        elif item.left in ("(", "[") and item.right in (")", "]") and len(item.items) == 2:  # noqa: PLR2004
+            ends = [_value(end) for end in item.items]
+            closed = item.left == "[", item.right == "]"
+        else:
+            return None
+        if ends[0] is None or ends[1] is None or not inexact(ends[0]) <= inexact(ends[1]):
+            return None
+        parts.append((ends[0], closed[0], ends[1], closed[1]))
+    return _merged(parts)
+
+
+def _value(answer: Answer) -> Value | None:
+    """Return the value of a real number or infinity, else None."""
+    if not isinstance(answer, Scalar) or answer.percent or answer.unit:
+        return None
+    try:
+        infinite = {name: context().inf for name in variables_of(answer.tree) if name == "infty"}
+        if len(infinite) != len(variables_of(answer.tree)):
+            return None
+        value = evaluate(answer.tree, infinite)
+    except UndefinedValueError:
+        return None
+    return value if isinstance(value, Fraction) or not context().im(value) else None
+
+
+def _merged(parts: list[Interval]) -> list[Interval]:
+    """Return intervals in order, those that overlap or touch put together."""
+    ordered = sorted(parts, key=lambda part: (inexact(part[0]), not part[1]))
+    whole: list[Interval] = []
+    for part in ordered:
+        if whole:
+            low, closed, high, ends = whole[-1]
+            touch = inexact(part[0]) < inexact(high) or (
+                nearly_equal(part[0], high) and (part[1] or ends)
+            )
+            if touch:
+                later = inexact(part[2]) > inexact(high)
+                same = (
+                    nearly_equal(part[2], high)
+                    if not context().isinf(inexact(high))
+                    else part[2] == high
+                )
+                end = (part[2], part[3]) if later else (high, ends or (same and part[3]))
+                whole[-1] = (low, closed, *end)
+                continue
+        whole.append(part)
+    return whole
+
+
+def _same_real_set(a: list[Interval], b: list[Interval]) -> bool:
+    """Return whether two unions of intervals are the same set."""
+    return len(a) == len(b) and all(
+        x[1] == y[1] and x[3] == y[3] and _same_end(x[0], y[0]) and _same_end(x[2], y[2])
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def _same_end(a: Value, b: Value) -> bool:
+    """Return whether two ends are equal; infinity is equal to itself."""
+    infinite = context().isinf(inexact(a)), context().isinf(inexact(b))
+    return bool(a == b) if any(infinite) else nearly_equal(a, b)
 
 
 def _brackets_agree(a: str, b: str, rules: CompareOptions) -> bool:
@@ -216,6 +408,7 @@ def _match_unordered(
 
 def _compare_scalars(gold: Scalar, answer: Scalar, rules: CompareOptions) -> bool | None:
     """Compare numbers or formulas with their units and percent signs."""
+    gold, answer = _read_units(gold, answer)
     if not _units_agree(gold.unit, answer.unit, rules):
         return False
     found = [
@@ -227,6 +420,16 @@ def _compare_scalars(gold: Scalar, answer: Scalar, rules: CompareOptions) -> boo
     return None if None in found else False
 
 
+def _read_units(gold: Scalar, answer: Scalar) -> tuple[Scalar, Scalar]:
+    """Read the `m` of `15 m` as a unit where the other side has no such variable."""
+    if answer.with_unit and not variables_of(gold.tree):
+        answer = Scalar(answer.with_unit[0], unit=answer.with_unit[1])
+    compound = gold.with_unit is not None and "-" in gold.with_unit[1]
+    if gold.with_unit and not variables_of(answer.tree) and (answer.unit or compound):
+        gold = Scalar(gold.with_unit[0], unit=gold.with_unit[1])
+    return gold, answer
+
+
 def _units_agree(gold: str, answer: str, rules: CompareOptions) -> bool:
     """Return whether units do not keep two answers apart.
 
@@ -235,16 +438,18 @@ def _units_agree(gold: str, answer: str, rules: CompareOptions) -> bool:
     """
     if gold.startswith("_") or answer.startswith("_"):
         return gold == answer or (answer == "" and rules.units == "drop")
-    return gold == answer or rules.units == "drop" or gold == ""
+    if gold and answer:
+        return units_agree(gold, answer)
+    return rules.units == "drop" or gold == ""
 
 
 def _percent_factors(gold: Scalar, answer: Scalar, rules: CompareOptions) -> list[Fraction]:
     """Return the factors by which the answer may differ from the gold answer."""
     if rules.percent == "lenient":
         return [Fraction(1), Fraction(100), Fraction(1, 100)]
-    if rules.percent == "sign" or gold.percent == answer.percent:
-        return [Fraction(1)]
-    return []
+    if rules.percent == "fraction" and gold.percent != answer.percent:
+        return [Fraction(1), Fraction(100) if gold.percent else Fraction(1, 100)]
+    return [Fraction(1)] if rules.percent != "strict" or gold.percent == answer.percent else []
 
 
 def _compare_values(
@@ -256,7 +461,7 @@ def _compare_values(
     if (LOG in names[0]) != (LOG in names[1]):
         return None
     if names[0] or names[1]:
-        return formulas_equal(gold.tree, tree)
+        return formulas_equal(gold.tree, tree, positive=rules.assume == "positive")
     return _compare_constants(gold, answer, tree, rules)
 
 
@@ -316,7 +521,7 @@ def canonical(answer: Answer) -> str:
             + ("%" if answer.percent else "")
             + (answer.unit if answer.unit.startswith("_") else "")
         )
-    if isinstance(answer, Assignment):
+    if isinstance(answer, Assignment | Qualified):
         return canonical(answer.answer)
     if isinstance(answer, Equation):
         return f"{value_name(answer.left)}={value_name(answer.right)}"

@@ -7,6 +7,7 @@ or an operation with its operands: `add sub mul div pow neg pm mp root abs floor
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from passk.verifiers.math.lexer import ParseError
@@ -39,6 +40,29 @@ def _first(tree: Tree) -> Tree:
     while tree[0] in ("mul", "pow", "group", "div"):
         tree = tree[1]
     return tree
+
+
+def numerator(tree: Tree) -> Tree:
+    """Return the numerator of a formula that is brought over one denominator."""
+    return _over_one_denominator(tree)[0]
+
+
+def _over_one_denominator(tree: Tree) -> tuple[Tree, Tree]:
+    """Return the numerator and the denominator of a formula."""
+    one: Tree = ("num", Fraction(1))
+    if tree[0] in ("group", "neg"):
+        above, below = _over_one_denominator(tree[1])
+        return (("neg", above) if tree[0] == "neg" else above), below
+    if tree[0] in ("add", "sub", "mul", "div"):
+        (a, b), (c, d) = _over_one_denominator(tree[1]), _over_one_denominator(tree[2])
+        if tree[0] == "mul":
+            return ("mul", a, c), ("mul", b, d)
+        if tree[0] == "div":
+            return ("mul", a, d), ("mul", b, c)
+        if b == d:
+            return (tree[0], a, c), b
+        return (tree[0], ("mul", a, d), ("mul", c, b)), ("mul", b, d)
+    return tree, one
 
 
 def mixed_number(whole: Tree, part: Tree, *, must: bool) -> Tree:

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from passk.verifiers.math.evaluate import evaluate, fingerprint, hash_to_point, nearly_equal
 from passk.verifiers.math.expr_tree import Tree
-from passk.verifiers.math.numbers import UndefinedValueError, UnstableError
+from passk.verifiers.math.numbers import UndefinedValueError, UnstableError, context
 
 INTEGERS = [n for n in range(3, 40) if n not in (4, 8, 9, 16, 25, 27, 32, 36)]
 """Where formulas for integers are compared: no perfect powers, whose roots and logs are whole."""
@@ -77,13 +77,32 @@ def test_points(trees: Sequence[Tree]) -> tuple[list[dict[str, Fraction]], int]:
     return [*points, negative, mixed], POSITIVE
 
 
-def formulas_equal(gold: Tree, answer: Tree) -> bool | None:
-    """Compare two formulas: equal at all points is equal, unequal at a positive one is not."""
+def formulas_equal(gold: Tree, answer: Tree, *, positive: bool = False) -> bool | None:
+    """Compare two formulas: equal at all points is equal, unequal at one is not.
+
+    Points at which neither has a real value are passed over, except for formulas that are real at
+    none. With `positive` all variables are positive, unless the gold answer has a negative term.
+    """
     points, deciding = test_points([gold, answer])
+    if positive and not has(gold, ("neg",)):
+        points = points[:deciding]
     found = [_equal_at(names, gold, answer) for names in points]
     if False in found[:deciding]:
         return False
-    return True if all(found) else None
+    outside = [_outside_domain(names, gold, answer) for names in points[deciding:]]
+    rest = [same for same, out in zip(found[deciding:], outside, strict=True) if not out]
+    if False in rest:
+        return False
+    return True if all(found[:deciding]) and None not in rest else None
+
+
+def _outside_domain(names: Mapping[str, Fraction], gold: Tree, answer: Tree) -> bool:
+    """Return whether neither formula has a real value at a point."""
+    try:
+        values = evaluate(gold, names), evaluate(answer, names)
+    except UndefinedValueError:
+        return False
+    return not any(isinstance(v, Fraction) or context().im(v) == 0 for v in values)
 
 
 def _equal_at(names: Mapping[str, Fraction], gold: Tree, answer: Tree) -> bool | None:

@@ -17,6 +17,12 @@ UNICODE = {
     "\u03c0": "\\pi ",
     "\u221e": "\\infty ",
     "\u221a": "\\sqrt ",
+    "\u221b": "\\sqrt[3] ",
+    "\u2229": "\\cap ",
+    "\u2205": "\\emptyset ",
+    "\u27e8": "\\langle ",
+    "\u27e9": "\\rangle ",
+    "\u2026": "...",
     "\u00b0": "^\\circ ",
     "\u2264": "\\le ",
     "\u2265": "\\ge ",
@@ -36,13 +42,37 @@ LOWERED = re.compile("[\u2080-\u208e]+")
 VULGAR = re.compile("[\u00bc-\u00be\u2150-\u215e]")
 DIGIT = re.compile(r"[^\D0-9]")
 
-THIN = re.compile(r"(?<=[0-9])(?:,?\\[,!:; ]|\{,\}|,\\!)\s?(?=[0-9]{3}(?![0-9]))")
-"""The thin space, or comma without space, that groups digits."""
+GROUPING_COMMA = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\!,?)\s?(?=[0-9]{3}(?![0-9]))")
+"""A comma without space that groups digits. `,\\,` and `,\\ ` part the items of a list."""
+
+GROUPING_BLANK = re.compile(
+    r"(?<![0-9.,^_])(?<![0-9.,] )[1-9][0-9]{0,2}(?:(?:\\[,:; ]|~| )[0-9]{3})+"
+    r"(?![0-9/]| [0-9]|\\frac| ?/)"
+)
+"""Digits in groups of three that blanks part: `9 500`, `1\\,234\\,567`."""
+
+ESCAPED_TWICE = re.compile(
+    r"(?<!\\)\\\\(?:[dt]?frac|sqrt|text|left|right|cdot|times|pi|infty|boxed|cup|leq?|geq?|pm|circ|"
+    r"begin|end|sin|cos|tan|log|ln|theta|mathrm|mathbb|overline)(?![a-zA-Z])"
+)
+"""A command with two backslashes, as JSON leaves it where it is escaped once too often."""
+
+ROOT_OF_NUMBER = re.compile(r"(?<![a-zA-Z\\])\\?sqrt(\[3\])? ?([0-9]+(?:\.[0-9]+)?)(?![0-9])")
+DOTTED = re.compile(
+    r"(\.[0-9]{0,99})\\dot ?\{?([0-9])\}?(?:([0-9]{0,99})\\dot ?\{?([0-9])\}?)?(?![0-9])"
+)
+REPEATING = re.compile(
+    r"(?<![0-9.])([0-9]{0,99}\.[0-9]{0,20}?)(([0-9]{1,10}?)\3{1,20})(?:\.\.\.|\\[lcd]?dots)$"
+)
+CONNECTIVE = re.compile(r"\\text ?\{[^{}]*\}|\\[a-zA-Z]+|(?<![a-zA-Z])(and|or)(?![a-zA-Z])")
+TEN_POWER = re.compile(r"(?<=[0-9]) ?[xX] ?(?=10 ?(?:\^|\*\*))")
+CURRENCY_SIGN = "\u00a4"
+"""Stands for an escaped dollar sign."""
 
 SPACING = re.compile(
     r"(\\\\|\\[{}])"
     r"|\\(?:left|right|m?middle)(?:\.|(?![a-zA-Z]))|\\[bB]ig{1,2}[lrm]?(?![a-zA-Z])"
-    r"|\\(?:displaystyle|textstyle|limits|quad|qquad|thinspace|hfill|break|newline)(?![a-zA-Z])"
+    r"|\\(?:displaystyle|textstyle|limits|thinspace|hfill|break|newline)(?![a-zA-Z])"
     r"|\\[!,;:> \n()\[\]]|\\$|[$~\u200b]"
 )
 """What only says how a formula looks; the first group is kept."""
@@ -52,7 +82,7 @@ RENAMED = {
     re.compile(r"\\[dt]binom(?![a-zA-Z])"): r"\\binom",
     re.compile(r"\\(?:mathbf|mathit|boldsymbol|bm)\s?\{([a-zA-Z])\}"): r" \1 ",
     re.compile(r"\\(?:mathrm|textrm|text|operatorname)\s?\{([ei])\}"): r" \1 ",
-    re.compile(r"\\(?:text(?:bf|it|rm|sf|normalize)|math(?:rm|bf|it|sf)|mbox|operatorname\*?)\b"): (
+    re.compile(r"\\(?:text(?:bf|it|rm|sf|normal)|math(?:rm|bf|it|sf)|mbox|operatorname\*?)\b"): (
         r"\\text"
     ),
     re.compile(r"\\(?:leq(?:slant)?|leqq)(?![a-zA-Z])"): r"\\le",
@@ -66,12 +96,20 @@ RENAMED = {
     re.compile(r"\\var(epsilon|phi|theta|rho)(?![a-zA-Z])"): r"\\\1",
     re.compile(r"\^\s?\{?\s?\\circ(?![a-zA-Z])\s?\}?|\\degree(?![a-zA-Z])"): r"^\\circ ",
     re.compile(r"\*\*"): "^",
+    re.compile(r"\\q?quad(?![a-zA-Z])"): r" \\quad ",
+    re.compile(r"\\langle(?![a-zA-Z])"): "(",
+    re.compile(r"\\rangle(?![a-zA-Z])"): ")",
+    re.compile(r"\\(?:dots|ldots|cdots|dotsc)(?![a-zA-Z])"): r"\\dots",
     re.compile(r"\\(?:underline|(?:text)?color\s?\{[a-zA-Z0-9!]*\})\s?(?=\{)"): "",
 }
 """Commands with another spelling, after which one spelling is left."""
 
 BLANK = re.compile(r"\s+")
 AROUND_SIGN = re.compile(r" ?([^a-zA-Z0-9\\ ]) ?")
+TRAILING_BREAK = re.compile(r"(?:\\\\|\\newline)+\s*$")
+MIN_REPEATED = 3
+"""Fewest digits before dots that make a repeating decimal: 0.333..."""
+
 THOUSANDS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9]|,[0-9])")
 PIECE = re.compile(r"\\begin\b|\\end\b|\\[a-zA-Z]+|\\.|[(){}\[\]]|.", re.DOTALL)
 
@@ -87,13 +125,38 @@ def normalize(text: str) -> str:
     plain = text if text.isascii() else _unicode_to_latex(text)
     if not plain.isprintable():
         plain = "".join(char for char in plain if char.isprintable() or char.isspace())
-    plain = THIN.sub("", plain.replace("\\$", ""))
+    plain = plain.replace("\\$", CURRENCY_SIGN)
+    if "\\\\" in plain and ESCAPED_TWICE.search(plain):
+        plain = plain.replace("\\\\", "\\")
+    plain = GROUPING_COMMA.sub("", BLANK.sub(" ", plain).strip())
+    plain = GROUPING_BLANK.sub(lambda match: re.sub(r"[^0-9]", "", match.group()), plain)
+    plain = _without_thousands(_spell_numbers(TRAILING_BREAK.sub("", plain)))
     if "\\" in plain or "$" in plain or "*" in plain or "~" in plain:
         plain = SPACING.sub(lambda match: match.group(1) or " ", plain)
         for pattern, spelling in RENAMED.items():
             plain = pattern.sub(spelling, plain)
+    plain = CONNECTIVE.sub(as_text, plain) if "and" in plain or "or" in plain else plain
     plain = AROUND_SIGN.sub(r"\1", BLANK.sub(" ", plain)).strip().rstrip(".,;: ")
-    return _without_thousands(plain.removeprefix("{,}"))
+    return plain.removeprefix("{,}")
+
+
+def _spell_numbers(text: str) -> str:
+    r"""Return the text with `\sqrt{12}` for `sqrt12`, and one spelling of repeating decimals."""
+    if "sqrt" in text:
+        text = ROOT_OF_NUMBER.sub(r"\\sqrt\1{\2}", text)
+    if "\\dot" in text:
+        text = DOTTED.sub(r"\1\\overline{\2\3\4}", text)
+    if text.endswith(("...", "dots")):
+        found = REPEATING.search(text)
+        if found and len(found[2]) >= MIN_REPEATED:
+            text = f"{text[: found.start()]}{found[1]}\\overline{{{found[3]}}}"
+    text = text.replace("...", "\\dots ")
+    return TEN_POWER.sub(r"\\times ", text) if "10" in text else text
+
+
+def as_text(found: re.Match[str]) -> str:
+    """Return a bare "and" or "or" as LaTeX text, and anything else as it is."""
+    return f"\\text{{ {found[1]} }}" if found[1] else found.group()
 
 
 def _unicode_to_latex(text: str) -> str:
@@ -118,7 +181,7 @@ def _fraction(text: str) -> str:
 
 def _without_thousands(text: str) -> str:
     """Return the text without the commas that group digits, unless brackets make them a list."""
-    if "," not in text or any(bracket in text for bracket in "([{"):
+    if "," not in text or text.startswith("{") or re.search(r"[(\[]|\\\{", text):
         return text
     return THOUSANDS.sub(lambda match: match.group().replace(",", ""), text)
 

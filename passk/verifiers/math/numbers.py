@@ -142,6 +142,9 @@ def _power(a: Value, b: Value) -> Value:
         exact = _exact_power(a, b)
         if exact is not None:
             return exact
+        if a < 0 and b.denominator % 2 == 1 and b.denominator > 1:
+            # As schools write it: (-8)^{1/3} is -2, as the cube root of -8 is.
+            return -_power(-a, b) if b.numerator % 2 else _power(-a, b)
     mp, x, y = context(), inexact(a), inexact(b)
     if x in (0, 1):
         if mp.isinf(y) or mp.re(y) <= 0:

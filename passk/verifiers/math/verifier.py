@@ -17,12 +17,20 @@ from typing import Any
 
 from passk.core.errors import VerifierError
 from passk.verifiers.base import Outcome
-from passk.verifiers.extract import DEFAULT_RULES, RULES, boxed, extract_answer, hashes
+from passk.verifiers.extract import (
+    DEFAULT_END_MARKS,
+    DEFAULT_RULES,
+    RULES,
+    Extraction,
+    boxed,
+    find_answer,
+    hashes,
+)
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.math.answers import Answer, Collection, Scalar, Text
 from passk.verifiers.math.compare import CompareOptions, canonical, equal
 from passk.verifiers.math.formulas import variables_of
-from passk.verifiers.math.math_verify import math_verify_equal
+from passk.verifiers.math.math_verify import can_compare, math_verify_equal
 from passk.verifiers.math.normalize import normalize
 from passk.verifiers.math.numbers import TooLargeError
 from passk.verifiers.math.parse_answer import DOTS, parse_answer
@@ -35,11 +43,12 @@ LENGTH_RATIO = 4
 """An answer beyond that limit and so many times longer than the gold answer is wrong."""
 
 CHOICES = {
-    "percent": ("strict", "sign", "lenient"),
+    "percent": ("sign", "strict", "fraction", "lenient"),
     "units": ("drop", "keep"),
     "several": ("any", "all"),
     "lists": ("unordered", "ordered"),
     "brackets": ("loose", "strict"),
+    "assume": ("real", "positive"),
 }
 
 
@@ -62,12 +71,14 @@ class MathOptions:
     """
 
     extract: Sequence[str] = DEFAULT_RULES
-    percent: str = "strict"
+    end_marks: Sequence[str] = DEFAULT_END_MARKS
+    percent: str = "sign"
     units: str = "drop"
     tolerance: Mapping[str, float] = field(default_factory=dict)
     several: str = "any"
     lists: str = "unordered"
     brackets: str = "loose"
+    assume: str = "real"
 
     def __post_init__(self) -> None:
         """Refuse values that are none of the choices."""
@@ -91,6 +102,7 @@ class MathOptions:
             absolute=float(self.tolerance.get("absolute", 0.0)),
             lists=self.lists,
             brackets=self.brackets,
+            assume=self.assume,
         )
 
 
@@ -117,7 +129,7 @@ class MathVerifier:
         VerifierError: an option is unknown or has a value that is none of its choices.
     """
 
-    version = 3
+    version = 4
     packages: tuple[str, ...] = ("math-verify", "latex2sympy2_extended", "sympy", "mpmath")
 
     def __init__(self, **options: Any) -> None:
@@ -127,7 +139,12 @@ class MathVerifier:
 
     def extract(self, response: str) -> str | None:
         """Return the final answer as the response states it."""
-        return extract_answer(response, self.options.extract)
+        found = self.find_answer(response)
+        return found.answer if found else None
+
+    def find_answer(self, response: str) -> Extraction | None:
+        """Return the final answer, with the rule that found it."""
+        return find_answer(response, self.options.extract, self.options.end_marks)
 
     def quick_compare(self, gold: str, answer: str) -> Outcome | None:
         """Decide by normal form, exact value, number or formula, or by the limits; else None."""
@@ -142,6 +159,10 @@ class MathVerifier:
             return Outcome("error", "too large to compare", canonical(given))
         if None not in found:
             return Outcome("wrong", _rule(given), canonical(given))
+        if not any(
+            same is None and can_compare(s[0]) for same, s in zip(found, golds, strict=True)
+        ) or not can_compare(text):
+            return Outcome("wrong", "not one expression, and another text", canonical(given))
         return _check_limits(text, given, max(len(stated[0]) for stated in golds))
 
     def compare(self, gold: str, answer: str) -> Outcome:
@@ -149,7 +170,8 @@ class MathVerifier:
         text, given = normalize(answer), parse_answer(answer)
         for stated, expected in _parse_golds(gold, self.options.several):
             unclear = _equal(stated, expected, text, given, self.rules) is None
-            if unclear and math_verify_equal(stated, text):
+            comparable = unclear and can_compare(stated) and can_compare(text)
+            if comparable and math_verify_equal(stated, text):
                 return Outcome("correct", "symbolic", canonical(expected))
         return Outcome("wrong", "symbolic", canonical(given))
 
@@ -209,6 +231,6 @@ def _final_answer_of_gold(gold: str) -> str:
     """Return the answer of a gold text, which may be a whole worked solution."""
     for rule in (boxed, hashes):
         found = rule(gold)
-        if found and found.strip():
-            return found.strip()
+        if found and found.answer.strip():
+            return found.answer.strip()
     return gold
