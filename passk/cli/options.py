@@ -35,6 +35,17 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """Return a length of time in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
 def index_range(text: str) -> range:
     """Return `0-64` as the indices 0 to 63."""
     first, _, last = text.replace(":", "-").partition("-")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.cli.command import Group, command, option
-from passk.cli.options import SPEC, VERIFIER, output, whole_number
+from passk.cli.options import SPEC, VERIFIER, output, seconds, whole_number
 from passk.core.registry import EXPORT_FORMATS, FORMATS
 
 IMPORTS = ("auto", *FORMATS, "counts")
@@ -23,6 +23,12 @@ EXPORTS = (*EXPORT_FORMATS, "counts")
     option("responses", type=Path, help="JSONL file"),
     VERIFIER,
     option("--benchmark", metavar="NAME", help="take gold answers from this benchmark or file"),
+    option(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="limit of one comparison, or of one test of a program (default: the benchmark's own)",
+    ),
     output("JSONL file: the same rows with verdict, answer and detail"),
 )
 def grade(
@@ -32,6 +38,7 @@ def grade(
     verifier_options: dict[str, Any],
     workers: int,
     benchmark: str | None,
+    timeout: float | None,
     output: Path,
 ) -> None:
     """Grade a file of responses."""
@@ -50,6 +57,7 @@ def grade(
             verifier_options,
             golds=golds,
             workers=workers,
+            timeout=timeout,
             progress=progress,
         )
     print(", ".join(f"{count} {name}" for name, count in verdicts.items()))

@@ -47,6 +47,9 @@ __all__ = [
 GRADED_KEYS = ("verdict", "answer", "answer_class", "detail")
 """What grading adds to a row."""
 
+DEADLINE = 10.0
+"""Seconds that one comparison of answers may take."""
+
 VERSION = versions.VERIFY
 """Version of this stage: raised whenever a verdict file could come out differently."""
 
@@ -59,7 +62,7 @@ def verify(
     options: Mapping[str, Any] | None = None,
     *,
     workers: int = 1,
-    deadline: float = 10.0,
+    deadline: float = DEADLINE,
     progress: Progress | None = None,
 ) -> None:
     """Grade a file of samples and write one verdict per sample, in the same order.
@@ -107,7 +110,7 @@ def grade_file(
     *,
     golds: Mapping[str, str] | None = None,
     workers: int = 1,
-    deadline: float = 10.0,
+    timeout: float | None = None,
     progress: Progress | None = None,
 ) -> Counter[str]:
     """Grade rows of JSON lines and write the same rows with what was found.
@@ -115,12 +118,13 @@ def grade_file(
     Args:
         source: rows with at least `problem_id`, `gold` (string, number or list) and `response`.
         output: the same rows in the same order, all keys kept, with `verdict`, `answer`,
-            `answer_class` and `detail`; written whole or not at all.
+            `answer_class` and `detail`, and for programs their `isolation`; written whole or not
+            at all.
         verifier: name in `passk.core.registry.VERIFIERS`.
         options: the verifier's options.
         golds: gold answer (JSON) of each problem, where the rows have none of their own.
         workers: processes that compare at the same time.
-        deadline: seconds that one comparison may take.
+        timeout: seconds that one comparison, or one test of a program, may take.
         progress: called as grading goes on.
 
     Returns:
@@ -131,8 +135,8 @@ def grade_file(
         VerifierError: the verifier or one of its options is not known, or it cannot be started.
         OutputError: the output cannot be written.
     """
-    setup = PoolConfig(verifier, options or {}, workers=workers, deadline=deadline)
-    check = _gold_check(load("verifier", verifier, VERIFIERS)(**setup.options))
+    loaded, setup = _configure(verifier, options, workers, timeout)
+    check = _gold_check(loaded)
     needed = ("problem_id", "response") if golds is not None else KEYS
     responses = (
         (
@@ -145,9 +149,10 @@ def grade_file(
     graded = grade(responses, setup, total=total, progress=progress, store=_cache(), output=output)
     if not graded:
         raise DataError("has no rows", where=str(source))
+    more = _row_fields(loaded)
     with atomic(output) as temporary, temporary.open("wb") as file:
         for (row, _), found in zip(read_rows(source, needed), graded, strict=True):
-            file.write(graded_line(row, found))
+            file.write(graded_line(row | more, found))
     remove_journal(output)
     return Counter(graded.verdicts())
 
@@ -158,7 +163,7 @@ def grade_rows(
     options: Mapping[str, Any] | None = None,
     *,
     workers: int = 1,
-    deadline: float = 10.0,
+    timeout: float | None = None,
 ) -> list[dict[str, Any]]:
     """Grade responses in memory, as `passk grade` does a file: `passk.grade` of the Python API.
 
@@ -169,17 +174,18 @@ def grade_rows(
         verifier: name in `passk.core.registry.VERIFIERS`.
         options: the verifier's options.
         workers: processes that compare at the same time.
-        deadline: seconds that one comparison may take.
+        timeout: seconds that one comparison, or one test of a program, may take.
 
     Returns:
-        The rows in the same order, with `verdict`, `answer`, `answer_class` and `detail`.
+        The rows in the same order, with `verdict`, `answer`, `answer_class` and `detail`, and for
+        programs their `isolation`.
 
     Raises:
         DataError: a row lacks a key, or its gold answer is not one that the verifier reads.
         VerifierError: the verifier or one of its options is not known, or it cannot be started.
     """
-    setup = PoolConfig(verifier, options or {}, workers=workers, deadline=deadline)
-    check = _gold_check(load("verifier", verifier, VERIFIERS)(**setup.options))
+    loaded, setup = _configure(verifier, options, workers, timeout)
+    check = _gold_check(loaded)
     kept = [dict(row) for row in rows]
     pairs = []
     for number, row in enumerate(kept):
@@ -189,8 +195,25 @@ def grade_rows(
         pairs.append((gold_of_row(row, where, check), response_text(row, where)))
     graded = grade(pairs, setup, total=len(pairs), store=_cache()) if pairs else []
     for row, found in zip(kept, graded, strict=True):
-        row |= dict(zip(GRADED_KEYS, (getattr(found, key) for key in GRADED_KEYS), strict=True))
+        row.update({key: getattr(found, key) for key in GRADED_KEYS}, **_row_fields(loaded))
     return kept
+
+
+def _configure(
+    verifier: str, options: Mapping[str, Any] | None, workers: int, timeout: float | None
+) -> tuple[Verifier, PoolConfig]:
+    """Return a verifier and the configuration of its pool, with a time limit if one is given."""
+    kind, options = load("verifier", verifier, VERIFIERS), dict(options or {})
+    if timeout is not None and hasattr(kind, "timeout_options"):
+        options |= kind.timeout_options(timeout)
+    config = PoolConfig(verifier, options, workers=workers, deadline=timeout or DEADLINE)
+    return kind(**options), config
+
+
+def _row_fields(verifier: Verifier) -> dict[str, str]:
+    """Return what each graded row says besides: how its program was isolated."""
+    sandbox = verifier.manifest().get("sandbox", {}) if isinstance(verifier, CustomPool) else {}
+    return {"isolation": sandbox["isolation"]} if sandbox else {}
 
 
 def _cache() -> Path | None:

@@ -71,6 +71,18 @@ class FindsAnswer(Protocol):
         ...
 
 
+@runtime_checkable
+class CustomExtraction(Protocol):
+    """A verifier that needs the gold answer to find the answer in a response.
+
+    `code` is one: of several programs in a response, it takes the one that the problem asks for.
+    """
+
+    def extract_for(self, gold: str, response: str) -> str | None:
+        """Return the answer that a response gives to a problem, or None where there is none."""
+        ...
+
+
 class ComparisonPool(Protocol):
     """Compares pairs, as `passk.verifiers.grading.worker_pool.Pool` does."""
 
@@ -99,6 +111,10 @@ class CustomPool(Protocol):
         self, setup: PoolConfig, store: Path | None = None
     ) -> AbstractContextManager[ComparisonPool]:
         """Return the pool that replaces `Pool`; `store`: a folder for cached results."""
+        ...
+
+    def timeout_options(self, seconds: float) -> dict[str, Any]:
+        """Return the options that limit each test, or comparison, to so many seconds."""
         ...
 
     def manifest(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import passk
 from passk.core.errors import DataError, PasskError
 
 SIGNATURES = {
-    "grade": ["rows", "verifier", "options", "workers", "deadline"],
+    "grade": ["rows", "verifier", "options", "workers", "timeout"],
     "load": ["folder"],
     "run": ["spec", "cores", "profile", "snakemake"],
 }

@@ -167,7 +167,7 @@ import sys
 from pathlib import Path
 from passk.stages.verify import grade_file
 source, output = map(Path, sys.argv[1:])
-grade_file(source, output, "fake", deadline=600.0, progress=lambda *step: print(step, flush=True))
+grade_file(source, output, "fake", timeout=600.0, progress=lambda *step: print(step, flush=True))
 """
 
 

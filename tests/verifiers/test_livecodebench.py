@@ -105,7 +105,7 @@ def block(program: str) -> str:
 def test_public_and_private_tests_of_a_published_row_count(
     problem: dict[str, Any], program: str, verdict: str, detail: str
 ) -> None:
-    setup = PoolConfig("code", {"preamble": PREAMBLE}, deadline=5.0)
+    setup = PoolConfig("code", {"preamble": PREAMBLE, "per_test": 5.0})
     (found,) = grade([(json.dumps(problem), block(program))], setup)
     assert (found.verdict, detail in found.detail) == (verdict, True), found
 

@@ -20,8 +20,9 @@ from passk.core.artifacts import read_manifest
 from passk.core.errors import VerifierError
 from passk.core.schemas import Problem, Sample, Verdict, read_rows, write_rows
 from passk.stages.verify import grade_file, verify
+from passk.verifiers.code.options import CodeOptions
 from passk.verifiers.code.program_pool import ProgramPool
-from passk.verifiers.grading.worker_pool import PoolConfig, Result
+from passk.verifiers.grading.worker_pool import Result
 from passk.verifiers.sandbox import choose_isolation, commands
 from passk.verifiers.sandbox.isolation import Isolation
 from passk.verifiers.sandbox.process import SandboxProcess, SandboxStartError
@@ -34,6 +35,8 @@ REFERENCE = json.dumps(
     {"task_id": "HumanEval/0", "prompt": "def f(x):\n", "entry_point": "f", "atol": 0}
     | {"canonical_solution": "    return x + 1\n", "base_input": [[1]], "plus_input": [[5]]}
 )
+LIMITS = {"per_test": 1.0, "total": 1.0, "memory": 1024}
+
 RIGHT = "def f(x): return x + 1"
 
 
@@ -53,9 +56,7 @@ def pool(request: pytest.FixtureRequest) -> Iterator[ProgramPool]:
     reason = choose_isolation.find_fault(isolation)
     if reason is not None:
         pytest.skip(f"{request.param}: {reason}")
-    with ProgramPool(
-        isolation, PoolConfig("code", {}, workers=1, deadline=1.0), memory=1 << 30
-    ) as pool:
+    with ProgramPool(isolation, CodeOptions(**LIMITS)) as pool:
         yield pool
 
 
@@ -147,7 +148,7 @@ from passk.verifiers.sandbox.run import RunRequest
 from passk.verifiers.sandbox.isolation import Isolation
 sandbox = SandboxProcess(Isolation(*sys.argv[1:]))
 loop = b"def f(x):\\n while 1: pass"
-sandbox.begin(RunRequest(loop, "call", 60.0, b"end", "f", order=(0,)), 0, [(1,)])
+sandbox.begin(RunRequest(loop, "call", b"end", (60.0,), 60.0, "f", order=(0,)), 0, [(1,)])
 print("begun", flush=True)
 input()
 """
@@ -194,7 +195,7 @@ def alive(pid: int) -> bool:
 def test_a_limit_above_the_hard_one_is_clamped() -> None:
     isolation = next(iter(isolated()), None)
     if isolation is None:
-        pytest.skip("no isolating isolation")
+        pytest.skip("no isolation level")
     script = (
         "import resource, sys\n"
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))\n"
@@ -268,7 +269,7 @@ def test_without_isolation_nothing_is_run(
         monkeypatch.setattr(commands, "find_bubblewrap", lambda: None)
         monkeypatch.setattr(shutil, "which", lambda _name: None)
     elif missing == "seccomp":
-        monkeypatch.setattr(choose_isolation.seccomp_filter, "compiled", lambda: b"")
+        monkeypatch.setattr(choose_isolation.seccomp_filter, "compile_filter", lambda: b"")
     else:
         monkeypatch.setattr(choose_isolation, "PROBE", "def probe(): return [True, False]")
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
@@ -300,10 +301,10 @@ def test_a_level_that_does_not_hold_is_not_used(monkeypatch: pytest.MonkeyPatch)
         def try_out(self, program: str, entry_point: str) -> str:  # noqa: ARG002
             return "=[True, False, True]"
 
-    monkeypatch.setattr("passk.verifiers.sandbox.process.SandboxProcess", Leaky)
+    monkeypatch.setattr("passk.verifiers.sandbox.choose_isolation.SandboxProcess", Leaky)
     isolation = next(iter(isolated()), None)
     if isolation is None:
-        pytest.skip("no isolating isolation")
+        pytest.skip("no isolation level")
     assert "does not hold" in str(choose_isolation.find_fault(isolation))
 
 
@@ -313,6 +314,6 @@ def test_a_tool_that_fails_says_why() -> None:
 
 
 def test_the_unsafe_level_runs_programs() -> None:
-    with ProgramPool(Isolation("unsafe"), PoolConfig("code", {}, deadline=1.0)) as pool:
+    with ProgramPool(Isolation("unsafe"), CodeOptions(**LIMITS)) as pool:
         found = graded(pool, RIGHT, "def f(x):\n while 1: pass")
     assert [result.verdict for result in found] == ["correct", "timeout"]

@@ -1,8 +1,8 @@
 """Inputs and comparison rules of HumanEval+ and MBPP+ (Liu et al. 2023, arXiv 2305.01210).
 
-Verdicts have to equal those of `evalplus` 0.3.1, whose rules these are. It compares within the
-judged process, in the order of the tests; here the order of running is free, so what depends on
-order there (a tolerance that, once taken, stays) is worked out from the expected outputs first.
+Verdicts equal those of `evalplus` 0.3.1, whose rules these are. It compares within the judged
+process, where a tolerance, once used, holds for all later tests; here the tolerance of each test is
+computed from the expected outputs first.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from passk.verifiers.sandbox.decode import make_set
 
 Arguments = Sequence[Any]
 
@@ -29,8 +31,11 @@ AS_SETS = frozenset(
 FLOAT_TOLERANCE = 1e-6
 RELATIVE_TOLERANCE = 1e-7
 
-LONGEST_RANGE = 1 << 20
+LONGEST_RANGE = 1 << 16
 """Longest range that is turned into a set."""
+
+LARGEST_BITS = 1023
+"""Largest integer, in bits, that is compared as a float."""
 
 
 def _tuples(arguments: Arguments) -> Any:
@@ -110,8 +115,8 @@ def inputs(task_id: str, rows: Sequence[Arguments]) -> list[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Long:
-    """An expected output that is too long to be kept; `floats`: a list or tuple of floats alone."""
+class LongValue:
+    """An expected output too long to be stored; `floats`: a list or tuple of floats alone."""
 
     floats: bool
 
@@ -176,7 +181,7 @@ def _tolerances(rules: Rules, expected: Sequence[Any]) -> list[float]:
 
 def _are_floats(value: Any) -> bool:
     """Return whether a value is a float, or a list or tuple of nothing else and not empty."""
-    if isinstance(value, Long):
+    if isinstance(value, LongValue):
         return value.floats
     if isinstance(value, list | tuple) and value:
         return all(isinstance(item, float) for item in value)
@@ -184,16 +189,35 @@ def _are_floats(value: Any) -> bool:
 
 
 def _close(value: Any, wanted: Any, tolerance: float) -> bool:
-    """Return whether two values of one type are close to each other, as NumPy sees it."""
+    """Return whether two values of one type are close to each other, as NumPy sees it.
+
+    Only numbers in lists of the expected shape reach NumPy, which would make arrays of anything.
+    """
+    if type(value) is not type(wanted) or not _same_shape(value, wanted):
+        return False
     import numpy as np
 
-    if type(value) is not type(wanted):
-        return False
-    if isinstance(wanted, list | tuple) and len(value) != len(wanted):
-        return False
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return bool(np.allclose(value, wanted, rtol=RELATIVE_TOLERANCE, atol=tolerance))
+
+
+def _same_shape(value: Any, wanted: Any) -> bool:
+    """Return whether both are numbers, or lists or tuples of values of the same shape."""
+    if isinstance(wanted, list | tuple):
+        return (
+            isinstance(value, list | tuple)
+            and len(value) == len(wanted)
+            and all(map(_same_shape, value, wanted))
+        )
+    return _is_number(value) and _is_number(wanted)
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a number that fits a machine's float."""
+    if isinstance(value, int):
+        return value.bit_length() <= LARGEST_BITS
+    return isinstance(value, float | complex)
 
 
 def _special(rules: Rules) -> Callable[[Arguments, Any, Any], bool] | None:
@@ -220,7 +244,7 @@ def _as_set(value: Any) -> set[Any]:
     """Return the items of a value; a range is small to send and may be endless to hold."""
     if isinstance(value, range) and len(value) > LONGEST_RANGE:
         raise ValueError("a range that is too long")
-    return set(value)
+    return make_set(value)
 
 
 def _not_none(_arguments: Arguments, value: Any, wanted: Any) -> bool:

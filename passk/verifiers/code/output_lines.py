@@ -12,7 +12,7 @@ from passk.verifiers.sandbox.run import RunResult
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """What became of an attempt; `seconds` is wall-clock time of all its runs."""
+    """The verdict on a program; `seconds` is wall-clock time of all its runs."""
 
     verdict: VerdictName
     detail: str
@@ -26,16 +26,17 @@ class LineReader:
         """Make the token, random per run."""
         self.name = f"end-{secrets.token_hex(12)}"
         self.token = f"{self.name}\n".encode()
-        self.rest = b""
+        self.rest = bytearray()
         self.count = 0
         self.finished = False
 
     def read(self, data: bytes) -> list[str]:
         """Return the lines that are complete, without the token."""
+        self.rest += data
         if b"\n" not in data:
-            self.rest += data
             return []
-        *whole, self.rest = (self.rest + data).split(b"\n")
+        *whole, rest = self.rest.split(b"\n")
+        self.rest = rest
         lines = [line.decode("ascii", "replace") for line in whole]
         if lines[-1] == self.name:
             self.finished = True
@@ -46,13 +47,28 @@ class LineReader:
         return lines
 
 
-def without_end(end: RunResult, seconds: float, place: str, *, excess: bool) -> AttemptResult:
-    """Return the verdict on a run that did not come to its end."""
+def judge_unfinished(
+    result: RunResult, limit: float, total: float, place: str, *, excess: bool
+) -> AttemptResult:
+    """Return the verdict on a run that did not come to its end.
+
+    Args:
+        result: how it ended.
+        limit: time limit of the test it was in, in seconds.
+        total: time limit of the run.
+        place: name of that test.
+        excess: whether it was stopped because it sent too much.
+    """
     if excess:
-        return AttemptResult("wrong", f"{place}: sent too much", end.seconds)
-    if end.late or end.status == -signal.SIGXCPU or end.processor > seconds:
-        return AttemptResult("timeout", f"{place}: over the deadline of {seconds:g} s", end.seconds)
-    if end.status == -signal.SIGKILL:
-        return AttemptResult("error", f"{place}: the system killed the program", end.seconds)
-    how = f"ended by signal {-end.status}" if end.status < 0 else f"exited with {end.status}"
-    return AttemptResult("wrong", f"{place}: the program {how}", end.seconds)
+        return AttemptResult("wrong", f"{place}: sent too much", result.seconds)
+    if result.flooded:
+        return AttemptResult("wrong", f"{place}: wrote too many files", result.seconds)
+    if result.late or result.status == -signal.SIGXCPU or result.processor > total:
+        return AttemptResult(
+            "timeout", f"{place}: over the time limit of {limit:g} s", result.seconds
+        )
+    if result.status == -signal.SIGKILL:
+        return AttemptResult("error", f"{place}: the system killed the program", result.seconds)
+    status = result.status
+    how = f"ended by signal {-status}" if status < 0 else f"exited with {status}"
+    return AttemptResult("wrong", f"{place}: the program {how}", result.seconds)

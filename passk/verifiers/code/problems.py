@@ -30,6 +30,7 @@ LiveCodeBench is taken as published, `public_test_cases`, packed `private_test_c
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import json
@@ -56,7 +57,8 @@ class FunctionTests:
         kinds: name of each test's kind: `base`, `plus` or `functional`.
         reference: program whose outputs are expected, or None.
         expected: expected value of each test, where there is no reference.
-        judge: compares an output with the expected one.
+        judge_of: returns what compares an output with the expected one, from all expected ones.
+        imports: imports of the prompt, which precede every program.
     """
 
     key: str
@@ -68,6 +70,7 @@ class FunctionTests:
     reference: str | None
     expected: Sequence[Any] | None
     judge_of: Callable[[Sequence[Any]], Judge]
+    imports: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,31 @@ def _evalplus(row: Mapping[str, Any], key: str, tests: str) -> FunctionTests:
         reference=row["prompt"] + row["canonical_solution"],
         expected=None,
         judge_of=lambda expected: evalplus.judge(rules, [*base, *plus], expected),
+        imports=imports_of(row["prompt"] + row["canonical_solution"], row["prompt"]),
     )
+
+
+def imports_of(program: str, prompt: str) -> bytes:
+    """Return the imports at the top level of a program that its prompt holds."""
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError):
+        return b""
+    lines = prompt.count("\n")
+    nodes = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return "\n".join(ast.unparse(node) for node in nodes if node.lineno <= lines).encode()
+
+
+@functools.lru_cache(maxsize=1024)
+def entry_point_of(gold: str) -> str:
+    """Return the name of the function that a problem asks for, or "" for a program on stdin."""
+    row = json.loads(gold)
+    if not isinstance(row, dict):
+        return ""
+    name = row.get("entry_point")
+    if name is None and "public_test_cases" in row:
+        name = livecodebench.function_name(row)
+    return str(name or "")
 
 
 def _with_outputs(row: Mapping[str, Any], key: str) -> FunctionTests | StdinTests:

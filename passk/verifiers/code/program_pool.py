@@ -1,4 +1,4 @@
-"""Grades programs as the grading stage asks for it: pairs of gold and program in, results out."""
+"""Grades programs for the grading stage: pairs of gold and program in, results out."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from passk.core.progress import Progress
 from passk.verifiers.code import reference_cache
 from passk.verifiers.code.expected_outputs import ExpectedOutputs, ReferenceOutputs
 from passk.verifiers.code.function_attempt import PATIENCE, FunctionAttempt, ReferenceAttempt
+from passk.verifiers.code.options import CodeOptions
 from passk.verifiers.code.output_lines import AttemptResult
 from passk.verifiers.code.problems import FunctionTests, StdinTests, problem_of
 from passk.verifiers.code.stdin_attempt import StdinAttempt
-from passk.verifiers.grading.worker_pool import FAILURES, PoolConfig, Result
+from passk.verifiers.grading.worker_pool import Result
 from passk.verifiers.sandbox.decode import UnreadableError
 from passk.verifiers.sandbox.isolation import Isolation
 from passk.verifiers.sandbox.process import PIPE_BYTES
 from passk.verifiers.sandbox.runner import Runner
 
 REFERENCE_SECONDS = 300.0
-"""Wall-clock time that a reference solution may take for all tests of a problem."""
-
-SLOWER = 4.0
-"""A program may take so many times longer than the reference solution, if that is more."""
+"""Processor time that a reference solution may take for all tests of a problem."""
 
 TOO_LONG = Result("wrong", f"the program is longer than {PIPE_BYTES} bytes", None, 0.0)
 
@@ -35,32 +34,24 @@ class ProgramPool:
 
     Args:
         isolation: how programs are isolated.
-        setup: workers, and deadline per program (per test with standard input).
-        completion: whether programs go on from the problem's prompt.
-        preamble: text that stands before each program.
-        tests: `all` or `base`.
-        memory: bytes that a program may take.
-        store: folder to keep the outputs of reference solutions in, if any.
+        options: what surrounds a program, and its limits.
+        workers: programs that run at the same time.
+        store: folder for the outputs of reference solutions, if any.
     """
 
     def __init__(
         self,
         isolation: Isolation,
-        setup: PoolConfig,
-        *,
-        completion: bool = False,
-        preamble: str = "",
-        tests: str = "all",
-        memory: int = 1536 << 20,
+        options: CodeOptions | None = None,
+        workers: int = 1,
         store: Path | None = None,
     ) -> None:
-        """Keep what is asked for; sandboxes start with the first programs."""
-        self.setup, self.completion, self.preamble, self.tests = setup, completion, preamble, tests
-        self.store = store
-        self.runner = Runner(isolation, setup.workers, memory)
+        """Store the settings; sandboxes start with the first programs."""
+        self.options = options or CodeOptions()
+        self.workers, self.store = workers, store
+        self.runner = Runner(isolation, workers, self.options.memory << 20)
         self.problems: dict[str, FunctionTests | StdinTests] = {}
-        self.expectations: dict[str, ExpectedOutputs | str] = {}
-        self.failed: dict[str, list[int]] = {}
+        self.expected: dict[str, ExpectedOutputs | str] = {}
 
     def __enter__(self) -> Self:
         """Return the pool."""
@@ -78,19 +69,20 @@ class ProgramPool:
     def run(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, Result]]:
         """Yield (index, result) of each (gold JSON, program) pair, in the order they finish.
 
-        Programs of a problem run next to each other. One that is late, or whose sandbox fails, is
-        tried once more by itself, when nothing else runs, before that counts.
+        Programs of a problem run next to each other. Those over their time limit run once more
+        after all others; one whose sandbox failed runs once more by itself.
         """
         golds = [gold for gold, _ in pairs]
         self._expect(golds)
-        again = []
+        again: dict[str, list[int]] = {"timeout": [], "error": []}
         order = sorted(range(len(pairs)), key=golds.__getitem__)
         for index, result in self._round(pairs, order, PATIENCE):
-            if result.verdict in FAILURES:
-                again.append(index)
+            if result.verdict in again:
+                again[result.verdict].append(index)
             else:
                 yield index, result
-        for index in sorted(again):
+        yield from self._round(pairs, sorted(again["timeout"]), 0.0)
+        for index in sorted(again["error"]):
             yield from self._round(pairs, [index], 0.0)
 
     def _round(
@@ -114,65 +106,69 @@ class ProgramPool:
         yield from known
 
     def _expect(self, golds: Iterable[str]) -> None:
-        """Find out the expected outputs of all problems that are new."""
+        """Find the expected outputs of all problems that are new."""
         references = []
         for gold in dict.fromkeys(golds):
             if gold in self.problems:
                 continue
-            problem = self.problems[gold] = problem_of(gold, self.tests)
+            problem = self.problems[gold] = problem_of(gold, self.options.tests)
             if isinstance(problem, StdinTests):
-                self.failed[problem.key] = [0] * len(problem.inputs)
-            elif problem.reference is None:
+                continue
+            if problem.reference is None:
                 self._set(problem, None)
             elif (outputs := reference_cache.read(self.store, problem)) is not None:
                 self._set(problem, outputs)
             else:
                 program = problem.reference.encode("utf-8", "replace")
                 references.append(ReferenceAttempt(program, problem, REFERENCE_SECONDS))
-        again = self._run_references(references, self.setup.workers)
-        for reference in again:
-            self._run_references([reference], 1)
+        if references:
+            for reference in self._run_references(references, self.workers):
+                self._run_references([reference], 1)
 
     def _run_references(
         self, references: Sequence[ReferenceAttempt], width: int
     ) -> list[ReferenceAttempt]:
         """Run reference solutions; return those that gave no outputs, to be tried once more."""
         failed = []
-        for attempt, outputs in self.runner.run(references, width):
-            if outputs.fault:
-                failed.append(attempt)
-                fault = f"the reference solution gives no outputs: {outputs.fault}"
-                self.expectations[attempt.problem.key] = fault
-            else:
-                reference_cache.keep(self.store, attempt.problem, outputs)
-                self._set(attempt.problem, outputs)
+        with Progress("reference solutions", "problems") as progress:
+            progress(0, len(references))
+            for done, (attempt, outputs) in enumerate(self.runner.run(references, width), start=1):
+                if outputs.fault:
+                    failed.append(attempt)
+                    fault = f"the reference solution gives no outputs: {outputs.fault}"
+                    self.expected[attempt.problem.key] = fault
+                else:
+                    reference_cache.write(self.store, attempt.problem, outputs)
+                    self._set(attempt.problem, outputs)
+                progress(done, len(references))
         return failed
 
     def _set(self, problem: FunctionTests, outputs: ReferenceOutputs | None) -> None:
-        """Take note of what is expected of a problem's programs."""
+        """Store what is expected of a problem's programs."""
         try:
-            self.expectations[problem.key] = ExpectedOutputs(problem, outputs)
+            self.expected[problem.key] = ExpectedOutputs(problem, outputs)
         except UnreadableError as error:
             fault = f"an output of the reference solution cannot be read: {error}"
-            self.expectations[problem.key] = fault
+            self.expected[problem.key] = fault
 
     def _attempt(self, gold: str, answer: str, patience: float) -> Attempts | Result:
         """Return the attempt of a program, or the result where there is nothing to run."""
-        problem = self.problems[gold]
-        text = self.preamble + (problem.prompt if self.completion else "") + answer
+        problem, options = self.problems[gold], self.options
+        text = options.preamble + (problem.prompt if options.completion else "") + answer
         program = text.encode("utf-8", "replace")
         if len(program) > PIPE_BYTES:
             return TOO_LONG
         if isinstance(problem, StdinTests):
-            return StdinAttempt(program, problem, self.failed[problem.key], self.setup.deadline)
-        expectation = self.expectations[problem.key]
-        if isinstance(expectation, str):
-            return Result("error", expectation, None, 0.0)
-        seconds = max(self.setup.deadline, SLOWER * expectation.seconds)
-        return FunctionAttempt(program, expectation, seconds, patience)
+            return StdinAttempt(program, problem, options.per_test, options.main_function)
+        expected = self.expected[problem.key]
+        if isinstance(expected, str):
+            return Result("error", expected, None, 0.0)
+        limits, total = options.time_limits.limits(len(problem.inputs), expected.seconds)
+        lenient = not options.completion
+        return FunctionAttempt(program, expected, limits, total, patience, lenient=lenient)
 
 
 def _result(found: AttemptResult) -> Result:
-    """Return what was found as the grading stage takes it; right programs are of one class."""
+    """Return a verdict in the grading stage's form; right programs are of one class."""
     name = "passes" if found.verdict == "correct" else None
     return Result(found.verdict, found.detail, name, found.seconds)

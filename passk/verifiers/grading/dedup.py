@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import overload
 
 from passk.core.schemas import VerdictName
-from passk.verifiers.base import FindsAnswer, Verifier
+from passk.verifiers.base import CustomExtraction, FindsAnswer, Verifier
 from passk.verifiers.grading.worker_pool import Result
 
 CACHED = 1 << 12
@@ -68,6 +68,7 @@ class PairIndex:
         """Start with no rows."""
         self.verifier = verifier
         self.finder = verifier if isinstance(verifier, FindsAnswer) else None
+        self.gold_finder = verifier if isinstance(verifier, CustomExtraction) else None
         self.golds: dict[str, int] = {}
         self.gold_texts: list[str] = []
         self.gold_of = array("l")
@@ -84,7 +85,7 @@ class PairIndex:
 
     def add(self, gold: str, response: str) -> None:
         """Take a row; a pair that is seen for the first time is tried by the cheap rules."""
-        answer, note = self._extract(response)
+        answer, note = self._extract(gold, response)
         index = -1
         if answer is not None:
             index = self._index_of(gold, answer)
@@ -95,8 +96,10 @@ class PairIndex:
         else:
             self.n_decided += 1
 
-    def _extract(self, response: str) -> tuple[str | None, str]:
+    def _extract(self, gold: str, response: str) -> tuple[str | None, str]:
         """Return the answer of a response, and a note on text that was ignored."""
+        if self.gold_finder is not None:
+            return self.gold_finder.extract_for(gold, response), ""
         if self.finder is None:
             return self.verifier.extract(response), ""
         found = self.finder.find_answer(response)

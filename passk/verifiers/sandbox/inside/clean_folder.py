@@ -1,23 +1,27 @@
-"""Emptying a folder that a hostile program has written to and no longer does."""
+"""Emptying a folder that a hostile program wrote to, once it has ended."""
 
 from __future__ import annotations
 
+import math
 import os
 import stat
+import time
 
 
-def remove_contents(folder: str) -> None:
-    """Remove all that is below a folder, however deep, whatever its modes; follow no link.
+def remove_contents(folder: str, seconds: float = math.inf) -> None:
+    """Remove everything below a folder, however deep, whatever its modes; follow no link.
 
     Folders are moved up before they are entered, so that neither recursion nor the length of a
     path grows with the depth.
 
     Raises:
-        OSError: something cannot be removed.
+        OSError: something cannot be removed, or it takes longer than `seconds`.
     """
-    moved = 0
+    moved, due = 0, time.monotonic() + seconds
     while names := os.listdir(folder):  # noqa: PTH208
         for name in names:
+            if time.monotonic() > due:
+                raise TimeoutError
             path = f"{folder}/{name}"
             if not _is_folder(path):
                 os.unlink(path)  # noqa: PTH108

@@ -1,4 +1,4 @@
-"""One program, in a process of its own: it limits itself, runs, sends what came out, and ends.
+"""One program, in a process of its own: it limits itself, runs, sends its results, and ends.
 
 What this module captures before the program runs is what it uses afterwards: a program that
 patches builtins or modules changes nothing here. All the same a program can reach anything in its
@@ -8,16 +8,19 @@ and no way to the fork server but the pipe that results go through.
 
 from __future__ import annotations
 
+import ast
+import atexit
 import ctypes
 import gc
 import os
+import random
 import resource
 import signal
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from passk.verifiers.sandbox.inside.encode import encode
@@ -31,9 +34,17 @@ BEGUN = b"begun\n"
 UNPROTECTED = 97
 """Exit status of a process that could not be restricted; its program was not run."""
 
+CPU_GRACE = 2
+"""Seconds by which the kernel's own limit of processor time lies above that of the run."""
+
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 1, 22, 2
 
+MAIN_GUARD = "__name__ == '__main__'"
+MAIN_FUNCTION = "wrapped_function"
+
 libc = ctypes.CDLL(None, use_errno=True)
+
+Write = Callable[[bytes], None]
 
 
 class Filter(ctypes.Structure):
@@ -46,22 +57,26 @@ def run(message: Mapping[str, Any], inputs: Sequence[Any], setup: Mapping[str, A
     """Run the program that `message` announces; never returns.
 
     Args:
-        message: the fields of `sandbox.request.RunRequest`, and the `size` of the program in bytes.
+        message: the fields of `sandbox.run.RunRequest`, and the `size` of the program in bytes.
         inputs: argument lists of all tests of the problem.
-        setup: `program` and `results` descriptors, and the compiled `filter`.
+        setup: `program` and `results` descriptors, the compiled `filter`, the file for standard
+            input, and the counter of `started` tests that the fork server reads.
     """
-    write, leave = _writer(RESULTS), os._exit
+    write, leave = _make_writer(RESULTS), os._exit
     try:
         source = _read(setup["program"], message["size"])
-        _take_descriptors(setup["results"], message.get("stdin"))
-        _restrict(setup, message["seconds"])
+        _set_descriptors(setup["results"], message.get("stdin"), setup["stdin"])
+        _restrict(setup["filter"], message["total"])
     except BaseException:  # noqa: BLE001
         # Whatever went wrong, a program that could not be restricted is not run.
         leave(UNPROTECTED)
     write(BEGUN)
     gc.enable()
-    runner = _run_script if message["kind"] == "stdin" else _run_calls
-    runner(source, message, inputs, write)
+    random.seed(0)  # the same program, the same numbers
+    if message["kind"] == "stdin":
+        _run_script(source, message, write)
+    else:
+        _run_calls(source, message, inputs, write, setup["started"])
     leave(0)
 
 
@@ -77,13 +92,14 @@ def _read(descriptor: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _take_descriptors(results: int, stdin: bytes | None) -> None:
+def _set_descriptors(results: int, stdin: bytes | None, path: str) -> None:
     """Leave open the pipe of results, and nothing of the fork server's."""
     null = os.open("/dev/null", os.O_RDWR)
     source = null
     if stdin is not None:
-        source = os.memfd_create("stdin")
-        _writer(source)(stdin)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
+        source = os.open(path, flags, 0o600) if path else os.memfd_create("stdin")
+        _make_writer(source)(stdin)
         os.lseek(source, 0, os.SEEK_SET)
     os.dup2(source, 0)
     os.dup2(results if stdin is not None else null, 1)
@@ -93,21 +109,20 @@ def _take_descriptors(results: int, stdin: bytes | None) -> None:
     os.set_blocking(RESULTS, True)
 
 
-def _restrict(setup: Mapping[str, Any], seconds: float) -> None:
+def _restrict(code: bytes, seconds: float) -> None:
     """Limit processor time, and system calls for good; the fork server set the rest."""
-    limit = int(seconds) + 2
+    limit = int(seconds) + CPU_GRACE
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    code = setup["filter"]
     if not code:
         os.setsid()  # a group of its own, to be killed as a whole
-    else:
-        compiled = Filter(len(code) // 8, code)
-        if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(compiled), 0, 0):
-            raise OSError(ctypes.get_errno(), "seccomp")
+        return
+    compiled = Filter(len(code) // 8, code)
+    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(compiled), 0, 0):
+        raise OSError(ctypes.get_errno(), "seccomp")
 
 
-def _writer(descriptor: int) -> Callable[[bytes], None]:
+def _make_writer(descriptor: int) -> Write:
     """Return a function that writes all of its argument, whatever is patched later."""
     put = os.write
 
@@ -120,24 +135,37 @@ def _writer(descriptor: int) -> Callable[[bytes], None]:
 
 
 def _run_calls(
-    source: bytes, message: Mapping[str, Any], inputs: Sequence[Any], write: Callable[[bytes], None]
+    source: bytes,
+    message: Mapping[str, Any],
+    inputs: Sequence[Any],
+    write: Write,
+    started: memoryview,
 ) -> None:
     """Call the entry point with each input and send a line per test, then the token."""
-    text, now, error_line = encode, perf_counter, _error_line
-    order, token = message["order"], message["token"]
+    text, now, used, error_line = encode, perf_counter, process_time, _error_line
+    order, token, timed = message["order"], message["token"], message["timed"]
     patience, whole = message["patience"], message["whole"]
+    names: dict[str, Any] = {}
     try:
-        function = _function(_load(source, "solution"), message)
+        names = _new_module("solution")
+        _load(source, message, names)
+        function = _find_function(names, source, message)
     except BaseException as error:  # noqa: BLE001
-        write(b"load " + error_line(error))
-        return
+        # Code after the solution, such as a test of its own, does not decide.
+        found = _find_defined(names, source, message) if message["lenient"] else None
+        if found is None:
+            write(b"load " + error_line(error))
+            return
+        function = found
     lines, last = [], now()
-    for test in order:
+    for position, test in enumerate(order, start=1):
+        started[0] = position
+        began = used() if timed else 0.0
         try:
             line = text(function(*inputs[test]), whole=whole)
         except BaseException as error:  # noqa: BLE001
             line = error_line(error).decode()[:-1]
-        lines.append(line)
+        lines.append(f"{line}\t{used() - began:.6f}" if timed else line)
         if now() - last > patience:
             write(("\n".join(lines) + "\n").encode())
             lines, last = [], now()
@@ -145,23 +173,42 @@ def _run_calls(
     write("\n".join(lines).encode() + token)
 
 
-def _load(source: bytes, name: str) -> dict[str, Any]:
-    """Execute a program as a module of its own and return its names."""
+def _new_module(name: str) -> dict[str, Any]:
+    """Return the names of a new module, which the program fills."""
     module = types.ModuleType(name)
     sys.modules[name] = module
-    exec(compile(source, "<solution>", "exec", dont_inherit=True), module.__dict__)  # noqa: S102
     return module.__dict__
 
 
-def _function(names: Mapping[str, Any], message: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return the entry point, or where `method` allows it that of a class `Solution`."""
+def _load(source: bytes, message: Mapping[str, Any], names: dict[str, Any]) -> None:
+    """Execute a program in a module, after what stands before it."""
+    for code in (message["before"], source):
+        if code:
+            exec(compile(code, "<solution>", "exec", dont_inherit=True), names)  # noqa: S102
+
+
+def _find_function(
+    names: Mapping[str, Any], source: bytes, message: Mapping[str, Any]
+) -> Callable[..., Any]:
+    """Return the entry point; where `method` allows it, that of the class `Solution`."""
     name = message["entry_point"]
-    if message["method"] and name not in names and "Solution" in names:
-        names = {name: getattr(names["Solution"](), name)}
+    if message["method"] and b"class Solution" in source:
+        method: Callable[..., Any] = getattr(names["Solution"](), name)
+        return method
     if name not in names:
         raise NameError(name)
     function: Callable[..., Any] = names[name]
     return function
+
+
+def _find_defined(
+    names: Mapping[str, Any], source: bytes, message: Mapping[str, Any]
+) -> Callable[..., Any] | None:
+    """Return the entry point of a program that failed after defining it, else None."""
+    try:
+        return _find_function(names, source, message)
+    except BaseException:  # noqa: BLE001
+        return None
 
 
 def _error_line(error: BaseException) -> bytes:
@@ -169,22 +216,43 @@ def _error_line(error: BaseException) -> bytes:
     return b"!" + ascii(type(error).__name__)[1:-1].encode() + b"\n"
 
 
-def _run_script(
-    source: bytes,
-    message: Mapping[str, Any],
-    _inputs: Sequence[Any],
-    write: Callable[[bytes], None],
-) -> None:
-    """Run a program whose output goes to the pipe; the token follows where it ended well."""
-    token, error_line = message["token"], _error_line
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    out = sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+def _run_script(source: bytes, message: Mapping[str, Any], write: Write) -> None:
+    """Run a program whose output goes to the pipe; the token and an error's name follow."""
+    token, error_line, finish = message["token"], _error_line, atexit._run_exitfuncs  # noqa: SLF001
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+    out = sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+    failure = b""
     try:
-        with suppress(SystemExit):
-            _load(source, "__main__")
-        sys.stdout.flush()
-        out.flush()
+        if message["main_function"]:
+            names = _new_module("tmp_sol")
+            exec(compile(_as_function(source), "<solution>", "exec", dont_inherit=True), names)  # noqa: S102
+            names[MAIN_FUNCTION]()
+        else:
+            _load(source, message, _new_module("__main__"))
+    except SystemExit:
+        pass
     except BaseException as error:  # noqa: BLE001
-        write(b"\n" + error_line(error))
-    else:
-        write(token)
+        failure = error_line(error)
+    with suppress(BaseException):
+        if "threading" in sys.modules:
+            sys.modules["threading"]._shutdown()  # noqa: SLF001 (waits for threads that are left)
+    with suppress(BaseException):
+        finish()
+    for stream in (sys.stdout, out):
+        with suppress(BaseException):
+            stream.flush()  # which a program may have closed, or replaced by anything
+    write(token + failure)
+
+
+def _as_function(source: bytes) -> ast.Module:
+    """Return a program as LiveCodeBench runs it: its imports, then a function with the rest."""
+    tree = ast.parse(source)
+    body = tree.body
+    if body and isinstance(body[-1], ast.If) and ast.unparse(body[-1].test) == MAIN_GUARD:
+        body = [*body[:-1], *body[-1].body]
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    rest = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    function = ast.parse(f"def {MAIN_FUNCTION}(): pass").body[0]
+    assert isinstance(function, ast.FunctionDef)  # noqa: S101
+    function.body = rest
+    return ast.Module([*imports, function], [])
