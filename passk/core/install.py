@@ -18,12 +18,10 @@ EXTRA_OF = {
     "gguf": "transformers",
     "huggingface_hub": "hub",
     "math_verify": "math",
-    "matplotlib": "figures",
     "mpmath": "math",
     "openai": "openai",
     "peft": "transformers",
     "safetensors": "transformers",
-    "snakemake": "workflow",
     "torch": "transformers",
     "transformers": "transformers",
     "trl": "train",
@@ -41,7 +39,8 @@ def install_module(module: str) -> str:
     """Return the command that installs a module which could not be imported."""
     if module in EXTRA_OF:
         return install_extra(EXTRA_OF[module])
-    return OTHER.get(module, f"pip install {module}")
+    own = [line for line in _requirements("") if re.match(rf"{module}\b", line)]
+    return OTHER.get(module, f"pip install {shlex.quote(own[0] if own else module)}")
 
 
 def install_extra(extra: str) -> str:
@@ -53,7 +52,7 @@ def install_extra(extra: str) -> str:
 
 
 def _requirements(extra: str) -> list[str]:
-    """Return the requirements of an extra, and of extras that it includes."""
+    """Return the requirements of an extra, and of extras that it includes; of passk for ""."""
     from importlib.metadata import PackageNotFoundError, requires
 
     try:
@@ -63,7 +62,8 @@ def _requirements(extra: str) -> list[str]:
     found = []
     for line in listed:
         requirement, _, marker = line.partition(";")
-        if not re.search(rf"extra == ['\"]{extra}['\"]", marker):
+        wanted = re.search(rf"extra == ['\"]{extra}['\"]", marker) if extra else not marker
+        if not wanted:
             continue
         included = re.fullmatch(rf"{DISTRIBUTION}\[(.+)\]", requirement.strip())
         found += _requirements(included[1]) if included else [requirement.strip()]

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from passk.core.artifacts import output_error
 from passk.core.errors import PasskError
-from passk.core.install import install_extra
+from passk.core.install import install_module
 from passk.workflow.plan import Plan, build_plan
 from passk.workflow.snakemake.launch import EVENTS, snakefile
 from passk.workflow.status.logs import error_of, tail_lines, warnings_of
@@ -257,7 +257,7 @@ def run_study(
         PasskError: Snakemake is not installed, or its log cannot be written.
     """
     if importlib.util.find_spec("snakemake") is None:
-        raise PasskError("Snakemake is not installed", fix=install_extra("workflow"))
+        raise PasskError("Snakemake is not installed", fix=install_module("snakemake"))
     log = Path(".snakemake/log") / time.strftime(f"passk-{plan.experiment.name}-%Y%m%d-%H%M%S.log")
     run = Run("snakemake " + shlex.join(arguments), log)
     try:

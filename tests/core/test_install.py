@@ -33,6 +33,7 @@ def test_a_hint_lists_the_packages_of_the_extra(monkeypatch: pytest.MonkeyPatch)
     assert install.install_extra("math") == "pip install math-verify==0.9.0 'mpmath>=1.3'"
     assert install.install_extra("all").endswith("'mpmath>=1.3' ruff")
     assert install.install_module("mpmath") == install.install_extra("math")
+    assert install.install_module("numpy") == "pip install 'numpy>=1.26'"
     assert install.install_module("unheard_of") == "pip install unheard_of"
 
 

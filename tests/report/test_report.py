@@ -24,7 +24,7 @@ from passk.analysis.palette import SERIES, assign
 from passk.analysis.tables import aggregate
 from passk.core.artifacts import read_json, write_json
 from passk.core.errors import DataError, PasskError
-from passk.core.install import install_extra
+from passk.core.install import install_module
 from passk.report.build import report
 from passk.report.figures import draw
 from passk.report.figures.style import spread_labels
@@ -201,7 +201,7 @@ def test_a_missing_matplotlib_is_told_with_the_command_that_installs_it(
     monkeypatch.delattr("passk.report.figures.style", raising=False)
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(PasskError, match=re.escape(install_extra("figures"))):
+    with pytest.raises(PasskError, match=re.escape(install_module("matplotlib"))):
         draw(tmp_path, plan, tmp_path / "figures")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from passk.analysis.study import TABLES, read_plan, read_study_table
 from passk.core.artifacts import output_error, write_json
 from passk.core.errors import PasskError
-from passk.core.install import install_extra
+from passk.core.install import install_module
 
 __all__ = ["draw"]
 
@@ -35,7 +35,7 @@ def draw(tables: Path, plan: Path, output: Path) -> list[str]:
     try:
         from passk.report.figures import figure_kinds, style
     except ModuleNotFoundError as error:
-        fix = install_extra("figures")
+        fix = install_module("matplotlib")
         raise PasskError(f"figures need '{error.name}', which is not installed", fix=fix) from error
     study = read_plan(plan)
     frames = {name: read_study_table(tables, name) for name in TABLES}
