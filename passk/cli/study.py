@@ -111,7 +111,7 @@ def _dry_run(arguments: list[str]) -> None:
 @command(
     Group.STUDY,
     "print the path of the workflow, for `snakemake -s`",
-    'snakemake -s "$(passk snakefile)" --configfile study/spec.yaml --cores all',
+    "passk snakefile",
 )
 def snakefile() -> None:
     """Print the path of the Snakefile that passk ships."""

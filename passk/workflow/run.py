@@ -23,6 +23,7 @@ from passk.core.artifacts import output_error
 from passk.core.errors import PasskError
 from passk.core.install import install_module
 from passk.workflow.plan import Plan, build_plan
+from passk.workflow.preflight import check_run
 from passk.workflow.snakemake.launch import EVENTS, snakefile
 from passk.workflow.status.logs import error_of, tail_lines, warnings_of
 
@@ -254,8 +255,10 @@ def run_study(
         observe: called every half second while it runs.
 
     Raises:
-        PasskError: Snakemake is not installed, or its log cannot be written.
+        PasskError: the run cannot succeed, Snakemake is missing, or its log cannot be written.
     """
+    if "--profile" not in arguments:  # else Snakemake knows where jobs run, and asks at its start
+        check_run(plan)
     if importlib.util.find_spec("snakemake") is None:
         raise PasskError("Snakemake is not installed", fix=install_module("snakemake"))
     log = Path(".snakemake/log") / time.strftime(f"passk-{plan.experiment.name}-%Y%m%d-%H%M%S.log")

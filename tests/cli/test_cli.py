@@ -6,21 +6,64 @@ import csv
 import json
 import logging
 import re
+import resource
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import REPO, Study, environment
+from conftest import REPO, Study
 
-COMMANDS = re.findall(
-    r"^  ([\w-]+) +\w",
-    subprocess.run(
-        [sys.executable, "-m", "passk", "--help"], capture_output=True, text=True, check=True
-    ).stdout,
-    re.MULTILINE,
-)
+from passk.cli import main
+from passk.cli.command import COMMANDS, parser
+
+PARSER = parser()
+
+
+def shown(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command line that ends at once prints."""
+    with pytest.raises(SystemExit):
+        main(arguments)
+    return capsys.readouterr().out
+
+
+def test_help_lists_every_command_by_group_those_of_a_study_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = shown("--help", capsys=capsys)
+    listed = re.findall(r"^  ([\w-]+) +\S", text, re.MULTILINE)
+    assert listed[:3] == ["init", "try", "run"]
+    assert sorted(listed) == sorted(COMMANDS)
+    stages = text.partition("Stages")[2]
+    assert "perplexity" in stages
+    assert "passk COMMAND --help" in stages
+
+
+def test_help_is_quick() -> None:
+    command = [sys.executable, "-m", "passk", "--help"]
+    subprocess.run(command, capture_output=True, check=True)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert used < 0.5  # 0.1 s of a processor on a quiet machine; torch or pandas alone take more
+
+
+def test_an_unknown_command_or_option_is_one_line_with_a_hint(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for arguments, message in (
+        (["stauts"], "unknown command 'stauts'; did you mean 'status'?"),
+        (["where", "a.yaml", "--modle", "x"], "passk where knows no --modle x"),
+        ([], "COMMAND"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert len(error.splitlines()) == 2
 
 
 def test_every_stage_is_a_command() -> None:
@@ -29,22 +72,17 @@ def test_every_stage_is_a_command() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_ends_with_an_example_that_the_parser_takes(command: str) -> None:
-    from passk.cli.command import parser
-
-    done = subprocess.run(
-        [sys.executable, "-m", "passk", command, "--help"],
-        capture_output=True, text=True, check=True, env=environment() | {"COLUMNS": "200"},
-    )  # fmt: skip
-    example = done.stdout.rpartition("example:\n")[2].strip()
+def test_help_ends_with_an_example_that_the_parser_takes(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    example = shown(command, "--help", capsys=capsys).rpartition("example:\n")[2].strip()
     assert example.startswith(f"passk {command}")
     words = shlex.split(example.partition(" > ")[0].replace("*", "1"))[1:]
-    parser().parse_args(words)
+    PARSER.parse_args(words)
 
 
 def test_a_command_called_from_python_leaves_its_logging_as_it_was(tmp_path: Path) -> None:
-    from passk.cli import main
-
     logger = logging.getLogger("passk")
     before = list(logger.handlers), logger.propagate, logger.level
     assert main(["plan", str(tmp_path / "none.yaml")]) == 2
@@ -56,7 +94,7 @@ def test_commands_named_in_the_docs_exist(file: str) -> None:
     text = (REPO / file).read_text()
     code = re.findall(r"^```sh\n(.*?)^```|`([^`\n]+)`", text, re.MULTILINE | re.DOTALL)
     lines = [line for parts in code for part in parts for line in part.splitlines()]
-    found = [re.match(r"passk ([\w-]+)", line.strip()) for line in lines]
+    found = [re.match(r"passk ([a-z][\w-]*)", line.strip()) for line in lines]
     named = {match[1] for match in found if match}
     assert len(named) > 5
     assert named <= set(COMMANDS)

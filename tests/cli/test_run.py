@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,44 +13,86 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Study, environment
+import yaml
+from conftest import REPO, Study, environment
 from rich.console import Console
 
 from passk.cli.run_display import RunDisplay, show_end
+from passk.cli.starter import write_starter
 from passk.core.errors import PasskError
+from passk.spec.loading import load_experiment
 from passk.workflow.run import MAX_ALIKE, Run, progress_of, snakemake_arguments
 
+TUTORIAL = (REPO / "docs/tutorial.md").read_text()
 
-def test_a_wheel_alone_takes_an_empty_folder_to_a_report(tmp_path: Path, wheel: Path) -> None:
-    def passk(*arguments: str) -> str:
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of the tutorial in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", TUTORIAL, re.MULTILINE | re.DOTALL)
+
+
+def test_a_wheel_alone_and_the_tutorial_take_an_empty_folder_to_a_report(
+    tmp_path: Path, wheel: Path
+) -> None:
+    def run(command: str) -> str:
+        path = os.pathsep.join([str(wheel / "bin"), environment()["PATH"]])
         done = subprocess.run(
-            [sys.executable, "-m", "passk", *arguments],
-            cwd=tmp_path, capture_output=True, text=True, check=False,
-            env=environment() | {"PYTHONPATH": str(wheel), "COLUMNS": "120"},
+            ["bash", "-ec", command], cwd=tmp_path, capture_output=True, text=True, check=False,
+            env=environment() | {"PATH": path, "PYTHONPATH": str(wheel), "COLUMNS": "120"},
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.returncode == 0, command + done.stdout + done.stderr
+        return done.stdout + done.stderr
 
-    assert passk("snakefile").startswith(str(wheel))
-    assert "passk run study/spec.yaml" in passk("init", "study")
-    assert "8 responses: " in passk("try", "study/spec.yaml")
-    first = passk("run", "study/spec.yaml", "--cores", "2")
-    assert f"snakemake -s {wheel}/passk/shipped/Snakefile --cores 2" in first
+    outputs = {}
+    questions = tmp_path / "study/benchmarks/questions.jsonl"
+    for step in map(str.strip, blocks("sh")):
+        own = blocks("json")[0] if step.startswith("passk validate") else None
+        before = questions.read_text() if own else None
+        if own:
+            questions.write_text(own)
+        outputs[step] = run(step)
+        if before:
+            questions.write_text(before)
+    assert "8 responses: " in outputs["passk try study/spec.yaml"]
+    first = outputs["passk run study/spec.yaml"]
+    assert f"snakemake -s {wheel}/passk/shipped/Snakefile --cores all" in first
     assert "] draw samples base.questions" in first
     assert "-0.167" in first
     report = tmp_path / "study/outputs/study/report.html"
     assert f"report: {report}" in first
     assert report.stat().st_size > 100_000
-    again = passk("run", "study/spec.yaml")
+    assert "What is 6 times 7?" in outputs["passk validate study/benchmarks/questions.yaml"]
+    assert "Nothing to be done" in outputs[blocks("sh")[-1].strip()]
+    again = run("passk run study/spec.yaml")
     assert "nothing to do" in again
     assert "-0.167" in again
+
+
+def test_the_models_of_the_tutorial_are_valid_in_the_spec_that_init_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = write_starter(Path("study"), None, "transformers")
+    described = yaml.safe_load(spec.read_text()) | yaml.safe_load(blocks("yaml")[0])
+    spec.write_text(yaml.safe_dump(described))
+    assert set(load_experiment(spec).models) == {"base", "tuned"}
+
+
+def test_init_writes_a_study_of_ones_own_model_and_never_into_a_full_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    experiment = load_experiment(write_starter(Path("my study"), "org/model", "vllm"))
+    assert experiment.name == "my-study"
+    assert experiment.models["base"].weights == "org/model"
+    assert experiment.samplers["sharp"].base == "plain"
+    with pytest.raises(PasskError, match="holds files already"):
+        write_starter(Path("my study"), None, "fake")
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the wheel of this checkout is installed, without its dependencies."""
-    from conftest import REPO
-
     built = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(built), str(REPO)]
