@@ -19,7 +19,7 @@ from vllm_processes import wait_until_gone
 pytest.importorskip("vllm", reason="vLLM has an environment of its own: make test-vllm")
 
 from conftest import REPO, Study
-from exact_draws import DRAWS, check_draws, exact_distribution, settings_of_draws
+from exact_draws import REQUESTS, check_draws, exact_distribution, settings_of_draws
 from kills import RESPONSES, check_finished, finished_lines, missing, shard_of, wait_for_rows
 from tiny_models import save_tiny
 
@@ -32,7 +32,7 @@ from passk.engines.vllm.engine import SingleVllmEngine
 from passk.engines.vllm.requests import entropy
 
 WEIGHTS = os.environ.get("PASSK_TEST_WEIGHTS", "")
-KILLS = int(os.environ.get("PASSK_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("PASSK_TEST_KILLS", "1"))
 SUM = Prompt(text="36 + 19 = 55\n50 + 51 = 101\n71 + 49 = 120\n96 + 30 = 126\n25 + 60 =")
 SAMPLING = Sampling(temperature=1.0, max_tokens=8, stop=("\n",))
 
@@ -128,8 +128,9 @@ def test_next_tokens_follow_the_exact_filtered_softmax(
     telling: SingleVllmEngine, tiny: Path, sampling: Sampling
 ) -> None:
     prompt = Prompt(text="The answer is")
-    rows = telling.sample([request(range(DRAWS), prompt=prompt)], sampling)
+    rows = telling.sample([request(range(REQUESTS), prompt=prompt)], sampling)
     drawn = Counter(row.token_ids[0] for row in rows)
+    assert drawn.total() == REQUESTS
     logits = tiny_logits(tiny, telling.tokenizer.prompt(prompt))
     check_draws(drawn, exact_distribution(logits, sampling, min_p_first=True))
 
@@ -159,15 +160,12 @@ def test_what_does_not_fit_is_an_error_never_a_cut(engine: SingleVllmEngine) -> 
 
 def test_scores_equal_the_log_probabilities_of_sampling(engine: SingleVllmEngine) -> None:
     rows = list(engine.sample([request(range(8))], SAMPLING))
-    scorer = VllmEngine.load(
-        ModelSource(WEIGHTS, dtype="float32", execution={"max_model_len": 512})
-    )
     submitted = [
         ScoreRequest(row.problem_id, row.sample, SUM, row.text, tuple(row.token_ids))
         for row in rows
     ]
     empty = ScoreRequest("sum", 99, SUM, "")
-    scores = {score.sample: score for score in scorer.score([*submitted, empty])}
+    scores = {score.sample: score for score in engine.score([*submitted, empty])}
     for row in rows:
         assert scores[row.sample].sum_logprob == pytest.approx(row.sum_logprob, abs=1e-2)
         assert scores[row.sample].n_tokens == row.n_tokens

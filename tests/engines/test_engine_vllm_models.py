@@ -25,6 +25,7 @@ pytest.importorskip("vllm", reason="vLLM has an environment of its own: make tes
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from exact_draws import LARGE  # noqa: E402
 from tiny_models import save_adapter, save_image, save_tiny, save_tiny_vision  # noqa: E402
 
 from passk.core.errors import EngineError  # noqa: E402
@@ -161,10 +162,13 @@ def test_copies_of_a_model_share_the_work(folder: Path, monkeypatch: pytest.Monk
     ]
     texts = {(row.problem_id, row.sample): row.token_ids for row in rows}
     assert all(texts["p", i] == texts["q", i] for i in samples)  # of the two copies
-    wanted = [ScoreRequest(r.problem_id, r.sample, prompt, "", tuple(r.token_ids)) for r in rows]
-    scores = {(s.problem_id, s.sample): s.sum_logprob for s in engine.score(wanted)}
-    for row in rows:
-        assert scores[row.problem_id, row.sample] == pytest.approx(row.sum_logprob, abs=1e-2)
+    if LARGE:
+        wanted = [
+            ScoreRequest(r.problem_id, r.sample, prompt, "", tuple(r.token_ids)) for r in rows
+        ]
+        scores = {(s.problem_id, s.sample): s.sum_logprob for s in engine.score(wanted)}
+        for row in rows:
+            assert scores[row.problem_id, row.sample] == pytest.approx(row.sum_logprob, abs=1e-2)
     with pytest.raises(EngineError, match="do not fit into max_model_len") as raised:
         list(engine.sample(requests, Sampling(max_tokens=600)))
     assert raised.value.fix
