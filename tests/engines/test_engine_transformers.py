@@ -33,6 +33,9 @@ from passk.engines.transformers import (  # noqa: E402
 )
 from passk.engines.transformers.sampling import draw, uniforms  # noqa: E402
 
+EDGE = 1e-4
+"""How near a random number must be to the edge of a token for rounding to decide."""
+
 
 def packed_model() -> Any:
     """The tiny model with the engine's attention."""
@@ -80,6 +83,28 @@ def reference_logprobs(
     logits = reference(prompt + response)[len(prompt) - 1 : -1]
     known = logits.log_softmax(-1)
     return [known[i, token].item() for i, token in enumerate(response)]
+
+
+def check_draw(
+    reference: Callable[[list[int]], Any], prompt: list[int], sample: Sample, sampling: Sampling
+) -> None:
+    """Each token of a response is what its stream gives, up to the rounding of the model.
+
+    Rounding moves the cumulative probabilities by about a millionth, differently on each kind of
+    processor and in each batch: where a number falls so near to the edge of a token, its neighbour
+    is as good. Comparing the tokens of two batches would fail there.
+    """
+    logits = reference(prompt + sample.token_ids)[len(prompt) - 1 : -1]
+    stream = uniforms(sample.seed)
+    numbers = [stream.random() for _ in sample.token_ids]
+    near = [[max(0.0, u - EDGE), u, min(u + EDGE, 1 - 2**-53)] for u in numbers]
+    for token, allowed in zip(sample.token_ids, draw(logits, near, sampling).tokens, strict=True):
+        assert token in allowed
+
+
+def same_tokens(one: dict[tuple[str, int], Sample], other: dict[tuple[str, int], Sample]) -> float:
+    """The share of responses with the same tokens; rounding may part one in a hundred."""
+    return sum(one[key].token_ids == other[key].token_ids for key in one) / len(one)
 
 
 # --- Drawing ------------------------------------------------------------------------------------
@@ -182,38 +207,38 @@ def test_every_response_is_what_plain_forward_passes_with_its_seed_give(
     for r in requests:
         prompt = engine.tokenizer.prompt(r.prompt)
         for index, seed in zip(r.samples, r.seeds, strict=True):
-            tokens: list[int] = []
-            stream, logprob = uniforms(seed), 0.0
-            while len(tokens) < 12 and (not tokens or tokens[-1] != 1):
-                drawn = draw(reference(prompt + tokens)[-1:], [[stream.random()]], sampling)
-                tokens.append(drawn.tokens[0][0])
-                logprob += drawn.logprobs[0][0]
-            assert found[r.problem_id, index].token_ids == tokens
-            assert found[r.problem_id, index].sum_logprob == pytest.approx(logprob, abs=1e-3)
+            sample = found[r.problem_id, index]
+            assert sample.seed == seed
+            assert sample.n_tokens == 12 or sample.token_ids[-1] == 1
+            check_draw(reference, prompt, sample, sampling)
+            expected = reference_logprobs(reference, prompt, sample.token_ids)
+            assert sample.sum_logprob == pytest.approx(sum(expected), abs=1e-3)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 def test_a_response_does_not_depend_on_the_batch(
-    engine: TransformersEngine, batch_size: int
+    engine: TransformersEngine, reference: Callable[[list[int]], Any], batch_size: int
 ) -> None:
     sampling = Sampling(max_tokens=20, top_p=0.9, stop=("e",))
     requests = [request(f"p{i}", "x" * (1 + 7 * i), 9, 100 * i) for i in range(5)]
     expected = by_key(list(engine.sample(requests, sampling)))
     other = TransformersEngine(engine.model, byte_tokenizer(), {"batch_size": batch_size})
     for chosen in (requests, requests[::-1], requests[2:3]):
-        for key, sample in by_key(list(other.sample(chosen, sampling))).items():
-            assert sample.token_ids == expected[key].token_ids
-            assert sample.sum_logprob == pytest.approx(expected[key].sum_logprob, abs=1e-3)
-            assert sample.text == expected[key].text
+        found = by_key(list(other.sample(chosen, sampling)))
+        assert same_tokens(found, expected) > 0.9
+        for key, sample in found.items():
+            prompt = engine.tokenizer.prompt(requests[int(key[0][1:])].prompt)
+            check_draw(reference, prompt, sample, sampling)
 
 
 def test_part_of_the_samples_of_a_problem_are_the_same_ones(engine: TransformersEngine) -> None:
-    whole = request("a", "resume me", 12)
+    whole = request("a", "resume me", 40)
     rest = Request("a", whole.prompt, whole.samples[5:], whole.seeds[5:])
     sampling = Sampling(max_tokens=10)
     expected = by_key(list(engine.sample([whole], sampling)))
-    for key, sample in by_key(list(engine.sample([rest], sampling))).items():
-        assert sample.token_ids == expected[key].token_ids
+    found = by_key(list(engine.sample([rest], sampling)))
+    assert found.keys() == {("a", index) for index in range(5, 40)}
+    assert same_tokens(found, expected) > 0.9
 
 
 def test_the_same_requests_give_the_same_rows_in_the_same_order(engine: TransformersEngine) -> None:
@@ -262,43 +287,48 @@ def test_finish_reasons_and_ending_tokens(engine: TransformersEngine) -> None:
         assert sample.finish_reason == "stop" or sample.n_tokens == 30
 
 
-def test_stop_strings_end_a_response_and_are_cut(engine: TransformersEngine) -> None:
-    plain = by_key(list(engine.sample([request("a", "stop", 60)], Sampling(max_tokens=30))))
-    texts = [sample.text for sample in plain.values()]
-    pairs = Counter(pair for text in texts for pair in map("".join, itertools.pairwise(text)))
+def test_stop_strings_end_a_response_and_are_cut(
+    engine: TransformersEngine, reference: Callable[[list[int]], Any]
+) -> None:
+    requests, prompt = [request("a", "stop", 60)], engine.tokenizer.prompt(Prompt(text="stop"))
+    plain = list(engine.sample(requests, Sampling(max_tokens=30)))
+    pairs = Counter(pair for s in plain for pair in map("".join, itertools.pairwise(s.text)))
     stops = tuple(pair for pair, _ in pairs.most_common() if "\ufffd" not in pair)[:2]
-    cut = by_key(
-        list(engine.sample([request("a", "stop", 60)], Sampling(max_tokens=30, stop=stops)))
-    )
+    sampling = Sampling(max_tokens=30, stop=stops)
     shortened = 0
-    for key, sample in cut.items():
-        full = plain[key]
-        assert full.token_ids[: sample.n_tokens] == sample.token_ids
-        at = min((i for s in stops if (i := full.text.find(s)) >= 0), default=len(full.text))
-        assert sample.text == full.text[:at]
-        stopped = at < len(full.text)
+    for sample in engine.sample(requests, sampling):
+        check_draw(reference, prompt, sample, sampling)
+        assert not any(stop in sample.text for stop in stops)
+        decoded = engine.tokenizer.text(sample.token_ids)
+        assert not any(stop in engine.tokenizer.text(sample.token_ids[:-1]) for stop in stops)
+        stopped = any(stop in decoded for stop in stops)
         shortened += stopped
-        assert sample.finish_reason == ("stop" if stopped else full.finish_reason)
         if stopped:
-            decoded = engine.tokenizer.text(sample.token_ids)
             assert decoded.endswith(stops)
+            assert decoded in {sample.text + stop for stop in stops}
+        ended = stopped or sample.token_ids[-1] == 1
+        assert sample.finish_reason == ("stop" if ended else "length")
+        assert ended or sample.n_tokens == 30
     assert shortened > 0
 
 
-def test_stop_tokens_end_a_response_and_are_not_in_its_text(engine: TransformersEngine) -> None:
-    requests = [request("a", "stop", 60)]
-    plain = by_key(list(engine.sample(requests, Sampling(max_tokens=30))))
-    (stop, _), *_ = Counter(t for s in plain.values() for t in s.token_ids[3:]).most_common(1)
+def test_stop_tokens_end_a_response_and_are_not_in_its_text(
+    engine: TransformersEngine, reference: Callable[[list[int]], Any]
+) -> None:
+    requests, prompt = [request("a", "stop", 60)], engine.tokenizer.prompt(Prompt(text="stop"))
+    plain = list(engine.sample(requests, Sampling(max_tokens=30)))
+    (stop, _), *_ = Counter(t for s in plain for t in s.token_ids[3:]).most_common(1)
     sampling = Sampling(max_tokens=30, stop_token_ids=(stop,))
     stopped = 0
-    for key, sample in by_key(list(engine.sample(requests, sampling))).items():
-        full = plain[key]
-        assert full.token_ids[: sample.n_tokens] == sample.token_ids
+    for sample in engine.sample(requests, sampling):
+        check_draw(reference, prompt, sample, sampling)
         assert stop not in sample.token_ids[:-1]
         if sample.token_ids[-1] == stop:
             stopped += 1
             assert sample.finish_reason == "stop"
             assert sample.text == engine.tokenizer.text(sample.token_ids[:-1])
+        else:
+            assert sample.n_tokens == 30 or sample.token_ids[-1] == 1
     assert stopped > 5
 
 
