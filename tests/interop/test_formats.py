@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -331,6 +332,21 @@ def inspect_zip(path: Path) -> None:
             archive.writestr(f"samples/{i + 1}_epoch_1.json", json.dumps(inspect_sample(i)))
 
 
+def inspect_zstandard(path: Path) -> None:
+    """As Inspect writes since 2026: entries whose method (93) Python 3.11 does not know."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(3):
+            content = pa.compress(json.dumps(inspect_sample(i)).encode(), "zstd", asbytes=True)
+            archive.writestr(f"samples/{i + 1}_epoch_1.json", content)
+        offsets = [info.header_offset for info in archive.infolist()]
+    data = bytearray(path.read_bytes())
+    for offset in offsets:
+        data[offset + 8] = 93
+    for start in [m.start() for m in re.finditer(b"PK\x01\x02", data)]:
+        data[start + 10] = 93
+    path.write_bytes(data)
+
+
 GRADED = ["correct", "wrong", "wrong"]
 
 LOGS: list[tuple[str, str, Callable[[Path], None], list[Any]]] = [
@@ -344,6 +360,7 @@ LOGS: list[tuple[str, str, Callable[[Path], None], list[Any]]] = [
     ("lighteval", "details_old.parquet", lighteval_old, GRADED),
     ("inspect", "log.json", inspect_json, GRADED),
     ("inspect", "log.eval", inspect_zip, GRADED),
+    ("inspect", "new.eval", inspect_zstandard, GRADED),
 ]
 
 

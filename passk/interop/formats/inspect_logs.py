@@ -1,12 +1,15 @@
 """Inspect: logs as `.eval` (a ZIP with a file per sample) or `.json`.
 
-A sample has `id`, `epoch`, `input`, `target`, `output` and `scores`; epochs are repeats. Long texts
-may be stored once in `attachments`.
+A sample has `id`, `epoch`, `input`, `target`, `output` and `scores`; epochs are repeats. One that
+failed with an error has no response: a null. Long texts may be stored once in `attachments`.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +22,9 @@ from passk.interop.files import Row, file_ending, open_file, text_of
 from passk.interop.json_stream import JsonStream
 
 ATTACHMENT = "attachment://"
+
+ZSTANDARD = 93
+"""Compression method that Python's zipfile does not know before 3.14."""
 
 VALUES: Mapping[Any, VerdictName] = {
     "C": "correct", "I": "wrong", "N": "no_answer", True: "correct", False: "wrong",
@@ -45,18 +51,30 @@ def _zip_samples(path: Path) -> Iterator[Row]:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.startswith("samples/")]
             for name in sorted(dict.fromkeys(names), key=_epoch):
-                value = json.loads(archive.read(name))
+                value = json.loads(_read_entry(archive, name))
                 if not isinstance(value, dict):
                     raise DataError("not a sample of Inspect", where=f"{path}:{name}")
                 yield Row(value, path, name)
-    except NotImplementedError as error:  # a compression that Python's zipfile does not know
-        raise DataError(
-            f"cannot be read: {error}",
-            where=str(path),
-            fix="inspect log convert --to json FILE --output-dir DIR, and import that",
-        ) from error
     except (OSError, ValueError, RecursionError, zipfile.BadZipFile) as error:
         raise DataError(f"not a log of Inspect: {error}", where=str(path)) from error
+
+
+def _read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return the content of a file in a ZIP; Inspect compresses with Zstandard since 2026."""
+    info = archive.getinfo(name)
+    if info.compress_type != ZSTANDARD:
+        return archive.read(name)
+    import pyarrow as pa
+
+    with Path(str(archive.filename)).open("rb") as file:
+        # The local header has 30 bytes, then a name and extra fields whose lengths end it.
+        file.seek(info.header_offset)
+        header = file.read(30)
+        file.seek(sum(struct.unpack("<HH", header[26:30])), os.SEEK_CUR)
+        content = file.read(info.compress_size)
+    with pa.CompressedInputStream(io.BytesIO(content), "zstd") as stream:
+        found: bytes = stream.read()
+    return found
 
 
 def _epoch(name: str) -> tuple[int, str]:
@@ -85,18 +103,14 @@ def _json_samples(path: Path) -> Iterator[Row]:
 
 def _response(row: Row, options: ReadOptions) -> Response:
     """Return a sample as a response."""
-    if row.values.get("error"):
-        raise DataError(
-            "the sample failed with an error and has no response",
-            where=row.location,
-            fix="run `inspect eval-retry`, or import the other samples from another log",
-        )
     output = row.get("output", dict)
     choices = output.get("choices") or [{}]
     attachments = row.values.get("attachments") or {}
-    text = _resolve(output.get("completion"), attachments)
+    text = output.get("completion")
     if text is None:
         text = text_of((choices[0].get("message") or {}).get("content"))
+    if row.values.get("error"):
+        text = None
     name, score = _first_score(row)
     if name:
         options.notes["scorer"] = name
