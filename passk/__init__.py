@@ -13,14 +13,18 @@ from passk.core.versions import __version__
 
 if TYPE_CHECKING:
     from passk.analysis.study import load
+    from passk.interop.count_api import compare, estimate, pass_at_k
     from passk.stages.verify import grade_rows as grade
     from passk.workflow.run import run_spec as run
 
-__all__ = ["__version__", "grade", "load", "run"]
+__all__ = ["__version__", "compare", "estimate", "grade", "load", "pass_at_k", "run"]
 
 _HOMES = {
+    "compare": "passk.interop.count_api:compare",
+    "estimate": "passk.interop.count_api:estimate",
     "grade": "passk.stages.verify:grade_rows",
     "load": "passk.analysis.study:load",
+    "pass_at_k": "passk.interop.count_api:pass_at_k",
     "run": "passk.workflow.run:run_spec",
 }
 """Public name -> "module:attribute"."""

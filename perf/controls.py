@@ -33,7 +33,7 @@ from control_study import (  # noqa: E402
     named,
 )
 
-from passk.analysis.pairs import FALSE_DISCOVERY  # noqa: E402
+from passk.analysis.pairs import FAMILYWISE_ERROR  # noqa: E402
 from passk.benchmarks.arithmetic import generate  # noqa: E402
 from passk.engines.packaged_weights import MANIFEST, convert_package  # noqa: E402
 
@@ -114,7 +114,7 @@ def taught(folder: Path, weights: Path, n: int, steps: int) -> bool:
         study.counted(one)
     tables = study.tables()
     gained, lost = named(tables, "tuned_only"), named(tables, "base_only")
-    sure = gained[gained["q"] <= FALSE_DISCOVERY]
+    sure = gained[gained["p_familywise"] <= FAMILYWISE_ERROR]
     print(
         f"taught: {len(rows)} problems, {n} responses each, {len(never)} never solved by the base"
     )
@@ -122,7 +122,8 @@ def taught(folder: Path, weights: Path, n: int, steps: int) -> bool:
     print(f"  beyond chance:   {len(sure)}, of them taught: {len(chosen & set(sure.index))}")
     print(f"  lost: {len(lost)}; rates of the taught: {rates(gained, chosen)}")
     for name, row in sure.drop(index=list(chosen), errors="ignore").iterrows():
-        print(f"    besides: {name}, {row['correct']} of {row['n']} right, q = {row['q']:.1g}")
+        p = row["p_familywise"]
+        print(f"    besides: {name}, {row['correct']} of {row['n']} right, p = {p:.1g}")
     return chosen <= set(sure.index)
 
 

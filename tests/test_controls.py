@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 from control_study import HELD, REPEATS, TAUGHT, ControlStudy, against_itself, named
 from tiny_models import WIDE, byte_tokenizer, save_tiny, tiny_model
 
-from passk.analysis.pairs import FALSE_DISCOVERY
+from passk.analysis.pairs import FAMILYWISE_ERROR
 
 BLOCK, KS = 4, [1, 4]
 
@@ -127,6 +127,6 @@ def test_taught_answers_are_named_as_gained_and_no_others(tmp_path: Path) -> Non
     assert solved.sum() > 0
     gained = named(study.tables(), "tuned_only")
     assert set(gained.index) == taught
-    assert (gained["q"] <= FALSE_DISCOVERY).all()
+    assert (gained["p_familywise"] <= FAMILYWISE_ERROR).all()
     summary = json.loads((study.folder / "outputs/taught/plan.json").read_text())
     assert len(summary["trainings"]) == 1

@@ -13,15 +13,11 @@ from passk.analysis.columns import largest_k
 from passk.analysis.pairs import Pair
 from passk.analysis.study import Study
 from passk.stats import (
-    LEVEL,
-    REPLICATES,
-    SEED,
-    ResamplingUnits,
-    add_unseen_changes,
+    Floats,
     curve_units,
     holm,
     paired_units,
-    percentiles,
+    problem_interval,
     sign_flip_p_values,
 )
 
@@ -44,46 +40,44 @@ def mean_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the mean over benchmarks of pass@k and of the difference to the base.
 
-    Benchmarks count alike, however many problems they have; their problems are drawn again
-    benchmark by benchmark. Only k that every one of the benchmarks defines.
+    Benchmarks count alike, however many problems they have. Only k that every one of the
+    benchmarks defines. Margins of the benchmarks' own intervals are combined by square-and-add.
     """
-    for (model, sampler), cells in _together(study.cells, lambda cell: (cell.model, cell.sampler)):
+    for (model, sampler), cells in _group_by(study.cells, lambda cell: (cell.model, cell.sampler)):
         ks = [k for k in study.k if all(k <= cell.n for cell in cells)]
         tables = [counts[cell.id] for cell in cells]
         units = [
             curve_units(table["n"], table["correct"], ks, clusters_of(table)) for table in tables
         ]
+        parts = [(part.mean(), *problem_interval(part, method=study.interval)) for part in units]
         about = {"model": model, "sampler": sampler, "base_model": "", "base_sampler": ""}
-        yield from _means(units, units, ks, {**about, "metric": "pass@k"})
-    for key, group in _together(pairs, _compared):
+        yield from _means(parts, ks, {**about, "metric": "pass@k"})
+    for key, group in _group_by(pairs, _compared):
         ks = [k for k in study.k if all(k <= min(p.cell.n, p.base.n) for p in group)]
-        plain = [
-            paired_units(*pair.both(), ks=ks, clusters=clusters_of(pair.counts)) for pair in group
-        ]
-        possible = [
-            add_unseen_changes(units, *pair.both(), ks=ks)
-            for units, pair in zip(plain, group, strict=True)
-        ]
-        yield from _means(plain, possible, ks, {**_about(key), "metric": "delta pass@k"})
+        found = [pair.comparison for pair in group]
+        at = np.searchsorted(study.k, ks)
+        parts = [(one.delta[at], one.low[at], one.high[at]) for one in found]
+        yield from _means(parts, ks, {**_about(key), "metric": "delta pass@k"})
 
 
 def _means(
-    units: Sequence[ResamplingUnits],
-    possible: Sequence[ResamplingUnits],
-    ks: Sequence[int],
-    about: Mapping[str, Any],
+    parts: Sequence[tuple[Floats, Floats, Floats]], ks: Sequence[int], about: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row per k: the mean over benchmarks, drawn again within each."""
-    if not ks:
-        return
-    value = np.mean([part.mean() for part in units], axis=0)
-    drawn = np.zeros((REPLICATES, len(ks)))
-    for number, part in enumerate(possible):
-        drawn += part.resampled(REPLICATES, SEED + number) / len(possible)
-    low, high = percentiles(drawn, LEVEL, sum(part.number for part in units))
+    """Yield one row per k: the mean over benchmarks of (value, low, high), each of shape (K,)."""
+    value, low, high = combine_means(parts)
     for index, k in enumerate(ks):
         ends = {"value": value[index], "ci_low": low[index], "ci_high": high[index]}
-        yield {**about, "k": k, **ends, "benchmarks": len(units)}
+        yield {**about, "k": k, **ends, "benchmarks": len(parts)}
+
+
+def combine_means(parts: Sequence[tuple[Floats, Floats, Floats]]) -> tuple[Floats, Floats, Floats]:
+    """Return the mean of independent estimates, and its interval by square-and-add, shape (K,)."""
+    values, lows, highs = (np.stack(part) for part in zip(*parts, strict=True))
+    value = values.mean(axis=0)
+    margins = [
+        np.sqrt((side**2).sum(axis=0)) / len(parts) for side in (values - lows, highs - values)
+    ]
+    return value, value - margins[0], value + margins[1]
 
 
 def significance_rows(study: Study, pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
@@ -91,7 +85,7 @@ def significance_rows(study: Study, pairs: Sequence[Pair]) -> Iterator[dict[str,
 
     A family is what one tuned model is asked on all its benchmarks at one end of the curve.
     """
-    for key, group in _together(pairs, _compared, least=1):
+    for key, group in _group_by(pairs, _compared, least=1):
         for end in ("first", "last"):
             rows = [_test(study, pair, end) for pair in group]
             adjusted = holm([row["p"] for row in rows])
@@ -117,7 +111,7 @@ def _about(key: tuple[str, str, str, str]) -> dict[str, str]:
     return dict(zip(("model", "sampler", "base_model", "base_sampler"), key, strict=True))
 
 
-def _together(
+def _group_by(
     items: Sequence[Item], key: Callable[[Item], Key], least: int = 2
 ) -> Iterator[tuple[Key, list[Item]]]:
     """Yield groups of `least` items or more that share a key, in order of first appearance."""

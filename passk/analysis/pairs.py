@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from passk.analysis.clusters import clusters_of
@@ -16,17 +17,18 @@ from passk.stats import (
     BINS,
     CATEGORIES,
     Comparison,
+    Counts,
     Floats,
-    accuracy_bin,
     change_p_values,
     compare,
     coverage_categories,
     coverage_counts,
-    false_discovery,
+    flow_counts,
+    solved_by_one_p_values,
 )
 
-FALSE_DISCOVERY = 0.05
-"""Share of wrong names that a list of lost or gained problems may hold."""
+FAMILYWISE_ERROR = 0.05
+"""Share of studies whose list of significantly lost or gained problems may hold a wrong name."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +42,21 @@ class Pair:
         base_counts: Count rows of `base`, row by row of the same problems.
         comparison: the paired delta curve at the study's k.
         p: per problem, exact p-value that both solve it at the same rate.
-        q: the same as false-discovery rate over the problems.
+        p_familywise: per problem that one model alone solves, p-value corrected for all that
+            could be such; 1 for the others.
     """
 
     COLUMNS: ClassVar = [
         "benchmark", "cell", "base", "k", "problems", "delta",
         "ci_low", "ci_high", "band_low", "band_high",
     ]  # fmt: skip
-    CATEGORIES: ClassVar = list(CATEGORIES)
+    CATEGORIES: ClassVar = [*CATEGORIES, *(f"{name}_sd" for name in CATEGORIES)]
     FLOW_COLUMNS: ClassVar = [
         "benchmark", "cell", "base", "base_bin", "bin", "base_accuracy", "accuracy", "problems",
     ]  # fmt: skip
     COVERAGE_COLUMNS: ClassVar = [
         "benchmark", "cell", "base", "problem_id", "category",
-        "n", "correct", "base_n", "base_correct", "p", "q",
+        "n", "correct", "base_n", "base_correct", "common_n", "p", "p_familywise",
     ]  # fmt: skip
 
     cell: Cell
@@ -62,9 +65,9 @@ class Pair:
     base_counts: pd.DataFrame
     comparison: Comparison
     p: Floats
-    q: Floats
+    p_familywise: Floats
 
-    def both(self) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    def both(self) -> tuple[Counts, Counts]:
         """Return (n, c) of the cell and of its base."""
         first, second = ((rows["n"], rows["correct"]) for rows in (self.counts, self.base_counts))
         return first, second
@@ -78,18 +81,29 @@ class Pair:
         """Return the columns that say which comparison a row is about."""
         return {"benchmark": self.cell.benchmark, "cell": self.cell.id, "base": self.base.id}
 
-    def coverage_sizes(self) -> dict[str, int]:
-        """Return the number of problems in each coverage category."""
-        counts = coverage_counts(self.base_counts["correct"], self.counts["correct"])
-        return {str(name): value for name, value in counts.items()}
+    def categories(self) -> npt.NDArray[np.str_]:
+        """Return each problem's coverage category at the n that both models have, shape (P,)."""
+        tuned, base = self.both()
+        return coverage_categories(base, tuned)
+
+    def coverage_sizes(self) -> dict[str, float]:
+        """Return the number of problems in each coverage category; expected ones where n differs.
+
+        The columns `_sd` are the standard deviation that comparing at the smaller n adds.
+        """
+        tuned, base = self.both()
+        sizes = coverage_counts(base, tuned)
+        return {str(name): value for name, (value, _) in sizes.items()} | {
+            f"{name}_sd": deviation for name, (_, deviation) in sizes.items()
+        }
 
     def significant_changes(self) -> dict[str, int]:
-        """Return how many problems are lost and gained beyond what chance explains."""
-        found = coverage_categories(self.base_counts["correct"], self.counts["correct"])
-        sure = self.q <= FALSE_DISCOVERY
+        """Return how many problems are lost and gained at a familywise error of 5 %."""
+        correct = self.counts["correct"].to_numpy()
+        named = self.p_familywise <= FAMILYWISE_ERROR
         return {
-            "lost_significant": int((sure & (found == "base_only")).sum()),
-            "gained_significant": int((sure & (found == "tuned_only")).sum()),
+            "lost_significant": int((named & (correct == 0)).sum()),
+            "gained_significant": int((named & (correct > 0)).sum()),
         }
 
 
@@ -115,7 +129,7 @@ def _make_pair(
     tuned, basis = ((table["n"], table["correct"]) for table in (left, right))
     p = change_p_values(basis, tuned)
     found = compare(tuned, basis, study.k, clusters=clusters_of(left))
-    return Pair(cell, base, left, right, found, p, false_discovery(p))
+    return Pair(cell, base, left, right, found, p, solved_by_one_p_values(basis, tuned))
 
 
 def delta_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:
@@ -138,30 +152,32 @@ def delta_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:
 def coverage_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:
     """Yield one row per comparison and problem with its coverage category."""
     for pair in pairs:
-        categories = coverage_categories(pair.base_counts["correct"], pair.counts["correct"])
         table = pair.counts[["problem_id", "n", "correct"]].assign(
-            category=categories,
+            category=pair.categories(),
             base_n=pair.base_counts["n"],
             base_correct=pair.base_counts["correct"],
+            common_n=np.minimum(pair.counts["n"], pair.base_counts["n"]),
             p=pair.p,
-            q=pair.q,
+            p_familywise=pair.p_familywise,
         )
         for row in table.to_dict("records"):
             yield {**pair.names(), **{str(name): value for name, value in row.items()}}
 
 
 def flow_rows(pairs: list[Pair]) -> Iterator[dict[str, Any]]:
-    """Yield how many problems go from each accuracy bin of the base to each of the cell."""
+    """Yield how many problems go from each accuracy bin of the base to each of the cell.
+
+    Accuracies are those at the n that both have; where n differs, expected numbers.
+    """
     for pair in pairs:
-        here = accuracy_bin(pair.counts["n"], pair.counts["correct"])
-        there = accuracy_bin(pair.base_counts["n"], pair.base_counts["correct"])
-        flows, problems = np.unique(np.stack([there, here]), axis=1, return_counts=True)
-        for (start, end), number in zip(flows.T, problems, strict=True):
+        tuned, base = pair.both()
+        flows = flow_counts(base, tuned)
+        for start, end in np.argwhere(flows > 0):
             yield {
                 **pair.names(),
                 "base_bin": int(start),
                 "bin": int(end),
                 "base_accuracy": BINS[start],
                 "accuracy": BINS[end],
-                "problems": int(number),
+                "problems": float(flows[start, end]),
             }

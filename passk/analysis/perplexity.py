@@ -15,7 +15,6 @@ from passk.analysis.pairs import Pair
 from passk.analysis.study import Scoring, Study
 from passk.core.artifacts import read_manifest
 from passk.core.schemas import Score, Verdict, read_table
-from passk.stats import coverage_categories
 
 COLUMNS = [
     "scoring",
@@ -106,8 +105,7 @@ def _subsets(
         if pair.cell.benchmark == scoring.benchmark and (
             scoring.cell in (None, pair.cell.id, pair.base.id)
         ):
-            found = coverage_categories(pair.base_counts["correct"], pair.counts["correct"])
-            who = pd.Series(found, index=pair.counts["problem_id"])
+            who = pd.Series(pair.categories(), index=pair.counts["problem_id"])
             category = scores["problem_id"].map(who)
             for name, subset in SOLVED.items():
                 yield subset, pair.cell.id, scores[category == name]

@@ -1,14 +1,16 @@
-"""Tables of series: repeats of a training with other seeds as one, at each of its checkpoints.
+"""Tables of methods: repeats of a training with other seeds as one, at each checkpoint.
 
 Of a value that each seed has, the mean over seeds stands under its name, the least and the largest
-of a seed under `_min` and `_max`. Of differences to the base `_low` and `_high` are the
-paired 95 % interval over problems of the mean over seeds; it says nothing of other seeds.
+of a seed under `_min` and `_max`: a range, no interval. `_low` and `_high` are the 95 % interval
+over problems, which speaks of these very checkpoints; `_method_low` and `_method_high` that over
+problems and seeds, which speaks of the method; empty with one seed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -19,36 +21,58 @@ from passk.analysis.columns import largest_k
 from passk.analysis.pairs import Pair
 from passk.analysis.seed_series import Series, series_of
 from passk.analysis.study import Study
-from passk.stats import (
-    LEVEL,
-    REPLICATES,
-    SEED,
-    Floats,
-    mean_pass_at_k,
-    mean_units,
-    percentiles,
-)
+from passk.stats import Floats, add_seed_spread, contrast, mean_interval, pass_at_k
 
 KEYS = ["benchmark", "sampler", "series", "label", "role", "algorithm", "step", "last", "seeds"]
 
-SPREAD = ["pass_at_1", "pass_at_k", "se_gap", "se_gap_to_base", "delta_1", "delta_k"]
-"""Columns that `_min` and `_max` of a seed go with."""
+VALUES = ["pass_at_1", "pass_at_k", "se_gap", "se_gap_to_base", "delta_1", "delta_k"]
 
-ENDS = ("", "_min", "_max")
+ENDS = ("", "_min", "_max", "_low", "_high", "_method_low", "_method_high")
 
 COLUMNS = [
     *KEYS, "base", "base_label", "problems", "k", "base_pass_at_1", "base_pass_at_k",
-    *(f"{name}{end}" for name in SPREAD for end in ENDS),
-    "delta_1_low", "delta_1_high", "delta_k_low", "delta_k_high",
+    *(f"{name}{end}" for name in VALUES for end in ENDS),
     "lost_min", "lost_max", "lost_by_all", "gained_min", "gained_max", "gained_by_all",
 ]  # fmt: skip
 """`lost_by_all`: those that the base solves and no seed ever does; `gained_by_all`: that the
 base never solves and every seed does."""
 
 CURVE_COLUMNS = [
-    *KEYS, "k", "pass_at_k", "pass_at_k_min", "pass_at_k_max",
-    "delta", "delta_min", "delta_max", "delta_low", "delta_high",
+    *KEYS, "k", *(f"{name}{end}" for name in ("pass_at_k", "delta") for end in ENDS),
 ]  # fmt: skip
+
+CONTRAST_COLUMNS = [
+    "benchmark", "sampler", "base", "series", "label", "seeds", "other", "other_label",
+    "other_seeds", "k", "problems", "delta",
+    "delta_low", "delta_high", "delta_method_low", "delta_method_high",
+]  # fmt: skip
+"""One method minus another at their last checkpoints, problem by problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedMean:
+    """A value of several seeds at each k: arrays of shape (K,), intervals of shape (2, K).
+
+    Attributes:
+        value: mean over seeds.
+        seeds: the value of each seed, shape (S, K).
+        problems: interval over problems, for these checkpoints.
+        method: interval over problems and seeds; nan with one seed.
+    """
+
+    value: Floats
+    seeds: Floats
+    problems: Floats
+    method: Floats
+
+    def columns(self, name: str, place: int) -> dict[str, float]:
+        """Return the value at one k with its range and its intervals, as columns."""
+        seeds = self.seeds[:, place]
+        found = (
+            self.value[place], seeds.min(), seeds.max(),
+            *self.problems[:, place], *self.method[:, place],
+        )  # fmt: skip
+        return {f"{name}{end}": float(value) for end, value in zip(ENDS, found, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -58,20 +82,22 @@ class Group:
     Attributes:
         names: values of the columns `KEYS`.
         pairs: a comparison per seed, over the same problems in the same order.
-        k: the study's numbers of tries that all of them define.
-        own: pass@k of each seed, shape (S, K).
+        k: the study's k that all of them define.
         base: pass@k of the base, shape (K,).
-        low: lower end of the paired interval of the mean difference over seeds, shape (K,).
-        high: its upper end.
+        own: pass@k of the series.
+        delta: its difference to the base.
+        gap: its own pass@k_max - pass@1, one column.
+        gap_to_base: the base's pass@k_max - its pass@1, one column.
     """
 
     names: Mapping[str, Any]
     pairs: tuple[Pair, ...]
     k: tuple[int, ...]
-    own: Floats
     base: Floats
-    low: Floats
-    high: Floats
+    own: SeedMean
+    delta: SeedMean
+    gap: SeedMean
+    gap_to_base: SeedMean
 
 
 def series_groups(study: Study, pairs: Sequence[Pair]) -> list[Group]:
@@ -91,12 +117,14 @@ def series_groups(study: Study, pairs: Sequence[Pair]) -> list[Group]:
 
 def _group(study: Study, series: Series, step: int | None, pairs: tuple[Pair, ...]) -> Group:
     """Compare the seeds of one step with their base, each and on average."""
-    first = pairs[0]
-    most = min(min(pair.cell.n, pair.base.n) for pair in pairs)
-    ks = tuple(sorted({1, largest_k(study, most), *(k for k in study.k if k <= most)}))
-    own = np.stack([mean_pass_at_k(*pair.both()[0], ks) for pair in pairs])
-    low, high = _interval(pairs, ks)
-    cell = first.cell
+    cell = pairs[0].cell
+    k_max = min(min(pair.cell.n, pair.base.n) for pair in pairs)
+    ks = tuple(sorted({1, largest_k(study, k_max), *(k for k in study.k if k <= k_max)}))
+    tuned, base = [pair.both()[0] for pair in pairs], pairs[0].both()[1]
+    values, base_values = np.stack([pass_at_k(n, c, ks) for n, c in tuned]), pass_at_k(*base, ks)
+    clusters = clusters_of(pairs[0].counts)
+    delta, *intervals = contrast(tuned, [base], ks, clusters)
+    seeds = values.mean(axis=1) - base_values.mean(axis=0)
     names = {
         "benchmark": cell.benchmark,
         "sampler": cell.sampler,
@@ -108,44 +136,45 @@ def _group(study: Study, series: Series, step: int | None, pairs: tuple[Pair, ..
         "last": step == series.steps[-1],
         "seeds": len(pairs),
     }
-    return Group(names, pairs, ks, own, mean_pass_at_k(*first.both()[1], ks), low, high)
+    first, last = values[:, :, [0]], values[:, :, [-1]]
+    return Group(
+        names=names,
+        pairs=pairs,
+        k=ks,
+        base=base_values.mean(axis=0),
+        own=_seed_mean(values, clusters),
+        delta=SeedMean(delta, seeds, *intervals),
+        gap=_seed_mean(last - first, clusters),
+        gap_to_base=_seed_mean(base_values[:, [-1]] - first, clusters),
+    )
 
 
-def _interval(pairs: Sequence[Pair], ks: tuple[int, ...]) -> tuple[Floats, Floats]:
-    """Return the paired interval of the mean difference; of one seed, that of its comparison."""
-    first = pairs[0]
-    if len(pairs) == 1 and set(ks) <= set(first.comparison.k.tolist()):
-        at = np.searchsorted(first.comparison.k, ks)
-        return first.comparison.low[at], first.comparison.high[at]
-    tuned = [pair.both()[0] for pair in pairs]
-    units = mean_units(tuned, first.both()[1], ks, clusters_of(first.counts))
-    low, high = percentiles(units.resampled(REPLICATES, SEED), LEVEL, units.number)
-    return low, high
+def _seed_mean(values: Floats, clusters: np.ndarray | None) -> SeedMean:
+    """Return the mean over seeds of values per seed, problem and k, shape (S, P, K)."""
+    mean, *ends = mean_interval(values.mean(axis=0), clusters=clusters)
+    seeds, over_problems = values.mean(axis=1), np.stack(ends)
+    return SeedMean(mean, seeds, over_problems, add_seed_spread(mean, over_problems, [seeds]))
 
 
 def series_rows(study: Study, groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
     """Yield a row per series and step: ends of the curve, gaps, problems lost and gained."""
     labels = {cell.id: cell.label or cell.id for cell in study.cells}
     for group in groups:
-        base, own, pair = group.base, group.own, group.pairs[0]
+        pair = group.pairs[0]
         yield {
             **group.names,
             "base": pair.base.id,
             "base_label": labels[pair.base.id],
             "problems": len(pair.counts),
             "k": group.k[-1],
-            "base_pass_at_1": base[0],
-            "base_pass_at_k": base[-1],
-            **_spread("pass_at_1", own[:, 0]),
-            **_spread("pass_at_k", own[:, -1]),
-            **_spread("se_gap", own[:, -1] - own[:, 0]),
-            **_spread("se_gap_to_base", base[-1] - own[:, 0]),
-            **_spread("delta_1", own[:, 0] - base[0]),
-            **_spread("delta_k", own[:, -1] - base[-1]),
-            "delta_1_low": group.low[0],
-            "delta_1_high": group.high[0],
-            "delta_k_low": group.low[-1],
-            "delta_k_high": group.high[-1],
+            "base_pass_at_1": group.base[0],
+            "base_pass_at_k": group.base[-1],
+            **group.own.columns("pass_at_1", 0),
+            **group.own.columns("pass_at_k", -1),
+            **group.gap.columns("se_gap", 0),
+            **group.gap_to_base.columns("se_gap_to_base", 0),
+            **group.delta.columns("delta_1", 0),
+            **group.delta.columns("delta_k", -1),
             **_changes(group.pairs),
         }
 
@@ -154,29 +183,45 @@ def series_curve_rows(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
     """Yield a row per series, step and k: the mean over seeds and its difference to the base."""
     for group in groups:
         for place, k in enumerate(group.k):
-            own = group.own[:, place]
+            own = group.own.columns("pass_at_k", place)
+            yield {**group.names, "k": k, **own, **group.delta.columns("delta", place)}
+
+
+def contrast_rows(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
+    """Yield two rows, at k = 1 and k_max, for any two methods with the same base."""
+    last = [group for group in groups if group.names["last"]]
+    for one, other in combinations(last, 2):
+        first, second = one.pairs[0], other.pairs[0]
+        problems = first.counts["problem_id"].tolist()
+        if first.base.id != second.base.id or problems != second.counts["problem_id"].tolist():
+            continue
+        tuned, rival = ([pair.both()[0] for pair in group.pairs] for group in (one, other))
+        ks = sorted({1, min(one.k[-1], other.k[-1])})
+        delta, over_problems, method = contrast(tuned, rival, ks, clusters_of(first.counts))
+        for place, k in enumerate(ks):
             yield {
-                **group.names,
+                **{name: one.names[name] for name in ("benchmark", "sampler", "series", "label")},
+                "base": first.base.id,
+                "seeds": one.names["seeds"],
+                "other": other.names["series"],
+                "other_label": other.names["label"],
+                "other_seeds": other.names["seeds"],
                 "k": k,
-                **_spread("pass_at_k", own),
-                **_spread("delta", own - group.base[place]),
-                "delta_low": group.low[place],
-                "delta_high": group.high[place],
+                "problems": len(problems),
+                "delta": delta[place],
+                "delta_low": over_problems[0, place],
+                "delta_high": over_problems[1, place],
+                "delta_method_low": method[0, place],
+                "delta_method_high": method[1, place],
             }
-
-
-def _spread(name: str, values: Floats) -> dict[str, float]:
-    """Return the mean over seeds, and the least and the largest of a seed."""
-    found = (values.mean(), values.min(), values.max())
-    return {f"{name}{end}": float(value) for end, value in zip(ENDS, found, strict=True)}
 
 
 def _changes(pairs: Sequence[Pair]) -> dict[str, int]:
     """Return how many problems seeds lose and gain, and how many all of them do."""
-    own = np.stack([pair.counts["correct"].to_numpy() > 0 for pair in pairs])
-    base = pairs[0].base_counts["correct"].to_numpy() > 0
     found: dict[str, int] = {}
-    for name, changed in (("lost", base & ~own), ("gained", ~base & own)):
+    categories = np.stack([pair.categories() for pair in pairs])
+    for name, category in (("lost", "base_only"), ("gained", "tuned_only")):
+        changed = categories == category
         each = changed.sum(axis=1)
         found[f"{name}_min"] = int(each.min())
         found[f"{name}_max"] = int(each.max())
@@ -185,9 +230,10 @@ def _changes(pairs: Sequence[Pair]) -> dict[str, int]:
 
 
 def series_tables(study: Study, pairs: Sequence[Pair]) -> dict[str, pd.DataFrame]:
-    """Return the tables `series` and `series_curves`; empty where the spec has no series."""
+    """Return the tables of series; empty where the spec has none."""
     groups = series_groups(study, pairs)
     return {
         "series": pd.DataFrame(series_rows(study, groups), columns=COLUMNS),
         "series_curves": pd.DataFrame(series_curve_rows(groups), columns=CURVE_COLUMNS),
+        "method_contrasts": pd.DataFrame(contrast_rows(groups), columns=CONTRAST_COLUMNS),
     }

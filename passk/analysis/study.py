@@ -38,6 +38,7 @@ TABLES = (
     "disagreements",
     "series",
     "series_curves",
+    "method_contrasts",
     "training",
 )
 """Tables that aggregation writes, each as CSV and Parquet."""

@@ -18,7 +18,15 @@ from typing import Any, NoReturn, TypeVar
 
 from passk.core.versions import __version__
 
-MODULES = ("study", "results", "benchmarks", "own_data", "housekeeping", "stages")
+MODULES = (
+    "study",
+    "results",
+    "benchmarks",
+    "compare_command",
+    "own_data",
+    "housekeeping",
+    "stages",
+)
 """Modules of this package that define commands."""
 
 Handler = TypeVar("Handler", bound=Callable[..., None])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.cli.command import Group, command, option
-from passk.cli.options import SPEC, VERIFIER, output, seconds, whole_number
+from passk.cli.options import SPEC, VERIFIER, output, seconds
 from passk.core.registry import EXPORT_FORMATS, FORMATS
 
 IMPORTS = ("auto", *FORMATS, "counts")
@@ -71,21 +71,6 @@ def _golds_of(name: str, verifier: str) -> tuple[dict[str, str], dict[str, Any]]
     benchmark = find_benchmark(name)
     own = dict(benchmark.options) if benchmark.verifier == verifier else {}
     return {row.id: row.gold for row in load_problems(benchmark, text_only=True)}, own
-
-
-@command(
-    Group.DATA,
-    "pass@k with intervals from counts: CSV with model, problem_id, n, c",
-    "passk estimate counts.csv -o curves.csv --k 1 8 64",
-    option("counts", type=Path, help="CSV file"),
-    option("--k", type=whole_number, nargs="+", help="values of k (default: 1 to n)"),
-    output("CSV file of curves"),
-)
-def estimate(*, counts: Path, k: list[int] | None, output: Path) -> None:
-    """Estimate curves from a file of counts."""
-    from passk.stages.estimate import estimate_file
-
-    estimate_file(counts, output, k)
 
 
 @command(

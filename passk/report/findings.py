@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from passk.stats import CATEGORIES
+
 Lead = Literal["ahead", "behind", "unclear"]
 
 MINUS = "\N{MINUS SIGN}"
@@ -147,11 +149,31 @@ def _tries(k: float, k_max: int) -> str:
 
 def _coverage(row: Mapping[str, Any], tuned: str, base: str) -> str:
     """Return problems lost and gained in words, and how many significantly."""
-    lost, gained, neither = (int(row[name]) for name in ("base_only", "tuned_only", "neither"))
-    sure_lost, sure_gained = int(row["lost_significant"]), int(row["gained_significant"])
-    some = f"{sure_lost} and {sure_gained} of these" if sure_lost + sure_gained else "none"
-    problems = int(row["both"]) + lost + gained + neither
-    return (
-        f"Of {problems} problems, {base} alone solves {lost} and {tuned} alone {gained}; "
-        f"{f'{some} significantly; ' if lost + gained else ''}neither solves {neither}."
+    lost, gained, neither = (
+        _problems(row, name) for name in ("base_only", "tuned_only", "neither")
     )
+    sure_lost, sure_gained = int(row["lost_significant"]), int(row["gained_significant"])
+    named = f"{sure_lost} and {sure_gained} of these" if sure_lost + sure_gained else "none"
+    problems = round(sum(row[name] for name in CATEGORIES))
+    where = " at the smaller n of both (expected numbers)" if _expected(row) else ""
+    some = row["base_only"] + row["tuned_only"] > 0
+    return (
+        f"Of {problems} problems, {base} alone solves {lost} and {tuned} alone {gained}{where}; "
+        f"{f'{named} significantly (familywise error 5 %); ' if some else ''}"
+        f"neither solves {neither}."
+    )
+
+
+def _expected(row: Mapping[str, Any]) -> bool:
+    """Return whether problems are counted at a smaller n than one model has."""
+    return any(row.get(f"{name}_sd", 0) > 0 for name in CATEGORIES)
+
+
+def _problems(row: Mapping[str, Any], name: str) -> str:
+    """Return a number of problems; an expected one with its standard deviation.
+
+    >>> _problems({"base_only": 3.0, "base_only_sd": 0.0}, "base_only")
+    '3'
+    """
+    deviation = row.get(f"{name}_sd", 0)
+    return f"{row[name]:.1f} ± {deviation:.1f}" if deviation > 0 else str(round(row[name]))

@@ -82,9 +82,14 @@ def _effect(rows: Sequence[Mapping[Any, Any]]) -> TrainingEffect:
 
 def _leads(row: Mapping[Any, Any]) -> tuple[Lead, Lead]:
     """Return whether a series leads at k = 1 and at the largest k."""
-    ends = ((row[f"delta_{k}_low"], row[f"delta_{k}_high"]) for k in ("1", "k"))
-    one, most = (lead(low, high) for low, high in ends)
+    one, most = (lead(*_ends(row, k)) for k in ("1", "k"))
     return one, most
+
+
+def _ends(row: Mapping[Any, Any], k: str) -> tuple[float, float]:
+    """Return the interval of a difference: over problems and seeds, or of the only checkpoint."""
+    kind = "_method" if row["seeds"] > 1 else ""
+    return float(row[f"delta_{k}{kind}_low"]), float(row[f"delta_{k}{kind}_high"])
 
 
 def _headline(rows: Sequence[Mapping[Any, Any]]) -> str:
@@ -92,7 +97,8 @@ def _headline(rows: Sequence[Mapping[Any, Any]]) -> str:
     first = rows[0]
     base, k = first["base_label"], int(first["k"])
     if len(rows) == 1:
-        return HEADLINES[_leads(first)].format(tuned=first["label"], base=base, k_max=k)
+        tuned = first["label"] if first["seeds"] > 1 else f"this checkpoint of {first['label']}"
+        return HEADLINES[_leads(first)].format(tuned=tuned, base=base, k_max=k)
     one, most = zip(*map(_leads, rows), strict=True)
     role = ROLES.get(str(first["role"]), str(first["role"]))
     return (
@@ -130,9 +136,9 @@ def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
     for k in ("1", "k"):
         found[f"pass_{k}"] = percent(row[f"pass_at_{k}"])
         found[f"delta_{k}"] = signed(row[f"delta_{k}"])
-        found[f"ends_{k}"] = interval(row[f"delta_{k}_low"], row[f"delta_{k}_high"])
-        ends = signed(row[f"delta_{k}_min"]), signed(row[f"delta_{k}_max"])
-        found[f"range_{k}"] = f"{ends[0]} to {ends[1]}" if several else ""
+        found[f"ends_{k}"] = interval(*_ends(row, k))
+        checkpoints = interval(row[f"delta_{k}_low"], row[f"delta_{k}_high"])
+        found[f"checkpoints_{k}"] = checkpoints if several else ""
     return found
 
 

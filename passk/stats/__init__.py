@@ -1,21 +1,33 @@
 """The estimators: pure functions from counts to numbers with intervals (numpy alone)."""
 
 from passk.stats.agreement import cohen_kappa
+from passk.stats.arrays import Floats
 from passk.stats.bootstrap import Curve, estimate_curve, mean_interval
-from passk.stats.comparison import Comparison, compare, crossover
+from passk.stats.comparison import (
+    Comparison,
+    Verdict,
+    add_seed_spread,
+    compare,
+    contrast,
+    crossover,
+    first_loss,
+    regions,
+    seed_margin,
+)
 from passk.stats.coverage import (
     BINS,
     CATEGORIES,
     accuracy_bin,
     accuracy_histogram,
     coverage_categories,
+    coverage_chances,
     coverage_counts,
+    flow_counts,
     se_gap,
     se_gap_to_base,
 )
 from passk.stats.curves import (
     LEVEL,
-    Floats,
     fail_table,
     guess_pass_at_k,
     k_grid,
@@ -47,17 +59,18 @@ from passk.stats.reliability import (
 )
 from passk.stats.reliability_flags import flag
 from passk.stats.resampling import (
+    Counts,
     ResamplingUnits,
-    add_unseen_changes,
     curve_units,
-    mean_units,
+    mean_over_models,
     paired_units,
+    unseen_size,
 )
 from passk.stats.significance import (
     change_p_values,
-    false_discovery,
     holm,
     sign_flip_p_values,
+    solved_by_one_p_values,
 )
 
 __all__ = [
@@ -71,35 +84,40 @@ __all__ = [
     "SEED",
     "THRESHOLDS",
     "Comparison",
+    "Counts",
     "Curve",
     "Extrapolation",
     "Floats",
     "Method",
     "ResamplingUnits",
+    "Verdict",
     "accuracy_bin",
     "accuracy_histogram",
-    "add_unseen_changes",
+    "add_seed_spread",
     "change_p_values",
     "cohen_kappa",
     "compare",
+    "contrast",
     "cover_at",
     "coverage_categories",
+    "coverage_chances",
     "coverage_counts",
     "crossover",
     "curve_units",
     "estimate_curve",
     "extrapolate",
     "fail_table",
-    "false_discovery",
+    "first_loss",
     "flag",
+    "flow_counts",
     "g_pass_at_k",
     "guess_pass_at_k",
     "holm",
     "k_grid",
     "majority_at_k",
     "mean_interval",
+    "mean_over_models",
     "mean_pass_at_k",
-    "mean_units",
     "mg_pass_at_k",
     "noise_interval",
     "paired_units",
@@ -107,9 +125,13 @@ __all__ = [
     "pass_hat_k",
     "percentiles",
     "problem_interval",
+    "regions",
     "sampling_variance",
     "se_gap",
     "se_gap_to_base",
+    "seed_margin",
     "sign_flip_p_values",
+    "solved_by_one_p_values",
     "t_quantile",
+    "unseen_size",
 ]

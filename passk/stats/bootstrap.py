@@ -7,17 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from passk.stats.curves import (
-    LEVEL,
-    Floats,
-    Ints,
-    IntsLike,
-    KValues,
-    mean_pass_at_k,
-    noise_interval,
+from passk.stats.arrays import Floats, Ints, IntsLike, KValues
+from passk.stats.curves import LEVEL, mean_pass_at_k, noise_interval
+from passk.stats.intervals import (
+    REPLICATES,
+    SEED,
+    Method,
+    expanded_z,
+    percentiles,
+    problem_interval,
+    z_quantile,
 )
-from passk.stats.intervals import REPLICATES, SEED, Method, percentiles, problem_interval
 from passk.stats.resampling import curve_units, value_units
+from passk.stats.score_intervals import difference_interval, rate_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,9 @@ def mean_interval(
     replicates: int = REPLICATES,
     seed: int = SEED,
 ) -> tuple[Floats, Floats, Floats]:
-    """Return mean over problems and its percentile interval for any per-problem values.
+    """Return the mean over problems of any per-problem values in [-1, 1], and its interval.
+
+    The union of the percentile interval and the score interval, as for curves.
 
     Args:
         values: shape (P, K), whatever they measure.
@@ -99,4 +103,9 @@ def mean_interval(
     units = value_units(values, clusters)
     means = units.resampled(replicates, seed)
     low, high = percentiles(means, level, units.number)
-    return values.mean(axis=0), low, high
+    if np.nanmin(values, initial=0.0) < 0:
+        whole = np.ones(values.shape[1])
+        score = difference_interval(units, whole, whole, z_quantile(level, units.number))
+    else:
+        score = rate_interval(units, expanded_z(level, units.number))
+    return values.mean(axis=0), np.minimum(low, score[0]), np.maximum(high, score[1])

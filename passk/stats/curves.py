@@ -6,16 +6,15 @@ problems have shape (P,), arrays over tries shape (K,), and rates lie in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-IntsLike = npt.ArrayLike
-KValues = Sequence[int] | Ints
+from passk.stats.arrays import Floats, Ints, IntsLike, KValues
+from passk.stats.hypergeometric import log_choose
+
+MAX_TABLE_N = 4096
+"""n up to which all c are tabulated by exact products; above it log-factorials are used."""
 
 LEVEL = 0.95
 """Probability with which every interval is meant to hold."""
@@ -53,6 +52,11 @@ def miss(n: IntsLike, c: IntsLike, ks: KValues) -> Floats:
     values = np.empty((len(correct), len(ks)))
     for total in np.unique(responses):
         rows = responses == total
+        if total > MAX_TABLE_N:
+            k, c_rows = np.asarray(ks, dtype=np.int64)[None, :], correct[rows][:, None]
+            ways = log_choose(total - c_rows, k) - log_choose(total, np.minimum(k, total))
+            values[rows] = np.where(k > total, np.nan, np.exp(ways))
+            continue
         values[rows] = fail_table(int(total), ks)[:, correct[rows]].T
     return values
 
@@ -101,11 +105,20 @@ def noise_interval(n: IntsLike, c: IntsLike, ks: KValues, level: float = LEVEL) 
     """Return the interval of sampling noise on this very benchmark, shape (2, K).
 
     It answers "what if the same problems were sampled again", not "what of other problems".
-    nan where k > n/2.
+    nan where k > n/2. With no correct response at all, or no wrong one, the exact bound for that
+    many responses takes the place of an interval without width (the rule of three).
     """
     mean = mean_pass_at_k(n, c, ks)
-    reach = NormalDist().inv_cdf(0.5 + level / 2) * np.sqrt(sampling_variance(n, c, ks))
-    return np.clip(np.stack([mean - reach, mean + reach]), 0.0, 1.0)
+    margin = NormalDist().inv_cdf(0.5 + level / 2) * np.sqrt(sampling_variance(n, c, ks))
+    low, high = np.clip(np.stack([mean - margin, mean + margin]), 0.0, 1.0)
+    k, total = np.asarray(ks, dtype=np.float64), float(np.sum(_problems(n, c)[0]))
+    unseen = 1 - ((1 - level) / 2) ** (1 / total)
+    known = ~np.isnan(margin)
+    if not np.any(c):
+        high = np.where(known, 1 - (1 - unseen) ** k, np.nan)
+    if np.array_equal(*_problems(n, c)):
+        low = np.where(known, 1 - unseen, np.nan)
+    return np.stack([low, high])
 
 
 def guess_pass_at_k(guess_n: IntsLike, guess_correct: IntsLike, ks: KValues) -> Floats:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from passk.stats.curves import LEVEL, Floats, Ints, IntsLike, KValues
+from passk.stats.arrays import Floats, Ints, IntsLike, KValues
+from passk.stats.curves import LEVEL
 from passk.stats.intervals import SEED, percentiles
 
 SHAPES = np.exp(np.linspace(np.log(0.03), np.log(100.0), 56))

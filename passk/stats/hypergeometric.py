@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from passk.stats.curves import Floats, Ints
+from passk.stats.arrays import Floats, Ints
 
 
 @functools.lru_cache(maxsize=8)

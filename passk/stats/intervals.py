@@ -16,8 +16,10 @@ from typing import Literal
 
 import numpy as np
 
-from passk.stats.curves import LEVEL, Floats
+from passk.stats.arrays import Floats
+from passk.stats.curves import LEVEL
 from passk.stats.resampling import ResamplingUnits
+from passk.stats.score_intervals import rate_interval
 
 Method = Literal["percentile", "bca"]
 """How an interval over problems is taken from its replicates."""
@@ -29,10 +31,6 @@ SEED = 20260101
 
 MIN_PROBLEMS = 20
 """Below this number of problems (or clusters) intervals over problems carry a flag."""
-
-MIN_ERROR = 0.3
-"""Least standard error of a replicate, as a share of the study's: among few problems, a replicate
-may hold only such as do not differ, and would seem infinitely sure."""
 
 BLOCK = 512
 """Numbers of tries handled at a time: bounds memory at REPLICATES x BLOCK floats."""
@@ -66,6 +64,14 @@ def expanded_z(level: float, number: int) -> float:
     if number < 2:  # noqa: PLR2004 - one problem says nothing of others
         return np.inf
     return sqrt(number / (number - 1)) * t_quantile(0.5 + level / 2, number - 1)
+
+
+def z_quantile(level: float, number: int) -> float:
+    """Return how many standard errors a score interval over `number` problems reaches either way.
+
+    A score interval needs no expansion, but one problem says nothing of others.
+    """
+    return NORMAL.inv_cdf(0.5 + level / 2) if number > 1 else np.inf
 
 
 def tail(level: float, number: int) -> float:
@@ -115,8 +121,8 @@ def problem_interval(
 ) -> Floats:
     """Return the interval over problems of rates in [0, 1], for every k at once, shape (2, K).
 
-    Where every problem has the same value 0 or 1 a bootstrap sees no spread; the exact binomial
-    bound for that many problems (Clopper and Pearson 1934) is given there instead.
+    The union of a bootstrap's interval and of the score interval, which knows that events are few
+    (`passk.stats.score_intervals`).
     """
     ends = np.empty((2, units.sums.shape[1]))
     for block in _blocks(units.sums.shape[1]):
@@ -125,33 +131,35 @@ def problem_interval(
             ends[:, block] = bca(means, units, block, level)
         else:
             ends[:, block] = percentiles(means, level, units.number)
-    bound = ((1 - level) / 2) ** (1 / units.number)
-    ends[0, ends[0] >= 1.0] = bound
-    ends[1, ends[1] <= 0.0] = 1.0 - bound
-    return ends
+    score = rate_interval(units, expanded_z(level, units.number))
+    return np.stack([np.minimum(ends[0], score[0]), np.maximum(ends[1], score[1])])
 
 
-def band_margin(
-    units: ResamplingUnits, means: Floats, errors: Floats, level: float = LEVEL
-) -> Floats:
-    """Return how far a simultaneous band reaches to either side of a curve, shape (K,).
+def sup_t_quantile(
+    units: ResamplingUnits,
+    level: float = LEVEL,
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+) -> float:
+    """Return how many standard errors a simultaneous band over all columns reaches either way.
 
-    Args:
-        units: what was drawn.
-        means: of each replicate, shape (B, K).
-        errors: their standard errors, shape (B, K).
-        level: probability with which the band is meant to hold.
-
-    It is the studentised bootstrap's: the `level` quantile of max_k |mean*_k - mean_k| / se*_k,
-    times se_k (Davison and Hinkley 1997, section 4.2.4), each replicate with an error of its own.
+    The `level` quantile of max_k |z_k|, z being normal with the correlations that the units show
+    between columns (sup-t: Montiel Olea and Plagborg-Moller 2019, Journal of Applied Econometrics
+    34: 1). Never less than an interval at one column reaches.
     """
     value = units.mean()
-    error = units.errors(units.times[None], value[None])[0]
-    floor = np.where(error > 0, MIN_ERROR * error, np.inf)
-    own = np.maximum(errors, floor)
-    largest = np.nanmax(np.abs(means - value) / own, axis=1)
-    reach: Floats = np.quantile(largest, level) * error
-    return reach
+    rows = np.sqrt(units.times)[:, None] * (units.sums - np.outer(units.sizes, value))
+    errors = np.sqrt((rows**2).sum(axis=0))
+    rows = rows[:, errors > 0] / errors[errors > 0]
+    single = NORMAL.inv_cdf(0.5 + level / 2)
+    if not rows.size:
+        return single
+    rng = np.random.default_rng(seed)
+    largest = [
+        np.abs(rng.standard_normal((size, len(rows))) @ rows).max(axis=1)
+        for size in _parts(replicates, BLOCK)
+    ]
+    return max(single, float(np.quantile(np.concatenate(largest), level)))
 
 
 def infinite_percentiles(values: Floats, out: float) -> tuple[float, float]:
@@ -165,3 +173,8 @@ def _blocks(size: int) -> Iterator[slice]:
     """Yield slices that cover `size` columns, BLOCK at a time."""
     for start in range(0, size, BLOCK):
         yield slice(start, start + BLOCK)
+
+
+def _parts(total: int, size: int) -> Iterator[int]:
+    """Yield sizes of at most `size` that sum to `total`."""
+    yield from (min(size, total - start) for start in range(0, total, size))

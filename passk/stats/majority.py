@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from passk.stats.curves import Floats, Ints, IntsLike, KValues
+from passk.stats.arrays import Floats, Ints, IntsLike, KValues
 
 DRAWS = 100
 """Draws of k responses per problem and k; the error of their mean is at most 0.05 a problem."""

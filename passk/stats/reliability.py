@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from passk.stats.curves import Floats, Ints, IntsLike, KValues, miss
+from passk.stats.arrays import Floats, Ints, IntsLike, KValues
+from passk.stats.curves import miss
 from passk.stats.hypergeometric import at_least
 
 THRESHOLDS = (0.25, 0.5, 0.75, 1.0)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from passk.stats.curves import Floats
+from passk.stats.arrays import Floats
 
 ALARM = 1e-6
 """Chance, under correct sampling, below which repeats are an alarm."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from passk.stats.curves import Floats, IntsLike, KValues, pass_at_k
+from passk.stats.arrays import Floats, IntsLike, KValues
+from passk.stats.curves import pass_at_k
 
 UNSEEN = 1 / 5
 """Weight, in problems, of a loss and of a gain that no problem of the study happened to show."""
@@ -85,31 +86,14 @@ class ResamplingUnits:
         """Return the means of all replicates, shape (B, K)."""
         return np.concatenate([self.means(w, columns) for w in self.draws(replicates, seed)])
 
-    def resampled_with_errors(self, replicates: int, seed: int) -> tuple[Floats, Floats]:
-        """Return the means of all replicates and their standard errors, each of shape (B, K)."""
-        parts = []
-        for weights in self.draws(replicates, seed):
-            means = self.means(weights)
-            parts.append((means, self.errors(weights, means)))
-        return np.concatenate([m for m, _ in parts]), np.concatenate([e for _, e in parts])
+    def columns(self, kept: npt.NDArray[np.bool_]) -> ResamplingUnits:
+        """Return the same units with some of the columns, shape (K,)."""
+        return ResamplingUnits(self.sums[:, kept], self.sizes, self.times)
 
     def mean(self) -> Floats:
         """Return the mean over problems of the units as they are, shape (K,)."""
         mean: Floats = (self.times @ self.sums) / (self.times @ self.sizes)
         return mean
-
-    def errors(self, weights: Floats, means: Floats) -> Floats:
-        """Return the standard error of each replicate's mean, shape (b, K).
-
-        That of a ratio of sums over m units: sqrt(m/(m-1) sum w (s - mean size)^2) / sum w size.
-        """
-        size = (weights @ self.sizes)[:, None]
-        squares = weights @ self.sums**2
-        products = weights @ (self.sums * self.sizes[:, None])
-        spread = squares - 2 * means * products + means**2 * (weights @ self.sizes**2)[:, None]
-        correction = self.number / max(self.number - 1, 1)
-        error: Floats = np.sqrt(np.maximum(correction * spread, 0.0)) / size
-        return error
 
 
 def cluster_units(values: Floats, clusters: npt.ArrayLike) -> ResamplingUnits:
@@ -156,41 +140,49 @@ def paired_units(
     return ResamplingUnits(values, np.ones(len(times)), times.astype(np.float64))
 
 
-def add_unseen_changes(
-    units: ResamplingUnits, tuned: Counts, base: Counts, ks: KValues
-) -> ResamplingUnits:
-    """Return paired units with a fifth of a problem lost, and a fifth of one gained, added.
-
-    Among 30 problems a loss that befalls one problem in 20 is not seen at all in a fifth of all
-    studies, and what was not seen cannot be drawn again: the plain paired bootstrap then covers
-    0.89 instead of 0.95 at k = 4 (`perf/interval_coverage.py`). The lost one counts
-    the root mean square of the base's pass@k, the gained one that of the tuned model. With hundreds
-    of problems it makes no visible difference. In the manner of Jeffreys' prior for proportions.
-    """
-    lost, gained = (np.sqrt((pass_at_k(n, c, ks) ** 2).mean(axis=0)) for n, c in (base, tuned))
-    return _add_unseen(units, lost, gained)
-
-
 def mean_units(
-    tuned: Sequence[Counts], base: Counts, ks: KValues, clusters: npt.ArrayLike | None = None
+    tuned: Sequence[Counts], base: Sequence[Counts], ks: KValues, clusters: npt.ArrayLike | None
 ) -> ResamplingUnits:
-    """Return the units of the mean of several tuned models minus their base, problem by problem.
+    """Return the units of the mean of several models minus that of others, problem by problem.
 
-    The models are repeats of one training with other seeds; which seeds is not drawn again: the
-    interval speaks of other problems, and the spread between seeds stands beside it. What was never
-    seen is added as `add_unseen_changes` does.
+    The models of either side are repeats of one training with other seeds.
     """
-    mean = np.mean([pass_at_k(n, c, ks) for n, c in tuned], axis=0)
-    basis = pass_at_k(*base, ks)
-    lost, gained = (np.sqrt((values**2).mean(axis=0)) for values in (basis, mean))
-    return _add_unseen(value_units(mean - basis, clusters), lost, gained)
+    first, second = (mean_over_models(side, ks) for side in (tuned, base))
+    return value_units(first - second, clusters)
 
 
-def _add_unseen(units: ResamplingUnits, lost: Floats, gained: Floats) -> ResamplingUnits:
-    """Return units with a small part of a lost problem and of a gained one added, shapes (K,)."""
+def mean_over_models(models: Sequence[Counts], ks: KValues) -> Floats:
+    """Return each problem's pass@k averaged over models, shape (P, K)."""
+    mean: Floats = np.mean([pass_at_k(n, c, ks) for n, c in models], axis=0)
+    return mean
+
+
+def unseen_size(models: Sequence[Counts], ks: KValues) -> Floats:
+    """Return how much a lost or gained problem counts where none was seen, shape (K,).
+
+    The size-weighted mean pass@k of the models that solve it, with one problem more at 1.
+    """
+    values = mean_over_models(models, ks)
+    size: Floats = ((values**2).sum(axis=0) + 1) / (values.sum(axis=0) + 1)
+    return size
+
+
+def add_unseen_changes(
+    units: ResamplingUnits, loss_size: Floats, gain_size: Floats
+) -> ResamplingUnits:
+    """Return paired units with a fifth of a lost problem, and of a gained one, added.
+
+    What no problem of the study shows cannot be drawn again by a bootstrap.
+    In the manner of Jeffreys' prior for proportions.
+
+    Args:
+        units: paired differences.
+        loss_size: how much a lost problem counts, shape (K,).
+        gain_size: how much a gained problem counts, shape (K,).
+    """
     size = units.times @ units.sizes / units.times.sum()
     return ResamplingUnits(
-        np.vstack([units.sums, -size * lost, size * gained]),
+        np.vstack([units.sums, -size * loss_size, size * gain_size]),
         np.append(units.sizes, [size, size]),
         np.append(units.times, [UNSEEN, UNSEEN]),
     )

@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from passk.stats.curves import Floats, IntsLike
-from passk.stats.hypergeometric import hit_chances
+from passk.stats.arrays import Floats
+from passk.stats.hypergeometric import hit_chances, log_choose
 from passk.stats.intervals import REPLICATES, SEED
-from passk.stats.resampling import ResamplingUnits
+from passk.stats.resampling import Counts, ResamplingUnits
 
 
-def change_p_values(base: tuple[IntsLike, IntsLike], tuned: tuple[IntsLike, IntsLike]) -> Floats:
+def change_p_values(base: Counts, tuned: Counts) -> Floats:
     """Return a two-sided exact p-value per problem that its success rate is the same, shape (P,).
 
     Fisher's exact test on the (n, c) of base and tuned, with the smaller tail doubled.
@@ -31,14 +31,35 @@ def change_p_values(base: tuple[IntsLike, IntsLike], tuned: tuple[IntsLike, Ints
     return p
 
 
-def false_discovery(p: npt.ArrayLike) -> Floats:
-    """Return Benjamini and Hochberg's (1995) q-values: reject q <= a to be wrong in a share a."""
-    values = np.asarray(p, dtype=np.float64)
-    order = np.argsort(values)[::-1]
-    ranks = np.arange(len(values), 0, -1)
-    q = np.empty_like(values)
-    q[order] = np.minimum.accumulate(values[order] * len(values) / ranks)
-    return np.minimum(q, 1.0)
+def solved_by_one_p_values(base: Counts, tuned: Counts) -> Floats:
+    """Return familywise p-values of lost and gained problems, shape (P,).
+
+    Lost: the base solves it and the tuned model never does; gained: the reverse. Naming those with
+    a value of at most a names a problem whose rate did not change in a share a of studies at most
+    (familywise). 1 where a problem is neither.
+
+    Given the c + c' correct responses to a problem, and no change of its rate, the chance that all
+    are of one model is known: C(n, c + c') / C(n + n', c + c'). These chances depend on pooled
+    counts alone, so problems that could not be named at a threshold may be left out of its
+    correction (Tarone 1990, Biometrics 46: 515; Bourgon et al. 2010, PNAS 107: 9546), and the
+    corrected value is the sum of all chances up to a problem's own. Problems that both models
+    solve often cost nothing, however many of them tuning moves.
+    """
+    n, c, n_tuned, c_tuned = np.broadcast_arrays(
+        *(np.asarray(x, dtype=np.int64) for x in (*base, *tuned))
+    )
+    pooled, total = c + c_tuned, n + n_tuned
+    all_ways = log_choose(total, pooled)
+    lost = np.exp(log_choose(n, pooled) - all_ways)
+    gained = np.exp(log_choose(n_tuned, pooled) - all_ways)
+    solved = pooled > 0
+    chances = np.sort(np.concatenate([lost[solved], gained[solved]]))
+    sums = np.append(0.0, np.cumsum(chances))
+    own = np.where(c_tuned == 0, lost, np.where(c == 0, gained, 1.0))
+    up_to = sums[np.searchsorted(chances, own * (1 + 1e-9), side="right")]
+    alone = solved & ((c == 0) | (c_tuned == 0))
+    p: Floats = np.where(alone, np.minimum(up_to, 1.0), 1.0)
+    return p
 
 
 def holm(p: npt.ArrayLike) -> Floats:

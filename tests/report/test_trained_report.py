@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from synthetic_study import make_study
@@ -22,7 +21,6 @@ from passk.report.figures import draw
 from passk.report.html.data import page_data
 from passk.report.training_effects import training_effects
 from passk.report.warnings import MAX_NAMED_CURVES, join_labels
-from passk.stats import compare, mean_pass_at_k, mean_units, percentiles
 
 METHODS = ("GRPO", "RLOO", "SFT")
 
@@ -92,19 +90,6 @@ def test_a_series_of_one_seed_has_the_interval_of_its_comparison(tmp_path: Path)
     first, last = deltas.iloc[0], deltas.iloc[-1]
     assert (row["delta_1_low"], row["delta_1_high"]) == (first["ci_low"], first["ci_high"])
     assert (row["delta_k_low"], row["delta_k_high"]) == (last["ci_low"], last["ci_high"])
-
-
-def test_the_mean_over_equal_seeds_is_each_seed_and_its_interval_nearly_that_of_one() -> None:
-    rng = np.random.default_rng(3)
-    base = (np.full(200, 32), rng.integers(0, 20, 200))
-    tuned = (np.full(200, 32), np.minimum(32, base[1] + rng.integers(0, 9, 200)))
-    units = mean_units([tuned, tuned, tuned], base, [1, 8])
-    low, high = percentiles(units.resampled(4000, 1), 0.95, units.number)
-    alone = compare(tuned, base, [1, 8])
-    gap = mean_pass_at_k(*tuned, [1, 8]) - mean_pass_at_k(*base, [1, 8])
-    assert alone.delta == pytest.approx(gap)
-    assert low == pytest.approx(alone.low, abs=0.004)
-    assert high == pytest.approx(alone.high, abs=0.004)
 
 
 def test_the_page_opens_with_a_row_per_series(folder: Path) -> None:

@@ -46,7 +46,7 @@ def _describe_seeds(view: BenchmarkView) -> str:
     """Return how several seeds are drawn, if there are any."""
     if all(len(group.cells) == 1 for group in view.groups):
         return ""
-    return " For several seeds: mean and range over seeds, at the last checkpoint."
+    return " For several seeds: mean and interval over problems and seeds, at the last checkpoint."
 
 
 def _describe_extrapolation(view: BenchmarkView, beyond: pd.DataFrame) -> str:
@@ -75,8 +75,8 @@ def delta(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     groups = [group for group in view.groups if group.cells[0].base in known]
     if any(len(group.cells) > 1 for group in groups):
         how = (
-            "Thick: mean over seeds, with its paired 95 % interval over problems at each k. Thin: "
-            "a seed."
+            "Thick: mean over seeds, with its 95 % interval over problems and seeds at each k. "
+            "Thin: a seed."
         )
     title = f"Difference to the base on {view.title}"
     yield CaptionedFigure(

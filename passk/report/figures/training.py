@@ -53,8 +53,8 @@ def algorithms(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     k = int(best["k"])
     low, high = best["se_gap_to_base_low"], best["se_gap_to_base_high"]
     seeds = (table["seeds"] > 1).any()
-    also = "; for several seeds: mean and range over seeds" if seeds else ""
-    kind = "range over seeds " if best["seeds"] > 1 else ""
+    also = "; for several seeds: mean and 95 % interval over problems and seeds" if seeds else ""
+    kind = "over problems and seeds " if best["seeds"] > 1 else ""
     caption = (
         f"The smallest gap to the base (its pass@{k} minus a model's pass@1) is that of "
         f"{best['label']}: {signed(best['se_gap_to_base'])} points {kind}{interval(low, high)}. "

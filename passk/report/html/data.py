@@ -89,11 +89,11 @@ def _series_id(group: Series) -> str:
 
 
 def series_curves(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
-    """Yield pass@k of each series: the mean over seeds, with their range as interval."""
+    """Yield pass@k of each series: the mean, with its interval over problems and seeds."""
     floors = frames["pass_at_k"]
     for group, part in _means(study, frames):
         own = floors[floors["cell"].isin([cell.id for cell in group.cells])]
-        ends = {"ci_low": part["pass_at_k_min"], "ci_high": part["pass_at_k_max"]}
+        ends = {"ci_low": part["pass_at_k_method_low"], "ci_high": part["pass_at_k_method_high"]}
         table = part.assign(
             **ends, guess_floor=part["k"].map(own.groupby("k")["guess_floor"].mean())
         )
@@ -101,11 +101,10 @@ def series_curves(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
 
 
 def series_deltas(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
-    """Yield the difference of each series to its base, with the paired interval of the mean."""
+    """Yield the difference of each series to its base, with the interval as a method."""
     for group, part in _means(study, frames):
-        ends = {"ci_low": part["delta_low"], "ci_high": part["delta_high"]}
-        spread = {"band_low": part["delta_min"], "band_high": part["delta_max"]}
-        table = part.assign(**ends, **spread)
+        ends = {"ci_low": part["delta_method_low"], "ci_high": part["delta_method_high"]}
+        table = part.assign(**ends)
         yield {"cell": _series_id(group), "base": group.cells[0].base, **_columns(table, DELTA)}
 
 

@@ -34,9 +34,13 @@ ABOUT: Mapping[str, tuple[str, str]] = {
     "tests": ("Tests", "Paired sign-flip tests, Holm-corrected over benchmarks."),
     "series": (
         "Series over seeds",
-        "One row per series and checkpoint: means and ranges over seeds.",
+        "One row per series and checkpoint: means over seeds, ranges, and both intervals.",
     ),
     "series_curves": ("Curves over seeds", "Mean over seeds and its difference to the base, by k."),
+    "method_contrasts": (
+        "Methods against each other",
+        "Differences between two methods at their last checkpoints.",
+    ),
     "training": ("Training", "One row per training and step: reward, loss, cost."),
     "agreement": (
         "Agreement with imported verdicts",
