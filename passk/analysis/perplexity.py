@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from passk.analysis.clusters import clusters_of
 from passk.analysis.pairs import Pair
 from passk.analysis.study import Scoring, Study
 from passk.core.artifacts import read_manifest
 from passk.core.schemas import Score, Verdict, read_table
+from passk.stats import unbounded_mean
 
 COLUMNS = [
     "scoring",
@@ -36,6 +38,12 @@ COLUMNS = [
     "median",
     "pooled",
 ]
+
+CONTRAST_COLUMNS = [
+    "benchmark", "sampler", "scorer", "scorer_label", "cell", "base", "problems",
+    "ratio", "ratio_low", "ratio_high",
+]  # fmt: skip
+"""`ratio`: perplexity of the tuned model's responses over that of the base's, under one scorer."""
 
 SUBSETS = {
     "all": None,
@@ -137,3 +145,44 @@ def _summarise(scores: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
     tokens = table["tokens"].where(table["tokens"] > 0, np.nan)
     return table.assign(pooled=np.exp(-table["total"] / tokens)).drop(columns="total")
+
+
+def perplexity_contrasts(
+    table: pd.DataFrame, pairs: Sequence[Pair]
+) -> Iterator[dict[str, str | int | float]]:
+    """Yield, per comparison and scorer, how likely tuned responses are beside the base's.
+
+    The geometric mean over problems of the ratio of median perplexities, problem by problem, with
+    its interval over problems; 1 inside it: no difference shown.
+
+    Args:
+        table: what `perplexity_table` returned.
+        pairs: comparisons of the study.
+    """
+    every = table[(table["subset"] == "all") & (table["responses"] > 0)]
+    for pair in pairs:
+        own, base = (every[every["cell"] == cell.id] for cell in (pair.cell, pair.base))
+        for scorer in dict.fromkeys(own["scorer"]):
+            both = own[own["scorer"] == scorer].merge(
+                base[base["scorer"] == scorer], on="problem_id", suffixes=("", "_base")
+            )
+            if both.empty:
+                continue
+            names = clusters_of(pair.counts)
+            cluster = None
+            if names is not None:
+                by_problem = dict(zip(pair.counts["problem_id"], names, strict=True))
+                cluster = both["problem_id"].map(by_problem).to_numpy()
+            logs = np.log(both["median"] / both["median_base"]).to_numpy()[:, None]
+            mean, low, high = (float(np.exp(part[0])) for part in unbounded_mean(logs, cluster))
+            first = both.iloc[0]
+            yield {
+                **{name: first[name] for name in ("benchmark", "sampler", "scorer")},
+                "scorer_label": first["scorer_label"],
+                "cell": pair.cell.id,
+                "base": pair.base.id,
+                "problems": len(both),
+                "ratio": mean,
+                "ratio_low": low,
+                "ratio_high": high,
+            }

@@ -28,6 +28,7 @@ TABLES = (
     "coverage",
     "histogram",
     "perplexity",
+    "perplexity_contrasts",
     "flows",
     "means",
     "tests",

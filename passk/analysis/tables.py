@@ -38,7 +38,11 @@ from passk.analysis.estimates import COLUMNS, estimate_rows
 from passk.analysis.extrapolated import COLUMNS as EXTRAPOLATION_COLUMNS
 from passk.analysis.extrapolated import extrapolation_rows
 from passk.analysis.pairs import Pair, coverage_rows, delta_rows, flow_rows, make_pairs
-from passk.analysis.perplexity import perplexity_table
+from passk.analysis.perplexity import (
+    CONTRAST_COLUMNS,
+    perplexity_contrasts,
+    perplexity_table,
+)
 from passk.analysis.series import series_tables
 from passk.analysis.study import Study, read_plan
 from passk.analysis.training import training_table
@@ -67,6 +71,7 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
     counts = {cell.id: read_counts(cell) for cell in study.cells}
     curves, pairs = make_curves(study, counts), make_pairs(study, counts)
     compared = compared_verdicts(study)
+    perplexity = perplexity_table(study, pairs)
     beyond = pd.DataFrame(extrapolation_rows(study, counts), columns=EXTRAPOLATION_COLUMNS)
     return {
         "pass_at_k": pd.DataFrame(pass_at_k_rows(study, counts, curves)),
@@ -75,7 +80,10 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
         "problems": pd.DataFrame(problem_rows(study, counts)),
         "coverage": pd.DataFrame(coverage_rows(pairs), columns=Pair.COVERAGE_COLUMNS),
         "histogram": pd.DataFrame(histogram_rows(study, counts)),
-        "perplexity": perplexity_table(study, pairs),
+        "perplexity": perplexity,
+        "perplexity_contrasts": pd.DataFrame(
+            perplexity_contrasts(perplexity, pairs), columns=CONTRAST_COLUMNS
+        ),
         "flows": pd.DataFrame(flow_rows(pairs), columns=Pair.FLOW_COLUMNS),
         "means": pd.DataFrame(mean_rows(study, counts, pairs), columns=MEAN_COLUMNS),
         "tests": pd.DataFrame(significance_rows(study, pairs), columns=TEST_COLUMNS),

@@ -15,7 +15,7 @@ from typing import Any
 
 from passk.analysis.count_comparison import CountSet, make_count_sets
 from passk.core.errors import DataError, did_you_mean
-from passk.interop.files import Row, rows_of
+from passk.interop.files import read_rows
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "problem_id": ("problem_id", "id", "idx", "task_id", "question_id", "problem"),
@@ -35,6 +35,11 @@ MAX_N = 1_000_000
 """Responses per problem above which a number is no count of responses."""
 
 STANDARD_INPUT = "-"
+
+STDIN_NAME = "standard input"
+
+PlacedRow = tuple[dict[str, Any], str]
+"""A row and its `file:line`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def load_count_sets(text: str) -> list[CountSet]:
     source = Source.parse(text)
     if text == STANDARD_INPUT:
         with tempfile.TemporaryDirectory() as folder:
-            return _load(_standard_input(Path(folder)), "standard input", None)
+            return _load(_standard_input(Path(folder)), STDIN_NAME, None)
     return _load(source.path, source.name, source.correct)
 
 
@@ -103,13 +108,16 @@ def _load(path: Path, name: str, correct: str | None) -> list[CountSet]:
     return make_count_sets(rows, name)
 
 
-def _named_rows(path: Path, name: str) -> Iterator[Row]:
+def _named_rows(path: Path, name: str) -> Iterator[PlacedRow]:
     """Yield the rows of a file; places name standard input, not the copy of it."""
-    for row, where in rows_of(path):
-        yield row, f"{name}:{where.rpartition(':')[2]}" if name == "standard input" else where
+    for row in read_rows(path):
+        place = f"{name}:{row.line}" if name == STDIN_NAME else row.location
+        yield row.values, place
 
 
-def _parse_rows(rows: Iterator[Row], name: str, correct: str | None) -> Iterator[dict[str, Any]]:
+def _parse_rows(
+    rows: Iterator[PlacedRow], name: str, correct: str | None
+) -> Iterator[dict[str, Any]]:
     """Yield rows with the names of `ALIASES`, counts as whole numbers."""
     columns: dict[str, str] = {}
     for row, where in rows:

@@ -2,7 +2,7 @@
 
 from passk.stats.agreement import cohen_kappa
 from passk.stats.arrays import Floats
-from passk.stats.bootstrap import Curve, estimate_curve, mean_interval
+from passk.stats.bootstrap import Curve, estimate_curve, mean_interval, unbounded_mean
 from passk.stats.comparison import (
     Comparison,
     Verdict,
@@ -133,5 +133,6 @@ __all__ = [
     "sign_flip_p_values",
     "solved_by_one_p_values",
     "t_quantile",
+    "unbounded_mean",
     "unseen_size",
 ]

@@ -109,3 +109,29 @@ def mean_interval(
     else:
         score = rate_interval(units, expanded_z(level, units.number))
     return values.mean(axis=0), np.minimum(low, score[0]), np.maximum(high, score[1])
+
+
+def unbounded_mean(
+    values: Floats,
+    clusters: npt.ArrayLike | None = None,
+    level: float = LEVEL,
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+) -> tuple[Floats, Floats, Floats]:
+    """Return the mean over problems of values that may be of any size, and its interval.
+
+    The expanded percentile interval; with one problem it has no end.
+
+    Args:
+        values: shape (P, K).
+        clusters: names of clusters of problems that are drawn together, shape (P,).
+        level: probability with which an interval is meant to hold.
+        replicates: bootstrap replicates.
+        seed: seed of the bootstrap.
+    """
+    units = value_units(values, clusters)
+    if units.number == 1:
+        endless = np.full(values.shape[1], np.inf)
+        return values.mean(axis=0), -endless, endless
+    low, high = percentiles(units.resampled(replicates, seed), level, units.number)
+    return values.mean(axis=0), low, high

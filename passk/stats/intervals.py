@@ -132,7 +132,9 @@ def problem_interval(
         else:
             ends[:, block] = percentiles(means, level, units.number)
     score = rate_interval(units, expanded_z(level, units.number))
-    return np.stack([np.minimum(ends[0], score[0]), np.maximum(ends[1], score[1])])
+    union = np.stack([np.minimum(ends[0], score[0]), np.maximum(ends[1], score[1])])
+    rates: Floats = np.clip(union, 0.0, 1.0)
+    return rates
 
 
 def sup_t_quantile(

@@ -12,8 +12,11 @@ import passk
 from passk.core.errors import DataError, PasskError
 
 SIGNATURES = {
+    "compare": ["base", "tuned"],
+    "estimate": ["counts", "k"],
     "grade": ["rows", "verifier", "options", "workers", "timeout"],
     "load": ["folder"],
+    "pass_at_k": ["n", "c", "k"],
     "run": ["spec", "cores", "profile", "snakemake"],
 }
 

@@ -82,7 +82,7 @@ def test_compare_finds_where_gains_and_losses_of_math500_are_supported(tmp_path:
         (GOOD + "a,3,1e9,0\n", "in.csv:4 n: n is 1000000000; at most 1,000,000"),
         (GOOD + "a,,4,1\n", "in.csv:4 problem_id: no problem id"),
         (GOOD + "a,1,4,1\n", "in.csv:4: problem '1' of model 'a' occurs a second time"),
-        (GOOD + "a,3,4\n", "in.csv:4: has another number of cells than the header"),
+        (GOOD + "a,3,4\n", "in.csv:4: the number of cells differs from the header"),
         (GOOD.encode() + b"a,\xff,4,1\n", "not UTF-8"),
     ],
 )

@@ -134,6 +134,11 @@ def test_responses_without_tokens_are_compared_by_their_text() -> None:
     assert len(set(keys.tolist())) == 3
 
 
+def test_a_response_cannot_be_expected_to_repeat_others_more_than_once() -> None:
+    keys = np.array([1, 2, 1, 1], dtype=np.uint64)
+    assert count_repeats(keys, np.zeros(4)) == (2, 3.0)
+
+
 def test_the_bound_holds_at_its_ends() -> None:
     assert not exceeds_chance(0, 0.0)
     assert not exceeds_chance(5, 5.0)

@@ -26,6 +26,10 @@ ABOUT: Mapping[str, tuple[str, str]] = {
         "Problems that move from one accuracy bin of the base to another.",
     ),
     "perplexity": ("Perplexity", "Perplexities of responses under a scorer, per problem."),
+    "perplexity_contrasts": (
+        "Perplexity against the base",
+        "Perplexity of tuned responses over that of the base's, with its interval.",
+    ),
     "estimates": (
         "All estimates",
         "One row per metric, with its interval and how it was computed.",
