@@ -395,7 +395,7 @@ def test_where_names_the_folder_of_a_trained_model(trained: Study) -> None:
     (training,) = plan_of(trained).trainings
     missing = trained.passk("where", trained.file, "--model", "grpo@1")
     assert missing.returncode == 1
-    assert "the weights of 'grpo@1' are not made yet" in missing.stderr
+    assert "the weights of 'grpo@1' do not exist yet" in missing.stderr
     put_checkpoint(trained, training, 1, seconds=1.0)
     found = trained.passk("where", trained.file, "--model", "grpo@1")
     assert found.stdout == f"outputs/store/trainings/{training}/step-000001\n"
