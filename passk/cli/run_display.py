@@ -57,7 +57,7 @@ class RunDisplay:
             if warning not in self._warned:
                 self._warned.add(warning)
                 self._print(Text(f"warning: {warning}", style="yellow"))
-        for job in failed:
+        for job in failed if not run.interrupted else ():
             self._print(Text(f"failed: {job.name}", style="red"))
         if self._console.is_terminal:
             self._live.update(self._picture(run), refresh=True)
@@ -77,6 +77,8 @@ class RunDisplay:
         parts = sum(one.done / one.total for one in share if one and one.total)
         table = Table.grid(padding=(0, 2))
         count = f"{run.done}/{run.total} jobs" if run.total else "looking at what there is"
+        if run.interrupted:
+            count += ", stopping"
         seconds = duration(time.monotonic() - self._began)
         bar = ProgressBar(
             total=run.total or None,

@@ -30,6 +30,9 @@ from passk.workflow.status.logs import error_of, tail_lines, warnings_of
 POLL_SECONDS = 0.5
 """Seconds between two calls of a run's observer."""
 
+DIGEST = re.compile(r"-[0-9a-f]{8}\b")
+"""The digest at the end of a cell's id, which tells people nothing."""
+
 PROGRESS = re.compile(r": (\d+)/(\d+) (\S+), ([\d.e+]+)/s, (.*)$")
 """A progress line of a job's log: done, total, unit, rate, rest."""
 
@@ -56,7 +59,7 @@ class Job:
     def name(self) -> str:
         """What a person calls it: its kind and what it works on."""
         subject = list(self.wildcards.values()) or [self.log.stem if self.log else ""]
-        return " ".join([self.kind, *subject]).strip()
+        return DIGEST.sub("", " ".join([self.kind, *subject])).strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def test_a_wheel_alone_and_the_tutorial_take_an_empty_folder_to_a_report(
     assert "8 responses: " in outputs["passk try study/spec.yaml"]
     first = outputs["passk run study/spec.yaml"]
     assert f"snakemake -s {wheel}/passk/shipped/Snakefile --cores all" in first
-    assert "] draw samples base.questions" in first
+    assert "] draw samples base.questions.plain 000000-000064" in first
     assert "-0.167" in first
     report = tmp_path / "study/outputs/study/report.html"
     assert f"report: {report}" in first
@@ -128,7 +128,7 @@ def test_ctrl_c_ends_the_jobs_and_says_how_to_go_on(study: Study) -> None:
     assert process.returncode == 130
     assert "the same command continues the run" in shown
     assert "interrupted; finished work is kept" in errors
-    assert "What failed" not in shown
+    assert "failed" not in shown
     end = time.monotonic() + 20
     while children_of(study.folder):
         assert time.monotonic() < end, "a job outlived the run"
