@@ -33,6 +33,9 @@ POLL_SECONDS = 0.5
 DIGEST = re.compile(r"-[0-9a-f]{8}\b")
 """The digest at the end of a cell's id, which tells people nothing."""
 
+ERROR_HEAD = re.compile(r"\w*(Error|Exception)( in .*)?:$")
+"""The line above an error's message in Snakemake's output."""
+
 PROGRESS = re.compile(r": (\d+)/(\d+) (\S+), ([\d.e+]+)/s, (.*)$")
 """A progress line of a job's log: done, total, unit, rate, rest."""
 
@@ -172,10 +175,13 @@ def _cause(message: str) -> str:
 
 
 def _last_words(log: Path) -> str:
-    """Return the error that ended a run in which no job failed."""
+    """Return the error that ended a run in which no job failed: Snakemake's, or the usage's."""
     lines = [line for line in tail_lines(log) if line.strip()]
-    errors = [line for line in lines if "error" in line.lower() or line.startswith("  -> ")]
-    return "\n".join(errors[-6:] or lines[-6:]) or "Snakemake ended without a word"
+    heads = [number for number, line in enumerate(lines) if ERROR_HEAD.match(line)]
+    if heads:  # Snakemake's head, the message, and where in the code
+        kept = [line for line in lines[heads[-1] + 1 :] if not line.startswith('  File "')]
+        return "\n".join(kept or [lines[heads[-1]]])
+    return "\n".join(lines[-3:]) or "Snakemake ended without a message"
 
 
 def progress_of(job: Job) -> JobProgress | None:

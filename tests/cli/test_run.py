@@ -247,12 +247,15 @@ def test_warnings_of_jobs_are_shown_once(tmp_path: Path) -> None:
 
 def test_a_run_without_a_failed_job_ends_with_snakemakes_words(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    log.write_text("Building DAG\nWorkflowError:\nError: no space\n")
+    log.write_text(
+        'Building DAG\nOutputError in file "Snakefile", line 38:\nouts: no space\n  -> free some\n'
+        '  File "Snakefile", line 38, in __onstart\n'
+    )
     run = Run("snakemake", log, status=1)
     screen = io.StringIO()
     with pytest.raises(PasskError, match="the run did not start"):
         show_end(Console(file=screen), run, tmp_path / "none.html")
-    assert "no space" in screen.getvalue()
+    assert "What failed:\n  outs: no space\n  -> free some\n" in screen.getvalue()
 
 
 def test_a_profile_is_a_folder_or_one_that_is_shipped(tmp_path: Path) -> None:
