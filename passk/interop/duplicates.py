@@ -51,7 +51,7 @@ def check_file_digests(digests: Mapping[Path, str]) -> None:
 class DuplicateCheck:
     """Compares the texts of each problem within a file and across files.
 
-    Memory: 8 bytes per response.
+    Memory: 8 bytes per response, a hash whose last bit tells whether the text is long.
     """
 
     _texts: dict[Path, dict[str, array[int]]] = field(default_factory=dict)
@@ -64,16 +64,20 @@ class DuplicateCheck:
         self._responses += 1
         key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         problems = self._texts.setdefault(file, {})
-        problems.setdefault(problem_id, array("Q")).append(int.from_bytes(key, "big"))
+        number = int.from_bytes(key, "big") & ~1 | (len(text) >= LONG_TEXT)
+        problems.setdefault(problem_id, array("Q")).append(number)
 
     @property
     def repeated(self) -> int:
-        """Responses whose text occurs before for the same problem, in any file."""
-        whole: dict[str, set[int]] = {}
+        """Long responses whose text occurs before for the same problem, in any file."""
+        seen: dict[str, set[int]] = {}
+        count = 0
         for problems in self._texts.values():
             for name, keys in problems.items():
-                whole.setdefault(name, set()).update(keys)
-        return self._responses - sum(map(len, whole.values()))
+                long = [key for key in keys if key & 1]
+                count += len(long)
+                seen.setdefault(name, set()).update(long)
+        return count - sum(map(len, seen.values()))
 
     def finish(self) -> None:
         """Raise if a file has every response twice, or if files share most of their responses.

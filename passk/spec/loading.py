@@ -128,6 +128,7 @@ def load_experiment(file: Path) -> Experiment:
     """
     document, data = load_checked(file, _schema("experiment"))
     _fill_sizes(document, data)
+    data.setdefault("samplers", _sampler_of_imports(document, data))
     experiment = _build_experiment(document, data)
     faults: list[str] = []
     for path, message in dict.fromkeys(meaning_faults(experiment, data)):
@@ -136,6 +137,24 @@ def load_experiment(file: Path) -> Experiment:
     if faults:
         raise SpecError("\n".join(faults))
     return dataclasses.replace(experiment, catalogue=catalogue, prompts=prompts)
+
+
+def _sampler_of_imports(document: Document, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sampler for a spec without any: imported responses were sampled elsewhere.
+
+    Raises:
+        SpecError: the spec has samplers to come, since a model is not imported.
+    """
+    if "samplers" in data:
+        return {}
+    for name, model in data["models"].items():
+        if "imported" not in model:
+            raise SpecError(
+                "the key 'samplers' is missing",
+                where=document.where(("models", name)),
+                fix="say how its responses are sampled; only imported models need no sampler",
+            )
+    return {"imported": {"temperature": 1.0, "max_tokens": 1}}
 
 
 def _fill_sizes(document: Document, data: Mapping[str, Any]) -> None:

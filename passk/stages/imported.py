@@ -36,6 +36,7 @@ class Imported:
         problems: problems of the benchmark.
         verdicts: responses with a verdict of the source's own.
         unknown_ends: responses of which the source does not say whether they were cut.
+        repeated: responses whose text occurs before for the same problem.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Imported:
     problems: int
     verdicts: int
     unknown_ends: int = 0
+    repeated: int = 0
 
     @property
     def most(self) -> int:
@@ -101,6 +103,7 @@ def read_imported(folder: Path) -> Imported:
             problems=int(manifest["problems"]),
             verdicts=int(manifest["verdicts"]),
             unknown_ends=int(manifest.get("finish_reasons", {}).get("unknown", 0)),
+            repeated=int(manifest.get("repeated_responses", 0)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(

@@ -16,6 +16,9 @@ from passk.workflow.paths import Layout
 Imports = Mapping[tuple[str, str], tuple[Imported, str]]
 """(model, benchmark) -> what was imported, and the digest of its rows."""
 
+REPEATED_SHARE = 0.4
+"""Share of imported responses that repeat another one, above which plan and report warn."""
+
 
 def find_imports(experiment: Experiment, layout: Layout) -> dict[tuple[str, str], Any]:
     """Return what the imported models of a spec have for each of its benchmarks.
@@ -83,6 +86,11 @@ def import_warnings(name: str, n: int, imported: Imported) -> list[str]:
         found.append(
             f"'{name}': of {imported.unknown_ends} imported responses the source does not say "
             "whether they were cut; they do not count as truncated"
+        )
+    if imported.repeated > REPEATED_SHARE * sum(n * count for n, count in imported.n.items()):
+        found.append(
+            f"'{name}': {imported.repeated} imported responses repeat another one to the same "
+            "problem: n counts them as separate (greedy decoding, or one run twice?)"
         )
     if imported.kind == "counts":
         found.append(

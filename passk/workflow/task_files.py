@@ -173,7 +173,7 @@ def _study_cell(plan: Plan, cell: Cell) -> study.Cell:
         samples=_paths(plan.samples_of(cell)),
         verdicts=_paths(plan.verdicts_of(cell)),
         clusters=_path(plan.clusters_of(cell)),
-        temperature=cell.sampler.temperature,
+        temperature=None if imported else cell.sampler.temperature,
         matched=_path(plan.temperature_of(cell)),
         imported=imported.format if imported else None,
         foreign=imported.foreign if imported else None,

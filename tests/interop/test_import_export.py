@@ -215,6 +215,7 @@ def test_counts_alone_reach_a_report(study: Study) -> None:
     columns = ("--map", "position=place", "--map", "c=right")
     assert imported(study, "counts", table_of(study, rows), *columns)["correct"] == 13
     study.spec |= {"models": {"them": {"imported": "brought"}}, "perplexity": []}
+    del study.spec["samplers"]
     study.save()
     before = study.passk("plan", study.file).stdout
     assert "missing  them.sums" in before
@@ -224,7 +225,9 @@ def test_counts_alone_reach_a_report(study: Study) -> None:
     assert "present  them.sums" in after
     assert "why:" not in after
     assert (jobs["adopt_counts"], jobs["verify_responses"], jobs["draw_samples"]) == (1, 0, 0)
-    curve = pd.read_csv(study.folder / "outputs/study/tables/pass_at_k.csv").set_index("k")
+    tables = study.folder / "outputs/study/tables"
+    assert pd.read_csv(tables / "summary.csv")["temperature"].isna().all()
+    curve = pd.read_csv(tables / "pass_at_k.csv").set_index("k")
     assert curve["pass_at_k"].tolist() == pytest.approx(
         [13 / 32] + [sum(1 - math.comb(8 - c, k) / math.comb(8, k) for c in (8, 4, 1, 0)) / 4
                      for k in (2, 4, 8)]
