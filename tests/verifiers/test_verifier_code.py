@@ -31,11 +31,13 @@ from passk.stages.verify import PoolConfig, grade, grade_file, verify
 from passk.verifiers.code import evalplus, livecodebench
 from passk.verifiers.code.expected_outputs import ExpectedOutputs, ReferenceOutputs
 from passk.verifiers.code.extract_code import extract_code
+from passk.verifiers.code.output_lines import LineReader
 from passk.verifiers.code.problems import FunctionTests, problem_of
+from passk.verifiers.code.time_limits import TimeLimits
 from passk.verifiers.code.verifier import CodeVerifier
 from passk.verifiers.grading.worker_pool import Result
 from passk.verifiers.sandbox import choose_isolation
-from passk.verifiers.sandbox.decode import UnreadableError, decode
+from passk.verifiers.sandbox.decode import UnreadableError, decode, make_set
 from passk.verifiers.sandbox.inside.clean_folder import remove_contents
 from passk.verifiers.sandbox.inside.encode import LONG, encode
 from passk.verifiers.sandbox.isolation import Isolation
@@ -168,11 +170,205 @@ def test_the_last_block_of_python_is_the_program(response: str, program: str | N
     assert extract_code(response) == program
 
 
-def test_extraction_is_linear_in_the_response() -> None:
-    response = "```\n" * 200_000 + "```python\n" + "`" * 200_000
+ADD = "def add(x, y):\n    return x + y"
+METHOD = "class Solution:\n    def add(self, x, y): return x + y"
+
+
+@pytest.mark.parametrize(
+    ("response", "program"),
+    [
+        (f"```python\n{ADD}\n```\nExample:\n```python\nprint(add(2, 3))\n```", ADD),
+        (f"```python\n{ADD}\n```\nTests:\n```python\ndef test_add(): assert add(2, 3)\n```", ADD),
+        (f"```\n{ADD}\n```\nOutput:\n```\n5\n```", ADD),
+        (ADD, ADD),
+        (f"Sure, here it is.\n\n{ADD}\n\nThis adds both numbers.", ADD),
+        (f"<think>\nso ```python\ndef add(x, y): 0\n no\n</think>\n```python\n{ADD}\n```", ADD),
+        (f"<think>\n```python\n{ADD}\n```\n</think>\nSee above.", ADD),
+        (f"```python\ndef add(x, y): return 0\n```\nBetter:\n```\n{ADD}\n```", ADD),
+        (f"```python\ndef add(x, y):\n    ...\nThen:\n```python\n{ADD}\n```", ADD),
+        (f"Here: ```python\n{ADD}\n```", ADD),
+        (f"```python\n{ADD}```", ADD),
+        (f"```python\n{ADD}", ADD),
+        (f"```python\n{METHOD}\n```\n```python\nSolution().add(1, 2)\n```", METHOD),
+        ("```python\nadd = max\n```\n```python\nassert add(1, 2) == 3\n```", "add = max"),
+        ("I add both numbers.", None),
+        ("import math would help, but I cannot.", None),
+    ],
+)  # fmt: skip
+def test_the_entry_point_decides_which_block_is_the_solution(
+    response: str, program: str | None
+) -> None:
+    assert extract_code(response, "add") == program
+
+
+@pytest.mark.parametrize(
+    ("response", "program"),
+    [
+        ("```python\nprint(input())\n```\nUsage:\n```python\nprint('4')\n```", "print(input())"),
+        ("```\nprint(input())\n```\nInput:\n```\n3 4\n```", "print(input())"),
+        ("import sys\nprint(sys.stdin.read())", "import sys\nprint(sys.stdin.read())"),
+        ("```python\nprint(4)\n```\nOutput:\n```\n4\n```", "print(4)"),
+    ],
+)
+def test_without_an_entry_point_the_solution_reads_input(response: str, program: str) -> None:
+    assert extract_code(response) == program
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "```\n" * 100_000 + "```python\n" + "`" * 100_000,
+        "```" + "a" * 200_000 + "`",
+        "```python\n" + " \n" * 100_000,
+        "x = " * 100_000,
+        "def add(" + "(" * 200_000,
+        ("def " + "a" * 50 + "\n") * 20_000,
+        "~~~" + " " * 200_000 + "`",
+        "<think>" * 50_000 + "</think>" * 50_000,
+    ],
+)
+def test_extraction_is_linear_in_the_response(response: str) -> None:
     began = time.process_time()
-    extract_code(response)
-    assert time.process_time() - began < 20  # seconds; a quadratic pass takes hours
+    extract_code(response, "add")
+    assert time.process_time() - began < 2  # seconds; a quadratic pass takes far longer
+
+
+def test_code_after_the_solution_does_not_decide() -> None:
+    tail = "assert f(1) == 5"
+    assert verdicts(FUNCTION, f"def f(x): return x + 1\n{tail}")[0].verdict == "correct"
+    assert verdicts(FUNCTION, f"{tail}\ndef f(x): return x + 1")[0].verdict == "wrong"
+
+
+def test_imports_of_the_prompt_precede_the_program() -> None:
+    gold = evalplus_gold(
+        "HumanEval/0",
+        "    return [x]\n",
+        [[1]],
+        prompt='from typing import List\n\n\ndef f(x: int) -> List[int]:\n    """from a list"""\n',
+    )
+    future = "from __future__ import annotations\n"
+    program = "def f(x: int) -> List[int]: return [x]"
+    assert [r.verdict for r in verdicts(gold, program, future + program)] == ["correct"] * 2
+
+
+# Time -------------------------------------------------------------------------------------------
+
+
+def test_limits_are_those_of_the_official_harness() -> None:
+    assert TimeLimits().limits(2, [0.1, 2.0]) == ([8.0, 1.0, 8.0], 9.0)
+    assert TimeLimits().limits(100, [1.0] * 100)[1] == 60.0
+    assert TimeLimits().limits(3, None) == ([6.0, 6.0], 24.0)
+    assert TimeLimits(per_test=2, reference_factor=0).limits(2, [9.0, 9.0]) == ([2, 2], 6)
+    assert TimeLimits(total=1.5).limits(2, None) == ([1.5, 6.0], 1.5)
+    for option in ("per_test", "total", "minimum", "reference_factor"):
+        with pytest.raises(VerifierError, match=option):
+            CodeVerifier(**{option: -1})
+
+
+def test_waiting_does_not_count_until_nothing_else_is_done() -> None:
+    quick, slow = "import time\ndef f(x): time.sleep({}); return x + 1", "time"
+    found = verdicts(FUNCTION, quick.format(0.5), quick.format(20), deadline=0.8)
+    assert [result.verdict for result in found] == ["correct", "timeout"], slow
+
+
+def test_all_that_times_out_is_tried_again_at_the_same_time() -> None:
+    programs = [f"import time\ndef f(x): time.sleep(99)  # {n}" for n in range(8)]
+    options = CodeVerifier.timeout_options(2.0)
+    with CodeVerifier(**options).pool(PoolConfig("code", options, workers=8)) as pool:
+        dict(pool.run([(FUNCTION, f"def f(x): return {n}") for n in range(8)]))
+        began = time.monotonic()
+        found = dict(pool.run([(FUNCTION, program) for program in programs]))
+        seconds = time.monotonic() - began
+    assert {result.verdict for result in found.values()} == {"timeout"}
+    assert seconds < 2.5 * 2.0
+
+
+def test_a_test_over_its_own_limit_ends_the_program_before_the_sum_is_over() -> None:
+    gold = evalplus_gold("HumanEval/0", "    return x + 1\n", [[n] for n in range(50)])
+    began = time.monotonic()
+    (found,) = verdicts(
+        gold,
+        "def f(x):\n while x == 7: pass\n return x + 1",
+        reference_factor=4,
+        minimum=0.3,
+        per_test=5,
+    )
+    assert found.verdict == "timeout"
+    assert "test 7 (base): over the time limit of 0.3 s" in found.detail
+    assert time.monotonic() - began < 10
+
+
+# Repetition -------------------------------------------------------------------------------------
+
+
+def test_the_same_file_gets_the_same_verdicts() -> None:
+    programs = [
+        "def f(x): return x + (next(iter({'a', 'b', 'c', 'd', 'e'})) != 'b')",
+        "import random\ndef f(x): return x + 1 if random.random() < 0.5 else None",
+        "seen = []\ndef f(x):\n    seen.append(x)\n    return x + 1 if seen[0] == 1 else None",
+        "def f(x): return x + hash('abc') % 2",
+    ]
+    rows = [(FUNCTION, block(f"{one}\n# {n}")) for n in range(3) for one in programs]
+    wrong = [(FUNCTION, block(f"def f(x): return 2 if x == 1 else {n}")) for n in range(9)]
+    runs = [
+        [
+            (row.verdict, row.detail)
+            for row in grade(wrong * (n % 2) + rows, PoolConfig("code", {}, workers=1 + n % 3))
+        ][-12:]
+        for n in range(4 if not os.environ.get("PASSK_TEST_LARGE") else 20)
+    ]
+    assert all(run == runs[0] for run in runs)
+    assert runs[0][2][0] == "correct"
+
+
+# What the judge is given ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["f", "similar_elements", "find_zero", "sum_div", "check_str"])
+@pytest.mark.parametrize("expected", [1.5, [1.5, 2.5], (1, 2), {1, 2}, "a", None, [[1.5]]])
+def test_judging_any_value_is_bounded(name: str, expected: object) -> None:
+    huge: list[Any] = [
+        range(2 * 10**7),
+        [range(10**9), 1.0],
+        [[range(10**9)]],
+        (range(10**9),),
+        ["a" * 60_000, 1.0],
+        [[1.0]] * 2,
+        [10**4000, 1.0],
+        [Decimal("1e999999999"), 1.0],
+        Decimal("1e999999999999"),
+        Fraction(1, 10**4000),
+        {1: range(10**9)},
+        [[[]]],
+    ]
+    task = "HumanEval/32" if name == "find_zero" else "Mbpp/2"
+    for atol in (0, 1e-4):
+        judge = evalplus.judge(evalplus.Rules(task, name, atol, 1), [[[1, 2]]], [expected])
+        began = time.process_time()
+        for value in huge:
+            judge(0, value, expected, exact)
+        assert time.process_time() - began < 1
+
+
+def test_values_that_are_slow_to_read_are_refused() -> None:
+    colliding = [n * (2**61 - 1) for n in range(40_000)]
+    with pytest.raises(UnreadableError, match="collide"):
+        make_set(colliding)
+    for text in ("[" * 20_000 + "1" + "]" * 20_000, "[" + "'a'," * 200_000 + "]"):
+        began = time.process_time()
+        with pytest.raises(UnreadableError):
+            decode(text, 1 << 22)
+        assert time.process_time() - began < 1
+    assert decode("(" + "1.5, " * 300_000 + ")", 1 << 22) == (1.5,) * 300_000
+
+
+def test_long_output_costs_no_more_than_its_length() -> None:
+    reader, began = LineReader(), time.process_time()
+    for _ in range(512):
+        reader.read(b"x" * (1 << 16))
+    livecodebench.same_output("1 " * 4_000_000, "1 " * 1000)
+    livecodebench.same_output("1\n" * 4_000_000, "1\n" * 1000)
+    assert time.process_time() - began < 2
 
 
 def test_options_are_declared() -> None:
