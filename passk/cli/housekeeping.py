@@ -39,7 +39,7 @@ def cancel(*, spec: Path) -> None:
     names = comment_names(build_plan(spec))
     jobs = queue.queued(names)
     queue.cancel(jobs, names)
-    print(f"{len(jobs)} jobs cancelled; the same snakemake command resumes them")
+    print(f"{len(jobs)} jobs cancelled; the command that started the run resumes them")
 
 
 @command(

@@ -87,4 +87,4 @@ def review(*, spec: Path, reviewer: str | None, port: int) -> None:
 
 def _run(spec: Path) -> str:
     """Return the command that runs a study."""
-    return f"snakemake --cores all --configfile {spec}"
+    return f"passk run {spec}"

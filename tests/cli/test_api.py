@@ -58,8 +58,7 @@ def test_run_ends_in_a_folder_that_load_reads(
 
 
 def test_run_raises_with_the_cause(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    (study.folder / "base.jsonl").write_text('{"problem_id": "p0"}\n')
     study.save()
     monkeypatch.chdir(study.folder)
-    with pytest.raises(PasskError, match="not a fake problem"):
-        passk.run(study.file, cores=2)
+    with pytest.raises(PasskError, match="--no-such-option"):
+        passk.run(study.file, cores=2, snakemake=["--no-such-option"])

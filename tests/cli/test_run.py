@@ -106,7 +106,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_failure_is_shown_once_per_cause_and_with_its_log(study: Study) -> None:
     (study.folder / "base.jsonl").write_text('{"problem_id": "p0"}\n')
     study.save()
-    done = study.passk("run", study.file, "--cores", "2")
+    done = study.passk("run", study.file, "--cores", "2", "--until", "draw_samples")
     assert done.returncode == 1
     assert done.stdout.count("not a fake problem") == 1
     assert "base.jsonl:1" in done.stdout
