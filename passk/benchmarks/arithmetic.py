@@ -1,10 +1,10 @@
-"""Arithmetic in graded steps of difficulty, from a seed: the benchmark that passk ships.
+"""Arithmetic problems of graded difficulty from a seed: the benchmark that passk ships.
 
 Written for passk, so that a study runs on any laptop with a small model: 2-digit sums, 2x1-digit
 products, products of 1 to 2 digits, least common multiples and two-step word problems. One row:
 {"id": "sum2-000", "question": "37 + 58 =", "gold": "95", "group": "sum2", "shots": [...],
-"solution": "37 + 50 + 8 = 87 + 8 = 95"}. `solution` is written by an exact solver and can teach
-a model; `split` draws what is trained on, or what is held out.
+"solution": "37 + 50 + 8 = 87 + 8 = 95"}. `solution` comes from an exact solver and can be
+trained on; `split` selects training or held-out problems.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from typing import Any, Literal
 from passk.core.errors import SpecError, did_you_mean
 
 Split = Literal["train", "test"]
-"""Half of all items of a level: what is trained on, or what is held out."""
+"""Half of all items of a level: for training, or held out."""
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One problem with the working of an exact solver.
+    """One problem with the steps of an exact solver.
 
     Attributes:
         question: what the model sees.
         answer: its exact answer.
-        working: the solver's steps, each equal to the answer or on the way to it.
+        working: the solver's steps.
     """
 
     question: str
@@ -67,7 +67,7 @@ def _product(random: Random) -> Item:
 
 
 def _by_tens(a: int, b: int) -> str:
-    """Return the working of a product: the tens of `a` and its ones, each times `b`."""
+    """Return the steps of a product: tens and ones of `a`, each times `b`."""
     tens, ones = a - a % 10, a % 10
     return f"{tens} * {b} + {ones} * {b} = {tens * b} + {ones * b}"
 
@@ -96,7 +96,7 @@ LEVELS: dict[str, Callable[[Random], Item]] = {
     "lcm": _lcm,
     "word2": _word2,
 }
-"""Level -> what draws one item of it, in the order of difficulty as designed."""
+"""Level -> function that draws one item, in the designed order of difficulty."""
 
 WORKED_EXAMPLES = 4
 
@@ -111,16 +111,16 @@ def generate(
     """Return `per_level` distinct problems of each level, with worked examples of its own.
 
     Args:
-        seed: decides which items are drawn.
+        seed: seed of the random items.
         per_level: problems of each level.
         levels: names of `LEVELS`.
-        split: draw from one half of all items alone. The halves have nothing in common, whatever
-            `per_level` is: an item belongs to one by a digest of its words and numbers, so that
-            `37 + 58` and `58 + 37` are in the same half (and only one of them is drawn). Worked
-            examples are the same in both, and are problems of neither.
+        split: draw from one half of all items. The halves are disjoint for every `per_level`: a
+            digest of an item's words and numbers decides its half, so `37 + 58` and `58 + 37`
+            are in the same half (and only one of them is drawn). Worked examples are the same in
+            both, and are problems of neither.
 
     Raises:
-        SpecError: a level or split is unknown, or a level has fewer distinct items than asked for.
+        SpecError: a level or split is unknown, or a level has too few distinct items.
     """
     for level in levels:
         if level not in LEVELS:
@@ -146,9 +146,9 @@ def _rows(level: str, seed: int, count: int, split: Split | None) -> Iterator[di
 
 
 def _distinct(level: str, random: Random, count: int, split: Split | None) -> list[Item]:
-    """Return `count` different items, or raise where there are not so many.
+    """Return `count` different items, or raise if there are fewer.
 
-    The first ones, which are shown as worked examples, are of either half.
+    The first ones, the worked examples, may be of either half.
     """
     items: dict[str, Item] = {}
     for item in itertools.islice(iter(lambda: LEVELS[level](random), None), 100 * count):
@@ -161,7 +161,7 @@ def _distinct(level: str, random: Random, count: int, split: Split | None) -> li
 
 
 def _key(question: str) -> str:
-    """Return what two questions share that say the same in another order."""
+    """Return a key that is equal for questions with the same words in another order."""
     return " ".join(sorted(re.findall(r"\w+|[+*]", question)))
 
 

@@ -1,4 +1,4 @@
-"""What the parts of reading a benchmark share."""
+"""Types and helpers for reading benchmarks."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ Row = dict[str, Any]
 """A row of a source: its columns by name."""
 
 Source = Mapping[str, Any]
-"""One place that a benchmark's rows can be read from, as its YAML file describes it."""
+"""A source of a benchmark's rows, as its YAML file describes it."""
 
 
 class MissingSourceError(DataError):
-    """A source that is not at hand; another one of the same benchmark may be."""
+    """A source that is not available; an alternative of the same benchmark may be."""
 
 
 class Locator(Protocol):
-    """What finds the files of one kind of source."""
+    """Finds the files of one kind of source."""
 
     def __call__(self, benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:
-        """Return the files of a source, in order; with `fetch`, over the network as well.
+        """Return the files of a source, in order; with `fetch`, also over the network.
 
         Raises:
-            MissingSourceError: they are not there.
-            DataError: they are there, and are not what is pinned.
+            MissingSourceError: they do not exist.
+            DataError: they exist and differ from what is pinned.
         """
         ...
 
 
 class RowReader(Protocol):
-    """What reads the rows of a file."""
+    """Reads the rows of a file."""
 
     def __call__(self, path: Path) -> Iterator[Row]:
         """Yield the rows of a file as they are read."""
         ...
 
 
-def expand(benchmark: Benchmark, path: str) -> Path:
-    """Return a path of a benchmark's file: beside it where relative; $NAME is expanded."""
+def resolve_path(benchmark: Benchmark, path: str) -> Path:
+    """Return a path from a benchmark's file: relative to that file, with $NAME expanded."""
     return benchmark.file.parent / os.path.expandvars(path)
 
 
-def name_of(benchmark: Benchmark, source: Source) -> str:
-    """Return a source in a word, for messages."""
+def describe_source(benchmark: Benchmark, source: Source) -> str:
+    """Return a short name of a source, for messages."""
     if "file" in source:
-        return str(expand(benchmark, str(source["file"])))
+        return str(resolve_path(benchmark, str(source["file"])))
     if "hub" in source:
         return f"{source['hub']}@{source.get('revision', 'newest')}"
     return str(source.get("url") or source.get("package") or source["generator"])
 
 
 def cache_folder() -> Path:
-    """Return where fetched files are kept: $PASSK_CACHE, or `passk` in the user's cache."""
+    """Return the folder of downloaded files: $PASSK_CACHE, or `passk` in the user's cache."""
     named = os.environ.get("PASSK_CACHE")
     if named:
         return Path(named)

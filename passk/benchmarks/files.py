@@ -1,4 +1,4 @@
-"""Benchmarks in files: JSONL, JSON, CSV or Parquet, gzipped as well; one, a folder or a pattern."""
+"""Benchmarks in files: JSONL, JSON, CSV or Parquet, also gzipped; a file, folder or pattern."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from passk.benchmarks.base import MissingSourceError, Row, RowReader, Source, expand
+from passk.benchmarks.base import MissingSourceError, Row, RowReader, Source, resolve_path
 from passk.core.errors import DataError
 from passk.spec.models import Benchmark
 
 
 def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:  # noqa: ARG001
-    """Return the file that a source names, or the files of its folder or pattern.
+    """Return the file of a source, or the files of its folder or pattern.
 
     Raises:
-        MissingSourceError: there is none.
+        MissingSourceError: there is no such file.
     """
-    path = expand(benchmark, str(source["file"]))
+    path = resolve_path(benchmark, str(source["file"]))
     if path.is_dir():
-        found = sorted(child for child in path.iterdir() if ending_of(child) in READERS)
+        found = sorted(child for child in path.iterdir() if file_ending(child) in READERS)
     elif any(sign in path.name for sign in "*?["):
         found = sorted(path.parent.glob(path.name))
     else:
@@ -41,7 +41,7 @@ def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]: 
 
 
 def check_hash(path: Path, pinned: str) -> None:
-    """Raise where a file's content is not what is pinned.
+    """Raise if a file's content differs from its pinned digest.
 
     Raises:
         DataError: naming both digests.
@@ -52,14 +52,14 @@ def check_hash(path: Path, pinned: str) -> None:
         raise DataError(
             f"the source has drifted: sha256 is {found}, pinned is {pinned}",
             where=str(path),
-            fix="take the pinned file, or change `sha256`",
+            fix="use the pinned file, or change `sha256`",
         )
 
 
-def ending_of(path: Path) -> str:
-    """Return the ending of a file's name that says how it is read.
+def file_ending(path: Path) -> str:
+    """Return the ending of a file's name, without `.gz`.
 
-    >>> ending_of(Path("a.b.jsonl.gz"))
+    >>> file_ending(Path("a.b.jsonl.gz"))
     '.jsonl'
     """
     return Path(path.name.removesuffix(".gz")).suffix
@@ -71,10 +71,10 @@ def read_rows(path: Path) -> Iterator[Row]:
     Raises:
         DataError: the ending is unknown, or the content does not parse.
     """
-    reader = READERS.get(ending_of(path))
+    reader = READERS.get(file_ending(path))
     if reader is None:
         raise DataError(
-            "the ending of the file's name is not known",
+            "the ending of the file's name is unknown",
             where=str(path),
             fix=f"use one of {', '.join(READERS)}, with .gz or without",
         )
@@ -96,7 +96,7 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _jsonl(path: Path) -> Iterator[Any]:
-    """Yield the rows of JSON lines; they may hold line separators other than a line feed."""
+    """Yield the rows of JSON lines, whose texts may have line separators other than a line feed."""
     with _open(path) as stream:
         for number, line in enumerate(stream, start=1):
             if line.strip():
@@ -120,7 +120,7 @@ def _csv(path: Path) -> Iterator[Any]:
 
 
 def _parquet(path: Path) -> Iterator[Any]:
-    """Yield the rows of a Parquet file, one batch at a time in memory."""
+    """Yield the rows of a Parquet file, with one batch in memory at a time."""
     import pyarrow.parquet as pq
 
     with _open(path) as stream:

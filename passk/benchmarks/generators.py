@@ -11,7 +11,7 @@ from passk.spec.models import Benchmark
 
 
 def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:  # noqa: ARG001
-    """Return no file: the rows are made."""
+    """Return no file: the rows are generated."""
     return []
 
 
@@ -19,7 +19,7 @@ def generate_rows(benchmark: Benchmark, source: Source) -> list[Row]:
     """Return the rows of a generated benchmark.
 
     Raises:
-        SpecError: the generator does not take these arguments.
+        SpecError: the generator does not accept these arguments.
     """
     generate = registry.load("generator", source["generator"], registry.GENERATORS)
     try:

@@ -1,7 +1,7 @@
-"""Benchmarks on the model hub: files of a dataset repository, at a pinned revision.
+"""Benchmarks on the Hugging Face hub: files of a dataset repository at a pinned revision.
 
-The files are read as they are, so that no dataset script ever runs, and whatever is in the local
-cache of `huggingface_hub` (also by `hf download`) serves machines without a network.
+The files are read directly, so no dataset script ever runs. The local cache of `huggingface_hub`
+(also filled by `hf download`) serves machines without a network.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from passk.spec.models import Benchmark
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Variables that forbid the network."""
 
-GATED = (401, 403)
-"""Answers of the hub to who has not accepted a licence or sends no token."""
+GATED_STATUS = (401, 403)
+"""HTTP status of the hub if a licence is not accepted or a token is missing."""
 
 
 def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:
@@ -68,7 +68,7 @@ def patterns_of(source: Source) -> list[str]:
 
 
 def offline() -> bool:
-    """Tell whether the environment forbids the network."""
+    """Return whether the environment forbids the network."""
     return any(os.environ.get(name, "").upper() in {"1", "TRUE", "YES", "ON"} for name in OFFLINE)
 
 
@@ -86,12 +86,12 @@ def _matches(folder: Path, patterns: Sequence[str]) -> dict[str, list[Path]]:
 def _missing(
     benchmark: Benchmark, source: Source, name: str, error: Exception
 ) -> MissingSourceError:
-    """Say why a dataset cannot be had, and the way out."""
+    """Return the error of an unavailable dataset, with its fix."""
     where = f"{benchmark.file}: source.hub"
     response: Any = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     kind = type(error).__name__
-    if kind == "GatedRepoError" or status in GATED:
+    if kind == "GatedRepoError" or status in GATED_STATUS:
         return MissingSourceError(
             f"{name} is gated, or does not exist for this account",
             where=where,

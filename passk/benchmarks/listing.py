@@ -1,4 +1,4 @@
-"""What a catalogue of benchmarks holds, and what of it is at hand."""
+"""List the benchmarks of a catalogue, and which are available locally."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from passk.benchmarks.base import name_of
+from passk.benchmarks.base import describe_source
 from passk.benchmarks.source import find_source, unpinned
 from passk.core.errors import DataError
 from passk.spec.loading import load_benchmark
@@ -14,7 +14,7 @@ from passk.spec.models import Benchmark
 
 
 def list_benchmarks(folders: Iterable[Path]) -> list[dict[str, Any]]:
-    """Return what each benchmark of some folders is, as plain JSON; the first of a name counts."""
+    """Return facts on the benchmarks of some folders as plain JSON; the first of a name counts."""
     files: dict[str, Path] = {}
     for folder in folders:
         for file in folder.glob("*.yaml"):
@@ -23,9 +23,9 @@ def list_benchmarks(folders: Iterable[Path]) -> list[dict[str, Any]]:
 
 
 def describe(benchmark: Benchmark) -> dict[str, Any]:
-    """Return what a benchmark is, and which of its sources can be read without a network."""
+    """Return the facts on a benchmark, and which source can be read without a network."""
     try:
-        found = name_of(benchmark, find_source(benchmark, fetch=False)[0])
+        found = describe_source(benchmark, find_source(benchmark, fetch=False)[0])
         state = "present"
     except DataError as error:
         found, state = None, "missing" if "drifted" not in error.what else "drifted"

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from passk.benchmarks.files import READERS, ending_of, read_rows
+from passk.benchmarks.files import READERS, file_ending, read_rows
 from passk.core.errors import DataError
 from passk.core.schemas import Problem
 
 WORDS = 13
 """Words in a row that count."""
 
-FEWEST = 8
+MIN_WORDS = 8
 """Words of the shortest question that counts."""
 
 CHUNK = 1 << 20
@@ -59,20 +59,20 @@ class Overlap:
         return self.found / self.grams
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the words of a text, lower case, without punctuation.
 
-    >>> words_of("Janet's ducks lay 16 eggs.")
+    >>> split_words("Janet's ducks lay 16 eggs.")
     ['janet', 's', 'ducks', 'lay', '16', 'eggs']
     """
     return WORD.findall(text.lower())
 
 
-def grams_of(text: str) -> list[Gram]:
+def ngrams(text: str) -> list[Gram]:
     """Return the distinct runs of words that a question is looked for by."""
-    words = words_of(text)
+    words = split_words(text)
     size = min(WORDS, len(words))
-    if size < FEWEST:
+    if size < MIN_WORDS:
         return []
     runs = (tuple(words[start : start + size]) for start in range(len(words) - size + 1))
     return list(dict.fromkeys(runs))
@@ -91,7 +91,7 @@ def find_overlaps(
     Raises:
         DataError: a file cannot be read.
     """
-    grams = {problem.id: grams_of(problem.question) for problem in problems}
+    grams = {problem.id: ngrams(problem.question) for problem in problems}
     wanted = frozenset(gram for runs in grams.values() for gram in runs)
     found: dict[Gram, str] = {}
     for file in files:
@@ -124,11 +124,11 @@ def _search(wanted: frozenset[Gram], file: Path) -> Iterator[Gram]:
 
 def _documents(file: Path) -> Iterator[Iterable[list[str]]]:
     """Yield the words of each document, in parts: a row of a data file, or a whole text file."""
-    if ending_of(file) not in READERS:
+    if file_ending(file) not in READERS:
         yield _stream(file)
         return
     for row in read_rows(file):
-        yield [[word for text in _texts(row) for word in words_of(text)]]
+        yield [[word for text in _texts(row) for word in split_words(text)]]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -152,8 +152,8 @@ def _stream(file: Path) -> Iterator[list[str]]:
             while chunk := stream.read(CHUNK):
                 text = rest + decoder.decode(chunk)
                 cut = max(text.rfind(" "), text.rfind("\n")) + 1 or len(text)
-                yield words_of(text[:cut])
+                yield split_words(text[:cut])
                 rest = text[cut:]
     except (OSError, EOFError) as error:
         raise DataError(f"cannot be read: {error}", where=str(file)) from error
-    yield words_of(rest)
+    yield split_words(rest)

@@ -1,4 +1,4 @@
-"""Benchmarks that stand inside an installed Python package."""
+"""Benchmarks inside an installed Python package."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Which rows of a source belong to a benchmark: conditions on columns.
+"""Filter the rows of a source by conditions on columns (`where`).
 
-| condition | holds where the column |
+| condition | is met if the column |
 |---|---|
 | `free_form`, `3`, `true`, `null` | is this value |
 | `{in: [a, b]}` | is one of these |
-| `{from: x, to: y}` | lies between, both ends included; either may be left out |
+| `{from: x, to: y}` | is between them, both included; either may be omitted |
 | `{empty: true}` | is missing, null, or an empty text or list; with `false`, is not |
 
 Dates are text in ISO form, and `to: 2025-01` takes all of January: text is compared by as many
@@ -20,19 +20,19 @@ from passk.core.errors import DataError, did_you_mean
 
 
 def matches(row: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    """Tell whether a row meets every condition.
+    """Return whether a row meets every condition.
 
     >>> matches({"date": "2025-01-31T23:00"}, {"date": {"from": "2024-08", "to": "2025-01"}})
     True
 
     Raises:
-        DataError: no row can meet a condition, for its column does not exist.
+        DataError: the column of a condition does not exist.
     """
-    return all(_holds(row, column, condition) for column, condition in where.items())
+    return all(_meets(row, column, condition) for column, condition in where.items())
 
 
-def _holds(row: Mapping[str, Any], column: str, condition: Any) -> bool:
-    """Tell whether one column meets its condition."""
+def _meets(row: Mapping[str, Any], column: str, condition: Any) -> bool:
+    """Return whether one column meets its condition."""
     rules = condition if isinstance(condition, Mapping) else {"in": [condition]}
     if column not in row and "empty" not in rules:
         raise DataError(
@@ -54,7 +54,7 @@ def _holds(row: Mapping[str, Any], column: str, condition: Any) -> bool:
 
 
 def _compare(value: Any, end: Any) -> int:
-    """Return -1, 0 or 1 as a value lies before, at or after an end of a range."""
+    """Return -1, 0 or 1: a value is before, at or after an end of a range."""
     if isinstance(end, int | float) and isinstance(value, int | float):
         return (value > end) - (value < end)
     text, bound = str(value), str(end)

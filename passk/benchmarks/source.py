@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from passk.benchmarks.base import MissingSourceError, Row, Source, name_of
+from passk.benchmarks.base import MissingSourceError, Row, Source, describe_source
 from passk.benchmarks.files import check_hash, read_rows
 from passk.benchmarks.row_filters import matches
-from passk.benchmarks.rows import Reading, problem_of
+from passk.benchmarks.rows import RowParser, parse_problem
 from passk.core import registry
 from passk.core.artifacts import digest
 from passk.core.errors import DataError, did_you_mean
@@ -28,7 +28,7 @@ from passk.spec.models import Benchmark
 NO_GOLD = "null"
 """Gold of a question without its answer: what a sampling job is given."""
 
-BESIDE = {"clusters": "cluster", "solutions": "solution"}
+META_DIGESTS = {"clusters": "cluster", "solutions": "solution"}
 """Parts of an identity that decide neither questions nor golds -> the columns that declare them."""
 
 
@@ -72,7 +72,7 @@ def identify(
     found = _identify(benchmark, limit, only)
     declared: dict[str, Any] = {
         name: digest([found.questions, benchmark.columns[column]])
-        for name, column in BESIDE.items()
+        for name, column in META_DIGESTS.items()
         if column in benchmark.columns and not getattr(found, name)
     }
     return dataclasses.replace(found, **declared)
@@ -81,7 +81,7 @@ def identify(
 def _identify(
     benchmark: Benchmark, limit: int | None = None, only: Sequence[str] | None = None
 ) -> Identity:
-    """Return the identity of a benchmark's problems; `BESIDE` are known where they are read."""
+    """Return the identity of a benchmark's problems; `META_DIGESTS` only if they are read."""
     part = [limit, list(only)] if only else [limit] if limit else []
     if benchmark.digests:
         questions, golds = benchmark.digests["questions"], benchmark.digests["golds"]
@@ -91,7 +91,7 @@ def _identify(
     pin = _pin(benchmark)
     if pin is None:
         return identity_of(load_problems(benchmark, limit, only))
-    beside = BESIDE.values()
+    beside = META_DIGESTS.values()
     columns = {key: name for key, name in benchmark.columns.items() if key not in beside}
     if columns == {"question": "question", "gold": "gold"}:
         columns = {}  # as where no columns are declared at all
@@ -116,28 +116,28 @@ def _pin(benchmark: Benchmark) -> Any:
 
 
 def unpinned(benchmark: Benchmark) -> str | None:
-    """Say why a benchmark may change under a plan, if it may."""
+    """Return why a benchmark could change between plan and run, or None."""
     if benchmark.digests or "hub" not in benchmark.sources[0]:
         return None
     source = benchmark.sources[0]
     if source.get("revision") or source.get("sha256"):
         return None
-    return f"no revision of {source['hub']} is pinned: the hub's newest is taken"
+    return f"no revision of {source['hub']} is pinned: the hub's newest is used"
 
 
 def identity_of(problems: Sequence[Problem]) -> Identity:
-    """Return the identity of problems at hand."""
+    """Return the identity of loaded problems."""
     return Identity(
         questions=digest([[problem.id, problem.question_digest] for problem in problems]),
         golds=digest([[problem.id, problem.gold_digest] for problem in problems]),
         shots=digest([json.loads(problem.meta).get("shots") for problem in problems]),
         problems=len(problems),
-        **{name: _digest_of(key, problems) for name, key in BESIDE.items()},
+        **{name: _digest_of(key, problems) for name, key in META_DIGESTS.items()},
     )
 
 
 def _digest_of(key: str, problems: Sequence[Problem]) -> str:
-    """Return the digest of what problems say under a key of `meta`; empty where none says any."""
+    """Return the digest of a key of all problems' `meta`; empty if none has it."""
     found = [[problem.id, json.loads(problem.meta).get(key)] for problem in problems]
     return digest(found) if any(value is not None for _, value in found) else ""
 
@@ -155,27 +155,27 @@ def load_problems(
 
     Args:
         benchmark: the description of the benchmark.
-        limit: take only the first so many.
-        only: take only those with these ids, in the benchmark's order.
+        limit: return only the first so many.
+        only: return only those with these ids, in the benchmark's order.
         images: folder to store images in, under the digests of their contents.
-        text_only: leave images out (and do not check the digest of questions with them).
-        with_golds: keep the gold answers, which may be gigabytes of tests.
+        text_only: ignore images (and do not check the digest of questions, which covers them).
+        with_golds: include the gold answers, which may be gigabytes of tests.
 
     Raises:
-        DataError: no source is at hand, or the one that is has drifted, has no rows, or lacks a
-            column or an id.
+        DataError: no source is available, or it has drifted, has no rows, or lacks a column or an
+            id.
     """
     source, files = find_source(benchmark, fetch=True)
-    reading = Reading(benchmark, source, images, text_only)
+    parser = RowParser(benchmark, source, images, text_only)
     rows = enumerate(_rows(benchmark, source, files))
-    read = (problem_of(reading, row, number) for number, row in rows)
+    read = (parse_problem(parser, row, number) for number, row in rows)
     problems = list(read if with_golds else map(_without_gold, read))
     _check(benchmark, source, problems, digests=("golds",) if text_only else ("golds", "questions"))
-    return _chosen(benchmark, problems, only)[:limit]
+    return _select(benchmark, problems, only)[:limit]
 
 
 def _without_gold(problem: Problem) -> Problem:
-    """Return a problem whose gold answer is known by its digest alone, without its solution."""
+    """Return a problem without gold answer and solution; their digests remain."""
     if '"solution"' not in problem.meta:
         return dataclasses.replace(problem, gold=NO_GOLD)
     shown = {key: value for key, value in json.loads(problem.meta).items() if key != "solution"}
@@ -184,11 +184,11 @@ def _without_gold(problem: Problem) -> Problem:
 
 
 def find_source(benchmark: Benchmark, *, fetch: bool) -> tuple[Source, list[Path]]:
-    """Return the source to read and its files: the first at hand, else the first to be had.
+    """Return the source to read and its files: the first local one, else the first to download.
 
     Raises:
-        MissingSourceError: there is none; the message says why of each.
-        DataError: a source is there, and is not what is pinned.
+        MissingSourceError: there is none; the message has the reason for each.
+        DataError: a source exists and differs from what is pinned.
     """
     missing: dict[str, MissingSourceError] = {}
     for allowed in (False, True) if fetch else (False,):
@@ -196,11 +196,11 @@ def find_source(benchmark: Benchmark, *, fetch: bool) -> tuple[Source, list[Path
             try:
                 return source, _located(benchmark, source, fetch=allowed)
             except MissingSourceError as error:
-                missing[name_of(benchmark, source)] = error
+                missing[describe_source(benchmark, source)] = error
     if len(missing) == 1:
         raise next(iter(missing.values()))
     raise MissingSourceError(
-        "none of its sources is at hand:"
+        "none of its sources is available:"
         + "".join(f"\n  - {error.what}" for error in missing.values()),
         where=str(benchmark.file),
         fix="; or ".join(dict.fromkeys(error.fix for error in missing.values())),
@@ -208,7 +208,7 @@ def find_source(benchmark: Benchmark, *, fetch: bool) -> tuple[Source, list[Path
 
 
 def _located(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:
-    """Return the files of one source, whose content is what is pinned; none where generated."""
+    """Return the files of one source, checked against pins; none if it is generated."""
     kind = next(kind for kind in registry.SOURCES if kind in source)
     files: list[Path] = registry.load("benchmark source", kind, registry.SOURCES)(
         benchmark, source, fetch=fetch
@@ -216,8 +216,8 @@ def _located(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]
     if "sha256" in source:
         if len(files) != 1:
             raise DataError(
-                f"`sha256` pins one file, and these are {len(files)}",
-                where=f"{benchmark.file}: {name_of(benchmark, source)}",
+                f"`sha256` pins one file, but these are {len(files)}",
+                where=f"{benchmark.file}: {describe_source(benchmark, source)}",
                 fix="name one file, or pin by `revision` or `digests`",
             )
         check_hash(files[0], source["sha256"])
@@ -225,7 +225,7 @@ def _located(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]
 
 
 def _rows(benchmark: Benchmark, source: Source, files: Sequence[Path]) -> Iterator[Row]:
-    """Yield the rows of a source that belong to the benchmark; an adapter comes before `where`."""
+    """Yield the rows of a benchmark: adapted, then filtered by `where`."""
     adapt = None
     if benchmark.adapter is not None:
         adapt = registry.load("adapter", benchmark.adapter, registry.ADAPTERS)
@@ -244,10 +244,10 @@ def _all_rows(benchmark: Benchmark, source: Source, files: Sequence[Path]) -> It
     return itertools.chain.from_iterable(read_rows(path) for path in files)
 
 
-def _chosen(
+def _select(
     benchmark: Benchmark, problems: list[Problem], only: Sequence[str] | None
 ) -> list[Problem]:
-    """Return the problems with the ids that are asked for."""
+    """Return the problems with the given ids."""
     if only is None:
         return problems
     known = {problem.id for problem in problems}
@@ -264,15 +264,15 @@ def _chosen(
 def _check(
     benchmark: Benchmark, source: Source, problems: Sequence[Problem], *, digests: Sequence[str]
 ) -> None:
-    """Raise where problems are not what is pinned, are none, or repeat an id."""
-    where = f"{benchmark.file}: {name_of(benchmark, source)}"
+    """Raise if problems differ from what is pinned, are none, or repeat an id."""
+    where = f"{benchmark.file}: {describe_source(benchmark, source)}"
     if not problems:
         raise DataError("the source has no rows", where=where, fix="check the file it reads")
     if benchmark.count is not None and len(problems) != benchmark.count:
         raise DataError(
             f"has {len(problems)} problems where `count` pins {benchmark.count}",
             where=where,
-            fix="the source has drifted: take the pinned one, or change `count`",
+            fix="the source has drifted: use the pinned one, or change `count`",
         )
     repeated = _first_repeated(problem.id for problem in problems)
     if repeated is not None:
@@ -283,19 +283,19 @@ def _check(
 
 
 def _check_digests(benchmark: Benchmark, where: str, digests: Mapping[str, str]) -> None:
-    """Raise where questions or gold answers are others than those that are pinned."""
+    """Raise if questions or gold answers differ from the pinned ones."""
     for name, found in digests.items():
         pinned = benchmark.digests[name]
         if found != pinned:
             raise DataError(
                 f"the source has drifted: the digest of its {name} is {found}, pinned is {pinned}",
                 where=where,
-                fix="take the pinned source, or change `digests`",
+                fix="use the pinned source, or change `digests`",
             )
 
 
 def _first_repeated(names: Iterable[str]) -> str | None:
-    """Return the first name that stands twice, if any does."""
+    """Return the first name that occurs twice, if any."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

@@ -14,8 +14,8 @@ from passk.benchmarks.hub import offline
 from passk.core.artifacts import atomic
 from passk.spec.models import Benchmark
 
-SECONDS = 60
-"""How long a server may stay silent."""
+TIMEOUT_SECONDS = 60
+"""Timeout of a request in seconds."""
 
 
 def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:
@@ -28,7 +28,7 @@ def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:
 
 
 def cached(url: str, *, fetch: bool, where: str) -> Path:
-    """Return the local copy of what a URL names; its name ends as the URL's does.
+    """Return the local copy of a URL's file; its name ends as the URL does.
 
     Raises:
         MissingSourceError: it is neither cached nor reachable.
@@ -40,13 +40,13 @@ def cached(url: str, *, fetch: bool, where: str) -> Path:
         return path
     if not fetch or offline():
         raise MissingSourceError(
-            f"{url} has not been fetched",
+            f"{url} is not downloaded",
             where=where,
             fix="where there is a network, once: passk benchmarks --fetch NAME",
         )
     try:
         with (
-            urllib.request.urlopen(url, timeout=SECONDS) as answer,  # noqa: S310 - http(s) by schema
+            urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer,  # noqa: S310 - http(s) by schema
             atomic(path) as temporary,
             temporary.open("wb") as stream,
         ):
@@ -56,8 +56,8 @@ def cached(url: str, *, fetch: bool, where: str) -> Path:
             error.close()
         reason = getattr(error, "reason", error)
         raise MissingSourceError(
-            f"{url} cannot be fetched: {reason}",
+            f"{url} cannot be downloaded: {reason}",
             where=where,
-            fix="fetch it on a machine with a network, and set source.file to the copy",
+            fix="download it on a machine with a network, and set source.file to the copy",
         ) from error
     return path

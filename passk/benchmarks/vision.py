@@ -1,4 +1,4 @@
-"""MathVista's and MathVision's rows as ours: choices, units and kinds of answers, in text."""
+"""Adapters for MathVista and MathVision: choices, units and answer types as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KINDS = {
     "integer": "Answer with a whole number.",
     "list": "Answer with a list of numbers in brackets.",
 }
-"""MathVista's type of a free-form answer -> what a model has to be told about it."""
+"""MathVista's type of a free-form answer -> the instruction that the question gets."""
 
 
 def mathvista(row: Row) -> Row:
@@ -39,7 +39,7 @@ def mathvista(row: Row) -> Row:
 
 
 def mathvision(row: Row) -> Row:
-    """Return a row of MathVision (Wang et al. 2024, arXiv 2402.14804): options stand in the text.
+    """Return a row of MathVision (Wang et al. 2024, arXiv 2402.14804) with its options.
 
     Free-form answers are graded as mathematics.
     """
@@ -51,6 +51,6 @@ def mathvision(row: Row) -> Row:
 
 
 def _listed(choices: list[str]) -> str:
-    """Return choices as lines, each behind its letter."""
+    """Return choices as lines, each with its letter."""
     lines = [f"({chr(ord('A') + index)}) {choice}" for index, choice in enumerate(choices)]
     return "\nChoices:\n" + "\n".join(lines)

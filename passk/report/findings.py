@@ -125,9 +125,9 @@ def _difference(row: pd.Series[Any], tuned: str) -> str:
     who = lead(low, high)
     if who == "unclear":
         numbers = f"{signed(delta)} points {interval(low, high)}"
-        return f"At k = {k} there is no significant difference ({numbers})."
+        return f"At k = {k}, there is no significant difference ({numbers})."
     ends = (low, high) if who == "ahead" else (-high, -low)
-    return f"At k = {k} {tuned} is {who} by {signed(abs(delta))} points {interval(*ends)}."
+    return f"At k = {k}, {tuned} is {who} by {signed(abs(delta))} points {interval(*ends)}."
 
 
 def crossing(row: Mapping[str, Any], base: str, k_max: int) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from passk.benchmarks.base import name_of
+from passk.benchmarks.base import describe_source
 from passk.benchmarks.source import find_source, identity_of, load_problems, unpinned
 from passk.core.errors import DataError, SpecError
 from passk.core.registry import VERIFIERS, load
@@ -55,7 +55,7 @@ def examine(file: Path, source: Path | None = None, *, text_only: bool = False) 
     return {
         "file": str(file),
         "title": benchmark.title,
-        "source": name_of(benchmark, find_source(benchmark, fetch=False)[0]),
+        "source": describe_source(benchmark, find_source(benchmark, fetch=False)[0]),
         "problems": len(problems),
         "digests": {"questions": identity.questions, "golds": identity.golds},
         "prompt": benchmark.prompt,

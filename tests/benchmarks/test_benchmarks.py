@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passk.benchmarks.livecodebench import adapt
-from passk.benchmarks.overlap import find_overlaps, grams_of
+from passk.benchmarks.overlap import find_overlaps, ngrams
 from passk.benchmarks.row_filters import matches
 from passk.benchmarks.source import identify, load_problems
 from passk.cli import main
@@ -250,7 +250,7 @@ def test_a_url_is_fetched_once_and_checked(tmp_path: Path, server: str) -> None:
     with pytest.raises(DataError, match=f"sha256 is {sha256}, pinned is {'0' * 64}"):
         load_problems(other)
     gone = described(tmp_path, source={"url": f"{server}/y.jsonl", "sha256": sha256})
-    with pytest.raises(DataError, match=r"y\.jsonl cannot be fetched"):
+    with pytest.raises(DataError, match=r"y\.jsonl cannot be downloaded"):
         load_problems(gone)
 
 
@@ -259,7 +259,7 @@ def test_no_network_is_used_where_it_is_forbidden(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     write_jsonl(tmp_path / "site" / "x.jsonl", ROWS)
-    with pytest.raises(DataError, match="has not been fetched"):
+    with pytest.raises(DataError, match="is not downloaded"):
         load_problems(described(tmp_path, source={"url": f"{server}/x.jsonl", "sha256": "0" * 64}))
 
 
@@ -300,7 +300,7 @@ def test_none_of_several_sources_at_hand_says_why_of_each(tmp_path: Path) -> Non
 def test_a_sha256_pins_one_file(tmp_path: Path) -> None:
     for name in ("1.jsonl", "2.jsonl"):
         write_jsonl(tmp_path / "parts" / name, ROWS)
-    with pytest.raises(DataError, match="pins one file, and these are 2"):
+    with pytest.raises(DataError, match="pins one file, but these are 2"):
         load_problems(described(tmp_path, source={"file": "parts", "sha256": "0" * 64}))
 
 
@@ -894,7 +894,7 @@ def test_a_question_is_found_wherever_the_chunks_end(words: list[str], chunk: in
         path = Path(folder) / "a.txt"
         path.write_text(f"é x {' '.join(words)} é")
         (overlap,), _ = find_overlaps([problem(" ".join(words))], [path])
-    assert overlap.found == overlap.grams == len(grams_of(" ".join(words)))
+    assert overlap.found == overlap.grams == len(ngrams(" ".join(words)))
 
 
 def test_the_overlap_of_real_questions_with_themselves(

@@ -75,7 +75,7 @@ def read(page: str) -> Reader:
 def test_the_first_screen_states_the_finding_in_words(page: str) -> None:
     first = page[: page.index("<svg")]
     assert "T = 0.6 needs fewer tries, but solves fewer problems at k = 64" in first
-    assert re.search(r"At k = 1 T = 0\.6 is ahead by \d+\.\d points \[\d+\.\d, \d+\.\d\]", first)
+    assert re.search(r"At k = 1, T = 0\.6 is ahead by \d+\.\d points \[\d+\.\d, \d+\.\d\]", first)
     assert re.search(r"T = 1\.0 overtakes at k ≈ \d+ \[\d+, \d+\]", first)
     assert re.search(r"Of 60 problems, T = 1\.0 alone solves \d+", first)
 
