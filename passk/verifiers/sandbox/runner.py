@@ -64,7 +64,7 @@ A = TypeVar("A", bound=Attempt[Any])
 
 
 @dataclass(slots=True)
-class _Worker:
+class _Slot:
     """A fork server and the attempt that it works on, or None."""
 
     sandbox: SandboxProcess
@@ -84,9 +84,9 @@ class Runner:
     """
 
     def __init__(self, isolation: Isolation, workers: int = 1, memory: int = 1 << 30) -> None:
-        """Keep what is asked for; fork servers start with the first attempts."""
+        """Store the settings; fork servers start with the first attempts."""
         self.isolation, self.workers, self.memory = isolation, workers, memory
-        self.cells: list[_Worker] = []
+        self.slots: list[_Slot] = []
         self.failed_starts = 0
 
     def __enter__(self) -> Self:
@@ -100,47 +100,46 @@ class Runner:
         trace: TracebackType | None,
     ) -> None:
         """Kill all fork servers."""
-        for cell in self.cells:
-            cell.sandbox.close()
-        self.cells = []
+        for slot in self.slots:
+            slot.sandbox.close()
+        self.slots = []
 
     def run(self, attempts: Iterable[A], width: int = 0) -> Iterator[tuple[A, Any]]:
         """Yield (attempt, what was found) in the order they finish.
 
         Args:
-            attempts: what to run, taken when a fork server is free, those with equal keys best next
-                to each other.
-            width: how many at the same time, where it is to be fewer than `workers`.
+            attempts: what to run; those with equal keys are fastest next to each other.
+            width: most attempts at the same time, where that is fewer than `workers`.
         """
         waiting = iter(attempts)
         while busy := self._hand_out(waiting, width or self.workers):
-            for cell in self._ready(busy):
-                found = self._step(cell)
+            for slot in self._ready(busy):
+                found = self._step(slot)
                 if found is not None:
-                    attempt, cell.attempt = cell.attempt, None
+                    attempt, slot.attempt = slot.attempt, None
                     yield attempt, found
 
-    def _hand_out(self, waiting: Iterator[A], width: int) -> list[_Worker]:
+    def _hand_out(self, waiting: Iterator[A], width: int) -> list[_Slot]:
         """Give each idle fork server an attempt, starting missing ones; return the busy ones."""
         for place in range(width):
-            if place < len(self.cells) and self.cells[place].attempt is not None:
+            if place < len(self.slots) and self.slots[place].attempt is not None:
                 continue
             attempt = next(waiting, None)
             if attempt is None:
                 break
-            if place == len(self.cells):
-                self.cells.append(_Worker(self._started()))
-            self.cells[place].attempt = attempt
-            self._begin(self.cells[place])
-        return [cell for cell in self.cells if cell.attempt is not None]
+            if place == len(self.slots):
+                self.slots.append(_Slot(self._start()))
+            self.slots[place].attempt = attempt
+            self._begin(self.slots[place])
+        return [slot for slot in self.slots if slot.attempt is not None]
 
-    def _begin(self, cell: _Worker) -> None:
+    def _begin(self, slot: _Slot) -> None:
         """Start the next run of a fork server's attempt."""
-        cell.received, cell.stopped, cell.excess = 0, False, False
-        cell.sandbox.begin(cell.attempt.request(), cell.attempt.key, cell.attempt.inputs)
+        slot.received, slot.stopped, slot.excess = 0, False, False
+        slot.sandbox.begin(slot.attempt.request(), slot.attempt.key, slot.attempt.inputs)
 
-    def _started(self) -> SandboxProcess:
-        """Return a fresh fork server."""
+    def _start(self) -> SandboxProcess:
+        """Return a new fork server."""
         while True:
             try:
                 sandbox = SandboxProcess(self.isolation, self.memory)
@@ -155,52 +154,52 @@ class Runner:
                 self.failed_starts = 0
                 return sandbox
 
-    def _ready(self, busy: list[_Worker]) -> list[_Worker]:
-        """Wait until a busy fork server has something to say, or is due."""
-        patience = max(0.0, min(cell.sandbox.due for cell in busy) - time.monotonic())
+    def _ready(self, busy: list[_Slot]) -> list[_Slot]:
+        """Wait until a busy fork server has written something, or is due."""
+        patience = max(0.0, min(slot.sandbox.due for slot in busy) - time.monotonic())
         with selectors.DefaultSelector() as selector:
-            for cell in busy:
-                selector.register(cell.sandbox.status, selectors.EVENT_READ, cell)
-                if not cell.stopped:
-                    selector.register(cell.sandbox.results, selectors.EVENT_READ, cell)
-            said = {id(key.data): key.data for key, _ in selector.select(patience)}
+            for slot in busy:
+                selector.register(slot.sandbox.status, selectors.EVENT_READ, slot)
+                if not slot.stopped:
+                    selector.register(slot.sandbox.results, selectors.EVENT_READ, slot)
+            ready = {id(key.data): key.data for key, _ in selector.select(patience)}
         now = time.monotonic()
-        late = {id(cell): cell for cell in busy if now >= cell.sandbox.due}
-        return list((said | late).values())
+        late = {id(slot): slot for slot in busy if now >= slot.sandbox.due}
+        return list((ready | late).values())
 
-    def _step(self, cell: _Worker) -> Any | None:
-        """Take what a fork server has said; return what was found where its attempt is done."""
-        over = cell.sandbox.has_ended()
-        self._take(cell)
+    def _step(self, slot: _Slot) -> Any | None:
+        """Read what a fork server has written; return the result of an attempt that is done."""
+        over = slot.sandbox.has_ended()
+        self._take(slot)
         if not over:
-            return self._replace(cell) if time.monotonic() >= cell.sandbox.due else None
-        end = cell.sandbox.ended()
-        if end is None:
-            return self._replace(cell)
-        if not end.begun:
-            return self._replace(cell, "a program could not be restricted")
-        found = cell.attempt.ended(end, excess=cell.excess)
-        if not end.clean:
-            cell.sandbox.close()
-            cell.sandbox = self._started()
+            return self._replace(slot) if time.monotonic() >= slot.sandbox.due else None
+        result = slot.sandbox.ended()
+        if result is None:
+            return self._replace(slot)
+        if not result.begun:
+            return self._replace(slot, "a program could not be restricted")
+        found = slot.attempt.ended(result, excess=slot.excess)
+        if not result.clean:
+            slot.sandbox.close()
+            slot.sandbox = self._start()
         if found is None:
-            self._begin(cell)
+            self._begin(slot)
         return found
 
-    def _take(self, cell: _Worker) -> None:
-        """Hand the attempt what has come, until there is nothing now, and stop it where it can."""
-        while data := cell.sandbox.read():
-            cell.received += len(data)
-            if cell.stopped:
+    def _take(self, slot: _Slot) -> None:
+        """Pass on the results that have come, and stop the run where its attempt can end."""
+        while data := slot.sandbox.read():
+            slot.received += len(data)
+            if slot.stopped:
                 continue
-            cell.excess = cell.received > OUTPUT_BYTES
-            if cell.excess or cell.attempt.receive(data):
-                cell.stopped = True
-                cell.sandbox.stop()
+            slot.excess = slot.received > OUTPUT_BYTES
+            if slot.excess or slot.attempt.receive(data):
+                slot.stopped = True
+                slot.sandbox.stop()
 
-    def _replace(self, cell: _Worker, reason: str = "it ended") -> Any:
-        """Start another fork server for one that is lost; its attempt is lost with it."""
-        cell.sandbox.close()
+    def _replace(self, slot: _Slot, reason: str = "it ended") -> Any:
+        """Replace a fork server that is lost; its attempt is lost with it."""
+        slot.sandbox.close()
         log.warning("a sandbox was lost: %s", reason)
-        cell.sandbox = self._started()
-        return cell.attempt.lost(f"the sandbox was lost: {reason}")
+        slot.sandbox = self._start()
+        return slot.attempt.lost(f"the sandbox was lost: {reason}")

@@ -53,8 +53,8 @@ class UnknownTypeError(Exception):
 def encode(value: Any, *, whole: bool = False) -> str:
     """Return the line that stands for a value that a program returned; never raises.
 
-    >>> encode([1, (2.0, {3})]), encode(True), encode(object())
-    ('=[1, (2.0, set([3]))]', '=True', '?object')
+    >>> encode([1, (2.0, None)]), encode(True), encode(object())
+    ('=[1, (2.0, None)]', '=True', '?object')
     """
     # marshal takes NumPy's numbers for bytes: with them, values are looked at one by one.
     line = None if "numpy" in sys.modules else _encode_plain(value, whole=whole)
