@@ -69,3 +69,15 @@ def schema() -> None:
     from passk.spec.reference_docs import reference_page
 
     print(reference_page(), end="")
+
+
+@command(
+    Group.HOUSEKEEPING,
+    "print the path of the workflow, for `snakemake -s`",
+    "passk snakefile",
+)
+def snakefile() -> None:
+    """Print the path of the Snakefile that passk ships."""
+    from passk.workflow.snakemake import launch
+
+    print(launch.snakefile())

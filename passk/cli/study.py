@@ -110,18 +110,6 @@ def _dry_run(arguments: list[str]) -> None:
 
 @command(
     Group.STUDY,
-    "print the path of the workflow, for `snakemake -s`",
-    "passk snakefile",
-)
-def snakefile() -> None:
-    """Print the path of the Snakefile that passk ships."""
-    from passk.workflow.snakemake import launch
-
-    print(launch.snakefile())
-
-
-@command(
-    Group.STUDY,
     "show what is missing or stale, why, and what it would cost",
     "passk plan specs/quickstart.yaml --json",
     SPEC,

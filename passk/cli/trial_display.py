@@ -30,7 +30,8 @@ def summary_line(trials: list[Trial]) -> str:
     counts = Counter(attempt.grade.verdict for attempt in attempts)
     listed = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     warnings = sum(len(trial.warnings()) for trial in trials)
-    return f"{len(attempts)} responses: {listed or 'none'}; {warnings} warnings"
+    plural = "" if warnings == 1 else "s"
+    return f"{len(attempts)} responses: {listed or 'none'}; {warnings} warning{plural}"
 
 
 def _print_problem(trial: ProblemTrial) -> None:

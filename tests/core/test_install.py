@@ -46,3 +46,13 @@ def test_no_text_names_the_package_of_somebody_else() -> None:
     stranger = re.compile(r"pip install[^\n]*\bpassk(\[|['\"]|\s|$)")
     found = [str(file) for file in files if stranger.search(file.read_text())]
     assert found == []
+
+
+def test_the_lock_file_pins_what_the_tests_need_and_names_no_host() -> None:
+    lines = (REPO / "requirements-dev.lock").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.!-]+", pin) for pin in pins), pins
+    assert "torch==2.13.0" in pins
+    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    names = {re.match(r"[\w-]+", requirement)[0].lower() for requirement in wanted}
+    assert names <= {pin.partition("==")[0].lower().replace("_", "-") for pin in pins}
