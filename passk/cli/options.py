@@ -17,8 +17,9 @@ def file_option(name: str, what: str, **settings: Any) -> Option:
 
 def output(what: str, **settings: Any) -> tuple[Option, Option]:
     """Return -o and --log."""
+    settings.setdefault("required", True)
     return (
-        option("-o", "--output", type=Path, required=True, metavar="FILE", help=what, **settings),
+        option("-o", "--output", type=Path, metavar="FILE", help=what, **settings),
         option("--log", type=Path, metavar="FILE", help="also write messages to this file"),
     )
 

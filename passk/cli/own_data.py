@@ -29,7 +29,13 @@ EXPORTS = (*EXPORT_FORMATS, "counts")
         metavar="SECONDS",
         help="limit of one comparison, or of one test of a program (default: the benchmark's own)",
     ),
-    output("JSONL file: the same rows with verdict, answer and detail"),
+    option(
+        "--explain",
+        type=whole_number,
+        metavar="LINE",
+        help="print how the row on this line is graded, and write nothing",
+    ),
+    output("JSONL file: the same rows with verdict, answer and detail", required=False),
 )
 def grade(
     *,
@@ -39,16 +45,24 @@ def grade(
     workers: int,
     benchmark: str | None,
     timeout: float | None,
-    output: Path,
+    explain: int | None,
+    output: Path | None,
 ) -> None:
-    """Grade a file of responses."""
+    """Grade a file of responses, or explain one verdict."""
+    from passk.core.errors import PasskError
     from passk.core.progress import Progress
-    from passk.stages.verify import grade_file
+    from passk.stages.verify import explain_line, grade_file
 
     golds = None
     if benchmark:
         golds, own = _golds_of(benchmark, verifier)
         verifier_options = own | verifier_options
+    if explain:
+        for label, text in explain_line(responses, explain, verifier, verifier_options, golds):
+            print(f"{label:22} {text}")
+        return
+    if output is None:
+        raise PasskError("no output file is named", fix="-o FILE, or --explain LINE for one row")
     with Progress(f"grade {responses}", "responses") as progress:
         verdicts = grade_file(
             responses,

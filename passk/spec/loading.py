@@ -116,7 +116,7 @@ def load_prompt(file: Path) -> PromptTemplate:
             where=document.where(("system",)),
             fix="put it at the start of `user`, or use format: chat",
         )
-    data["stop"] = tuple(data["stop"])
+    data["stop"], data["end_marks"] = tuple(data["stop"]), tuple(data["end_marks"])
     return PromptTemplate(name=file.stem, **data)
 
 

@@ -160,6 +160,13 @@ class Benchmark:
     citation: str | None = None
     note: str | None = None
 
+    def for_prompt(self, prompt: PromptTemplate) -> Benchmark:
+        """Return the benchmark with the prompt's marks of a run-on among its verifier's options."""
+        if not prompt.end_marks or self.verifier not in ("math", "choice"):
+            return self
+        options = {"end_marks": list(prompt.end_marks), **self.options}
+        return dataclasses.replace(self, options=options)
+
 
 @dataclass(frozen=True, slots=True)
 class PromptTemplate:
@@ -174,6 +181,7 @@ class PromptTemplate:
     answer: str = "{answer}"
     separator: str = "\n\n"
     stop: tuple[str, ...] = ()
+    end_marks: tuple[str, ...] = ()
     description: str | None = None
     source: str | None = None
 

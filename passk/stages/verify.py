@@ -21,6 +21,7 @@ from passk.core.registry import VERIFIERS, load
 from passk.core.schemas import VERDICTS, Problem, Sample, Verdict, read_table, write_rows
 from passk.verifiers.base import CustomGold, CustomPool, Verifier
 from passk.verifiers.gold import gold_answers
+from passk.verifiers.grading.explain import explain
 from passk.verifiers.grading.grade import Grade, Grades, Progress, grade, remove_journal
 from passk.verifiers.grading.jsonl import (
     KEYS,
@@ -214,6 +215,32 @@ def _row_fields(verifier: Verifier) -> dict[str, str]:
     """Return what each graded row says besides: how its program was isolated."""
     sandbox = verifier.manifest().get("sandbox", {}) if isinstance(verifier, CustomPool) else {}
     return {"isolation": sandbox["isolation"]} if sandbox else {}
+
+
+def explain_line(
+    source: Path,
+    line: int,
+    verifier: str,
+    options: Mapping[str, Any] | None = None,
+    golds: Mapping[str, str] | None = None,
+) -> list[tuple[str, str]]:
+    """Return (label, text) lines that explain the verdict on one line of a JSON-lines file.
+
+    Raises:
+        DataError: the file has no such row, or the row lacks a key.
+        VerifierError: the verifier or one of its options is not known.
+    """
+    setup = PoolConfig(verifier, options or {})
+    check = _gold_check(load("verifier", verifier, VERIFIERS)(**setup.options))
+    needed = ("problem_id", "response") if golds is not None else KEYS
+    for row, where in read_rows(source, needed):
+        if where == f"{source}:{line}":
+            if golds is None:
+                gold = gold_of_row(row, where, check)
+            else:
+                gold = gold_of_problem(row, where, golds)
+            return explain(gold, response_text(row, where), setup)
+    raise DataError(f"has no row on line {line}", where=str(source))
 
 
 def _cache() -> Path | None:

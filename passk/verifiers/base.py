@@ -83,6 +83,15 @@ class CustomExtraction(Protocol):
         ...
 
 
+@runtime_checkable
+class ExplainsReading(Protocol):
+    """A verifier that can show how it reads a gold answer and an answer."""
+
+    def readings(self, gold: str, answer: str) -> list[tuple[str, str]]:
+        """Return (label, text) lines: what each side was read as."""
+        ...
+
+
 class ComparisonPool(Protocol):
     """Compares pairs, as `passk.verifiers.grading.worker_pool.Pool` does."""
 

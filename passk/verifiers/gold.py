@@ -19,4 +19,6 @@ def gold_answers(gold: str) -> list[str]:
     answers = value if isinstance(value, list) else [value]
     if not answers or not all(isinstance(answer, str) for answer in answers):
         raise ValueError(f"a gold answer is a string, a number or a list of those, not {gold:.60}")
+    if not all(answer.strip() for answer in answers):
+        raise ValueError("a gold answer is empty")
     return answers

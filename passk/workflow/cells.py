@@ -154,7 +154,7 @@ def expand_cells(
     experiment: Experiment,
     identities: Mapping[str, Identity],
     weights: Mapping[str, Weights],
-    verdicts: Mapping[str, str],
+    verdicts: Mapping[tuple[str, str], str],
     imports: Imports | None = None,
 ) -> dict[str, Cell]:
     """Return every cell of an experiment by id, in the order of the spec.
@@ -163,7 +163,7 @@ def expand_cells(
         experiment: the spec.
         identities: of each benchmark.
         weights: of each model.
-        verdicts: per benchmark, the folder name of the verdicts on its responses.
+        verdicts: per benchmark and prompt, the folder name of the verdicts on its responses.
         imports: what was drawn elsewhere, by model and benchmark.
     """
     cells = {}
@@ -186,11 +186,11 @@ def expand_cells(
             model=model,
             weights=weights[model.name],
             use=use,
-            benchmark=experiment.catalogue[use.name],
+            benchmark=experiment.catalogue[use.name].for_prompt(prompt),
             identity=identity,
             sampler=sampler,
             prompt=prompt,
-            verdicts=verdicts[use.name],
+            verdicts=verdicts[use.name, prompt.name],
             imported=imported,
         )
         cells[cell.id] = cell

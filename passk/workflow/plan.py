@@ -186,9 +186,10 @@ def build_plan(file: Path) -> Plan:
         for use in experiment.benchmarks.values()
     }
     verdicts = {
-        name: f"{experiment.catalogue[name].verifier}-"
-        + digest(verdict_inputs(experiment.catalogue[name], identity))
+        (name, prompt.name): f"{experiment.catalogue[name].verifier}-"
+        + digest(verdict_inputs(experiment.catalogue[name].for_prompt(prompt), identity))
         for name, identity in identities.items()
+        for prompt in experiment.prompts.values()
     }
     imports = find_imports(experiment, layout)
     cells = expand_cells(experiment, identities, weights, verdicts, imports)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,10 @@ def read_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[dict[str, Any
 
 
 def count_lines(path: Path) -> int:
-    """Return how many lines a file has; 0 where it cannot be read, which is told when it is."""
+    """Return how many rows a file has, blank lines left out; 0 where it cannot be read."""
     try:
         with path.open("rb") as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+            return sum(1 for line in file if not line.isspace())
     except OSError:
         return 0
 
@@ -41,7 +42,7 @@ def _row(line: bytes, where: str, needed: Sequence[str]) -> dict[str, Any]:
     """Return one line as a JSON object that has the keys that grading needs."""
     fix = f"each line is a JSON object with {', '.join(map(repr, needed))}"
     try:
-        row = json.loads(line)
+        row = json.loads(line, parse_constant=_null, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise DataError(f"not a line of JSON: {error}", where=where) from error
     if not isinstance(row, dict):
@@ -54,6 +55,16 @@ def _row(line: bytes, where: str, needed: Sequence[str]) -> dict[str, Any]:
             fix=fix,
         )
     return row
+
+
+def _null(_: str) -> None:
+    """Read NaN and Infinity, which are no JSON, as null."""
+
+
+def _finite(text: str) -> float | None:
+    """Return a number, or None where it is too large for one (1e400)."""
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def gold_of_problem(row: dict[str, Any], where: str, golds: Mapping[str, str]) -> str:
@@ -79,8 +90,8 @@ def gold_of_row(row: dict[str, Any], where: str, check: Callable[[str], object])
 
 
 def response_text(row: dict[str, Any], where: str) -> str:
-    """Return the response of a row."""
-    response = row["response"]
+    """Return the response of a row; null, a response that never came, is an empty one."""
+    response = "" if row["response"] is None else row["response"]
     if not isinstance(response, str):
         raise DataError(f"key 'response': text is needed, not {response!r:.60}", where=where)
     return response

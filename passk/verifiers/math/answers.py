@@ -90,3 +90,33 @@ class Unparsed:
 
 
 Answer = Scalar | Collection | Assignment | Equation | Qualified | Text | Unparsed
+
+
+def describe(answer: Answer) -> str:
+    """Return in words what an answer was read as."""
+    if isinstance(answer, Scalar):
+        extra = " percent" if answer.percent else f", unit {answer.unit}" if answer.unit else ""
+        return f"{describe_tree(answer.tree)}{extra}"
+    if isinstance(answer, Collection):
+        items = ", ".join(map(describe, answer.items))
+        return f"{KINDS.get(answer.left, 'collection')} {answer.left}{items}{answer.right}"
+    if isinstance(answer, Assignment):
+        return f"{answer.name} := {describe(answer.answer)}"
+    if isinstance(answer, Equation):
+        sign = {"lt": "<", "le": "<="}.get(answer.kind, answer.kind)
+        return f"relation {describe_tree(answer.left)} {sign} {describe_tree(answer.right)}"
+    if isinstance(answer, Qualified):
+        return f"{describe(answer.answer)} with condition {answer.condition!r}"
+    return f"{'words' if isinstance(answer, Text) else 'not read:'} {answer.text!r}"
+
+
+KINDS = {"": "list", "{": "set", "(": "tuple or interval", "[": "interval", "|": "matrix"}
+KINDS |= {"u": "union", "c": "cases", "ne": "all but"}
+
+
+def describe_tree(tree: Tree) -> str:
+    """Return an expression tree in prefix notation."""
+    if tree[0] in ("num", "var"):
+        return str(tree[1])
+    parts = [describe_tree(part) if isinstance(part, tuple) else str(part) for part in tree[1:]]
+    return f"{tree[0]}({', '.join(parts)})"

@@ -27,7 +27,7 @@ from passk.verifiers.extract import (
     hashes,
 )
 from passk.verifiers.gold import gold_answers
-from passk.verifiers.math.answers import Answer, Collection, Scalar, Text
+from passk.verifiers.math.answers import Answer, Collection, Scalar, Text, describe
 from passk.verifiers.math.compare import CompareOptions, canonical, equal
 from passk.verifiers.math.formulas import variables_of
 from passk.verifiers.math.math_verify import can_compare, math_verify_equal
@@ -174,6 +174,17 @@ class MathVerifier:
             if comparable and math_verify_equal(stated, text):
                 return Outcome("correct", "symbolic", canonical(expected))
         return Outcome("wrong", "symbolic", canonical(given))
+
+    def readings(self, gold: str, answer: str) -> list[tuple[str, str]]:
+        """Return the normal form and the reading of both sides, for `passk grade --explain`."""
+        golds = _parse_golds(gold, self.options.several)
+        sides = [*(("gold", *stated) for stated in golds)]
+        sides.append(("answer", normalize(answer), parse_answer(answer)))
+        lines = []
+        for side, text, reading in sides:
+            lines.append((f"{side} in normal form", text))
+            lines.append((f"{side} read as", describe(reading)))
+        return lines
 
     def canonical(self, answer: str) -> str:
         """Return a name for what the answer says, or else its normal form."""
