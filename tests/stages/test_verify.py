@@ -101,7 +101,7 @@ def test_rows_of_ones_own_keep_their_keys_and_order(tmp_path: Path) -> None:
         ("[1, 2]", "not a JSON object"),
         ('{"problem_id": 1, "gold": {"a": 1}, "response": ""}', "key 'gold'"),
         ('{"problem_id": 1, "gold": [], "response": ""}', "key 'gold'"),
-        ('{"problem_id": 1, "gold": "1", "response": null}', "key 'response'"),
+        ('{"problem_id": 1, "gold": "1", "response": 5}', "key 'response'"),
         ("\ufeff\udcff", "not a line of JSON"),
     ],
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from passk.verifiers.math.evaluate import evaluate, fingerprint, hash_to_point, nearly_equal
@@ -18,6 +18,12 @@ from passk.verifiers.math.numbers import UndefinedValueError, UnstableError, con
 
 INTEGERS = [n for n in range(3, 40) if n not in (4, 8, 9, 16, 25, 27, 32, 36)]
 """Where formulas for integers are compared: no perfect powers, whose roots and logs are whole."""
+
+MORE_POINTS = 40
+"""Small integers at which formulas that round are compared as well."""
+
+NEGATIVE = 3
+"""Points at which all variables are negative, and as many at which every other one is."""
 
 POSITIVE = 2
 """Points at which all variables are positive."""
@@ -70,11 +76,32 @@ def test_points(trees: Sequence[Tree]) -> tuple[list[dict[str, Fraction]], int]:
     points = [
         {name: hash_to_point(f"{name}|{point}") for name in names} for point in range(POSITIVE)
     ]
-    negative = {name: -hash_to_point(f"{name}|-") for name in names}
-    mixed = {
-        name: -negative[name] if place % 2 else negative[name] for place, name in enumerate(names)
-    }
-    return [*points, negative, mixed], POSITIVE
+    for point in range(NEGATIVE):
+        negative = {name: -hash_to_point(f"{name}|-{point or ''}") for name in names}
+        mixed = {
+            name: negative[name] if place % 2 == point % 2 else -negative[name]
+            for place, name in enumerate(names)
+        }
+        points += [negative, mixed]
+    return points, POSITIVE
+
+
+def _more_points(gold: Tree, answer: Tree) -> Iterator[dict[str, Fraction]]:
+    """Yield points that can only tell formulas for integers apart: they agree at most points.
+
+    Where one formula rounds and the other is for any number, these are no integers.
+    """
+    if not (is_integral(gold) or is_integral(answer)):
+        return
+    names = sorted(variables_of(gold) | variables_of(answer))
+    for point in range(1, MORE_POINTS + 1):
+        yield {
+            name: Fraction(1 + (point * (2 * place + 1) + place) % MORE_POINTS)
+            for place, name in enumerate(names)
+        }
+    if is_integral(gold) != is_integral(answer):
+        for point in range(POSITIVE):
+            yield {name: hash_to_point(f"{name}|{point}") for name in names}
 
 
 def formulas_equal(gold: Tree, answer: Tree, *, positive: bool = False) -> bool | None:
@@ -83,6 +110,8 @@ def formulas_equal(gold: Tree, answer: Tree, *, positive: bool = False) -> bool 
     Points at which neither has a real value are passed over, except for formulas that are real at
     none. With `positive` all variables are positive, unless the gold answer has a negative term.
     """
+    if any(_equal_at(names, gold, answer) is False for names in _more_points(gold, answer)):
+        return False
     points, deciding = test_points([gold, answer])
     if positive and not has(gold, ("neg",)):
         points = points[:deciding]

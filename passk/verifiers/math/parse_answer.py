@@ -86,10 +86,9 @@ CHOICE_LABEL = re.compile(
     r"(?:\\text ?\{ ?\(?([A-J])\)?[.:]? ?\}|\(([A-J])\))[ :.]?(?=[0-9\\])(?!\\text)"
 )
 QUALIFIER = re.compile(
-    r"(?:,? ?\\text ?\{ ?,? ?|,? |(?<=[)\]}]))(?=(?:for|where|with|when|such that)\b)(.+)$"
+    r"(?:,? ?\\text ?\{ ?,? ?|, ?| |(?<=[)\]}]))(?=(?:for|where|with|when|such that)\b)(.+)$"
 )
 MEMBERSHIP = re.compile(r"([a-zA-Z]) ?\\in ?\\mathbb ?\{([ZNRQC])\}(?:\^?\{?[+*]\}?)?")
-HARMLESS = re.compile(r"integer|real|mathbb|naturalnumber|wholenumber|constant|arbitrary")
 PREFIX = re.compile(
     r"(?:\\text ?\{ ?)?(?:the )?(?:final )?(?:solutions?|answers?)(?: set)?(?: is| are)?"
     r" ?:? ?\}?:? ?(?=[\\\[({0-9a-z])",
@@ -376,7 +375,7 @@ def _words(text: str) -> Answer | None:
         return _scalar(inside)
     if inside is not None and re.search(r",| and | or ", inside) and WORD_LIST.fullmatch(inside):
         return _parse(CONNECTIVE.sub(as_text, inside))
-    if inside is not None or _is_wordy(text):
+    if inside is not None or _is_wordy(text) or text.lower() in NOTHING:
         return _text(text)
     return None
 
