@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.cli.command import Group, command, option
-from passk.cli.options import SPEC, VERIFIER, output, seconds
+from passk.cli.options import SPEC, VERIFIER, output, seconds, whole_number
 from passk.core.registry import EXPORT_FORMATS, FORMATS
 
 IMPORTS = ("auto", *FORMATS, "counts")
