@@ -112,6 +112,7 @@ def _golds_of(name: str, verifier: str) -> tuple[dict[str, str], dict[str, Any]]
     option("--only-known", action="store_true", help="skip problems the benchmark does not have"),
     option("--allow-duplicates", action="store_true", help="accept responses that occur twice"),
     option("--null-as-failed", action="store_true", help="count null responses as failed"),
+    option("--grade", action="store_true", help="grade at once and compare with the source"),
     option(
         "--stored-verdicts",
         action="store_true",

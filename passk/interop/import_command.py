@@ -27,6 +27,7 @@ def run_import(
     *,
     correct_if: str | None = None,
     filter: str | None = None,  # noqa: A002 - the option's name
+    grade: bool = False,
     **flags: bool,
 ) -> Iterator[str]:
     """Import results and yield what was found, a line each.
@@ -54,4 +55,8 @@ def run_import(
             format_name, files, benchmark, output, model=model, options=options
         )
     yield from describe_import(manifest)
+    if grade and manifest["kind"] == "responses":
+        from passk.interop.grade_import import grade_import
+
+        yield from grade_import(output, benchmark)
     yield f"in a spec: `imported: {output}`"

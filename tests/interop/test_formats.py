@@ -481,6 +481,15 @@ def test_the_command_says_what_it_found(sums: Path, tmp_path: Path) -> None:
         "matched by question (3)",
         "the source's verdicts: 1 of 3 correct, pass@1 = 0.3333",
     ]
+    rows = [{"problem_id": f"T/{i}", "text": f"{10 + i}", "verdict": i < 2} for i in range(3)]
+    write_jsonl(tmp_path / "t.jsonl", rows)
+    graded = list(
+        run_import("table", [tmp_path / "t.jsonl"], str(sums), "m", output, [], grade=True)
+    )
+    assert graded[-3:-1] == [
+        "graded here: 3 of 3 correct, pass@1 = 1.0000",
+        "the source and passk disagree on 1 of 3: 1 are correct only here, 0 only there",
+    ]
     with pytest.raises(PasskError, match="--map is for tables"):
         list(run_import("verl", files, str(sums), "m", output, ["text=x"]))
     with pytest.raises(PasskError, match="--correct-if is for"):
