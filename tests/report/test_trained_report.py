@@ -143,7 +143,7 @@ def test_figures_of_training_and_one_of_each_series(folder: Path) -> None:
     assert "SFT" not in said
     assert "SFT from" in entries["00-training-loss"]["caption"]
     assert sum("-flow-" in name for name in entries) == len(METHODS)
-    assert "mean and range over seeds" in entries["01-sums-pass-at-k"]["caption"]
+    assert "mean and interval over problems and seeds" in entries["01-sums-pass-at-k"]["caption"]
 
 
 def test_without_trainings_nothing_is_said_of_them(tmp_path: Path) -> None:
