@@ -129,6 +129,7 @@ def test_flags_follow_their_rule() -> None:
     assert flag("noise", 32, 64, 500) == flag("noise", 16, 64, 30) == ""
     assert flag("paired", 64, 64, 19) == flag("band", 1, 64, 5) == "few problems"
     assert flag("noise", 16, 64, 12) == "few problems"
+    assert flag("paired", 64, 64, 20) == ""
     assert flag("problems", 64, 64, 30) == flag("", float("nan"), 64, 3) == ""
     assert flag("extrapolated", 256, 64, 500) == "beyond n"
 
