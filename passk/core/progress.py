@@ -41,6 +41,10 @@ class Progress:
         if kind is None and self._total:
             self._say()
 
+    def restart(self) -> None:
+        """Measure the rate from the next call on: what came before was preparation."""
+        self._first = None
+
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Take note of how far the work is, and of what else a line is to say."""
         if self._first is None:

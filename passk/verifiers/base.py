@@ -101,6 +101,15 @@ class ComparisonPool(Protocol):
 
 
 @runtime_checkable
+class PreparedPool(Protocol):
+    """A pool that has work to do before the first pair, such as running reference solutions."""
+
+    def prepare(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Do it for these pairs."""
+        ...
+
+
+@runtime_checkable
 class CustomGold(Protocol):
     """A verifier whose gold is more than answers: choices of a question, tests of a program."""
 

@@ -326,7 +326,11 @@ def refusing(folder: Path) -> str:
     ],
 )
 def test_the_best_level_that_holds_is_used_and_recorded(
-    isolation: str, refused: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    isolation: str,
+    refused: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     better = [one for one in isolated() if one.level == isolation]
     if isolation != "unsafe" and (not better or choose_isolation.find_fault(better[0]) is not None):
@@ -343,8 +347,10 @@ def test_the_best_level_that_holds_is_used_and_recorded(
     out = tmp_path / "v.parquet"
     verify(tmp_path / "p.parquet", tmp_path / "s.parquet", out, "code", options)
     assert [row.verdict for row in read_rows(out, Verdict)] == ["correct"]
+    assert ("weaker than namespaces" in caplog.text) == (isolation != "namespaces")
     manifest = read_manifest(out)
     assert manifest is not None
+    assert "numpy" in manifest["sandbox"]["packages"]
     assert manifest["sandbox"]["isolation"] == isolation
     assert set(manifest["sandbox"]["refused"]) == set(refused)
     for name, reason in refused.items():

@@ -258,6 +258,7 @@ def test_limits_are_those_of_the_official_harness() -> None:
     assert TimeLimits().limits(2, [0.1, 2.0]) == ([8.0, 1.0, 8.0], 9.0)
     assert TimeLimits().limits(100, [1.0] * 100)[1] == 60.0
     assert TimeLimits().limits(3, None) == ([6.0, 6.0], 24.0)
+    assert TimeLimits().limits(99, None)[1] == 600.0
     assert TimeLimits(per_test=2, reference_factor=0).limits(2, [9.0, 9.0]) == ([2, 2], 6)
     assert TimeLimits(total=1.5).limits(2, None) == ([1.5, 6.0], 1.5)
     for option in ("per_test", "total", "minimum", "reference_factor"):
@@ -281,6 +282,15 @@ def test_all_that_times_out_is_tried_again_at_the_same_time() -> None:
         seconds = time.monotonic() - began
     assert {result.verdict for result in found.values()} == {"timeout"}
     assert seconds < 2.5 * 2.0
+
+
+def test_every_test_has_the_whole_of_its_limit() -> None:
+    gold = evalplus_gold("HumanEval/0", "    return x + 1\n", [[n] for n in range(8)])
+    program = (
+        "import time\ndef f(x):\n    due = time.process_time() + 0.15\n"
+        "    while time.process_time() < due: pass\n    return x + 1"
+    )
+    assert verdicts(gold, program, reference_factor=4, minimum=0.6)[0].verdict == "correct"
 
 
 def test_a_test_over_its_own_limit_ends_the_program_before_the_sum_is_over() -> None:
@@ -441,6 +451,7 @@ exact = True
         ("HumanEval/0", "f", [1.0, 2.0], [1.0, 2.0 + 5e-7], True),
         ("HumanEval/0", "f", [1.0, 2.0], (1.0, 2.0 + 5e-7), False),
         ("HumanEval/0", "f", [1.0, 2.0], [1.0], False),
+        ("HumanEval/0", "f", [1.0, 1.0], [1.0], False),
         ("HumanEval/0", "f", (1, 2), [1, 2], False),
         ("HumanEval/0", "f", "a", "a ", False),
         ("HumanEval/0", "f", [], [], True),
@@ -725,7 +736,17 @@ def test_json_lines_are_graded_from_a_file(tmp_path: Path) -> None:
     ]
     source = tmp_path / "in.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert grade_file(source, tmp_path / "out.jsonl", "code") == {"correct": 1, "wrong": 1}
+    out = tmp_path / "out.jsonl"
+    assert grade_file(source, out, "code", timeout=2.0) == {"correct": 1, "wrong": 1}
+    levels = [json.loads(line)["isolation"] for line in out.read_text().splitlines()]
+    assert levels == [choose_isolation.choose().level] * 2
+
+
+def test_progress_names_the_reference_solutions(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    gold = evalplus_gold("HumanEval/0", "    return x + 1\n", [[1], [2]])
+    assert verdicts(gold, "def f(x): return x + 1")[0].verdict == "correct"
+    assert "reference solutions: 1/1 problems" in caplog.text
 
 
 def test_killing_the_run_changes_no_verdict(tmp_path: Path) -> None:

@@ -66,14 +66,18 @@ class ProgramPool:
         """Kill all sandboxes."""
         self.runner.__exit__(kind, error, trace)
 
+    def prepare(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Find the expected outputs of all problems that are new, by their reference solutions."""
+        self._expect(gold for gold, _ in pairs)
+
     def run(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, Result]]:
         """Yield (index, result) of each (gold JSON, program) pair, in the order they finish.
 
         Programs of a problem run next to each other. Those over their time limit run once more
         after all others; one whose sandbox failed runs once more by itself.
         """
+        self.prepare(pairs)
         golds = [gold for gold, _ in pairs]
-        self._expect(golds)
         again: dict[str, list[int]] = {"timeout": [], "error": []}
         order = sorted(range(len(pairs)), key=golds.__getitem__)
         for index, result in self._round(pairs, order, PATIENCE):

@@ -15,7 +15,7 @@ from passk.core.artifacts import digest, environment
 from passk.core.journal import Journal, journal_path
 from passk.core.registry import VERIFIERS, load
 from passk.core.schemas import Verdict
-from passk.verifiers.base import ComparisonPool, CustomPool, Verifier
+from passk.verifiers.base import ComparisonPool, CustomPool, PreparedPool, Verifier
 from passk.verifiers.grading.dedup import NO_ANSWER, Grade, Grades, PairIndex, Pairs
 from passk.verifiers.grading.worker_pool import Pool, PoolConfig, Result
 
@@ -65,7 +65,10 @@ def grade(
             report(pair_index.n_decided, total)
     report(pair_index.n_decided, total or len(pair_index.rows))
     if pair_index.undecided:
-        for _ in _compare_undecided(pair_index, verifier, setup, store, output):
+        restart = getattr(progress, "restart", _ignore_restart)
+        for prepared in _compare_undecided(pair_index, verifier, setup, store, output):
+            if prepared:
+                restart()
             report(pair_index.n_decided, total or len(pair_index.rows))
     return pair_index.graded()
 
@@ -79,14 +82,18 @@ def _ignore_progress(done: int, total: int) -> None:
     """Tell nobody."""
 
 
+def _ignore_restart() -> None:
+    """Measure nothing."""
+
+
 def _compare_undecided(
     pair_index: PairIndex,
     verifier: Verifier,
     setup: PoolConfig,
     store: Path | None,
     output: Path | None,
-) -> Iterator[None]:
-    """Compare what the cheap rules left, and yield whenever more is settled."""
+) -> Iterator[bool]:
+    """Compare what the cheap rules left; yield after each, True where all is prepared for more."""
     if output is None:
         yield from _compare_pairs(
             pair_index, pair_index.undecided_pairs(), _pool(verifier, setup, store), None
@@ -97,7 +104,7 @@ def _compare_undecided(
             result = Result(row.verdict, row.detail, row.answer_class, row.seconds)
             pair_index.record_result(row.sample, result)
         journal.rows.clear()  # the index has them now
-        yield
+        yield False
         left = pair_index.undecided_pairs()
         yield from _compare_pairs(pair_index, left, _pool(verifier, setup, store), journal)
 
@@ -107,9 +114,12 @@ def _compare_pairs(
     pairs: Pairs,
     runs: AbstractContextManager[ComparisonPool],
     journal: Journal[Verdict] | None,
-) -> Iterator[None]:
-    """Compare pairs, keep each result, and yield after each."""
+) -> Iterator[bool]:
+    """Compare pairs and keep each result; yield after each, True where all is prepared for more."""
     with runs as pool:
+        if isinstance(pool, PreparedPool):
+            pool.prepare(pairs)
+        yield True
         for task, result in pool.run(pairs):
             index = pairs.indices[task]
             pair_index.record_result(index, result)
@@ -117,7 +127,7 @@ def _compare_pairs(
                 found = (result.verdict, None, result.answer_class, result.seconds, result.detail)
                 journal.append(Verdict("", index, *found))
                 journal.rows.clear()
-            yield
+            yield False
 
 
 def _pool(
