@@ -95,10 +95,17 @@ def _loaded(manager: CheckpointManager) -> tuple[Any, Any]:
             where=manager.task.training,
             fix=f"set `dtype` of the model to one of {', '.join(DTYPES)}",
         )
-    model, tokenizer, processor = loading.load(replace(source, dtype="float32"))
-    if processor is not None:
+    loaded = loading.load(replace(source, dtype="float32"))
+    if loaded.mismatch:
+        raise EngineError(
+            f"{type(loaded.model).__name__} cannot be trained: packed attention does not run it "
+            f"({loaded.mismatch})",
+            where=source.weights,
+            fix="train it with another tool, and give the checkpoint as `weights`",
+        )
+    if loaded.processor is not None:
         raise EngineError("models that take images cannot be trained", where=source.weights)
-    return model.requires_grad_(requires_grad=True), tokenizer
+    return loaded.model.requires_grad_(requires_grad=True), loaded.tokenizer
 
 
 def _take_device() -> None:

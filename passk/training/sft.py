@@ -23,6 +23,7 @@ from passk.engines.prompts import render
 from passk.engines.tokens import PromptTokenizer
 from passk.engines.transformers import TransformersEngine
 from passk.engines.transformers.loading import context_length
+from passk.engines.transformers.packing_check import packed_limit
 from passk.training.checkpointing import CheckpointManager, CheckpointMixin
 from passk.training.data_order import step_indices
 from passk.training.grpo import common
@@ -169,7 +170,7 @@ def tokenize_texts(task: Task, texts: Sequence[Text], engine: TransformersEngine
     Raises:
         DataError: a text does not fit into the model's context.
     """
-    limit = context_length(engine.model)
+    limit = min(context_length(engine.model), packed_limit(engine.model))
     rows: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
     for text in texts:
         prompt, response = _tokens(task, text, engine.tokenizer)

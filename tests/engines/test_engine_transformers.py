@@ -521,15 +521,25 @@ def test_weights_that_are_not_there(
     assert source.weights in raised.value.where
 
 
-def test_a_model_whose_attention_is_another_one_is_refused(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_model_whose_attention_is_another_one_runs_by_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     right = attention.attention
     monkeypatch.setattr(
         attention, "attention", lambda q, k, v, *a, **b: right(q * 2, k, v, *a, **b)
     )
-    with pytest.raises(EngineError, match="cannot compute the attention of LlamaForCausalLM"):
-        TransformersEngine.load(ModelSource(str(folder)))
+    engine = TransformersEngine.load(ModelSource(str(folder)))
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert "packed attention cannot run LlamaForCausalLM (its logits are others)" in warning
+    rows = by_key(list(engine.sample([request("a", "ab", 3)], Sampling(max_tokens=6))))
+    monkeypatch.setattr(attention, "attention", right)
+    exact = TransformersEngine.load(ModelSource(str(folder)))
+    scores = exact.score(
+        [score_request("a", i, "ab", row.token_ids) for (_, i), row in rows.items()]
+    )
+    for score in scores:
+        row = rows["a", score.sample]
+        assert row.sum_logprob == pytest.approx(score.sum_logprob, abs=1e-3)
 
 
 def test_unknown_dtype(folder: Path) -> None:

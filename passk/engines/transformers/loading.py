@@ -6,8 +6,10 @@ import io
 import logging
 import os
 import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,64 +17,115 @@ import transformers
 
 from passk.core.errors import EngineError
 from passk.core.install import install_module
-from passk.engines.base import ModelSource
+from passk.engines.base import ModelSource, Sampling
 from passk.engines.load_errors import explained, first_line
 from passk.engines.model_location import location
 from passk.engines.processors import load_processor, takes_images
+from passk.engines.tokens import PromptTokenizer
 from passk.engines.transformers.attention import NAME, Chunk
+from passk.engines.transformers.decoding import Pending
 from passk.engines.transformers.forward import forward
+from passk.engines.transformers.generate import sample_by_generate, score_by_forward
+from passk.engines.transformers.packing_check import ROUGH, TOLERANCE, find_mismatch, is_close
+from passk.engines.transformers.scoring import Scored
 from passk.engines.transformers.vision import attention_of, image_probe
 
 _log = logging.getLogger(__name__)
 
-PROBE = ("The capital of France is", "One, two, three, four, five,")
-PROBE_TOLERANCE = 0.1
-"""Relative difference of the logits that is allowed: bfloat16 makes 0.02, a wrong context 0.4."""
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in evaluation mode on its device, and what goes with it.
+
+    Attributes:
+        model: the model.
+        tokenizer: its tokenizer.
+        processor: that of a model that takes images; None for any other.
+        mismatch: why packed attention cannot run it; empty where it can.
+    """
+
+    model: torch.nn.Module
+    tokenizer: Any
+    processor: Any
+    mismatch: str = ""
 
 
-def load(source: ModelSource) -> tuple[torch.nn.Module, Any, Any]:
-    """Return the model (in evaluation mode, on its device), its tokenizer and its processor.
-
-    The processor is that of a model that takes images, and None for any other.
+def load(source: ModelSource) -> LoadedModel:
+    """Return a model, its tokenizer and its processor.
 
     Raises:
-        EngineError: something is missing, unreadable or too large; the message says what.
+        EngineError: something is missing, unreadable or too large, or neither packed attention nor
+            transformers' own runs it; the message says what.
     """
     torch.set_num_threads(int(source.execution.get("threads") or len(os.sched_getaffinity(0))))
     where = location(source)
     with quiet(), explained(source):
         tokenizer = transformers.AutoTokenizer.from_pretrained(**where)
         sees = takes_images(transformers.AutoConfig.from_pretrained(**where))
-        kind = (
-            transformers.AutoModelForImageTextToText if sees else transformers.AutoModelForCausalLM
-        )
-        model = kind.from_pretrained(
-            **where, dtype=_dtype(source.dtype), attn_implementation=attention_of(NAME, sees=sees)
-        )
         processor = load_processor(where) if sees else None
+        model = _read_weights(source, where, sees=sees)
     model = _with_adapters(model, source.adapters).eval().requires_grad_(requires_grad=False)
     model = _placed(model, source)
-    check_packing(model, tokenizer, source.weights)
-    if processor is not None:
-        _check_image(model, processor, source.weights)
-    return model, tokenizer, processor
+    with quiet():
+        mismatch = find_mismatch(model, tokenizer)
+        if not mismatch and processor is not None:
+            _check_image(model, processor, source.weights)
+    if mismatch and processor is not None:
+        raise EngineError(
+            f"this engine cannot compute the attention of {type(model).__name__} ({mismatch})",
+            where=source.weights,
+            fix="use `engine: vllm` for it",
+        )
+    if mismatch:
+        _check_generate(model, tokenizer, source.weights)
+    return LoadedModel(model, tokenizer, processor, mismatch)
 
 
-def check_packing(model: torch.nn.Module, tokenizer: Any, weights: str) -> None:
-    """Raise where a sequence's logits differ when another sequence is packed before it.
+def _read_weights(source: ModelSource, where: Mapping[str, Any], *, sees: bool) -> torch.nn.Module:
+    """Return the model with packed attention where its code takes it, else with its own."""
+    kind = transformers.AutoModelForImageTextToText if sees else transformers.AutoModelForCausalLM
+    dtype = _dtype(source.dtype)
+    try:
+        return kind.from_pretrained(
+            **where, dtype=dtype, attn_implementation=attention_of(NAME, sees=sees)
+        )
+    except (KeyError, ValueError) as error:
+        if NAME not in str(error):
+            raise
+        return kind.from_pretrained(**where, dtype=dtype)
 
-    The logits are compared with those of transformers' own attention. A model with states that
-    run over the whole row (Mamba, linear attention), or with another kind of attention than the
-    plain one, fails here and not silently later.
-    """
-    before, text = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in PROBE)
-    chunks = [Chunk(before, keep=[0]), Chunk(text, keep=[len(text) - 1])]
-    packed = forward(model, chunks)[1]
-    _compare(model, packed, {"input_ids": torch.tensor([text], device=model.device)}, weights)
+
+def _check_generate(model: torch.nn.Module, tokenizer: Any, weights: str) -> None:
+    """Raise where responses from `generate` have other probabilities than a plain forward pass."""
+    prompt = tokenizer("The capital of France is", add_special_tokens=False)["input_ids"]
+    work = [Pending("probe", prompt, deque([(0, 0), (1, 1)]))]
+    plain = PromptTokenizer(tokenizer, frozenset())
+    try:
+        with quiet():
+            samples = list(sample_by_generate(model, work, Sampling(max_tokens=4), plain, 2))
+            problem = Scored(prompt)
+            for sample in samples:
+                problem.add("probe", sample.sample, sample.token_ids)
+            scores = {s.sample: s.sum_logprob for s in score_by_forward(model, [problem])}
+    except Exception as error:
+        raise EngineError(
+            f"transformers itself cannot run {type(model).__name__}: {first_line(error)}",
+            where=weights,
+            fix="use `engine: vllm` for it",
+        ) from error
+    tolerance = TOLERANCE.get(model.dtype, ROUGH)
+    for sample in samples:
+        wanted = scores[sample.sample]
+        if not abs(sample.sum_logprob - wanted) <= tolerance * max(abs(wanted), sample.n_tokens):
+            raise EngineError(
+                f"transformers' own cache changes what {type(model).__name__} computes",
+                where=weights,
+                fix="use `engine: vllm` for it",
+            )
 
 
 def _check_image(model: torch.nn.Module, processor: Any, weights: str) -> None:
-    """Do what `check_packing` does with an image, whose tokens may look at later ones.
+    """Check a prompt with an image, whose tokens may look at later ones.
 
     A processor that has no chat template is left out: it cannot be given images either.
     """
@@ -87,22 +140,16 @@ def _check_image(model: torch.nn.Module, processor: Any, weights: str) -> None:
 def _compare(
     model: torch.nn.Module, logits: torch.Tensor, inputs: Mapping[str, Any], weights: str
 ) -> None:
-    """Raise where logits are not those that transformers' own attention gives after `inputs`."""
-    sees = takes_images(model.config)
-    model.set_attn_implementation(attention_of("eager", sees=sees))
-    own = _centred(model(**inputs, use_cache=False).logits[0, -1])
-    model.set_attn_implementation(attention_of(NAME, sees=sees))
-    if not (_centred(logits) - own).norm() < PROBE_TOLERANCE * own.norm():
+    """Raise where logits [V] are not those that transformers' own attention gives for `inputs`."""
+    model.set_attn_implementation(attention_of("eager", sees=True))
+    own = model(**inputs, use_cache=False).logits[0, -1]
+    model.set_attn_implementation(attention_of(NAME, sees=True))
+    if not is_close(logits, own, ROUGH):
         raise EngineError(
             f"this engine cannot compute the attention of {type(model).__name__}",
             where=weights,
             fix="use `engine: vllm` for it",
         )
-
-
-def _centred(logits: torch.Tensor) -> torch.Tensor:
-    """Return logits with the constant taken out that no probability depends on."""
-    return logits.float() - logits.float().mean()
 
 
 @contextmanager
@@ -125,17 +172,9 @@ def device() -> str:
 
 
 def context_length(model: torch.nn.Module) -> int:
-    """Return the tokens that prompt and response may have together.
-
-    Where layers look back over a sliding window, it is the window: the engine computes full
-    attention only, which is the same up to that length.
-    """
-    config = model.config.get_text_config()
-    limits = [getattr(config, "max_position_embeddings", None)]
-    kinds = getattr(config, "layer_types", None) or ["unknown"]
-    if any(kind != "full_attention" for kind in kinds):
-        limits.append(getattr(config, "sliding_window", None))
-    return min((limit for limit in limits if limit), default=1 << 30)
+    """Return the tokens that prompt and response may have together."""
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return int(limit or 1 << 30)
 
 
 def _dtype(name: str) -> torch.dtype | str:

@@ -24,7 +24,10 @@ STATEFUL_ROPES = {"dynamic", "longrope"}
 
 def max_workers(model: torch.nn.Module) -> int:
     """Return how many passes the model can take at once: one on a GPU, which one keeps busy."""
-    ropes = {getattr(module, "rope_type", None) for module in model.modules()}
+    ropes: set[str] = set()
+    for module in model.modules():
+        kind = getattr(module, "rope_type", None)
+        ropes |= set(kind.values()) if isinstance(kind, dict) else {str(kind)}
     return 1 if model.device.type != "cpu" or ropes & STATEFUL_ROPES else MAX_WORKERS
 
 

@@ -1,0 +1,156 @@
+"""Sampling and scoring by transformers' own attention and cache: for models that pack wrongly.
+
+Sampling runs `model.generate`, which knows each model's cache; a logits processor draws every token
+from the response's own stream of random numbers, as the packed path does. Scoring is one plain
+forward pass per response. Both are slower than packed attention and right for every model.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import transformers
+
+from passk.core.schemas import Sample, Score
+from passk.engines.base import Sampling
+from passk.engines.processors import takes_images
+from passk.engines.tokens import PromptTokenizer, prompt_digest
+from passk.engines.transformers.attention import NAME
+from passk.engines.transformers.decoding import Member, Pending, Row
+from passk.engines.transformers.sampling import draw, uniforms
+from passk.engines.transformers.scoring import Scored
+from passk.engines.transformers.vision import attention_of
+
+
+@contextmanager
+def own_attention(model: torch.nn.Module) -> Iterator[None]:
+    """Have a model use transformers' own attention inside the block."""
+    packed = model.config._attn_implementation == NAME  # noqa: SLF001 - it has no other name
+    sees = takes_images(model.config)
+    if packed:
+        model.set_attn_implementation(attention_of("eager", sees=sees))
+    try:
+        yield
+    finally:
+        if packed:
+            model.set_attn_implementation(attention_of(NAME, sees=sees))
+
+
+def plain_logits(model: torch.nn.Module, tokens: Sequence[int], keep: int) -> torch.Tensor:
+    """Return the logits [keep, V] after the last tokens of one sequence, without a cache."""
+    given: dict[str, Any] = {"input_ids": torch.tensor([tokens], device=model.device)}
+    given["use_cache"] = False
+    if "logits_to_keep" in inspect.signature(model.forward).parameters:
+        given["logits_to_keep"] = keep
+    logits: torch.Tensor = model(**given).logits[0, -keep:]
+    return logits
+
+
+class DrawTokens(transformers.LogitsProcessor):  # type: ignore[misc]
+    """Draws the next token of each row from its own stream, and leaves `generate` no other."""
+
+    def __init__(
+        self, members: Sequence[Member], sampling: Sampling, tokenizer: PromptTokenizer
+    ) -> None:
+        """Begin with no token; row i of the batch is `members[i]`."""
+        self.rows = [Row([], [member]) for member in members]
+        self.ended = [False] * len(members)
+        self.sampling, self.tokenizer = sampling, tokenizer
+
+    def __call__(self, _: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return scores [B, V] with all but each row's drawn token at -infinity."""
+        numbers = [[row.members[0].stream.random()] for row in self.rows]
+        drawn = draw(scores, numbers, self.sampling)
+        forced = torch.full_like(scores, float("-inf"))
+        for at, row in enumerate(self.rows):
+            token = drawn.tokens[at][0]
+            forced[at, token] = 0.0
+            if not self.ended[at]:
+                row.tokens.append(token)
+                row.logprob += drawn.logprobs[at][0]
+                row.entropy += drawn.entropies[at]
+                self.ended[at] = self.tokenizer.ends(row.tokens, self.sampling)
+        return forced
+
+    def stopped(self, ids: torch.LongTensor, _: Any, **__: Any) -> torch.Tensor:
+        """Return whether all rows have ended, once per row [B]."""
+        return torch.full((ids.shape[0],), all(self.ended), device=ids.device)
+
+    def samples(self, problem: Pending) -> Iterator[Sample]:
+        """Yield the finished responses."""
+        digest = prompt_digest(problem.prompt)
+        for row, ended in zip(self.rows, self.ended, strict=True):
+            yield Sample(
+                problem_id=problem.problem_id,
+                sample=row.members[0].sample,
+                seed=row.members[0].seed,
+                text=self.tokenizer.cut(row.tokens, self.sampling),
+                token_ids=list(row.tokens),
+                n_tokens=len(row.tokens),
+                finish_reason="stop" if ended else "length",
+                sum_logprob=row.logprob,
+                mean_entropy=row.entropy / len(row.tokens),
+                prompt_digest=digest,
+            )
+
+
+def sample_by_generate(
+    model: torch.nn.Module,
+    problems: Iterable[Pending],
+    sampling: Sampling,
+    tokenizer: PromptTokenizer,
+    batch_size: int,
+) -> Iterator[Sample]:
+    """Yield every response; those to one problem are batched, so that nothing is padded."""
+    for problem in problems:
+        waiting = list(problem.responses)
+        for start in range(0, len(waiting), batch_size):
+            part = waiting[start : start + batch_size]
+            members = [Member(sample, seed, uniforms(seed)) for sample, seed in part]
+            drawer = DrawTokens(members, sampling, tokenizer)
+            with torch.no_grad(), own_attention(model), no_generation_settings(model):
+                _generate(model, problem.prompt, drawer, sampling.max_tokens)
+            yield from drawer.samples(problem)
+
+
+def _generate(model: torch.nn.Module, prompt: Sequence[int], drawer: DrawTokens, most: int) -> None:
+    """Run `generate` on copies of a prompt, one per response."""
+    ids = torch.tensor([prompt] * len(drawer.rows), device=model.device)
+    criteria = transformers.StoppingCriteriaList([drawer.stopped])
+    model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        generation_config=transformers.GenerationConfig(
+            max_new_tokens=most, do_sample=False, pad_token_id=0
+        ),
+        logits_processor=transformers.LogitsProcessorList([drawer]),
+        stopping_criteria=criteria,
+    )
+
+
+@contextmanager
+def no_generation_settings(model: torch.nn.Module) -> Iterator[None]:
+    """Keep a model's own penalties, filters and ending tokens out of `generate`."""
+    own = model.generation_config
+    model.generation_config = transformers.GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
+
+
+def score_by_forward(model: torch.nn.Module, problems: Iterable[Scored]) -> Iterator[Score]:
+    """Yield the score of every response, each from a forward pass of its own."""
+    for problem in problems:
+        for response in problem.responses.values():
+            if tokens := list(response.tokens):
+                with torch.no_grad(), own_attention(model):
+                    logits = plain_logits(model, [*problem.prompt, *tokens], len(tokens) + 1)
+                known = logits[:-1].float().log_softmax(-1)
+                index = torch.tensor(tokens, device=logits.device).unsqueeze(1)
+                response.logprob = float(known.gather(1, index).sum(dtype=torch.float64))
+            yield from response.scores()
