@@ -35,8 +35,8 @@ class TransformersEngine:
 
     A response is decided by its prompt, the settings and its own seed, up to the rounding of the
     model's arithmetic: the matrix product of a row is rounded differently in batches of different
-    size, which moves the edge between two tokens (docs/engines.md says how often). The same requests on the same machine give the same
-    responses.
+    size, which moves the edge between two tokens (docs/engines.md says how often). The same
+    requests on the same machine give the same responses.
 
     `execution` settings: `batch_size` (rows of one forward pass), `threads` (default: the cores
     that the process may use).
