@@ -1,4 +1,4 @@
-"""A hint at contamination: words of a benchmark's questions that stand verbatim in other text.
+"""A hint at contamination: words of a benchmark's questions that occur verbatim in other text.
 
 As in appendix C of Brown et al. 2020 (GPT-3, arXiv 2005.14165), text is lower case without
 punctuation, and what counts is 13 words in a row. A question of 8 to 12 words counts as one; a
@@ -37,7 +37,7 @@ Gram = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How much of one question stands in other text.
+    """How much of one question occurs in other text.
 
     Attributes:
         problem_id: the problem.
@@ -107,7 +107,7 @@ def find_overlaps(
 
 
 def _search(wanted: frozenset[Gram], file: Path) -> Iterator[Gram]:
-    """Yield the runs of words that stand in a file."""
+    """Yield the n-grams that occur in a file."""
     sizes = sorted({len(gram) for gram in wanted})
     ends = {gram[-2:] for gram in wanted}  # spares building most runs
     for document in _documents(file):

@@ -101,7 +101,7 @@ def _identify(
 
 
 def _size(benchmark: Benchmark, limit: int | None, only: Sequence[str] | None) -> int | None:
-    """Return how many problems are taken, where that is known without reading them."""
+    """Return the number of problems, if it is known without reading them."""
     if only:
         return len(only)
     return benchmark.count if limit is None else min(limit, benchmark.count or limit)
