@@ -7,11 +7,16 @@ The files are read directly, so no dataset script ever runs. The local cache of 
 from __future__ import annotations
 
 import fnmatch
+import functools
 import importlib
 import os
+import socket
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from passk.benchmarks.base import MissingSourceError, Source
 from passk.core.install import install_extra
@@ -22,6 +27,9 @@ OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 GATED_STATUS = (401, 403)
 """HTTP status of the hub if a licence is not accepted or a token is missing."""
+
+CONNECT_SECONDS = 2.0
+"""Time for a connection to the hub, before it counts as out of reach."""
 
 
 def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:
@@ -46,7 +54,7 @@ def locate(benchmark: Benchmark, source: Source, *, fetch: bool) -> list[Path]:
             repo_type="dataset",
             revision=source.get("revision"),
             allow_patterns=patterns,
-            local_files_only=not fetch or offline(),
+            local_files_only=not fetch or offline() or not reachable(),
         )
     except Exception as error:
         raise _missing(benchmark, source, name, error) from error
@@ -70,6 +78,32 @@ def patterns_of(source: Source) -> list[str]:
 def offline() -> bool:
     """Return whether the environment forbids the network."""
     return any(os.environ.get(name, "").upper() in {"1", "TRUE", "YES", "ON"} for name in OFFLINE)
+
+
+@functools.cache
+def reachable() -> bool:
+    """Tell quickly whether the hub can be reached: its client tries for half a minute.
+
+    Behind a proxy nothing is known before it is tried.
+    """
+    if getproxies():
+        return True
+    hub = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    address = (hub.hostname or "", hub.port or (80 if hub.scheme == "http" else 443))
+    found: list[bool] = []
+    attempt = threading.Thread(target=lambda: found.append(_connects(address)), daemon=True)
+    attempt.start()
+    attempt.join(2 * CONNECT_SECONDS)  # name servers have time limits of their own
+    return bool(found) and found[0]
+
+
+def _connects(address: tuple[str, int]) -> bool:
+    """Tell whether a connection can be opened."""
+    try:
+        socket.create_connection(address, timeout=CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _matches(folder: Path, patterns: Sequence[str]) -> dict[str, list[Path]]:

@@ -108,6 +108,8 @@ def show_benchmark(file: Path, source: Path | None, *, text_only: bool) -> None:
     print(f"source: {found['source']}")
     golds, questions = found["digests"]["golds"], found["digests"]["questions"]
     print(f'digests: {{questions: "{questions}", golds: "{golds}"}}')
+    forms = ", ".join(found["answer_forms"]) or "none of the usual ones"
+    print(f"verifier '{found['verifier']}' finds: {forms}")
     asked = f"as prompt '{found['prompt']}' asks it" if found["prompt"] else "without a prompt"
     print(f"\nproblem '{found['id']}', {asked}:\n")
     print(textwrap.indent(found["rendered"], "  ", lambda _: True))

@@ -73,6 +73,7 @@ def run(
 ) -> None:
     """Check a study, then run it by Snakemake."""
     from passk.workflow import build_plan
+    from passk.workflow.preflight import check_run
     from passk.workflow.run import run_study, snakemake_arguments
 
     study = build_plan(spec)
@@ -82,6 +83,7 @@ def run(
     if dry_run:
         _dry_run(arguments)
         return
+    check_run(study, local=profile is None)
     from rich.console import Console
 
     from passk.cli.run_display import RunDisplay, show_end
@@ -169,14 +171,14 @@ def status(*, spec: Path, as_json: bool, watch: bool) -> None:
 def validate(*, spec: Path, source: Path | None, text_only: bool) -> None:
     """Check a spec, or a benchmark file, with everything that it names."""
     from passk.cli.benchmarks import show_benchmark
-    from passk.stages.validate_benchmark import is_benchmark
+    from passk.stages.validate_benchmark import check_study, is_benchmark
     from passk.workflow import build_plan
 
     if is_benchmark(spec):
         show_benchmark(spec, source, text_only=text_only)
         return
     study = build_plan(spec)
-    for warning in study.warnings():
+    for warning in [*study.warnings(), *check_study(study.experiment)]:
         print(f"warning: {warning}")
     models, cells = len(study.experiment.models), len(study.cells)
     trainings = f", {len(study.trainings)} trainings" if study.trainings else ""

@@ -1,6 +1,7 @@
 """A public fake: responses with a declared success rate per problem, no model.
 
-The whole DAG runs with it in seconds. Its weights are a JSONL file, one row per problem:
+The whole DAG runs with it in seconds. It needs no weights, and then answers any digit; those that
+declare something are a JSONL file, one row per problem:
 {"problem_id": "sum2-000", "rate": 0.3, "correct": " 95", "wrong": [" 94", " 85"], "seconds": 0}.
 """
 
@@ -44,6 +45,10 @@ class FakeProblem:
         return tuple(power / sum(powers) for power in powers)
 
 
+ANY_DIGIT = FakeProblem(tuple(f" {digit}" for digit in range(10)), (0.1,) * 10, 0.0)
+"""Every problem, where no weights declare any."""
+
+
 class FakeEngine:
     """Draws from the declared texts; one token is one byte of text."""
 
@@ -62,6 +67,8 @@ class FakeEngine:
         Raises:
             EngineError: the file is missing or a line of it is not of the form above.
         """
+        if not model.weights:
+            return cls({}, "")
         try:
             lines = Path(model.weights).read_text(encoding="utf-8").splitlines()
         except OSError as error:
@@ -103,7 +110,9 @@ class FakeEngine:
             yield Score(request.problem_id, request.sample, n_tokens, logprob, perplexity)
 
     def _problem(self, problem_id: str) -> FakeProblem:
-        """Return what is declared of a problem."""
+        """Return what is declared of a problem; without weights, any digit is as likely."""
+        if not self._where:
+            return ANY_DIGIT
         try:
             return self._problems[problem_id]
         except KeyError as error:

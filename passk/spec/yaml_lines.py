@@ -7,6 +7,7 @@ The schema is the single source of what is allowed, of the defaults and of the r
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,15 @@ from passk.core.errors import SpecError, did_you_mean
 from passk.spec.renamed_keys import find_new_name
 
 KeyPath = tuple[str | int, ...]
+
+
+class Loader(yaml.SafeLoader):
+    """YAML 1.2's numbers: `1e-5` is one, which PyYAML, after YAML 1.1, takes for text."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ def read_yaml(file: Path) -> Document:
         raise SpecError(f"cannot be read: {error}", where=str(file)) from error
     lines: dict[KeyPath, int] = {}
     try:
-        loader = yaml.SafeLoader(text)
+        loader = Loader(text)
         node = loader.get_single_node()
         data = None if node is None else _build(loader, node, (), lines, file)
     except yaml.MarkedYAMLError as error:
@@ -79,7 +89,7 @@ def read_yaml(file: Path) -> Document:
 
 
 def _build(
-    loader: yaml.SafeLoader,
+    loader: Loader,
     node: yaml.Node,
     path: KeyPath,
     lines: dict[KeyPath, int],
@@ -100,7 +110,7 @@ def _build(
 
 
 def _pairs(
-    loader: yaml.SafeLoader,
+    loader: Loader,
     node: yaml.MappingNode,
     path: KeyPath,
     lines: dict[KeyPath, int],
@@ -121,13 +131,13 @@ def _pairs(
 
 
 def _refuse_repeats(node: yaml.MappingNode, path: KeyPath, file: Path) -> None:
-    """Raise where a key stands twice: YAML would silently keep the last one."""
+    """Raise if a key occurs twice: YAML would silently keep the last one."""
     seen: dict[str, int] = {}
     for key_node, _ in node.value:
         key, line = str(key_node.value), key_node.start_mark.line + 1
         if key in seen:
             raise SpecError(
-                f"the key stands twice, first on line {seen[key]}",
+                f"the key occurs twice, first on line {seen[key]}",
                 where=f"{file}:{line}: {dotted((*path, key))}",
                 fix="remove or rename one of the two",
             )
@@ -174,7 +184,7 @@ def _faults(document: Document, error: Any) -> Iterator[str]:
 
 def _one_of(document: Document, error: Any) -> Iterator[str]:
     """Yield the faults of the alternative whose first key is there; else name the choices."""
-    alternatives = error.validator_value
+    alternatives = [one for one in error.validator_value if "properties" not in one]
     for index, alternative in enumerate(alternatives):
         if alternative["required"][0] in error.instance:
             for inner in error.context or ():

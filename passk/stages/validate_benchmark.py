@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from passk.benchmarks.base import describe_source
+from passk.benchmarks.base import MissingSourceError, describe_source
 from passk.benchmarks.source import find_source, identity_of, load_problems, unpinned
-from passk.core.errors import DataError, SpecError
-from passk.core.registry import VERIFIERS, load
+from passk.core.errors import SpecError
 from passk.core.schemas import Problem
 from passk.engines.base import Prompt
 from passk.engines.prompts import as_text, render
 from passk.spec.loading import catalogue_file, load_benchmark, load_prompt
-from passk.spec.models import Benchmark
+from passk.spec.models import Benchmark, Experiment
 from passk.spec.yaml_lines import read_yaml
-from passk.verifiers.base import CustomGold
-from passk.verifiers.gold import gold_answers
+from passk.stages.check_golds import answer_forms, asks_for, check_golds, check_questions
 
 
 def is_benchmark(file: Path) -> bool:
@@ -50,8 +49,16 @@ def examine(file: Path, source: Path | None = None, *, text_only: bool = False) 
     """
     benchmark = with_source(load_benchmark(file), source)
     problems = load_problems(benchmark, text_only=text_only)
-    _check_golds(benchmark, problems)
+    warnings = [warning] if (warning := unpinned(benchmark)) else []
+    warnings += check_problems(benchmark, problems)
     identity, first = identity_of(problems), problems[0]
+    shown, forms = as_text(_rendered(benchmark, first)), answer_forms(benchmark, first)
+    asked = benchmark.prompt is None or asks_for(shown, forms)
+    if not asked:
+        warnings.append(
+            f"prompt '{benchmark.prompt}' asks for none of the forms of answer that verifier "
+            f"'{benchmark.verifier}' finds"
+        )
     return {
         "file": str(file),
         "title": benchmark.title,
@@ -60,27 +67,36 @@ def examine(file: Path, source: Path | None = None, *, text_only: bool = False) 
         "digests": {"questions": identity.questions, "golds": identity.golds},
         "prompt": benchmark.prompt,
         "id": first.id,
-        "rendered": as_text(_rendered(benchmark, first)),
+        "rendered": shown,
         "images": first.images,
         "gold": first.gold,
-        "warnings": [warning] if (warning := unpinned(benchmark)) else [],
+        "verifier": benchmark.verifier,
+        "answer_forms": forms,
+        "warnings": warnings,
     }
 
 
-def _check_golds(benchmark: Benchmark, problems: list[Problem]) -> None:
-    """Raise where a gold answer is not of the form that the verifier reads."""
-    verifier = load("verifier", benchmark.verifier, VERIFIERS)(**benchmark.options)
-    check = verifier.check_gold if isinstance(verifier, CustomGold) else gold_answers
-    for problem in problems:
+def check_problems(benchmark: Benchmark, problems: Sequence[Problem]) -> list[str]:
+    """Return warnings about golds and questions; errors as for `examine`."""
+    return [*check_golds(benchmark, problems), *check_questions(benchmark, problems)]
+
+
+def check_study(experiment: Experiment) -> list[str]:
+    """Return warnings about the problems of every benchmark of a spec that is at hand.
+
+    Raises:
+        DataError: a gold answer cannot be read, or equal questions have different ones.
+    """
+    found = []
+    for use in experiment.benchmarks.values():
+        benchmark = experiment.catalogue[use.name]
         try:
-            check(problem.gold)
-        except ValueError as error:
-            raise DataError(
-                f"the gold answer of problem '{problem.id}' is not one that verifier "
-                f"'{benchmark.verifier}' reads: {error}",
-                where=str(benchmark.file),
-                fix="name the column of the gold answer under `columns`, or another verifier",
-            ) from error
+            find_source(benchmark, fetch=False)
+        except MissingSourceError:
+            continue
+        problems = load_problems(benchmark, use.problems, use.only)
+        found += [f"benchmark '{use.name}': {one}" for one in check_problems(benchmark, problems)]
+    return found
 
 
 def _rendered(benchmark: Benchmark, problem: Problem) -> Prompt:

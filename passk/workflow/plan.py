@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from passk.benchmarks.source import identify, unpinned
+from passk.benchmarks.source import Identity, identify, unpinned
 from passk.core.artifacts import digest
 from passk.core.errors import PasskError, did_you_mean
 from passk.spec.loading import load_experiment
@@ -136,6 +136,23 @@ class Plan:
         folder = f"{item.use.name}-{item.identity.questions}"
         return self.layout.problems(folder, item.identity.answers)
 
+    def _ineffective_settings(self) -> Iterator[str]:
+        """Yield settings that do not do what they seem to."""
+        greedy = {
+            (cell.sampler.name, cell.use.name, cell.use.n)
+            for cell in self.cells.values()
+            if cell.imported is None and cell.sampler.temperature == 0 and cell.use.n > 1
+        }
+        for sampler, benchmark, n in sorted(greedy):
+            yield (
+                f"samplers.{sampler}: temperature 0 gives one response {n} times per problem of "
+                f"'{benchmark}'; take n = 1, or a temperature above 0"
+            )
+        parts: list[Cell | Training] = [*self.cells.values(), *self.trainings.values()]
+        yield from dict.fromkeys(
+            warning for part in parts if (warning := _fewer_problems(part.use, part.identity))
+        )
+
     @cached_property
     def _contamination(self) -> tuple[str, ...]:
         """What is trained on and measured, too; problems are read for it."""
@@ -150,6 +167,7 @@ class Plan:
             if cell.weights.missing
         ]
         found.extend(self._contamination)
+        found.extend(self._ineffective_settings())
         for benchmark in self.experiment.catalogue.values():
             reason = unpinned(benchmark)
             found.extend([f"benchmark '{benchmark.name}': {reason}"] if reason else [])
@@ -163,6 +181,14 @@ class Plan:
                     f"({cell.prompt.name}, {base.prompt.name}): the prompt is compared too"
                 )
         return found
+
+
+def _fewer_problems(use: BenchmarkUse, identity: Identity) -> str | None:
+    """Return a warning if a benchmark has fewer problems than the spec asks for."""
+    if use.problems is None or identity.problems is None or identity.problems >= use.problems:
+        return None
+    there = identity.problems
+    return f"benchmarks.{use.name}.problems: {use.problems} are asked for, and there are {there}"
 
 
 def other_prompt(one: Cell, other: Cell) -> bool:

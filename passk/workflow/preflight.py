@@ -186,7 +186,7 @@ def _missing_weights(work: _Work) -> Iterator[Obstacle]:
             if is_local(name) and not Path(name).expanduser().exists():
                 message, path = f"no such adapter: {name}", ("models", model.entry, "adapters")
                 yield Obstacle((*path, index), message, "check the path")
-        if model.endpoint is not None or weights.markers or not is_local(weights.load):
+        if not weights.load or model.endpoint or weights.markers or not is_local(weights.load):
             continue
         path = ("models", model.entry, "weights")
         if not Path(weights.load).expanduser().exists():

@@ -24,6 +24,8 @@ def find_weights(model: Model, layout: Layout) -> Weights:
     """
     if model.imported is not None:
         return Weights({}, load="")
+    if model.engine == "fake" and not model.weights:
+        return Weights({"weights": "fake", "revision": None}, load="")
     if model.endpoint is not None:
         inputs = _weights_inputs(model, layout, model.weights, model.revision)
         return Weights(inputs | {"endpoint": model.endpoint}, load=model.weights)

@@ -123,7 +123,7 @@ YAML_FAULTS = {
     "does not parse": ("name: [1\nk: 2\n", r"bad.yaml:2: is not YAML"),
     "a tab": ("name:\n\tx: 1\n", r"bad.yaml:2: is not YAML"),
     "empty": ("", r"bad.yaml:1: holds no mapping"),
-    "a key twice": ("name: a\nk: [1]\nname: b\n", r"bad.yaml:3: name: the key stands twice"),
+    "a key twice": ("name: a\nk: [1]\nname: b\n", r"bad.yaml:3: name: the key occurs twice"),
     "a key that is no text": ("1: a\n", r"bad.yaml:1: 1: the key 1 is not text"),
     "not text at all": ("\x00\x01", r"bad.yaml.*: is not YAML"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from passk.spec.models import Model
@@ -25,6 +26,9 @@ ADAM_COPIES = 4
 
 VLLM_COPIES = 2
 """Those that vLLM draws from, and those that it is handed."""
+
+EXPANSION = 8
+"""Packaged weights of 4 bits become 32 bits when they are converted."""
 
 UNKNOWN_MB = 32_000
 """Memory where nothing tells how large weights are."""
@@ -94,9 +98,21 @@ def weights_bytes(weights: Weights) -> int:
     if weights.start is not None:
         return weights_bytes(weights.start)
     path = Path(weights.load)
+    if weights.convert and not path.is_dir():
+        return EXPANSION * _packaged_bytes(weights.convert[0])
     if path.is_file():
         return path.stat().st_size
     if path.is_dir():
         return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
     match = re.search(r"(\d+(?:\.\d+)?)[bB]\b", weights.load.replace("_", " "))
     return int(2e9 * float(match[1])) if match else 0
+
+
+def _packaged_bytes(package: str) -> int:
+    """Return the size of the weights in an installed package; 0 if it is not installed."""
+    try:
+        files = distribution(package).files or ()
+    except PackageNotFoundError:
+        return 0
+    paths = (Path(str(file.locate())) for file in files if file.suffix == ".gguf")
+    return sum(path.stat().st_size for path in paths if path.is_file())

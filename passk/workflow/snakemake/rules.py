@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from passk.analysis.study import REVIEWED, TABLES
 from passk.core import versions
 from passk.core.artifacts import canonical_json, digest
@@ -337,7 +339,8 @@ def for_snakemake(
         )
     _collect_less()
     file = _relative(Path(files[0]))
-    if read_yaml(file).data != dict(config):
+    read_yaml(file)  # refuses what Snakemake reads without a word: a key twice, a tab
+    if yaml.safe_load(file.read_text(encoding="utf-8")) != dict(config):
         raise SpecError(
             "the spec is read from its file alone; --config values would be lost",
             where=str(file),

@@ -22,7 +22,8 @@ LAST_LINES = 8
 """Lines of a failed job's log that are shown."""
 
 FAULT = re.compile(
-    r"passk: error: |slurmstepd\S*: error: |srun: error: |oom-kill|DUE TO |Killed", re.IGNORECASE
+    r"passk: error: (?!interrupted)|slurmstepd\S*: error: |srun: error: |oom-kill|DUE TO |Killed",
+    re.IGNORECASE,
 )
 """What a line of a log holds that says why a job failed."""
 

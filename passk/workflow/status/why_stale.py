@@ -54,20 +54,26 @@ def _shown(value: Any) -> str:
 
 
 def why_cell(cell: Cell, known: Mapping[str, Mapping[str, Any]]) -> str:
-    """Say why a cell has no samples: what differs from the nearest cell on disk.
-
-    A cell of the same model, benchmark and sampler names is near; failing that, any.
-    """
-    prefix = cell.id.rpartition("-")[0]
+    """Return why a cell has no samples: what is new, or how it differs from its namesake."""
+    prefix = f"{cell.id.rpartition('-')[0]}-"
     namesakes = {name: inputs for name, inputs in known.items() if name.startswith(prefix)}
-    return _why(namesakes or known, cell.fingerprint_inputs) or "never drawn"
+    if namesakes:
+        return _why(namesakes, cell.fingerprint_inputs) or "never sampled with these settings"
+    model, benchmark = cell.model.name, cell.use.name
+    if any(name.startswith(f"{model}.{benchmark}.") for name in known):
+        return f"sampler '{cell.sampler.name}' is new"
+    if any(name.startswith(f"{model}.") for name in known):
+        return f"benchmark '{benchmark}' is new"
+    return f"model '{model}' is new" if known else "never sampled"
 
 
 def why_training(training: Training, known: Mapping[str, Mapping[str, Any]]) -> str:
-    """Say why a training has no checkpoint: what differs from the nearest training on disk."""
-    prefix = training.id.rpartition("-")[0]
-    namesakes = {name: inputs for name, inputs in known.items() if name.startswith(f"{prefix}-")}
-    return _why(namesakes or known, training.fingerprint_inputs) or "never trained"
+    """Return why a training has no checkpoint: it is new, or differs from its namesake."""
+    prefix = f"{training.id.rpartition('-')[0]}-"
+    namesakes = {name: inputs for name, inputs in known.items() if name.startswith(prefix)}
+    if known and not namesakes:
+        return f"training '{training.name}' is new"
+    return _why(namesakes, training.fingerprint_inputs) or "never trained with these settings"
 
 
 def _why(known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]) -> str:
