@@ -171,10 +171,12 @@ def status(*, spec: Path, as_json: bool, watch: bool) -> None:
 def validate(*, spec: Path, source: Path | None, text_only: bool) -> None:
     """Check a spec, or a benchmark file, with everything that it names."""
     from passk.cli.benchmarks import show_benchmark
-    from passk.stages.validate_benchmark import check_study, is_benchmark
+    from passk.spec.loading import is_benchmark
+    from passk.spec.yaml_lines import read_yaml
+    from passk.stages.validate_benchmark import check_study
     from passk.workflow import build_plan
 
-    if is_benchmark(spec):
+    if is_benchmark(read_yaml(spec).data):
         show_benchmark(spec, source, text_only=text_only)
         return
     study = build_plan(spec)

@@ -30,7 +30,7 @@ from passk.spec.models import (
 from passk.spec.sampling import Sampling, setting_names
 from passk.spec.series import expand_model, names_of
 from passk.spec.training_checks import solution_faults
-from passk.spec.yaml_lines import Document, KeyPath, load_checked
+from passk.spec.yaml_lines import Document, KeyPath, load_checked, read_yaml
 
 
 def shipped_specs() -> Path:
@@ -126,6 +126,12 @@ def load_experiment(file: Path) -> Experiment:
     Raises:
         SpecError: one message with every fault, each with file, line and key path.
     """
+    if is_benchmark(read_yaml(file).data):
+        raise SpecError(
+            "this file describes a benchmark, and a spec is needed",
+            where=str(file),
+            fix="name a spec that lists it under `benchmarks`; `passk validate` checks this one",
+        )
     document, data = load_checked(file, _schema("experiment"))
     _fill_sizes(document, data)
     data.setdefault("samplers", _sampler_of_imports(document, data))
@@ -155,6 +161,11 @@ def _sampler_of_imports(document: Document, data: Mapping[str, Any]) -> dict[str
                 fix="say how its responses are sampled; only imported models need no sampler",
             )
     return {"imported": {"temperature": 1.0, "max_tokens": 1}}
+
+
+def is_benchmark(data: Mapping[str, Any]) -> bool:
+    """Tell whether YAML data describes a benchmark, rather than an experiment."""
+    return "models" not in data and bool({"verifier", "source", "sources"} & data.keys())
 
 
 def _fill_sizes(document: Document, data: Mapping[str, Any]) -> None:

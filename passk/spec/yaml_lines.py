@@ -158,7 +158,7 @@ def load_checked(file: Path, schema_file: Path) -> tuple[Document, dict[str, Any
     )
     faults = [fault for error in errors for fault in _faults(document, error)]
     if faults:
-        raise SpecError("\n".join(faults))
+        raise SpecError("\n".join(dict.fromkeys(faults)))
     return document, fill_defaults(document.data, schema, schema)
 
 

@@ -15,14 +15,7 @@ from passk.engines.base import Prompt
 from passk.engines.prompts import as_text, render
 from passk.spec.loading import catalogue_file, load_benchmark, load_prompt
 from passk.spec.models import Benchmark, Experiment
-from passk.spec.yaml_lines import read_yaml
 from passk.stages.check_golds import answer_forms, asks_for, check_golds, check_questions
-
-
-def is_benchmark(file: Path) -> bool:
-    """Tell whether a YAML file describes a benchmark, rather than an experiment."""
-    data = read_yaml(file).data
-    return "models" not in data and bool({"verifier", "source", "sources"} & data.keys())
 
 
 def with_source(benchmark: Benchmark, source: Path | None) -> Benchmark:

@@ -11,7 +11,7 @@ from conftest import Study
 from passk.spec.yaml_lines import read_yaml
 from passk.workflow.cells import Weights
 from passk.workflow.resources.memory import EXPANSION, weights_bytes
-from passk.workflow.status.logs import FAULT
+from passk.workflow.status.logs import JobName, failure_of
 
 
 def reasons(study: Study) -> str:
@@ -30,9 +30,15 @@ def test_what_is_new_is_called_new_and_a_changed_gold_by_its_name(finished: Stud
     assert "why: verdicts: the gold answers changed" in text
 
 
-def test_an_interrupt_is_no_failure() -> None:
-    assert FAULT.search("passk: error: out of memory")
-    assert not FAULT.search("passk: error: interrupted; finished work is kept")
+@pytest.mark.parametrize(
+    ("line", "failed"),
+    [("out of memory", True), ("interrupted; finished work is kept", False)],
+)
+def test_an_interrupt_is_no_failure(tmp_path: Path, line: str, *, failed: bool) -> None:
+    log = tmp_path / "job.log"
+    log.write_text(f"warning: slow\npassk: error: {line}\n")
+    job = JobName("sample/job", "comment")
+    assert (failure_of("s", [job], {"sample/job": log}) is not None) is failed
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import gc
 import re
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import yaml
 from passk.analysis.study import REVIEWED, TABLES
 from passk.core import versions
 from passk.core.artifacts import canonical_json, digest
-from passk.core.errors import SpecError
+from passk.core.errors import PasskError, SpecError
 from passk.spec.models import Model
 from passk.spec.yaml_lines import read_yaml
 from passk.workflow.cells import Scoring, base_of
@@ -63,7 +65,8 @@ class Rules:
                 are still in the queue, or a job fits into no partition.
         """
         outputs = [str(file) for job in workflow.dag.needrun_jobs() for file in job.output]
-        self._locks = start_run(self.jobs, workflow, outputs, self._planned_at)
+        with one_message():
+            self._locks = start_run(self.jobs, workflow, outputs, self._planned_at)
 
     @property
     def report(self) -> str:
@@ -330,8 +333,28 @@ def for_snakemake(
     """Return the lookups for the spec that Snakemake was given with --configfile.
 
     Raises:
-        SpecError: the spec is at fault, or was not given as exactly one file.
+        SystemExit: the spec cannot be used, or is not exactly one file; the message is printed.
     """
+    with one_message():
+        return _rules_of(files, config, workflow)
+
+
+@contextmanager
+def one_message() -> Iterator[None]:
+    """End Snakemake with passk's one message, in place of its own with lines of a stack.
+
+    Raises:
+        SystemExit: in place of a PasskError.
+    """
+    try:
+        yield
+    except PasskError as error:
+        print(f"passk: error: {error}", file=sys.stderr)  # noqa: T201 - no logger is set up here
+        raise SystemExit(error.exit_status) from None
+
+
+def _rules_of(files: Sequence[str | Path], config: Mapping[str, Any], workflow: Any) -> Rules:
+    """Return the lookups for one spec."""
     if len(files) != 1:
         raise SpecError(
             f"one spec at a time: got {', '.join(map(str, files)) or 'none'}",

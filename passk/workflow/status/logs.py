@@ -22,10 +22,12 @@ LAST_LINES = 8
 """Lines of a failed job's log that are shown."""
 
 FAULT = re.compile(
-    r"passk: error: (?!interrupted)|slurmstepd\S*: error: |srun: error: |oom-kill|DUE TO |Killed",
-    re.IGNORECASE,
+    r"passk: error: |slurmstepd\S*: error: |srun: error: |oom-kill|DUE TO |Killed", re.IGNORECASE
 )
 """What a line of a log holds that says why a job failed."""
+
+INTERRUPTED = "passk: error: interrupted"
+"""The last line of a job that Ctrl-C ended: no failure."""
 
 WARNING = "warning: "
 """What a warning in a job's log begins with."""
@@ -110,7 +112,7 @@ def failure_of(
     for when, path in sorted(found, reverse=True):
         lines = [line.rstrip() for line in tail_lines(path)]
         faults = [line.strip() for line in lines if FAULT.search(line)]
-        if faults:
+        if faults and not faults[-1].startswith(INTERRUPTED):
             about = {"shard": shard, "log": str(path), "message": faults[-1], "when": when}
             return {**about, "tail": lines[-LAST_LINES:]}
     return None
