@@ -6,8 +6,8 @@ A rule's `input:` and `params:` name methods of `Rules`, so that no .smk file ho
 from __future__ import annotations
 
 import gc
+import logging
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -349,7 +349,7 @@ def one_message() -> Iterator[None]:
     try:
         yield
     except PasskError as error:
-        print(f"passk: error: {error}", file=sys.stderr)  # noqa: T201 - no logger is set up here
+        logging.getLogger("passk").error("passk: error: %s", error)  # noqa: TRY400 - no stack
         raise SystemExit(error.exit_status) from None
 
 
