@@ -80,8 +80,6 @@ def _grades_itself(verifier: Verifier, template: str, gold: str) -> bool:
     if isinstance(verifier, CustomPool):
         return True  # a program: its tests are the gold, and there is no answer to compare
     answers = _answers(gold)
-    if not any(answer.strip() for answer in answers):
-        raise ValueError("it is empty")
     found = False
     for answer in answers:
         for form in (template, *FORMS.values()):

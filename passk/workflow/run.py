@@ -33,6 +33,9 @@ POLL_SECONDS = 0.5
 DIGEST = re.compile(r"-[0-9a-f]{8}\b")
 """The digest at the end of a cell's id, which tells people nothing."""
 
+OWN_ERROR = "passk: error: "
+"""What passk's own message begins with."""
+
 ERROR_HEAD = re.compile(r"\w*(Error|Exception)( in .*)?:$")
 """The line above an error's message in Snakemake's output."""
 
@@ -175,8 +178,11 @@ def _cause(message: str) -> str:
 
 
 def _last_words(log: Path) -> str:
-    """Return the error that ended a run in which no job failed: Snakemake's, or the usage's."""
+    """Return the error that ended a run in which no job failed: passk's, Snakemake's or usage's."""
     lines = [line for line in tail_lines(log) if line.strip()]
+    own = [number for number, line in enumerate(lines) if line.startswith(OWN_ERROR)]
+    if own:
+        return "\n".join(lines[own[-1] :]).removeprefix(OWN_ERROR)
     heads = [number for number, line in enumerate(lines) if ERROR_HEAD.match(line)]
     if heads:  # Snakemake's head, the message, and where in the code
         kept = [line for line in lines[heads[-1] + 1 :] if not line.startswith('  File "')]

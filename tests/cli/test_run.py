@@ -245,12 +245,16 @@ def test_warnings_of_jobs_are_shown_once(tmp_path: Path) -> None:
     assert screen.getvalue().count("12 % of the responses were cut") == 1
 
 
-def test_a_run_without_a_failed_job_ends_with_snakemakes_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        'OutputError in "S", line 3:\nouts: no space\n  -> free some\n  File "S", line 3,\n',
+        "passk: error: outs: no space\n  -> free some\n",
+    ],
+)
+def test_a_run_without_a_failed_job_ends_with_the_last_error(tmp_path: Path, said: str) -> None:
     log = tmp_path / "log"
-    log.write_text(
-        'Building DAG\nOutputError in file "Snakefile", line 38:\nouts: no space\n  -> free some\n'
-        '  File "Snakefile", line 38, in __onstart\n'
-    )
+    log.write_text(f"Building DAG\n{said}")
     run = Run("snakemake", log, status=1)
     screen = io.StringIO()
     with pytest.raises(PasskError, match="the run did not start"):

@@ -30,8 +30,8 @@ def benchmark(
     ("verifier", "gold", "reason"),
     [
         ("number", "Paris", "it finds no answer in 'Paris'"),
-        ("number", "", "it is empty"),
-        ("math", "  ", "it is empty"),
+        ("number", "", "a gold answer is empty"),
+        ("math", "  ", "a gold answer is empty"),
         ("math", [], "a gold answer is a string"),
         ("choice", {"answer": "", "choices": ["1", "2"]}, "the answer '' is none of the choices"),
     ],
