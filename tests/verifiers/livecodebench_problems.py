@@ -71,6 +71,7 @@ PROBLEMS: dict[str, tuple[dict[str, Any], list[tuple[str, bool]]]] = {
             ),
             (solution("scale(self, xs, k)", "return xs * k"), False),
             ("def scale(xs, k): return [k * x for x in xs]", True),
+            ("def scale(xs, k): return range(2, 7, 2) if xs else []", False),
             (solution("scaled(self, xs, k)", "return [k * x for x in xs]"), False),
             ("class Solution: pass\ndef scale(xs, k): return [k * x for x in xs]", False),
             (

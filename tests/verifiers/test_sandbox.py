@@ -168,6 +168,18 @@ def test_ordinary_programs_run(pool: ProgramPool, programs: dict[str, str], gold
     assert {name: one.detail for name, one in found if one.verdict != "correct"} == {}
 
 
+def test_a_connected_socket_takes_no_address(pool: ProgramPool) -> None:
+    program = """
+import ctypes, socket
+one, other = socket.socketpair()
+libc = ctypes.CDLL(None, use_errno=True)
+def f(x):
+    sent = libc.sendto(one.fileno(), b"x", 1, 0, bytes([1, 0, 97]), 3)
+    return x + 1 if sent == -1 and ctypes.get_errno() == 1 else ctypes.get_errno()
+"""
+    assert graded(pool, program)[0].verdict == "correct"
+
+
 def test_a_flood_of_files_is_wrong_not_an_error(pool: ProgramPool) -> None:
     flood = "def f(x):\n    for n in range(60000): open(f'f{n}', 'w').close()\n    return None"
     found, right = graded(pool, flood, RIGHT)

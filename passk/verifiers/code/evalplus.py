@@ -34,8 +34,8 @@ RELATIVE_TOLERANCE = 1e-7
 LONGEST_RANGE = 1 << 16
 """Longest range that is turned into a set."""
 
-LARGEST_BITS = 1023
-"""Largest integer, in bits, that is compared as a float."""
+NUMBER = int | float | complex
+"""What is compared within a tolerance."""
 
 
 def _tuples(arguments: Arguments) -> Any:
@@ -210,14 +210,7 @@ def _same_shape(value: Any, wanted: Any) -> bool:
             and len(value) == len(wanted)
             and all(map(_same_shape, value, wanted))
         )
-    return _is_number(value) and _is_number(wanted)
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether a value is a number that fits a machine's float."""
-    if isinstance(value, int):
-        return value.bit_length() <= LARGEST_BITS
-    return isinstance(value, float | complex)
+    return isinstance(value, NUMBER) and isinstance(wanted, NUMBER)
 
 
 def _special(rules: Rules) -> Callable[[Arguments, Any, Any], bool] | None:
