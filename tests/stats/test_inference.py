@@ -193,6 +193,9 @@ def test_regions_and_the_first_loss_follow_the_band() -> None:
     assert first_loss(ks, low, high) == (2, 8)
     assert first_loss(ks, low, np.abs(high)) == (2, np.inf)
     assert first_loss(ks, np.abs(low), np.abs(high)) == (np.inf, np.inf)
+    edge = np.zeros(4)
+    assert regions(ks, edge, high + 1) == [("undecided", 1, 8)]
+    assert first_loss(ks, edge, high + 1) == (np.inf, np.inf)
 
 
 def seeds_of(rng: np.random.Generator, rates: Floats, spread: float, seeds: int) -> list[Ints]:
