@@ -64,7 +64,7 @@ ANSWER = re.compile(
     r"[ \t*_:]{0,9}(?=\n)",
     re.IGNORECASE | re.MULTILINE,
 )
-SENTENCE_END = re.compile(r"\n|\.(?:\s|$)|\u3002")
+SENTENCE_END = re.compile(r"\n|\.(?:\s|$)|\u3002|,?\s(?:because|since)\s")
 MATH = re.compile(
     r"\$\$((?:\\.|[^\\$])+?)\$\$|\$((?:\\.|[^\\$])+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL
 )
@@ -93,10 +93,7 @@ DEFAULT_END_MARKS = (
     "Exercise:",
     "Instruction:",
     "### Instruction",
-    "### Question",
-    "### Problem",
-    "<|im_start|>",
-    "<|im_end|>",
+    "<|im_",
     "<|endoftext|>",
     "<|eot_id|>",
     "<|start_header_id|>",
@@ -183,7 +180,8 @@ SECOND_HASHES = re.compile(r"####[ \t]*[-$\\]?[0-9][^\n]*()")
 
 def _marks_in(text: str, marks: tuple[str, ...]) -> list[int]:
     """Return where run-ons may begin: at the first marks, and behind the first `#### 18`."""
-    pattern = _mark_pattern(marks)
+    present = tuple(mark for mark in marks if mark.strip() in text)
+    pattern = _mark_pattern(present)
     found: list[int] = []
     if pattern:
         for match in pattern.finditer(text):
@@ -205,7 +203,7 @@ def _last_match(text: str, rules: Sequence[str]) -> tuple[str, Match] | None:
         return None
     rule, best = max(found, key=lambda item: item[1].start)
     box = next((match for name, match in found if name == "boxed"), None)
-    if box is not None and not _is_value(best.answer):
+    if box is not None and rule != "boxed" and not _is_value(best.answer):
         rule, best = "boxed", box
     return rule, Match(best.start, best.answer.strip())
 
