@@ -32,6 +32,9 @@ from dataclasses import dataclass
 MAX_ANSWER_LENGTH = 4000
 """Longest text, in characters, that can be an answer; anything longer is not one."""
 
+MAX_CACHED_LENGTH = 4000
+"""Longest response whose extraction is cached."""
+
 MAX_MARKS = 8
 """Run-on marks that are tried: the first with an answer before it ends the response."""
 
@@ -140,9 +143,17 @@ def find_answer(
         end_marks: strings that begin a run-on; those that begin with a letter do so at the
             beginning of a line only.
     """
+    search = _find_cached if len(response) <= MAX_CACHED_LENGTH else _find_answer
+    return search(response, tuple(rules), tuple(end_marks))
+
+
+def _find_answer(
+    response: str, rules: tuple[str, ...], end_marks: tuple[str, ...]
+) -> Extraction | None:
+    """Return what `find_answer` does."""
     text, note = _after_thinking(response)
     stated = [rule for rule in rules if rule not in FALLBACKS]
-    for mark in _marks_in(text, tuple(end_marks)):
+    for mark in _marks_in(text, end_marks):
         found = _last_match(text[:mark], stated)
         if found:
             return Extraction(found[1].answer, found[0], "text after a run-on was cut off")
@@ -154,6 +165,10 @@ def find_answer(
         if match and _is_answer(match.answer):
             return Extraction(match.answer.strip(), rule, note)
     return None
+
+
+_find_cached = functools.lru_cache(maxsize=1 << 12)(_find_answer)
+"""Short responses recur often, above all among many samples of one problem."""
 
 
 def _after_thinking(response: str) -> tuple[str, str]:
