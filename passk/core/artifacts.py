@@ -17,7 +17,7 @@ from typing import Any
 from passk.core.errors import DataError, OutputError
 
 DIGEST_LENGTH = 8
-"""Hexadecimal digits of a digest that stands in a path."""
+"""Hexadecimal digits of a digest in a path."""
 
 
 def canonical_json(value: object) -> str:
@@ -39,7 +39,7 @@ def output_error(error: OSError, path: Path) -> OutputError:
         f"cannot write: {error.strerror or error}",
         where=str(path),
         fix="free some space or make the folder writable, then run the same command again; "
-        "what was finished is kept",
+        "finished work is kept",
     )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 class PasskError(Exception):
-    """A failure that is told to the user in one message, never as a traceback.
+    """A failure that the user reads as one message, never as a traceback.
 
     Args:
         what: the fault in one sentence.
-        where: file, line and key path, or row, that it stands at.
+        where: file, line and key path, or row, of the fault.
         fix: what the user can do about it.
     """
 
@@ -29,7 +29,7 @@ class PasskError(Exception):
 
 
 class SpecError(PasskError):
-    """A spec, benchmark or prompt file that cannot be used as it stands."""
+    """A spec, benchmark or prompt file that cannot be used."""
 
     exit_status = 2
 

@@ -79,14 +79,14 @@ def claim_gpus(
         before = environment.get(VISIBLE)
         environment[VISIBLE] = ",".join(chosen)
         try:
-            with _said(environment):
+            with _logged_use(environment):
                 yield
         finally:
             environment.pop(VISIBLE) if before is None else environment.update({VISIBLE: before})
 
 
 @contextmanager
-def _said(environment: Mapping[str, str]) -> Iterator[None]:
+def _logged_use(environment: Mapping[str, str]) -> Iterator[None]:
     """Log when the block took its devices and when it let them go."""
     job = environment.get(ALLOCATION)
     name = f"{environment.get('SLURMD_NODENAME') or os.uname().nodename} GPU "

@@ -1,4 +1,4 @@
-"""A journal beside an output: rows are kept as they are finished, and outlive a killed job.
+"""A journal beside an output: finished rows are saved at once, and outlive a killed job.
 
 One JSON line per row after a first line that names what the rows are for. A line that a kill cut
 short is dropped and its row made again; rows made with other settings are never reused.
@@ -31,7 +31,7 @@ SYNC_SECONDS = 5.0
 
 
 def journal_path(output: Path) -> Path:
-    """Return where the journal of an output stands: `x.parquet` -> `x.journal.jsonl`."""
+    """Return the path of an output's journal: `x.parquet` -> `x.journal.jsonl`."""
     return output.with_name(f"{output.stem}.journal.jsonl")
 
 
@@ -95,14 +95,14 @@ class Journal(Generic[Row]):
         self.rows[row.problem_id, row.sample] = row
 
     def discard(self) -> None:
-        """Remove the journal, once its rows stand in the output."""
+        """Remove the journal once its rows are in the output."""
         self.path.unlink(missing_ok=True)
 
     def _open(self, *, wait: bool) -> FileIO:
         """Open the journal and take it for this process.
 
-        Unbuffered: a row is the system's as soon as it is written, and a full disk is told by the
-        write that met it.
+        Unbuffered: a row is the system's as soon as it is written, and a full disk fails the write
+        that met it.
         """
         while True:
             file: FileIO = self.path.open("ab", buffering=0)
@@ -131,7 +131,7 @@ class Journal(Generic[Row]):
             fcntl.flock(file, fcntl.LOCK_EX)
 
     def _recover(self) -> None:
-        """Read the rows that stand in the file and cut off what is not one."""
+        """Read the rows of the file and cut off what is not one."""
         try:
             lines = self.path.read_bytes().splitlines(keepends=True)
             kept = self._take_over(lines)

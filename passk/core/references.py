@@ -34,9 +34,9 @@ def read_references(path: Path, known: Collection[str] | None = None) -> Sequenc
     for number, row in enumerate(rows, 1):
         if first.setdefault(row, number) != number:
             raise DataError(
-                f"the response to '{row[0]}' stands in line {first[row]} already",
+                f"the response to '{row[0]}' is in line {first[row]} already",
                 where=f"{path}:{number}",
-                fix="take one of the two out: a response counts once",
+                fix="remove one of the two: a response counts once",
             )
     return rows
 

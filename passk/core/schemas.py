@@ -1,7 +1,7 @@
 """The frozen rows that stages hand to each other, and their Parquet files (zstd).
 
 A file is written under another name and renamed when whole; a reader says which file,
-row or column is at fault. ResamplingUnits and shapes stand with each field.
+row or column is at fault. Units and shapes are stated with each field.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Problem:
 
     Attributes:
         id: unique within the benchmark.
-        question: what the model is asked, before any prompt template.
+        question: what the model has to answer, before any prompt template.
         gold: the gold answer as JSON (a string, or a list where several answers are right).
         images: paths of images that belong to the question, in order.
         meta: anything else as a JSON object; `group` (problems whose answers look alike, for

@@ -38,13 +38,13 @@ def adopt(cell: Path, problems: Path, output: Path, samples: range | None = None
     if not isinstance(document, dict) or "imported" not in document:
         raise DataError("not the cell.json of an imported cell", where=str(cell))
     imported = read_imported(Path(document["imported"]))
-    asked = read_table(problems, Problem, ["id", "question_digest"])
-    _require_same_questions(imported.folder, asked, problems)
+    questions = read_table(problems, Problem, ["id", "question_digest"])
+    _require_same_questions(imported.folder, questions, problems)
     if samples is None:
-        table = _wanted(read_table(imported.content, Count), asked["id"])
+        table = _wanted(read_table(imported.content, Count), questions["id"])
     else:
-        table = _read_shard(imported.content, asked["id"], samples)
-    table = _in_order(table, asked["id"])
+        table = _read_shard(imported.content, questions["id"], samples)
+    table = _in_order(table, questions["id"])
     if table.num_rows == 0:
         what = f"responses {samples.start} to {samples.stop - 1}" if samples else "counts"
         raise DataError(
@@ -64,10 +64,10 @@ def adopt(cell: Path, problems: Path, output: Path, samples: range | None = None
     write_table(output, table, manifest)
 
 
-def _require_same_questions(folder: Path, asked: pa.Table, problems: Path) -> None:
+def _require_same_questions(folder: Path, questions: pa.Table, problems: Path) -> None:
     """Raise where a question has changed since responses to it were imported."""
     matched: dict[str, Any] = read_json(folder / "questions.json")
-    pairs = zip(asked["id"].to_pylist(), asked["question_digest"].to_pylist(), strict=True)
+    pairs = zip(questions["id"].to_pylist(), questions["question_digest"].to_pylist(), strict=True)
     changed = [name for name, digest in pairs if matched.get(name, digest) != digest]
     if changed:
         raise DataError(

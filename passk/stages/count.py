@@ -67,8 +67,8 @@ def count(
         DataError: a response is missing, occurs twice or belongs to no problem, or a file cannot
             be read; the message names the problem and the file.
     """
-    asked = read_table(problems, Problem, ["id", "gold", "meta"])
-    ids = _unique_ids(problems, asked)
+    questions = read_table(problems, Problem, ["id", "gold", "meta"])
+    ids = _unique_ids(problems, questions)
     truncated, tokens = _read_lengths(samples, ids, n)
     verdict, classes = _read_verdicts(verdicts, ids, n)
     _check_whole(samples, truncated, ids, partial=partial)
@@ -76,11 +76,13 @@ def count(
     there = verdict != UNSEEN
     if (there != (truncated != UNSEEN)).any():
         raise DataError("samples and verdicts are not of the same responses", where=_named(samples))
-    groups = np.array([_group(problems, text) for text in asked["meta"].to_pylist()], dtype=object)
-    gold = gold_classes(asked["gold"].to_pylist(), canonical)
+    groups = np.array(
+        [_group(problems, text) for text in questions["meta"].to_pylist()], dtype=object
+    )
+    gold = gold_classes(questions["gold"].to_pylist(), canonical)
     table = pa.table(
         {
-            "problem_id": asked["id"],
+            "problem_id": questions["id"],
             "group": groups,
             "n": there.sum(axis=1),
             **_verdict_columns(verdict, truncated == 1),
@@ -93,9 +95,9 @@ def count(
     write_table(output, table.select(schema(Count).names).cast(schema(Count)), manifest)
 
 
-def _unique_ids(path: Path, asked: pa.Table) -> pd.Index[str]:
+def _unique_ids(path: Path, questions: pa.Table) -> pd.Index[str]:
     """Return the problems' ids as an index, or name one that occurs twice."""
-    ids: pd.Index[str] = pd.Index(asked["id"].to_pandas())
+    ids: pd.Index[str] = pd.Index(questions["id"].to_pandas())
     if ids.has_duplicates:
         raise DataError(f"problem '{ids[ids.duplicated()][0]}' occurs twice", where=str(path))
     return ids

@@ -25,7 +25,7 @@ from passk.stats.sample_repeats import count_repeats_by_problem, fingerprints, h
 log = logging.getLogger(__name__)
 
 TRUNCATION_WARNING = 0.05
-"""Share of truncated responses above which a reader must be told."""
+"""Share of truncated responses above which a reader must be warned."""
 
 
 def response_seed(key: str, problem_id: str, sample: int) -> int:
@@ -51,7 +51,7 @@ def sample(
 
     Weights load once for all of them, and not at all where nothing is left to draw. What a killed
     job had finished is in a journal beside each output and is not drawn again; the journals go
-    when the last shard stands, for Snakemake deletes every output of a job that fails.
+    when the last shard is written, for Snakemake deletes every output of a job that fails.
 
     Args:
         cell: cell.json, what decides the responses and how they are drawn.
@@ -121,7 +121,7 @@ def _shard(
         "tokens": sum(row.n_tokens for row in rows),
         "resumed": resumed,
         "sampling": document["sampling"],
-        **conduct(rows, document["sampling"]),
+        **describe_samples(rows, document["sampling"]),
         "seconds": round(time.perf_counter() - began, 3),
         **facts,
     }
@@ -188,7 +188,7 @@ def _draw(
     }
 
 
-def conduct(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> dict[str, Any]:
+def describe_samples(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a plan should warn of: responses cut short, repeats, and which prompts."""
     table = to_table(Sample, rows)
     counted = count_repeats_by_problem(

@@ -49,9 +49,9 @@ def perplexity(
     """Score the first responses to each problem of several files, and write them as Score rows.
 
     The scorer's weights load once for all of them. A response is scored by its own tokens where
-    the scorer has the sampler's vocabulary, and by its text otherwise; which of the two stands in
-    the manifest. An empty response has no perplexity (nan). Journals are kept until the last file
-    stands, as in sampling.
+    the scorer has the sampler's vocabulary, and by its text otherwise; the manifest says
+    which. An empty response has no perplexity (nan). Journals are kept until the last file
+    is written, as in sampling.
 
     Args:
         files: what to score; one task after the other.

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from passk.core import versions
 from passk.core.artifacts import atomic, environment
@@ -50,6 +50,9 @@ GRADED_KEYS = ("verdict", "answer", "answer_class", "detail")
 
 DEADLINE = 10.0
 """Seconds that one comparison of answers may take."""
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 VERSION = versions.VERIFY
 """Version of this stage: raised whenever a verdict file could come out differently."""
@@ -268,7 +271,7 @@ def _golds(problems: Path, check: Callable[[str], object]) -> dict[str, str]:
     return golds
 
 
-def _values(table: Any, column: str) -> Iterator[Any]:
+def _values(table: pa.Table, column: str) -> Iterator[Any]:
     """Yield the values of a column, a chunk at a time, so that texts are not all held twice."""
     for chunk in table.column(column).chunks:
         yield from chunk.to_pylist()

@@ -86,7 +86,7 @@ def test_empty_responses_are_left_out_of_the_tables_and_named(finished: Study) -
     [
         ({"problem_id": "p9", "text": "x"}, "r.jsonl:2: the benchmark has no problem 'p9'"),
         ({"problem_id": "p1"}, "r.jsonl:2: a line needs `problem_id` and `text`"),
-        ({"problem_id": "p0", "text": "10"}, "r.jsonl:2: the response to 'p0' stands in line 1"),
+        ({"problem_id": "p0", "text": "10"}, "r.jsonl:2: the response to 'p0' is in line 1"),
     ],
 )
 def test_a_bad_line_of_a_reference_is_named(
