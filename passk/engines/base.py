@@ -1,7 +1,7 @@
-"""The protocol that every engine follows, and the plain data that it is handed.
+"""The protocol that every engine follows, and the plain data that it takes.
 
 An engine knows models and tokens. It does not know benchmarks, verifiers or files of ours:
-it is given prompts and seeds and yields rows as soon as each is finished.
+it takes prompts and seeds and yields each row as soon as it is finished.
 """
 
 from __future__ import annotations

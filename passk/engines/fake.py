@@ -91,12 +91,12 @@ class FakeEngine:
         for request in requests:
             problem = self._problem(request.problem_id)
             chances = problem.at(sampling.temperature)
-            asked = prompt_digest(_shown(request.prompt).encode("utf-8", "replace"))
+            digest = prompt_digest(_shown(request.prompt).encode("utf-8", "replace"))
             for sample, seed in zip(request.samples, request.seeds, strict=True):
                 text = Random(seed).choices(problem.texts, chances)[0]  # noqa: S311 - a draw, not a secret
                 time.sleep(float(os.environ.get(SECONDS, problem.seconds)))
                 row = _response(request.problem_id, sample, seed, text, problem, sampling)
-                yield dataclasses.replace(row, prompt_digest=asked)
+                yield dataclasses.replace(row, prompt_digest=digest)
 
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
         """Yield the declared log-probability of each text, a millionth for one not declared."""

@@ -57,8 +57,8 @@ def _way_out(error: BaseException) -> str:
         return "use a smaller model or dtype, or a machine with more memory"
     chain = list(causes(error))
     named = (HELP.get(type(cause).__name__) for cause in chain)
-    said = (fix for phrase, fix in PHRASES.items() if any(phrase in str(c) for c in chain))
-    known = next((fix for fix in named if fix), None) or next(said, None)
+    by_phrase = (fix for phrase, fix in PHRASES.items() if any(phrase in str(c) for c in chain))
+    known = next((fix for fix in named if fix), None) or next(by_phrase, None)
     return known or "check `weights` and `revision` of the model in the spec"
 
 

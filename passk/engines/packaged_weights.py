@@ -57,7 +57,7 @@ def convert_package(name: str, revision: str | None, folder: Path) -> None:
 
 
 def _installed(name: str, revision: str | None) -> Distribution:
-    """Return the installed distribution, in the version asked for."""
+    """Return the installed distribution, in the requested version."""
     try:
         package = distribution(name)
     except PackageNotFoundError as error:

@@ -1,4 +1,4 @@
-"""From a prompt template and a problem to what an engine is handed."""
+"""Renders a prompt template and a problem into an engine's prompt."""
 
 from __future__ import annotations
 
@@ -20,15 +20,13 @@ def render(template: PromptTemplate, problem: Problem) -> Prompt:
     question = template.user.replace("{question}", problem.question)
     images = tuple(problem.images)
     if template.format == "text":
-        examples = [
-            template.user.replace("{question}", asked) + answered for asked, answered in shots
-        ]
+        examples = [template.user.replace("{question}", shown) + answer for shown, answer in shots]
         text = template.separator.join([*examples, question])
         return Prompt(text=text, prefix=template.prefix, images=images)
     messages = [("system", template.system)] if template.system is not None else []
-    for asked, answered in shots:
-        messages.append(("user", template.user.replace("{question}", asked)))
-        messages.append(("assistant", template.prefix + answered))
+    for shown, answer in shots:
+        messages.append(("user", template.user.replace("{question}", shown)))
+        messages.append(("assistant", template.prefix + answer))
     messages.append(("user", question))
     return Prompt(messages=tuple(messages), prefix=template.prefix, images=images)
 

@@ -86,9 +86,9 @@ class PromptTokenizer:
         chat = request.prompt.text is None
         end = [self.tokenizer.eos_token_id] if request.ended else []
         whole = self._ids(self._text(request.prompt) + request.text, chat=chat)
-        asked = self.plain(request.prompt) if request.prompt.images else list(prompt)
-        if whole[: len(asked)] == asked:
-            return whole[len(asked) :] + end
+        prompt_ids = self.plain(request.prompt) if request.prompt.images else list(prompt)
+        if whole[: len(prompt_ids)] == prompt_ids:
+            return whole[len(prompt_ids) :] + end
         return self._ids(request.text, chat=True) + end
 
     @property

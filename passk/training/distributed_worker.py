@@ -15,7 +15,7 @@ from passk.training.torchrun import MARK
 
 
 def main(message: str) -> int:
-    """Train as told; return the exit status."""
+    """Train what the message describes; return the exit status."""
     order = json.loads(message)
     first = os.environ.get("RANK") == "0"
     if first:
@@ -29,19 +29,19 @@ def main(message: str) -> int:
     try:
         run(manager)
     except PasskError as error:
-        _tell(what=error.what, where=error.where, fix=error.fix)
+        _send(what=error.what, where=error.where, fix=error.fix)
         return 1
     return 0
 
 
 def _progress(done: int, total: int, note: str) -> None:
     """Tell how far the training is."""
-    _tell(done=done, total=total, note=note)
+    _send(done=done, total=total, note=note)
 
 
-def _tell(**said: object) -> None:
+def _send(**report: object) -> None:
     """Say something to the process that launched."""
-    sys.stdout.write(f"{MARK}{json.dumps(said)}\n")
+    sys.stdout.write(f"{MARK}{json.dumps(report)}\n")
     sys.stdout.flush()
 
 

@@ -25,7 +25,7 @@ class Task:
         fingerprint_inputs: what decides the weights of every checkpoint.
         method: how it learns.
         source: the model that it starts from.
-        template: how problems are asked.
+        template: the prompt template.
         verifier: name of the verifier whose verdict is the reward.
         options: the verifier's options.
         settings: every setting that the method reads (`passk.spec.training_methods`).

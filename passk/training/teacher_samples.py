@@ -72,11 +72,11 @@ def _draw(task: Task, journal: Journal[Sample], engine: Callable[[], Engine]) ->
     total = len(task.problems) * task.settings["num_generations"]
     if requests := list(_requests(task, journal.rows)):
         log.info("%s: sampling %d responses to imitate", task.training, total - len(journal.rows))
-        told = time.monotonic()
+        logged = time.monotonic()
         for row in engine().sample(requests, task.sampling):
             journal.append(row)
-            if time.monotonic() - told > LOG_SECONDS:
-                told = time.monotonic()
+            if time.monotonic() - logged > LOG_SECONDS:
+                logged = time.monotonic()
                 log.info("%s: %d of %d responses sampled", task.training, len(journal.rows), total)
     if len(journal.rows) != total:
         missing = total - len(journal.rows)

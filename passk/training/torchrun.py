@@ -56,17 +56,17 @@ def launch_processes(
         *("--nproc-per-node", str(count), "-m", "passk.training.distributed_worker", message),
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads or 1), "OMP_WAIT_POLICY": "passive"}
-    told: dict[str, Any] = {}
+    report: dict[str, Any] = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
         assert running.stdout is not None  # noqa: S101
         for line in running.stdout:
-            _, mark, said = line.partition(MARK)
+            _, mark, message = line.partition(MARK)
             if mark:
-                told = json.loads(said)
-                if progress is not None and "done" in told:
-                    progress(told["done"], told["total"], told["note"])
+                report = json.loads(message)
+                if progress is not None and "done" in report:
+                    progress(report["done"], report["total"], report["note"])
     if running.returncode:
-        raise _failure(told, task)
+        raise _failure(report, task)
 
 
 def _check(task: Task, count: int) -> None:
@@ -90,10 +90,10 @@ def _check(task: Task, count: int) -> None:
         )
 
 
-def _failure(told: dict[str, Any], task: Task) -> EngineError:
+def _failure(report: dict[str, Any], task: Task) -> EngineError:
     """Return what the processes said last, as an error."""
-    if "what" in told:
-        return EngineError(told["what"], where=told["where"], fix=told["fix"])
+    if "what" in report:
+        return EngineError(report["what"], where=report["where"], fix=report["fix"])
     return EngineError(
         "a process of the training ended without a word (out of memory, or killed)",
         where=task.training,

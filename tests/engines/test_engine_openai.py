@@ -157,9 +157,9 @@ def test_servers_with_filters_of_their_own_are_told_to_leave_them(owner: str) ->
     ("told", "reason"),
     [("stop", "stop"), ("length", "length"), ("content_filter", "stop")],
 )
-def test_finish_reasons(configured: str, reason: str) -> None:
+def test_finish_reasons(told: str, reason: str) -> None:
     with serving() as server:
-        server.finish_reason = configured
+        server.finish_reason = told
         assert drawn(engine_of(server), requests_for(samples=1))[0].finish_reason == reason
 
 
@@ -382,21 +382,19 @@ def test_what_was_finished_before_a_refusal_is_kept_and_the_key_stands_in_no_fil
     with serving(key=KEY) as server:
         openai_study(study, server.url, execution={"batch_size": 4})
         server.good_for = 31  # the account is closed after the list of models and 30 responses
-        configured = study.run(*COMMAND)
+        told = study.run(*COMMAND)
         kept = finished_lines(output)
         assert 24 <= len(kept) <= 30
-        assert configured.returncode == 1
-        assert (
-            "put a key that this server accepts into the environment variable" in configured.stderr
-        )
-        assert "Traceback" not in configured.stderr
+        assert told.returncode == 1
+        assert "put a key that this server accepts into the environment variable" in told.stderr
+        assert "Traceback" not in told.stderr
         assert finished_rows(output) == len(kept)
         server.good_for, before = None, sum(server.seeds.values())
         again = study.run(*COMMAND)
         assert again.returncode == 0, again.stderr
         assert sum(server.seeds.values()) - before == 160 - len(kept)
     check_whole(output, kept)
-    for text in (configured.stdout, configured.stderr, again.stdout, again.stderr):
+    for text in (told.stdout, told.stderr, again.stdout, again.stderr):
         assert KEY not in text
     for path in study.folder.rglob("*"):
         assert path.is_dir() or KEY.encode() not in path.read_bytes(), path

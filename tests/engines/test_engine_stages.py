@@ -50,10 +50,10 @@ def test_memory_that_runs_out_in_the_middle_of_a_shard(study: Study) -> None:
     most = address_space(job.pid) + 1_000_000
     resource.prlimit(job.pid, resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
     assert job.wait() == 1
-    configured = (study.folder / "job.log").read_text()
-    assert "out of memory" in configured
-    assert "batch_size" in configured
-    assert "Traceback" not in configured
+    told = (study.folder / "job.log").read_text()
+    assert "out of memory" in told
+    assert "batch_size" in told
+    assert "Traceback" not in told
     kept = finished_lines(output)
     assert 1 <= len(kept) < 4 * COUNT
     assert not output.exists()
@@ -111,13 +111,13 @@ def test_several_files_of_scores_are_made_with_one_load(study: Study) -> None:
 
     def score(outputs: str, *which: int) -> list[dict[str, Any]]:
         """Score some of the files in one job; return the manifests."""
-        configured = study.passk(
+        told = study.passk(
             *("perplexity", "--task", *(tasks[i] for i in which)),
             *("--problems", *[str(problems)] * len(which)),
             *("--samples", *(f"s{i}.parquet" for i in which)),
             *("-o", *(f"{outputs}{i}.parquet" for i in which)),
         )
-        assert configured.returncode == 0, configured.stderr
+        assert told.returncode == 0, told.stderr
         return [read_json(study.folder / f"{outputs}{i}.manifest.json") for i in which]
 
     first, second = score("both", 0, 1)

@@ -61,13 +61,13 @@ def hub() -> Iterator[str]:
 
 def use_hub(monkeypatch: pytest.MonkeyPatch, url: str, cache: Path) -> None:
     """Have the hub client ask a server of ours."""
-    import huggingface_hub.constants as configured
+    import huggingface_hub.constants as told
     import transformers.utils.hub as known
 
     template = url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(configured, "ENDPOINT", url)
-    monkeypatch.setattr(configured, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    for module, name in ((configured, "HF_HUB_CACHE"), (known.constants, "HF_HUB_CACHE")):
+    monkeypatch.setattr(told, "ENDPOINT", url)
+    monkeypatch.setattr(told, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    for module, name in ((told, "HF_HUB_CACHE"), (known.constants, "HF_HUB_CACHE")):
         monkeypatch.setattr(module, name, str(cache))
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
 
@@ -112,8 +112,8 @@ def test_a_hub_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.Monkey
         ("1 validation error for M\n  Value error, It needs x. [type=v, y=3]", "It needs x."),
     ],
 )
-def test_one_line_tells_what_went_wrong(message: str, configured: str) -> None:
-    assert first_line(ValueError(message)) == configured
+def test_one_line_tells_what_went_wrong(message: str, told: str) -> None:
+    assert first_line(ValueError(message)) == told
 
 
 def test_vllms_processes_tell_their_cause_above() -> None:

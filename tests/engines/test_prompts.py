@@ -17,7 +17,7 @@ from passk.core.errors import EngineError
 from passk.core.schemas import Problem
 from passk.engines.prompts import render
 from passk.spec.loading import load_benchmark, load_prompt
-from passk.workflow.cells import prompt_fields
+from passk.workflow.cells import prompt_inputs
 
 PROMPTS = {path.stem: load_prompt(path) for path in (REPO / "specs/prompts").glob("*.yaml")}
 STOPPING = sorted(name for name, prompt in PROMPTS.items() if prompt.stop)
@@ -148,5 +148,5 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
 def test_the_same_words_under_another_name_are_the_same_prompt() -> None:
     prompt = PROMPTS["abel"]
     renamed = dataclasses.replace(prompt, name="other", description="words", source="")
-    assert prompt_fields(renamed) == prompt_fields(prompt)
-    assert prompt_fields(dataclasses.replace(prompt, prefix=" ")) != prompt_fields(prompt)
+    assert prompt_inputs(renamed) == prompt_inputs(prompt)
+    assert prompt_inputs(dataclasses.replace(prompt, prefix=" ")) != prompt_inputs(prompt)

@@ -25,7 +25,7 @@ from passk.engines.openai.errors import (
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 8
-"""How often one response is asked for, about a minute in all, before the run gives up."""
+"""Attempts per response, about a minute in all, before the run stops."""
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0
 """Seconds before the second attempt, doubled for each further one, up to the longest."""
@@ -124,7 +124,7 @@ class ServerClient:
 
         Raises:
             RefusedError: the server refuses the request.
-            EngineError: it did not answer, or not in a usable form, however often it was asked.
+            EngineError: it did not answer, or not in a usable form, in any attempt.
         """
         failed, seen = 0, self.finished
         while True:

@@ -29,8 +29,8 @@ SLOWEST = 10.0
 """Tokens per second: a long response is given the time that it takes at this speed."""
 
 LOAD_ATTEMPTS, LOAD_TIMEOUT = 3, 30.0
-"""How often, and for how many seconds each, a server is asked for its models at the start: one
-that is not there should be told of soon."""
+"""Attempts, and seconds each, to list a server's models at the start: a missing server should be
+reported soon."""
 
 
 class OpenAIEngine:
@@ -103,7 +103,7 @@ class OpenAIEngine:
     def _jobs(
         self, requests: Sequence[Request], sampling: Sampling
     ) -> Iterator[Callable[[Any], Coroutine[Any, Any, Sample]]]:
-        """Yield what is to be asked for, one job per response."""
+        """Yield one job per response."""
         model = self._client.server.model
         for request in requests:
             for sample, seed in zip(request.samples, request.seeds, strict=True):
@@ -157,7 +157,7 @@ def _read_key(variable: str | None, where: str) -> str | None:
     """Return the key that an environment variable holds; None where none is named.
 
     Raises:
-        EngineError: the variable is not set or holds what no key is; its value is not told.
+        EngineError: the variable is not set or holds no key; the message never shows it.
     """
     if variable is None:
         return None

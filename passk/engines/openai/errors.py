@@ -11,7 +11,7 @@ import openai
 from passk.core.errors import EngineError
 
 TRANSIENT = frozenset({408, 409, 425, 429, *range(500, 600)})
-"""Statuses that may be others when asked again."""
+"""HTTP statuses worth a retry."""
 
 
 class MalformedError(Exception):
@@ -19,7 +19,7 @@ class MalformedError(Exception):
 
 
 class RefusedError(EngineError):
-    """A request that the server refuses however often it is asked; `reason` is its own words."""
+    """A request that the server refuses on every attempt; `reason` is its own message."""
 
     def __init__(self, reason: str, *, where: str, variable: str | None, status: int) -> None:
         """Keep the status and the reason for callers that can do without what was refused."""

@@ -26,7 +26,7 @@ OPEN_SERVERS = frozenset({"vllm", "llamacpp", "sglang"})
 """Servers (as their list of models says) that know settings beyond OpenAI's own."""
 
 NEUTRAL = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
-"""No filter. These servers are always told, since their own defaults are others: vLLM and SGLang
+"""No filter. Always sent to these servers, since their defaults filter: vLLM and SGLang
 take those of the model's generation_config.json, llama.cpp has top_k 40 and min_p 0.05."""
 
 REASONS: Mapping[str, FinishReason] = {
@@ -57,16 +57,16 @@ def request_body(
     """Return the arguments of a chat or text completion, without log-probabilities.
 
     Raises:
-        EngineError: the server cannot be asked for this prompt.
+        EngineError: the server does not take this prompt.
     """
     extra: dict[str, Any] = dict(NEUTRAL) if owner in OPEN_SERVERS else {}
     extra |= {"top_k": sampling.top_k} if sampling.top_k else {}
     extra |= {"min_p": sampling.min_p} if sampling.min_p else {}
     extra |= _stop_tokens(sampling, owner)
-    asked, continued = _prompt_body(prompt, owner)
+    body, continued = _prompt_body(prompt, owner)
     return {
         "model": model,
-        **asked,
+        **body,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_tokens,
@@ -94,7 +94,7 @@ def _stop_tokens(sampling: Sampling, owner: str) -> dict[str, Any]:
 
 
 def _prompt_body(prompt: Prompt, owner: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a prompt as arguments, and what must be said beside them to continue its prefix."""
+    """Return a prompt as arguments, and the settings that continue its prefix."""
     if prompt.text is not None and not prompt.images:
         return {"prompt": prompt.text + prompt.prefix}, {}
     return chat_messages(prompt, owner)

@@ -57,8 +57,8 @@ async def _prompt_tokens(
     prompt = request.prompt
     if prompt.text is not None:
         return await _tokenise(server_client, client, prompt=prompt.text + prompt.prefix)
-    asked, continued = chat_messages(prompt, "vllm")
-    return await _tokenise(server_client, client, **asked, **continued)
+    body, continued = chat_messages(prompt, "vllm")
+    return await _tokenise(server_client, client, **body, **continued)
 
 
 async def _response_tokens(
@@ -91,12 +91,12 @@ async def _post(
 ) -> Any:
     """Return one value of a reply of vLLM's own paths, which stand beside /v1."""
     root = server_client.server.endpoint.rstrip("/").removesuffix("/v1")
-    asked = {"model": server_client.server.model, **body}
+    body = {"model": server_client.server.model, **body}
 
     def read(reply: Any) -> Any:
         if not isinstance(reply, dict) or wanted not in reply:
             raise MalformedError(f"it lacks '{wanted}'")
         return reply[wanted]
 
-    call = partial(client.post, f"{root}/{path}", cast_to=object, body=asked)
+    call = partial(client.post, f"{root}/{path}", cast_to=object, body=body)
     return await server_client.request(call, read)

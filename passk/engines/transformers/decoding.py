@@ -109,9 +109,9 @@ class Group:
     def span(self) -> Chunk | Rows:
         """Return what the next forward pass must compute for this group."""
         if self.problem.logits is None:
-            asked = self.problem
-            keep = [len(asked.prompt) - 1]
-            return Chunk(asked.prompt, save=asked.prefix, keep=keep, inputs=asked.inputs)
+            problem = self.problem
+            keep = [len(problem.prompt) - 1]
+            return Chunk(problem.prompt, save=problem.prefix, keep=keep, inputs=problem.inputs)
         return Rows([row.tokens[-1] for row in self.rows], self.problem.prefix, self.cache)
 
     def remember(self, logits: torch.Tensor) -> None:
@@ -143,7 +143,7 @@ class Group:
     ) -> Iterator[Sample]:
         """Yield the members of a finished row as samples."""
         count = len(row.tokens)
-        asked = prompt_digest(self.problem.prompt)
+        digest = prompt_digest(self.problem.prompt)
         text = tokenizer.cut(row.tokens, sampling)
         for member in row.members:
             yield Sample(
@@ -156,7 +156,7 @@ class Group:
                 finish_reason="stop" if ended else "length",
                 sum_logprob=row.logprob,
                 mean_entropy=row.entropy / count,
-                prompt_digest=asked,
+                prompt_digest=digest,
             )
 
     def _keep(self, survivors: Sequence[Sequence[Row]]) -> None:

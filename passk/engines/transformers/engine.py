@@ -154,7 +154,7 @@ class TransformersEngine:
             )
 
     def _batch_size(self, sampling: Sampling) -> int:
-        """Return the rows that are aimed at: as told, or as many as half the memory holds."""
+        """Return the target batch size: `batch_size`, or as many rows as half the memory holds."""
         configured = self.execution.get("batch_size")
         if configured:
             return int(configured)

@@ -37,7 +37,7 @@ def plain_head(model: torch.nn.Module) -> torch.nn.Linear | None:
 
 
 def _probe() -> Bundle:
-    """Return a few tokens as a span, with all their logits asked for."""
+    """Return a few tokens as a span, with all their logits kept."""
     return Bundle([Chunk(PROBE_TOKENS, keep=range(len(PROBE_TOKENS)))])
 
 

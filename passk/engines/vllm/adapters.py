@@ -1,8 +1,8 @@
-"""LoRA adapters: what vLLM is told when it loads a model for one, and with each request.
+"""LoRA adapters: vLLM's options for loading a model with one, and for each request.
 
 vLLM wraps every layer that an adapter could change, the output layer among them. There it applies
 an adapter to sampled tokens only; those of a prompt, which scoring asks for, end it (on a CPU) or
-get what an earlier step left behind. So it is told to wrap the layers that the adapter changes, and
+get what an earlier step left behind. So it wraps only the layers that the adapter changes, and
 an adapter of the output layer is not scored.
 """
 
@@ -34,7 +34,7 @@ def lora(adapters: Sequence[str]) -> Any:
 
 
 def adapter_options(source: ModelSource, *, scoring: bool) -> dict[str, Any]:
-    """Return what vLLM must be told to make room for an adapter.
+    """Return vLLM's options that make room for an adapter.
 
     Raises:
         EngineError: there are several, it is not there or none, or its output layer is to score.

@@ -32,7 +32,7 @@ class DataParallelVllmEngine(SingleVllmEngine):
         self._copies: list[Connection] = []
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
-        """See `Engine.sample`; the responses to each problem are dealt out among the copies."""
+        """See `Engine.sample`; each problem's responses are split among the copies."""
         count = self._source.execution["data_parallel_size"]
         parts = [list(split_requests(requests, copy, count)) for copy in range(count)]
         return self._rows("sample", [(part, sampling) for part in parts])
@@ -71,7 +71,7 @@ class DataParallelVllmEngine(SingleVllmEngine):
 def split_requests(requests: Sequence[Request], copy: int, count: int) -> Iterator[Request]:
     """Yield the part of some requests that one of `count` copies takes.
 
-    Responses are dealt out in turn, beginning at another copy for each problem, so that shares are
+    Responses are assigned in turn, beginning at another copy for each problem, so that shares are
     even with many responses to few problems and with one response to each of many.
     """
     for number, request in enumerate(requests):

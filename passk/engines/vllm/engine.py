@@ -120,7 +120,7 @@ class SingleVllmEngine:
     def _submit_all(
         self, llm: Any, requests: Sequence[Request], sampling: Sampling
     ) -> dict[str, PendingResponse]:
-        """Hand vLLM one request per response; return what each was asked for with, by name."""
+        """Submit one request per response; return them by name."""
         submitted: dict[str, PendingResponse] = {}
         entropy = bool(self._source.execution.get("entropy"))
         prompts = [self.tokenizer.prompt(request.prompt) for request in requests]

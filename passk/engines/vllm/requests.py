@@ -1,4 +1,4 @@
-"""What vLLM is asked for, and its answers as rows."""
+"""Requests to vLLM, and its outputs as rows."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def outputs(llm: Any, names: Collection[str]) -> Iterator[tuple[str, Any]]:
             for output in engine.step():
                 yield output.request_id.partition("-")[0], output
     except GeneratorExit:
-        with suppress(Exception):  # else the next run would be told of these
+        with suppress(Exception):  # else the next run would get these outputs
             engine.abort_request(list(names))
         raise
     except Exception as error:
@@ -148,7 +148,7 @@ def entropy(logprobs: npt.NDArray[np.floating[Any]], temperature: float) -> floa
 
 @dataclass(frozen=True, slots=True)
 class PendingResponse:
-    """What a response was asked for with, and the sums over its tokens where entropy is wanted."""
+    """A submitted response, with sums over its tokens if entropy is recorded."""
 
     problem_id: str
     sample: int
