@@ -12,7 +12,7 @@ comes the cost of a trivial program, which is all overhead, and of starting what
 
 `evalplus` needs an environment of its own: it brings an API client of every vendor. A round of it
 takes some 8 minutes; `--only right --rounds 1 --append FILE` adds one to a file of results, and
-the medians that are printed are of all that stands in it.
+the medians that are printed are of all of its results.
 """
 
 from __future__ import annotations

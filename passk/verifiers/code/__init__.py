@@ -1,14 +1,15 @@
-"""Problems that are solved by programs, and what judges the programs' results.
+"""Problems that programs solve, and how their results are judged.
 
 | module | holds |
 |---|---|
 | `problems` | the gold formats, and the tests that they stand for |
+| `options`, `time_limits` | what surrounds a program, and how long it may run |
+| `extract_code` | the program of a response |
 | `evalplus` | inputs and comparison rules of HumanEval+ and MBPP+ |
-| `livecode` | comparison rules of LiveCodeBench |
-| `attempts`, `scripts` | a program on its way through the sandbox |
-| `expectation` | how its outputs compare with the expected ones |
-| `lines` | what a run sent, line by line |
-| `expected` | outputs of the reference solutions, kept by content |
-| `programs` | the program of a response |
-| `pool` | all of it together, as the grading stage uses it |
+| `livecodebench` | rows and comparison rules of LiveCodeBench |
+| `function_attempt`, `stdin_attempt` | runs of a program in the sandbox |
+| `expected_outputs` | expected outputs, and how a program's outputs compare with them |
+| `output_lines` | what a run sent, line by line |
+| `reference_cache` | outputs of reference solutions on disk |
+| `program_pool` | all of it together, for the grading stage |
 """

@@ -87,7 +87,7 @@ class ExpectedOutputs:
         Args:
             test: the test.
             line: what the program sent.
-            wanted: the expected line in full, where it is too long to be kept.
+            wanted: the expected line in full, where it is too long to be stored.
         """
         if line.startswith("!"):
             return f"raised {line[1:61]}"

@@ -118,7 +118,7 @@ def find_blocks(text: str) -> list[Block]:
 
 
 def _fence(line: str, opened: bool) -> tuple[str, str, str] | None:  # noqa: FBT001
-    """Return (mark, language, what stands before it) of a line that is a fence, else None."""
+    """Return (mark, language, the text before it) of a line that is a fence, else None."""
     bare = line.strip()
     for character in "`~":
         if bare.startswith(character * 3):

@@ -7,6 +7,7 @@
 | `seccomp_filter` | parent | the system calls that programs may make |
 | `process` | parent | one fork server: its process, its pipes, its status lines |
 | `run` | parent | what a run is given, and how it ended |
+| `host_remedies` | parent | what would allow a better isolation on this host |
 | `runner` | parent | one queue of attempts over all fork servers |
 | `decode` | parent | reads values that programs returned, as data |
 | `inside.fork_server` | sandbox | forks a process per program, ends it, cleans up |

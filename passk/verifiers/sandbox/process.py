@@ -3,7 +3,7 @@
 Control and program text go in, status lines and results come out, each through a pipe of its own.
 Results come from the program's process directly, so the fork server's memory never holds an output.
 A status line is written when that process is gone: what the pipe of results holds by then is all
-that there will be of this run, and nothing of it can be taken for another run's.
+that there will be of this run, and nothing of it can be mistaken for another run's.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ def _new_module(name: str) -> dict[str, Any]:
 
 
 def _load(source: bytes, message: Mapping[str, Any], names: dict[str, Any]) -> None:
-    """Execute a program in a module, after what stands before it."""
+    """Execute a program in a module, after the code that precedes it."""
     for code in (message["before"], source):
         if code:
             exec(compile(code, "<solution>", "exec", dont_inherit=True), names)  # noqa: S102
