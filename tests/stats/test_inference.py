@@ -32,7 +32,7 @@ from passk.stats import (
 from passk.stats.arrays import Ints
 from passk.stats.coverage import solve_chances
 from passk.stats.intervals import sup_t_quantile
-from passk.stats.resampling import value_units
+from passk.stats.resampling import add_unseen_changes, value_units
 from passk.stats.score_intervals import difference_interval, rate_interval, wilson
 
 
@@ -115,6 +115,13 @@ def test_the_sup_t_quantile_is_that_of_independent_columns_and_of_one() -> None:
     exact = stats.norm.ppf(0.5 + 0.95 ** (1 / 10) / 2)
     assert sup_t_quantile(ten) == pytest.approx(exact, abs=0.06)
     assert sup_t_quantile(value_units(np.zeros((5, 2)))) == pytest.approx(1.96, abs=0.01)
+
+
+def test_a_fifth_of_a_lost_and_of_a_gained_problem_can_be_drawn() -> None:
+    units = add_unseen_changes(value_units(np.zeros((30, 1))), np.array([0.5]), np.array([1.0]))
+    assert units.times[-2:].tolist() == [0.2, 0.2]
+    assert units.sums[-2:, 0].tolist() == [-0.5, 1.0]
+    assert units.number == 30
 
 
 def test_one_problem_says_nothing_of_others() -> None:
