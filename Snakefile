@@ -38,6 +38,10 @@ onstart:
     R.start_run(workflow)
 
 
+onsuccess:
+    R.check_targets()
+
+
 rule all:
     default_target: True
     input:

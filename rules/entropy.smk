@@ -1,15 +1,17 @@
 # INPUT   store/cells/{cell}/cell.json of a cell and of its base, store/problems/{problems}/questions.parquet
-# OUTPUT  store/cells/{cell}/temperature.json   at which the cell's tokens have its base's entropy
+# OUTPUT  store/cells/{cell}/temperature.json   the temperature at which its tokens have its base's entropy
+
+TEMPERATURE = R.paths.temperature("{cell}")
 
 
 rule match_entropy:
     input:
-        cell=ancient(R.paths.cell("{cell}")),
-        base=ancient(R.base_cell),
-        questions=ancient(R.questions),
-        weights=ancient(R.matching_weights),
+        cell=R.input(TEMPERATURE, "cell"),
+        base=R.input(TEMPERATURE, "base"),
+        questions=R.input(TEMPERATURE, "questions"),
+        weights=R.input(TEMPERATURE, "weights"),
     output:
-        R.paths.temperature("{cell}"),
+        TEMPERATURE,
     log:
         R.paths.log("entropy", "{cell}"),
     threads: R.sample_threads

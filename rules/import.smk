@@ -1,7 +1,10 @@
 # INPUT   a folder that `passk import` wrote
 # OUTPUT  store/cells/{cell}/samples/{shard}.parquet   its responses, as if they had been drawn
-#         store/cells/{cell}/counts/imported.parquet   or its counts, where there are no responses
-# {imported} is the id of a cell that was imported: it is adopted and never drawn.
+#         store/cells/{cell}/counts/imported.parquet   or its counts, if there are no responses
+# {imported} is the id of an imported cell: it is adopted and never drawn.
+
+ADOPTED = R.paths.samples("{imported}", "{shard}")
+ADOPTED_COUNTS = R.paths.imported_counts("{imported}")
 
 
 ruleorder: adopt_responses > draw_samples
@@ -9,11 +12,11 @@ ruleorder: adopt_responses > draw_samples
 
 rule adopt_responses:
     input:
-        cell=ancient(R.paths.cell("{imported}")),
-        questions=ancient(R.imported_questions),
-        folder=ancient(R.import_manifest),
+        cell=R.input(ADOPTED, "cell"),
+        questions=R.input(ADOPTED, "questions"),
+        folder=R.input(ADOPTED, "folder"),
     output:
-        R.paths.samples("{imported}", "{shard}"),
+        ADOPTED,
     log:
         R.paths.log("adopt", "{imported}.{shard}"),
     shell:
@@ -23,11 +26,11 @@ rule adopt_responses:
 
 rule adopt_counts:
     input:
-        cell=ancient(R.paths.cell("{imported}")),
-        problems=ancient(R.imported_problems),
-        folder=ancient(R.import_manifest),
+        cell=R.input(ADOPTED_COUNTS, "cell"),
+        problems=R.input(ADOPTED_COUNTS, "problems"),
+        folder=R.input(ADOPTED_COUNTS, "folder"),
     output:
-        R.paths.imported_counts("{imported}"),
+        ADOPTED_COUNTS,
     log:
         R.paths.log("adopt", "{imported}.counts"),
     shell:

@@ -3,11 +3,15 @@
 #         store/cells/{cell}/scores/{scorer}/{shard}.parquet    one score per response
 
 
+REFERENCES = R.paths.samples("{reference}", "all")
+SCORES = R.paths.scores("{cell}", "{scorer}", "{shard}")
+
+
 rule write_references:
     input:
-        ancient(R.reference_problems),
+        R.input(REFERENCES, "problems"),
     output:
-        R.paths.samples("{reference}", "all"),
+        REFERENCES,
     log:
         R.paths.log("reference", "{reference}"),
     params:
@@ -19,26 +23,24 @@ rule write_references:
 
 
 rule resolve_score:
-    input:
-        spec=ancient(R.spec),
     output:
         R.paths.score_task("{cell}", "{scorer}"),
     log:
         R.paths.log("resolve", "{cell}.{scorer}"),
     params:
-        digest=R.score_digest,
+        spec=R.spec,
     shell:
-        "passk resolve {input.spec:q} --score {wildcards.cell} {wildcards.scorer} --log {log} -o {output}"
+        "passk resolve {params.spec:q} --score {wildcards.cell} {wildcards.scorer} --log {log} -o {output}"
 
 
 rule score_responses:
     input:
-        task=ancient(R.paths.score_task("{cell}", "{scorer}")),
-        questions=ancient(R.score_questions),
-        weights=ancient(R.scorer_weights),
-        samples=R.paths.samples("{cell}", "{shard}"),
+        task=R.input(SCORES, "task"),
+        questions=R.input(SCORES, "questions"),
+        weights=R.input(SCORES, "weights"),
+        samples=R.input(SCORES, "samples"),
     output:
-        R.paths.scores("{cell}", "{scorer}", "{shard}"),
+        SCORES,
     log:
         R.paths.log("perplexity", "{cell}.{scorer}.{shard}"),
     wildcard_constraints:
@@ -55,17 +57,17 @@ rule score_responses:
         " --gpus {resources.gpu} --wait --log {log} -o {output}"
 
 
-# The same for the missing files of one scorer, whose weights load once.
+# The same for several files of one scorer: its weights load once.
 for batch in R.scoring_batches:
 
     rule:
         name:
             batch.name
         input:
-            tasks=ancient(batch.tasks),
-            questions=ancient(batch.questions),
-            weights=ancient(batch.weights),
-            samples=batch.samples,
+            tasks=R.batch_input(batch, "task"),
+            questions=R.batch_input(batch, "questions"),
+            weights=R.input(batch.outputs[0], "weights"),
+            samples=R.batch_input(batch, "samples"),
         output:
             batch.outputs,
         log:

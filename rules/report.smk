@@ -1,88 +1,99 @@
 # INPUT   counts of every cell, scores of every scoring task, what trainings measured
 # OUTPUT  {name}/plan.json, {name}/tables/*.csv and *.parquet, {name}/figures/*, {name}/report.html
+# A manifest's name holds the digest of what its files are made for.
 
 
 rule resolve_experiment:
-    input:
-        spec=ancient(R.spec),
     output:
-        R.plan_file,
+        plan=R.study.plan_file,
+        manifest=R.study.manifest("plan"),
     log:
         R.paths.log("resolve", R.name),
     params:
-        digest=R.experiment_digest,
+        spec=R.spec,
     shell:
-        "passk resolve {input.spec:q} --experiment --log {log} -o {output}"
+        "passk resolve {params.spec:q} --experiment --manifest {output.manifest}"
+        " --log {log} -o {output.plan}"
 
 
 rule aggregate_tables:
     input:
-        counts=R.counts,
-        scores=R.scores,
-        foreign=R.foreign,
-        analysed=ancient(R.analysed),
-        trained=ancient(R.training.steps),
-        plan=R.plan_file,
+        plan=R.input(R.study.curves, "plan"),
+        counts=R.input(R.study.curves, "counts"),
+        verdicts=R.input(R.study.curves, "verdicts"),
+        scores=R.input(R.study.curves, "scores"),
+        problems=R.input(R.study.curves, "problems"),
+        clusters=R.input(R.study.curves, "clusters"),
+        temperatures=R.input(R.study.curves, "temperatures"),
+        steps=R.input(R.study.curves, "steps"),
+        foreign=R.input(R.study.curves, "foreign"),
     output:
-        curves=R.curves,
-        others=R.other_tables,
+        tables=R.study.tables,
+        manifest=R.study.manifest("tables"),
     log:
         R.paths.log("aggregate", R.name),
     shell:
-        "passk aggregate --plan {input.plan} --log {log} -o $(dirname {output.curves})"
+        "passk aggregate --plan {input.plan} --manifest {output.manifest}"
+        " --log {log} -o $(dirname {output.tables[0]})"
 
 
 rule draw_figures:
     input:
-        curves=R.curves,
-        others=R.other_tables,
-        plan=R.plan_file,
+        plan=R.input(R.study.figures, "plan"),
+        tables=R.input(R.study.figures, "tables"),
     output:
-        report(
-            directory(R.figures),
+        figures=report(
+            directory(R.study.figures),
             patterns=["{figure}.svg"],
             caption="captions/figure.rst",
             category="Figures",
             labels={"figure": "{figure}"},
         ),
+        manifest=R.study.manifest("figures"),
     log:
         R.paths.log("figures", R.name),
     shell:
-        "passk figures --plan {input.plan} --tables $(dirname {input.curves})"
-        " --log {log} -o {output}"
+        "passk figures --plan {input.plan} --tables $(dirname {input.tables[0]})"
+        " --manifest {output.manifest} --log {log} -o {output.figures}"
 
 
 rule tabulate_labels:
     input:
-        counts=R.counts,
-        labels=R.labels,
-        plan=R.plan_file,
+        plan=R.input(R.study.reviewed[0], "plan"),
+        labels=R.input(R.study.reviewed[0], "labels"),
+        counts=R.input(R.study.reviewed[0], "counts"),
+        verdicts=R.input(R.study.reviewed[0], "verdicts"),
+        problems=R.input(R.study.reviewed[0], "problems"),
     output:
-        first=R.reviewed[0],
-        others=R.reviewed[1:],
+        tables=R.study.reviewed,
+        manifest=R.study.manifest("reviewed"),
     log:
         R.paths.log("reviewed", R.name),
     shell:
         "passk label-tables --plan {input.plan} --labels {input.labels}"
-        " --log {log} -o $(dirname {output.first})"
+        " --manifest {output.manifest} --log {log} -o $(dirname {output.tables[0]})"
 
 
 rule write_report:
     input:
-        curves=R.curves,
-        others=R.other_tables,
-        figures=R.figures,
-        plan=R.plan_file,
-        reviewed=R.wanted_reviewed,
+        plan=R.input(R.study.report, "plan"),
+        tables=R.input(R.study.report, "tables"),
+        figures=R.input(R.study.report, "figures"),
+        reviewed=R.input(R.study.report, "reviewed"),
+        problems=R.input(R.study.report, "problems"),
+        verdicts=R.input(R.study.report, "verdicts"),
+        samples=R.input(R.study.report, "samples"),
     output:
-        report(
-            R.report,
+        page=report(
+            R.study.report,
             caption="captions/page.rst",
             category="Page",
             labels={"study": R.name},
         ),
+        manifest=R.study.manifest("report"),
     log:
         R.paths.log("report", R.name),
     shell:
-        "passk report --plan {input.plan} --tables $(dirname {input.curves})"
-        " --figures {input.figures} --reviewed {input.reviewed} --log {log} -o {output}"
+        "passk report --plan {input.plan} --tables $(dirname {input.tables[0]})"
+        " --figures {input.figures} --reviewed {input.reviewed}"
+        " --manifest {output.manifest} --log {log} -o {output.page}"

@@ -1,29 +1,29 @@
-# INPUT   store/problems/{problems}/questions.parquet, converted weights where there are any
+# INPUT   store/problems/{problems}/questions.parquet, converted weights if there are any
 # OUTPUT  store/cells/{cell}/cell.json                   what decides the cell
 #         store/cells/{cell}/samples/{shard}.parquet     its responses
-# Inputs are ancient: paths hold digests of what decides a sample, so a file made again is the same.
+# R.input gives an input to jobs whose output must be made, and nothing to any other job.
+
+SAMPLES = R.paths.samples("{cell}", "{shard}")
 
 
 rule resolve_cell:
-    input:
-        spec=ancient(R.spec),
     output:
         R.paths.cell("{cell}"),
     log:
         R.paths.log("resolve", "{cell}"),
     params:
-        digest=R.cell_digest,
+        spec=R.spec,
     shell:
-        "passk resolve {input.spec:q} --cell {wildcards.cell} --log {log} -o {output}"
+        "passk resolve {params.spec:q} --cell {wildcards.cell} --log {log} -o {output}"
 
 
 rule draw_samples:
     input:
-        cell=ancient(R.paths.cell("{cell}")),
-        questions=ancient(R.questions),
-        weights=ancient(R.weights),
+        cell=R.input(SAMPLES, "cell"),
+        questions=R.input(SAMPLES, "questions"),
+        weights=R.input(SAMPLES, "weights"),
     output:
-        R.paths.samples("{cell}", "{shard}"),
+        SAMPLES,
     log:
         R.paths.log("sample", "{cell}.{shard}"),
     threads: R.sample_threads
@@ -38,18 +38,16 @@ rule draw_samples:
         " --gpus {resources.gpu} --wait --log {log} -o {output}"
 
 
-# The same for a run of missing shards, which Snakemake prefers since no wildcard is in it. Its
-# param follows from the output and so is none that is compared: what one rule draws is up to date
-# for the other.
+# The same for a batch of shards. Snakemake prefers it because no wildcard is in it.
 for batch in R.sampling_batches:
 
     rule:
         name:
             batch.name
         input:
-            cell=ancient(batch.cell),
-            questions=ancient(batch.questions),
-            weights=ancient(batch.weights),
+            cell=R.input(batch.outputs[0], "cell"),
+            questions=R.input(batch.outputs[0], "questions"),
+            weights=R.input(batch.outputs[0], "weights"),
         output:
             batch.outputs,
         log:

@@ -1,31 +1,31 @@
 # INPUT   store/problems/{problems}/problems-{golds}.parquet, the weights that training starts from
 # OUTPUT  store/trainings/{training}/training.json                 what decides the weights
-#         store/trainings/{training}/step-{step}/manifest.json       a checkpoint, written last
+#         store/trainings/{training}/step-{step}/manifest.json     a checkpoint, written last
 #         store/trainings/{training}/step-{step}/steps.parquet     what was measured at its steps
-# A job makes one checkpoint and goes on from the one before, whose state stands beside it.
+# A job makes one checkpoint. It continues from the state beside the checkpoint before.
+
+CHECKPOINT = R.paths.trained("{training}", "{step}")
 
 
 rule resolve_training:
-    input:
-        spec=ancient(R.spec),
     output:
         R.paths.training("{training}"),
     log:
         R.paths.log("resolve", "{training}"),
     params:
-        digest=R.training.digest,
+        spec=R.spec,
     shell:
-        "passk resolve {input.spec:q} --training {wildcards.training} --log {log} -o {output}"
+        "passk resolve {params.spec:q} --training {wildcards.training} --log {log} -o {output}"
 
 
 rule train_model:
     input:
-        task=ancient(R.paths.training("{training}")),
-        problems=ancient(R.training.problems),
-        weights=ancient(R.training.weights),
-        previous=ancient(R.training.previous),
+        task=R.input(CHECKPOINT, "task"),
+        problems=R.input(CHECKPOINT, "problems"),
+        weights=R.input(CHECKPOINT, "weights"),
+        previous=R.input(CHECKPOINT, "previous"),
     output:
-        manifest=R.paths.trained("{training}", "{step}"),
+        manifest=CHECKPOINT,
         steps=R.paths.training_steps("{training}", "{step}"),
     log:
         R.paths.log("train", "{training}.{step}"),

@@ -1,14 +1,17 @@
 # INPUT   store/cells/{cell}/samples/{shard}.parquet, store/problems/{problems}/problems-{answers}.parquet
 # OUTPUT  store/cells/{cell}/verdicts/{verdicts}/{shard}.parquet    one verdict per response
-#         store/cells/{cell}/counts/{verdicts}-n{n}.parquet         one row per problem
+#         store/cells/{cell}/counts/{verdicts}-n{n}.v*.parquet      one row per problem
+
+VERDICTS = R.paths.verdicts("{cell}", "{verdicts}", "{shard}")
+COUNTS = R.paths.counts("{cell}", "{verdicts}", "{n}")
 
 
 rule verify_responses:
     input:
-        problems=ancient(R.problems),
-        samples=R.paths.samples("{cell}", "{shard}"),
+        problems=R.input(VERDICTS, "problems"),
+        samples=R.input(VERDICTS, "samples"),
     output:
-        R.paths.verdicts("{cell}", "{verdicts}", "{shard}"),
+        VERDICTS,
     log:
         R.paths.log("verify", "{cell}.{verdicts}.{shard}"),
     params:
@@ -22,17 +25,16 @@ rule verify_responses:
 
 rule count_verdicts:
     input:
-        problems=ancient(R.problems),
-        samples=R.counted_samples,
-        verdicts=R.counted_verdicts,
+        problems=R.input(COUNTS, "problems"),
+        samples=R.input(COUNTS, "samples"),
+        verdicts=R.input(COUNTS, "verdicts"),
     output:
-        R.paths.counts("{cell}", "{verdicts}", "{n}"),
+        COUNTS,
     log:
         R.paths.log("count", "{cell}.{verdicts}-n{n}"),
     params:
         verifier=R.verifier,
         options=R.verifier_options,
-        version=R.count_version,
     shell:
         "passk count --n {wildcards.n} --problems {input.problems} --samples {input.samples}"
         " --verdicts {input.verdicts} --verifier {params.verifier}"

@@ -79,4 +79,5 @@ def put_checkpoint(study: Study, training: str, step: int, seconds: float) -> No
     }
     place = folder / f"step-{step:06d}"
     place.mkdir(parents=True)
+    (place / "steps.parquet").touch()
     (place / "manifest.json").write_text(json.dumps(manifest))

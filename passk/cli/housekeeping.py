@@ -6,6 +6,7 @@ from pathlib import Path
 
 from passk.cli.command import Group, command, option
 from passk.cli.options import SPEC
+from passk.core.errors import PasskError
 
 
 @command(
@@ -40,6 +41,29 @@ def cancel(*, spec: Path) -> None:
     jobs = queue.queued(names)
     queue.cancel(jobs, names)
     print(f"{len(jobs)} jobs cancelled; the command that started the run resumes them")
+
+
+@command(
+    Group.HOUSEKEEPING,
+    "read every file that a study rests on and verify its checksum",
+    "passk check specs/quickstart.yaml",
+    SPEC,
+)
+def check(*, spec: Path) -> None:
+    """Verify a study's files; a damaged one is set aside, so that the next run makes it again."""
+    from passk.workflow import build_plan
+    from passk.workflow.check import check_study
+
+    found = check_study(build_plan(spec))
+    for message in found.damaged:
+        print(message)
+    print(f"{found.read} files read, {len(found.damaged)} damaged, {found.pending} to be made")
+    if found.damaged or found.pending:
+        raise PasskError(
+            "the study is not complete",
+            where=str(spec),
+            fix=f"passk run {spec} makes what is missing",
+        )
 
 
 @command(

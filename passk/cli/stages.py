@@ -23,6 +23,21 @@ from passk.core.errors import PasskError
 
 TASK = "as `passk resolve` writes it"
 
+MANIFEST = option(
+    "--manifest",
+    type=Path,
+    metavar="FILE",
+    help="also write their digests: STAGE-KEY.json",
+)
+
+
+def _write_manifest(manifest: Path | None, *outputs: Path) -> None:
+    """Write the manifest of a study's outputs, if one is asked for."""
+    if manifest is not None:
+        from passk.core.artifacts import write_output_manifest
+
+        write_output_manifest(manifest, outputs)
+
 
 @command(
     Group.STAGES,
@@ -33,6 +48,7 @@ TASK = "as `passk resolve` writes it"
     option("--cell", metavar="ID", help="a cell's cell.json", one_of="what"),
     option("--score", nargs=2, metavar=("CELL", "SCORER"), help="a score.json", one_of="what"),
     option("--experiment", action="store_true", help="the study's plan.json", one_of="what"),
+    MANIFEST,
     output("JSON file to write"),
 )
 def resolve(
@@ -42,6 +58,7 @@ def resolve(
     cell: str | None,
     score: tuple[str, str] | None,
     experiment: bool,
+    manifest: Path | None,
     output: Path,
 ) -> None:
     """Write a task file of the workflow."""
@@ -59,6 +76,7 @@ def resolve(
         assert experiment  # noqa: S101 - one of the four is required
         document = task_files.plan_document(plan)
     write_json(output, document)
+    _write_manifest(manifest, output)
 
 
 @command(
@@ -347,13 +365,15 @@ def count(
     "compute the tables of a study",
     "passk aggregate --plan plan.json -o tables",
     file_option("--plan", f"plan.json, {TASK}"),
+    MANIFEST,
     output("folder of tables"),
 )
-def aggregate(*, plan: Path, output: Path) -> None:
+def aggregate(*, plan: Path, manifest: Path | None, output: Path) -> None:
     """Compute the tables of a study."""
     from passk.analysis import tables
 
     tables.aggregate(plan, output)
+    _write_manifest(manifest, output)
 
 
 @command(
@@ -362,13 +382,15 @@ def aggregate(*, plan: Path, output: Path) -> None:
     "passk figures --plan plan.json --tables tables -o figures",
     file_option("--plan", "plan.json"),
     file_option("--tables", "folder of tables"),
+    MANIFEST,
     output("folder of figures"),
 )
-def figures(*, plan: Path, tables: Path, output: Path) -> None:
+def figures(*, plan: Path, tables: Path, manifest: Path | None, output: Path) -> None:
     """Draw the figures of a study."""
     from passk.report.figures import draw
 
     draw(tables, plan, output)
+    _write_manifest(manifest, output)
 
 
 @command(
@@ -379,13 +401,23 @@ def figures(*, plan: Path, tables: Path, output: Path) -> None:
     file_option("--tables", "folder of tables"),
     file_option("--figures", "folder of figures"),
     option("--reviewed", type=Path, nargs="*", default=[], metavar="FILE", help="tables of labels"),
+    MANIFEST,
     output("HTML file"),
 )
-def report(*, plan: Path, tables: Path, figures: Path, reviewed: list[Path], output: Path) -> None:
+def report(
+    *,
+    plan: Path,
+    tables: Path,
+    figures: Path,
+    reviewed: list[Path],
+    manifest: Path | None,
+    output: Path,
+) -> None:
     """Write the report page of a study."""
     from passk.report import build
 
     build.report(plan, tables, figures, output, reviewed)
+    _write_manifest(manifest, output)
 
 
 @command(
@@ -394,13 +426,15 @@ def report(*, plan: Path, tables: Path, figures: Path, reviewed: list[Path], out
     "passk label-tables --plan plan.json --labels labels/ada.jsonl -o reviewed",
     file_option("--plan", "plan.json"),
     option("--labels", type=Path, nargs="*", default=[], metavar="FILE", help="one per reviewer"),
+    MANIFEST,
     output("folder of tables"),
 )
-def label_tables(*, plan: Path, labels: list[Path], output: Path) -> None:
+def label_tables(*, plan: Path, labels: list[Path], manifest: Path | None, output: Path) -> None:
     """Compute the tables of human labels."""
     from passk.review.tables import review_tables
 
     review_tables(plan, labels, output)
+    _write_manifest(manifest, output)
 
 
 def _short(output: Path) -> str:

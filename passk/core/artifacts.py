@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +31,19 @@ def digest(value: object) -> str:
     """Return the first hexadecimal digits of the SHA-256 of the canonical JSON of `value`."""
     text = canonical_json(value).encode("utf-8", "surrogatepass")
     return hashlib.sha256(text).hexdigest()[:DIGEST_LENGTH]
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content.
+
+    Raises:
+        DataError: the file is missing or cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read: {error.strerror}", where=str(path)) from error
 
 
 def output_error(error: OSError, path: Path) -> OutputError:
@@ -151,13 +164,42 @@ def environment(packages: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def write_manifest(path: Path, manifest: Mapping[str, object]) -> None:
     """Write an artefact's manifest; call it before the artefact itself is renamed."""
-    write_json(manifest_path(path), dict(manifest))
+    content = {key: value for key, value in manifest.items() if key != "checksum"}
+    write_json(
+        manifest_path(path), {**content, "checksum": digest(json.loads(json.dumps(content)))}
+    )
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """Return an artefact's manifest, or None if there is no readable one."""
+    """Return an artefact's manifest, or None if there is none, or its checksum is wrong."""
     try:
         manifest = read_json(manifest_path(path))
     except DataError:
         return None
-    return manifest if isinstance(manifest, dict) else None
+    if not isinstance(manifest, dict):
+        return None
+    checksum = manifest.pop("checksum", None)
+    if checksum is None:  # one that names no content yet, or whose key is damaged
+        return None if "sha256" in manifest else manifest
+    return manifest if checksum == digest(manifest) else None
+
+
+def write_output_manifest(path: Path, outputs: Iterable[Path]) -> None:
+    """Write which content a stage gave its outputs; manifests of earlier content are removed.
+
+    Args:
+        path: `STAGE-KEY.json`; the key says what the outputs were made for.
+        outputs: the files; of a folder every file in it.
+    """
+    stage = path.name.rpartition("-")[0]
+    files = [file for output in outputs for file in ([output] if output.is_file() else _in(output))]
+    for old in path.parent.glob(f"{stage}-*.json"):
+        old.unlink(missing_ok=True)
+    root = path.parent.parent
+    digests = {str(file.resolve().relative_to(root.resolve())): file_digest(file) for file in files}
+    write_json(path, {"stage": stage, "files": digests, "environment": environment()})
+
+
+def _in(folder: Path) -> list[Path]:
+    """Return every file below a folder, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -11,10 +11,9 @@ import logging
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from types import MappingProxyType
@@ -26,8 +25,14 @@ log = logging.getLogger(__name__)
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 """The devices of a process, by number or UUID; empty hides all."""
 
-ALLOCATION = "SLURM_JOB_ID"
-"""Set inside a scheduler's job, which numbers its devices in a way of its own."""
+ALLOCATIONS = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID", "JOB_ID")
+"""Set inside a job of Slurm, LSF, PBS or SGE, which may number its devices in a way of its own."""
+
+FOLDER = Path("/tmp/passk-gpus")  # noqa: S108 - one folder for all users, whatever their TMPDIR
+"""Locks of all users of this machine."""
+
+FULL = 0.2
+"""Share of a device's memory above which another program is taken to use it."""
 
 WAIT = 1.0
 """Seconds between two looks for a free device."""
@@ -74,7 +79,7 @@ def claim_gpus(
             fix=f"lower its parallelism or execution.gpus, or see {VISIBLE}",
         )
     with ExitStack() as held:
-        place = (folder or _shared_folder()) / environment.get(ALLOCATION, "machine")
+        place = (folder or _shared_folder()) / (_allocation(environment) or "machine")
         chosen = _wait_for(count, devices, place, held)
         before = environment.get(VISIBLE)
         environment[VISIBLE] = ",".join(chosen)
@@ -88,7 +93,7 @@ def claim_gpus(
 @contextmanager
 def _logged_use(environment: Mapping[str, str]) -> Iterator[None]:
     """Log when the block took its devices and when it let them go."""
-    job = environment.get(ALLOCATION)
+    job = _allocation(environment)
     name = f"{environment.get('SLURMD_NODENAME') or os.uname().nodename} GPU "
     name += f"{environment.get(VISIBLE, 'unknown')}{f' (job {job})' if job else ''}"
     log.info("%s: taken at %.3f", name, time.time())
@@ -98,31 +103,82 @@ def _logged_use(environment: Mapping[str, str]) -> Iterator[None]:
         log.info("%s: let go at %.3f", name, time.time())
 
 
+def _allocation(environment: Mapping[str, str]) -> str | None:
+    """Return the id of the scheduler's job that this process runs in, if any."""
+    return next((environment[name] for name in ALLOCATIONS if environment.get(name)), None)
+
+
 def _wait_for(count: int, devices: Sequence[str], place: Path, held: ExitStack) -> list[str]:
-    """Wait until so many devices are free at once; names of their locks begin with `place`."""
+    """Wait until so many devices are free; names of their locks begin with `place`.
+
+    One process at a time gathers devices, and keeps those that it has while it waits for more, so
+    that a job for several devices is not passed by jobs for one.
+    """
+    states = _device_states()
+    names = {device: _uuid(device, states) for device in devices}
+    used = [device for device in devices if _is_used(states.get(names[device]))]
+    found: list[str] = []
     waited = False
-    while True:
-        found: list[tuple[str, FileIO]] = []
-        for device in devices:
-            file = _lock(place.with_name(f"{place.name}-{device}.lock"))
-            if file is not None:
-                found.append((device, file))
-            if len(found) == count:
-                for _, lock in found:
-                    held.enter_context(lock)
-                return [name for name, _ in found]
-        for _, lock in found:
-            lock.close()
-        if not waited:
-            log.info("waiting for %d of the GPUs %s", count, ", ".join(devices))
-            waited = True
-        time.sleep(WAIT)
+    with _turn(place):
+        while len(found) < count:
+            for device in sorted(set(devices) - set(found), key=lambda d: (d in used, d)):
+                file = _lock(place.with_name(f"{place.name}-{names[device]}.lock"))
+                if file is not None:
+                    held.enter_context(file)
+                    found.append(device)
+                if len(found) == count:
+                    break
+            else:
+                if not waited:
+                    log.info("waiting for %d of the GPUs %s", count, ", ".join(devices))
+                    waited = True
+                time.sleep(WAIT)
+    for device in set(found) & set(used):
+        log.warning("GPU %s: another program uses its memory", device)
+    return sorted(found, key=list(devices).index)
+
+
+@contextmanager
+def _turn(place: Path) -> Iterator[None]:
+    """Wait for this process's turn to gather devices."""
+    with _open(place.with_name(f"{place.name}-turn.lock")) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _device_states() -> dict[str, tuple[str, float]]:
+    """Return UUID -> index and share of used memory of each device; empty without nvidia-smi."""
+    if shutil.which("nvidia-smi") is None:
+        return {}
+    query = "--query-gpu=uuid,index,memory.used,memory.total"
+    command = ("nvidia-smi", query, "--format=csv,noheader,nounits")
+    found = {}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        for line in done.stdout.splitlines():
+            uuid, index, used, total = (part.strip() for part in line.split(","))
+            found[uuid] = (index, float(used) / float(total))
+    except (OSError, ValueError, ZeroDivisionError, subprocess.SubprocessError):
+        return {}
+    return found
+
+
+def _uuid(device: str, states: Mapping[str, tuple[str, float]]) -> str:
+    """Return a device's UUID: two names of one device are one lock."""
+    for uuid, (index, _) in states.items():
+        if device == index or (device.startswith("GPU-") and uuid.startswith(device)):
+            return uuid
+    return device
+
+
+def _is_used(state: tuple[str, float] | None) -> bool:
+    """Return whether another program fills a device."""
+    return state is not None and state[1] > FULL
 
 
 def _lock(path: Path) -> FileIO | None:
-    """Return the locked file, or None where another process has it."""
-    handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    file = FileIO(handle)
+    """Return the locked file, or None if another process has locked it."""
+    file = _open(path)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -131,10 +187,24 @@ def _lock(path: Path) -> FileIO | None:
     return file
 
 
+def _open(path: Path) -> FileIO:
+    """Open a lock file that any user may have made.
+
+    O_CREAT on another user's file in a sticky folder is refused by `fs.protected_regular`, so only
+    a missing file is created.
+    """
+    while True:
+        with suppress(FileNotFoundError):
+            return FileIO(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        with suppress(FileExistsError):
+            handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            os.fchmod(handle, 0o644)  # whatever the umask
+            return FileIO(handle)
+
+
 def _shared_folder() -> Path:
     """Return the folder of locks that all users of this machine share."""
-    folder = Path(tempfile.gettempdir()) / "passk-gpus"
-    folder.mkdir(exist_ok=True)
-    if folder.stat().st_uid == os.getuid():
-        folder.chmod(0o1777)
-    return folder
+    FOLDER.mkdir(exist_ok=True)
+    if FOLDER.stat().st_uid == os.getuid():
+        FOLDER.chmod(0o1777)
+    return FOLDER

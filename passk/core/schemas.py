@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from passk.core.artifacts import atomic, write_manifest
+from passk.core.artifacts import atomic, canonical_json
 from passk.core.errors import DataError
+from passk.core.integrity import EMBEDDED, damaged, seal, stored_path, verify
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -122,6 +124,7 @@ class Score:
         n_tokens: response tokens as the scorer counts them.
         sum_logprob: sum of log P(token) over them, in nats.
         perplexity: exp(-sum_logprob / n_tokens).
+        response: digest of question, text and tokens, by which a score is used again.
     """
 
     problem_id: str
@@ -129,6 +132,7 @@ class Score:
     n_tokens: int
     sum_logprob: float
     perplexity: float
+    response: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,13 +238,21 @@ def _field(name: str, hint: Any) -> pa.Field:
 
 
 def write_table(path: Path, table: pa.Table, manifest: Mapping[str, object] | None = None) -> None:
-    """Write an Arrow table as zstd Parquet, whole or not at all, its manifest first."""
+    """Write an Arrow table as zstd Parquet with checksums, whole or not at all, its manifest first.
+
+    A file of the store always has a manifest.
+    """
     import pyarrow.parquet as pq
 
+    if manifest is None and stored_path(path):
+        manifest = {}
+    if manifest is not None:
+        copy = {EMBEDDED: canonical_json(json.loads(json.dumps(manifest))).encode()}
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **copy})
     with atomic(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
         if manifest is not None:
-            write_manifest(path, manifest)
+            seal(path, manifest, temporary)
 
 
 def write_rows(
@@ -285,6 +297,7 @@ def read_table(path: Path, row_type: type, columns: Sequence[str] | None = None)
     import pyarrow.parquet as pq
 
     wanted = list(columns) if columns is not None else schema(row_type).names
+    verify(path)
     try:
         present = pq.read_schema(path).names
         missing = [name for name in wanted if name not in present]
@@ -294,17 +307,17 @@ def read_table(path: Path, row_type: type, columns: Sequence[str] | None = None)
                 where=str(path),
                 fix=f"a file of {row_type.__name__} rows has: {', '.join(schema(row_type).names)}",
             )
-        table = pq.ParquetFile(path).read(columns=wanted).select(wanted)
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        table = file.read(columns=wanted).select(wanted)
         table = table.cast(pa.schema([schema(row_type).field(name) for name in wanted]))
     except FileNotFoundError as error:
         raise DataError("no such file", where=str(path)) from error
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise DataError(
-            f"not a readable file of {row_type.__name__} rows: {reason}",
-            where=str(path),
-            fix="delete it and run the workflow again: it will be remade",
-        ) from error
+        fault = f"not a readable file of {row_type.__name__} rows: {reason}"
+        if stored_path(path):
+            raise damaged(path, fault) from error
+        raise DataError(fault, where=str(path), fix="restore it, or make it again") from error
     if table.num_rows == 0:
         raise DataError("has no rows", where=str(path))
     return table

@@ -9,7 +9,7 @@ from __future__ import annotations
 __version__ = "0.1.0"
 
 TRAIN = 1
-SAMPLE = 1
+SAMPLE = 2
 VERIFY = 3
 ENTROPY = 1
 SCORE = 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from passk.engines.base import Request
 from passk.engines.loader import Loader, Progress, is_made, part_of, shard_key, template_of
 from passk.engines.prompts import render
 from passk.spec.sampling import Sampling
+from passk.stages.reuse import draw_key, question_keys, response_seed, stored_samples
 from passk.stages.sampling_task import read_sampling_task
 from passk.stats.sample_repeats import count_repeats_by_problem, fingerprints, has_repeat_alarm
 
@@ -26,16 +26,6 @@ log = logging.getLogger(__name__)
 
 TRUNCATION_WARNING = 0.05
 """Share of truncated responses above which a reader must be warned."""
-
-
-def response_seed(key: str, problem_id: str, sample: int) -> int:
-    """Return the seed of one response, in [0, 2^63): a hash of cell and problem, plus the index.
-
-    It depends on nothing else, so a shard can be resumed, split or enlarged. Consecutive samples
-    have consecutive seeds, which is how vLLM seeds the n responses of one request.
-    """
-    start = hashlib.sha256(f"{key}\0{problem_id}".encode()).digest()
-    return (int.from_bytes(start[:8], "big") + sample) % 2**63
 
 
 def sample(
@@ -80,6 +70,7 @@ def sample(
             if wait and is_made(output, document["fingerprint_inputs"]):
                 continue
             _shard(
+                cell,
                 document,
                 asked,
                 samples,
@@ -94,6 +85,7 @@ def sample(
 
 
 def _shard(
+    cell: Path,
     document: Mapping[str, Any],
     problems: Sequence[Problem],
     samples: range,
@@ -104,11 +96,13 @@ def _shard(
 ) -> None:
     """Draw what a shard still lacks, and write it."""
     began = time.perf_counter()
-    key = digest(document["fingerprint_inputs"])
-    requests = _requests(document, problems, samples, key, journal.rows)
     total, resumed = len(problems) * len(samples), len(journal.rows)
     earlier = read_manifest(output) or {}
-    facts: dict[str, Any] = {k: v for k, v in earlier.items() if k in {"engine", "vocabulary"}}
+    seeds = _seeds(document, problems, samples)
+    reused, source = _reuse(cell, document, seeds, samples, journal)
+    requests = _requests(document, problems, samples, seeds, journal.rows)
+    known = {"engine", "vocabulary"}
+    facts: dict[str, Any] = {k: v for k, v in (source | earlier).items() if k in known}
     if requests:
         facts = _draw(document, requests, journal, output, total, loader, progress)
     rows = [journal.rows[problem.id, index] for problem in problems for index in samples]
@@ -120,6 +114,7 @@ def _shard(
         "responses": len(rows),
         "tokens": sum(row.n_tokens for row in rows),
         "resumed": resumed,
+        "reused": reused,
         "sampling": document["sampling"],
         **describe_samples(rows, document["sampling"]),
         "seconds": round(time.perf_counter() - began, 3),
@@ -129,11 +124,46 @@ def _shard(
     write_rows(output, rows, manifest)
 
 
+Seeds = Mapping[tuple[str, int], int]
+"""(problem, index) -> seed of the response."""
+
+
+def _seeds(document: Mapping[str, Any], problems: Sequence[Problem], samples: range) -> Seeds:
+    """Return the seed of every response of a shard."""
+    key = draw_key(document["fingerprint_inputs"])
+    questions = question_keys(problems, template_of(document))
+    return {
+        (problem.id, index): response_seed(key, questions[problem.id], index)
+        for problem in problems
+        for index in samples
+    }
+
+
+def _reuse(
+    cell: Path,
+    document: Mapping[str, Any],
+    seeds: Seeds,
+    samples: range,
+    journal: Journal[Sample],
+) -> tuple[int, dict[str, Any]]:
+    """Add responses that other files of the store hold; return how many, and a manifest of theirs.
+
+    They are not written to the journal: a killed job finds them again.
+    """
+    needed = {seed: place for place, seed in seeds.items() if place not in journal.rows}
+    count, source = 0, dict[str, Any]()
+    key = draw_key(document["fingerprint_inputs"])
+    for row, manifest in stored_samples(cell, key, needed, samples):
+        journal.rows[row.problem_id, row.sample] = row
+        count, source = count + 1, manifest
+    return count, source
+
+
 def _requests(
     document: Mapping[str, Any],
     problems: Sequence[Problem],
     samples: range,
-    key: str,
+    seeds: Seeds,
     done: Mapping[tuple[str, int], Sample],
 ) -> list[Request]:
     """Return what is still to be drawn, in the order of the problems."""
@@ -141,8 +171,8 @@ def _requests(
     for problem in problems:
         left = tuple(index for index in samples if (problem.id, index) not in done)
         if left:
-            seeds = tuple(response_seed(key, problem.id, index) for index in left)
-            requests.append(Request(problem.id, render(template, problem), left, seeds))
+            own = tuple(seeds[problem.id, index] for index in left)
+            requests.append(Request(problem.id, render(template, problem), left, own))
     return requests
 
 

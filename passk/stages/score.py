@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from passk.core.schemas import Problem, Sample, Score, read_rows, write_rows
 from passk.engines.base import Engine, ScoreRequest
 from passk.engines.loader import Loader, Progress, is_made, part_of, read_task, template_of
 from passk.engines.prompts import render
+from passk.stages.reuse import question_keys, response_key, stored_scores
 
 OWN_TOKENS = "the sampler's own"
 RETOKENISED = "the text tokenised by the scorer"
@@ -96,9 +98,12 @@ def _score_file(
     earlier = read_manifest(one.output) or {}
     known = {"engine", "vocabulary", "tokens_are"}
     facts: dict[str, Any] = {name: v for name, v in earlier.items() if name in known}
+    keys = _response_keys(document, one, rows)
+    reused, source = _reuse(document, one, rows, keys, journal)
+    facts = {name: v for name, v in source.items() if name in known} | facts
     left = [row for row in rows if (row.problem_id, row.sample) not in journal.rows]
     if left:
-        facts = _score(document, one, left, journal, loader, len(rows), progress)
+        facts = _score(document, one, left, keys, journal, loader, len(rows), progress)
     scores = [journal.rows[row.problem_id, row.sample] for row in rows]
     manifest = {
         "stage": "perplexity",
@@ -106,6 +111,7 @@ def _score_file(
         "target": document["target"],
         "fingerprint_inputs": document["fingerprint_inputs"],
         "responses": len(scores),
+        "reused": reused,
         "empty": sum(score.n_tokens == 0 for score in scores),
         "tokens": sum(score.n_tokens for score in scores),
         "seconds": round(time.perf_counter() - began, 3),
@@ -137,6 +143,44 @@ def tokens_of(sampled: Mapping[str, Any] | None, vocabulary: str) -> str:
     return OWN_TOKENS if recorded and recorded == vocabulary else RETOKENISED
 
 
+Keys = Mapping[tuple[str, int], str]
+"""(problem, index) -> `response_key` of the response."""
+
+
+def _response_keys(document: Mapping[str, Any], one: Scored, rows: Sequence[Sample]) -> Keys:
+    """Return what identifies each response that is scored.
+
+    Raises:
+        DataError: a response belongs to no problem.
+    """
+    questions = question_keys(read_rows(one.problems, Problem), template_of(document))
+    unknown = next((row.problem_id for row in rows if row.problem_id not in questions), None)
+    if unknown is not None:
+        raise DataError(f"no problem '{unknown}'", where=str(one.samples))
+    return {
+        (row.problem_id, row.sample): response_key(questions[row.problem_id], row) for row in rows
+    }
+
+
+def _reuse(
+    document: Mapping[str, Any],
+    one: Scored,
+    rows: Sequence[Sample],
+    keys: Keys,
+    journal: Journal[Score],
+) -> tuple[int, dict[str, Any]]:
+    """Add scores that other files of the store hold; return how many, and a manifest of theirs."""
+    needed: dict[str, list[Sample]] = {}
+    for row in rows:
+        if (row.problem_id, row.sample) not in journal.rows:
+            needed.setdefault(keys[row.problem_id, row.sample], []).append(row)
+    count, source = 0, dict[str, Any]()
+    for score, manifest in stored_scores(one.task, document["fingerprint_inputs"], needed):
+        journal.rows[score.problem_id, score.sample] = score
+        count, source = count + 1, manifest
+    return count, source
+
+
 def _requests(
     document: Mapping[str, Any], one: Scored, rows: Sequence[Sample], *, exact: bool
 ) -> Iterator[ScoreRequest]:
@@ -146,8 +190,6 @@ def _requests(
     drawn = (read_manifest(one.samples) or {}).get("stage") == "sample"
     whole = drawn and not template.stop
     for row in rows:
-        if row.problem_id not in problems:
-            raise DataError(f"no problem '{row.problem_id}'", where=str(one.samples))
         prompt = render(template, problems[row.problem_id])
         tokens = tuple(row.token_ids) if exact else ()
         ended = whole and row.finish_reason == "stop"
@@ -158,6 +200,7 @@ def _score(
     document: Mapping[str, Any],
     one: Scored,
     rows: Sequence[Sample],
+    keys: Keys,
     journal: Journal[Score],
     loader: Loader,
     total: int,
@@ -172,7 +215,8 @@ def _score(
     began = time.perf_counter()
     requests = list(_requests(document, one, rows, exact=tokens_are == OWN_TOKENS))
     for score in _scores(engine, requests):
-        journal.append(score)
+        response = keys[score.problem_id, score.sample]
+        journal.append(dataclasses.replace(score, response=response))
         if progress is not None:
             progress(len(journal.rows), total)
     if len(journal.rows) != total:

@@ -1,4 +1,4 @@
-"""Flags of unreliable intervals, by rule; shown beside every estimate that has an interval."""
+"""Which intervals not to lean on, by rule: shown beside every estimate that has one."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ BEYOND = "beyond n"
 
 
 def flag(interval: str, k: float, n: int, problems: int) -> str:
-    """Return why the interval of an estimate is unreliable; "" if it is reliable.
+    """Return why the interval of an estimate should not be leaned on; "" where nothing is known.
 
     Args:
         interval: problems, noise, paired, band or extrapolated.
-        k: k; nan where the estimate has none.
+        k: number of tries; nan where the estimate has none.
         n: responses per problem.
         problems: problems, or clusters of them, that the interval rests on.
 
-    Sampling noise cannot be estimated above k = n/2, and for few problems the closed
+    Sampling noise cannot be told from the data above k = n/2, and for few problems the closed
     form covers 0.74 to 0.88 instead of 0.95 at k = n/2: n of 4k or more is the advice. Below 20
-    problems no interval is reliable.
+    problems no interval is to be leaned on.
     """
     if interval == "extrapolated":
         return BEYOND

@@ -25,6 +25,7 @@ from passk.spec.models import (
 )
 from passk.stages.imported import Imported
 from passk.workflow.imports import Imports, imported_use
+from passk.workflow.stored_names import Namer, new_name
 
 REFERENCE = "reference:"
 """Prefix, in a perplexity entry, of responses that no model of the spec drew."""
@@ -156,6 +157,7 @@ def expand_cells(
     weights: Mapping[str, Weights],
     verdicts: Mapping[tuple[str, str], str],
     imports: Imports | None = None,
+    name: Namer = new_name,
 ) -> dict[str, Cell]:
     """Return every cell of an experiment by id, in the order of the spec.
 
@@ -165,6 +167,7 @@ def expand_cells(
         weights: of each model.
         verdicts: per benchmark and prompt, the folder name of the verdicts on its responses.
         imports: what was drawn elsewhere, by model and benchmark.
+        name: names folders.
     """
     cells = {}
     for model, use, sampler in _triples(experiment):
@@ -181,7 +184,7 @@ def expand_cells(
                 **_matching_inputs(experiment, model, use, identity, sampler, weights),
             }
         cell = Cell(
-            id=f"{model.name}.{use.name}.{sampler.name}-{digest(inputs)}",
+            id=name("cells", f"{model.name}.{use.name}.{sampler.name}", digest(inputs)),
             fingerprint_inputs=inputs,
             model=model,
             weights=weights[model.name],
@@ -282,6 +285,7 @@ def expand_scorings(
     cells: Mapping[str, Cell],
     weights: Mapping[str, Weights],
     references: Mapping[str, str],
+    name: Namer = new_name,
 ) -> Iterator[Scoring]:
     """Yield every scoring task of an experiment; `references` are digests of reference files."""
     for run in experiment.perplexity:
@@ -292,11 +296,13 @@ def expand_scorings(
                 and _selected(run.benchmarks, cell.use.name)
                 and _selected(run.samplers, cell.sampler.name)
             ):
-                yield _score_cell(run, model, weights[model.name], cell)
-        for name in (n for n in run.responses_of if n.startswith(REFERENCE)):
-            found = references.get(name.removeprefix(REFERENCE))
+                yield _score_cell(run, model, weights[model.name], cell, name)
+        for reference in (n for n in run.responses_of if n.startswith(REFERENCE)):
+            found = references.get(reference.removeprefix(REFERENCE))
             for use, identity in _identities(cells, run).items():
-                yield _score_reference(experiment, run, name, found, use, identity, weights)
+                yield _score_reference(
+                    experiment, run, reference, found, use, identity, weights, name
+                )
 
 
 def _scorer_inputs(
@@ -311,7 +317,9 @@ def _scorer_inputs(
     }
 
 
-def _score_cell(run: PerplexityRun, model: Model, weights: Weights, cell: Cell) -> Scoring:
+def _score_cell(
+    run: PerplexityRun, model: Model, weights: Weights, cell: Cell, namer: Namer
+) -> Scoring:
     """Return the task of scoring a cell's first responses, after the prompt they answer.
 
     Raises:
@@ -326,7 +334,7 @@ def _score_cell(run: PerplexityRun, model: Model, weights: Weights, cell: Cell) 
     inputs = _scorer_inputs(run, model, weights, cell.prompt)
     return Scoring(
         target=cell.id,
-        scorer=f"{model.name}-{digest(inputs)}",
+        scorer=namer(f"cells/{cell.id}/scores", model.name, digest(inputs)),
         fingerprint_inputs=inputs,
         model=model,
         weights=weights,
@@ -357,6 +365,7 @@ def _score_reference(
     use_name: str,
     identity: Identity,
     weights: Mapping[str, Weights],
+    namer: Namer,
 ) -> Scoring:
     """Return the task of scoring a reference's responses to one benchmark."""
     model, use = experiment.models[run.scorer], experiment.benchmarks[use_name]
@@ -364,9 +373,10 @@ def _score_reference(
     prompt = experiment.prompt_of(model, use)
     inputs = _scorer_inputs(run, model, weights[model.name], prompt)
     decided = [identity.questions, identity.golds, content or benchmark.gold_response]
+    target = namer("cells", f"reference.{use.name}.{reference}", digest(decided))
     return Scoring(
-        target=f"reference.{use.name}.{reference}-{digest(decided)}",
-        scorer=f"{model.name}-{digest(inputs)}",
+        target=target,
+        scorer=namer(f"cells/{target}/scores", model.name, digest(inputs)),
         fingerprint_inputs=inputs,
         model=model,
         weights=weights[model.name],

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from passk.core import versions
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -70,7 +72,7 @@ class Layout:
 
     def counts(self, cell: str, verdicts: str, n: str) -> str:
         """Return the counts per problem over the first n responses."""
-        return f"{self.store}/cells/{cell}/counts/{verdicts}-n{n}.parquet"
+        return f"{self.store}/cells/{cell}/counts/{verdicts}-n{n}.v{versions.COUNT}.parquet"
 
     def imported_counts(self, cell: str) -> str:
         """Return the counts per problem that were imported where there are no responses."""

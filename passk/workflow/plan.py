@@ -9,7 +9,7 @@ from pathlib import Path
 
 from passk.benchmarks.source import Identity, identify, unpinned
 from passk.core.artifacts import digest
-from passk.core.errors import PasskError, did_you_mean
+from passk.core.errors import PasskError, SpecError, did_you_mean
 from passk.spec.loading import load_experiment
 from passk.spec.models import Benchmark, BenchmarkUse, Experiment
 from passk.workflow.cells import (
@@ -25,6 +25,7 @@ from passk.workflow.contamination import contamination
 from passk.workflow.imports import find_imports, import_warnings
 from passk.workflow.paths import Layout
 from passk.workflow.store_format import check_format
+from passk.workflow.stored_names import stored_names
 from passk.workflow.trainings import Training, expand_trainings
 from passk.workflow.weights import reference_digest, verdict_inputs
 
@@ -204,9 +205,16 @@ def build_plan(file: Path) -> Plan:
             format.
     """
     experiment = load_experiment(file)
+    if "://" in experiment.outputs:
+        raise SpecError(
+            "outputs cannot be on object storage: journals and locks need a shared file system",
+            where=f"{file}: outputs",
+            fix="name a folder, and copy it to the bucket after the run",
+        )
     layout = Layout(experiment.outputs)
     check_format(layout)
-    weights, trainings = expand_trainings(experiment, layout)
+    name = stored_names(Path(layout.store))
+    weights, trainings = expand_trainings(experiment, layout, name)
     identities = {
         use.name: identify(experiment.catalogue[use.name], use.problems, use.only)
         for use in experiment.benchmarks.values()
@@ -218,10 +226,10 @@ def build_plan(file: Path) -> Plan:
         for prompt in experiment.prompts.values()
     }
     imports = find_imports(experiment, layout)
-    cells = expand_cells(experiment, identities, weights, verdicts, imports)
+    cells = expand_cells(experiment, identities, weights, verdicts, imports, name)
     references = {
         name: reference_digest(experiment, name, layout) for name in experiment.references
     }
-    scorings = expand_scorings(experiment, cells, weights, references)
+    scorings = expand_scorings(experiment, cells, weights, references, name)
     by_folder = {(scoring.target, scoring.scorer): scoring for scoring in scorings}
     return Plan(experiment, layout, cells, by_folder, trainings, weights)

@@ -22,6 +22,7 @@ from passk.spec.training_checks import teacher_of, teaching_model
 from passk.spec.training_methods import METHODS, REFERENCE, SOLUTIONS, settings
 from passk.workflow.cells import Weights, model_inputs, prompt_inputs
 from passk.workflow.paths import Layout
+from passk.workflow.stored_names import Namer, new_name
 from passk.workflow.weights import find_weights, reference_digest, verdict_inputs
 
 
@@ -115,14 +116,14 @@ def step_name(step: int) -> str:
 
 
 def expand_trainings(
-    experiment: Experiment, layout: Layout
+    experiment: Experiment, layout: Layout, name: Namer = new_name
 ) -> tuple[dict[str, Weights], dict[str, Training]]:
     """Return the weights of every model by its name, and every training by its id.
 
     Raises:
         PasskError: weights, problems or a reference cannot be used as they stand.
     """
-    finder = _Finder(experiment, layout)
+    finder = _Finder(experiment, layout, name)
     weights = {name: finder.weights_of(name) for name in experiment.models}
     trainings: dict[str, Training] = {}
     for one in finder.trainings.values():
@@ -135,8 +136,9 @@ def expand_trainings(
 class _Finder:
     """Weights and trainings of a spec, each found once, whatever starts from what."""
 
-    def __init__(self, experiment: Experiment, layout: Layout) -> None:
+    def __init__(self, experiment: Experiment, layout: Layout, name: Namer) -> None:
         """Find nothing yet."""
+        self._name = name
         self.experiment, self.layout = experiment, layout
         self.trainings: dict[tuple[str, int | None], Training] = {}
         self._weights: dict[str, Weights] = {}
@@ -197,7 +199,7 @@ class _Finder:
             "training version": versions.TRAIN,
         }
         return Training(
-            id=f"{training_name(model)}-{digest(inputs)}",
+            id=self._name("trainings", training_name(model), digest(inputs)),
             fingerprint_inputs=inputs,
             model=model,
             start=start,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from passk.benchmarks.source import load_problems
-from passk.core.artifacts import digest
 from passk.core.documents import from_document
 from passk.core.schemas import Problem, Sample
 from passk.engines.base import Request
@@ -16,7 +15,7 @@ from passk.engines.loader import Loader, template_of
 from passk.engines.packaged_weights import convert_package
 from passk.engines.prompts import as_text, render
 from passk.spec.sampling import Sampling
-from passk.stages.sample import response_seed
+from passk.stages.reuse import draw_key, question_keys, response_seed
 from passk.stages.verify import Grade, PoolConfig, grade
 from passk.workflow.cells import Cell
 from passk.workflow.plan import Plan
@@ -142,13 +141,14 @@ def _try_problems(
 ) -> Iterator[ProblemTrial]:
     """Sample and grade responses to some problems."""
     task = cell_task(cell)
-    template, key = template_of(task), digest(task["fingerprint_inputs"])
+    template, key = template_of(task), draw_key(task["fingerprint_inputs"])
+    questions = question_keys(problems, template)
     requests = [
         Request(
             problem.id,
             render(template, problem),
             tuple(samples),
-            tuple(response_seed(key, problem.id, index) for index in samples),
+            tuple(response_seed(key, questions[problem.id], index) for index in samples),
         )
         for problem in problems
     ]

@@ -27,7 +27,13 @@ from passk.workflow.cells import Weights
 from passk.workflow.paths import Layout
 from passk.workflow.resources.jobs import Jobs
 from passk.workflow.resources.memory import job_gpus, job_memory, weights_bytes
-from passk.workflow.slurm.partitions import Need, Partition, misfit, read_partitions
+from passk.workflow.slurm.partitions import (
+    Need,
+    Partition,
+    minutes_of,
+    misfit,
+    read_partitions,
+)
 from passk.workflow.snakemake.locks import live_runs, lock_outputs
 
 SMALL = Partition("small", gpus=2, memory_mb=16_000, minutes=60)
@@ -186,7 +192,7 @@ def test_what_one_run_writes_no_other_run_does(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(OutputError, match=r"first.yaml .* is making store/cells/a.b.c-1"):
+        with pytest.raises(OutputError, match=r"first.yaml .* is making store/cells/1"):
             lock_outputs(layout, ours[:1], "second.yaml", time.time())
         assert len(live_runs(layout)) == 1
         lock_outputs(layout, other, "second.yaml", time.time()).close()
@@ -329,3 +335,48 @@ def test_cancelling_without_slurm_is_one_message(
     done = study.passk("cancel", study.file)
     assert done.returncode == 1
     assert "squeue" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("1-12:00:00", 2160),
+        ("2-0", 2880),
+        ("30:15", 30.25),
+        ("1:30:00", 90),
+        ("1d", 1440),
+        ("2d12h", 3600),
+        ("45s", 0.75),
+    ],
+)
+def test_times_as_slurm_and_its_plugin_write_them(text: str, minutes: float) -> None:
+    assert minutes_of(text) == minutes
+
+
+def test_locks_of_gpus_work_for_every_name_user_and_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = {"GPU-aaaa1111": ("0", 0.9), "GPU-bbbb2222": ("1", 0.0)}
+    monkeypatch.setattr("passk.core.gpus._device_states", lambda: states)
+    environment = {VISIBLE: "0,1"}
+    with claim_gpus(1, environment, tmp_path):
+        assert environment[VISIBLE] == "1"  # another program fills the first one
+        other = {VISIBLE: "GPU-bbbb,GPU-aaaa"}
+        with claim_gpus(1, other, tmp_path):
+            assert other[VISIBLE] == "GPU-aaaa"
+    locks = {path.name for path in tmp_path.iterdir()}
+    assert locks == {
+        *("machine-GPU-aaaa1111.lock", "machine-GPU-bbbb2222.lock", "machine-turn.lock"),
+    }
+    assert all(path.stat().st_mode & 0o444 == 0o444 for path in tmp_path.iterdir())
+    job = {VISIBLE: "0", "LSB_JOBID": "7"}
+    with claim_gpus(1, job, tmp_path):
+        assert (tmp_path / "7-GPU-aaaa1111.lock").exists()
+
+
+def test_outputs_on_a_bucket_are_refused(study: Study) -> None:
+    study.spec["outputs"] = "s3://bucket/outputs"
+    study.save()
+    done = study.passk("plan", study.file)
+    assert done.returncode != 0
+    assert "outputs cannot be on object storage" in done.stderr

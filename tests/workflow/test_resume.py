@@ -17,7 +17,7 @@ from kills import finished_lines, ready_to_sample
 
 from passk.core.journal import Journal, finished_rows, journal_path
 from passk.core.schemas import Sample, read_rows
-from passk.stages.sample import response_seed
+from passk.stages.reuse import response_seed
 
 COMMAND = ("passk", "sample", "--problems", "p.parquet", "--samples", "0-64", "-o", "s.parquet")
 

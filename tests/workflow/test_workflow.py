@@ -6,6 +6,9 @@ Each row of the table "What makes a file stale" in docs/design.md is a test here
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import time
 from collections import Counter
 from math import comb
 
@@ -148,7 +151,7 @@ def test_a_new_version_of_a_stage_remakes_its_outputs_and_what_is_downstream(
     raise_version(finished, "AGGREGATE")
     assert finished.snakemake() == ANALYSIS
     raise_version(finished, "COUNT")
-    assert finished.snakemake() == Counter(count_verdicts=2) + TABLES
+    assert finished.snakemake() == Counter(count_verdicts=2) + ANALYSIS
     raise_version(finished, "SCORE")
     assert finished.snakemake() == Counter(resolve_score=2, score_responses=1) + ANALYSIS
     raise_version(finished, "VERIFY")
@@ -159,8 +162,6 @@ def test_a_new_version_of_a_stage_remakes_its_outputs_and_what_is_downstream(
 
 def test_what_a_run_costs_makes_nothing_stale(finished: Study) -> None:
     finished.spec["models"]["base"]["execution"] = {"batch_size": 2, "threads": 1}
-    jobs = finished.snakemake()
-    assert set(jobs) == {"resolve_cell", "resolve_score"}
     assert finished.snakemake() == NOTHING
 
 
@@ -186,12 +187,69 @@ def test_two_experiments_share_their_cells(finished: Study) -> None:
     assert finished.snakemake() == ANALYSIS
 
 
-def test_lost_metadata_of_snakemake_costs_no_sample(finished: Study) -> None:
-    metadata = finished.folder / ".snakemake" / "metadata"
-    for path in metadata.rglob("*"):
-        if path.is_file():
-            path.unlink()
-    assert finished.snakemake()["draw_samples"] == 0
+def test_lost_metadata_and_new_times_rerun_nothing(finished: Study) -> None:
+    shutil.rmtree(finished.folder / ".snakemake")
+    for number, path in enumerate(sorted((finished.folder / "outputs").rglob("*"))):
+        os.utime(path, (number * 7919 % 1000, number * 7919 % 1000))
+    assert finished.snakemake("--dry-run") == NOTHING
+    (finished.folder / "outputs/study/plan.json").touch()
+    next((finished.folder / "outputs").glob("store/cells/*/samples/*.parquet")).touch()
+    assert finished.snakemake("--dry-run") == NOTHING
+
+
+def test_a_deleted_table_figure_or_plan_comes_back(finished: Study) -> None:
+    outputs = finished.folder / "outputs/study"
+    (outputs / "tables/flows.csv").unlink()
+    assert finished.snakemake() == TABLES
+    assert (outputs / "tables/flows.csv").is_file()
+    shutil.rmtree(outputs / "figures")
+    assert finished.snakemake("--dry-run") == Counter(draw_figures=1, write_report=1)
+    (outputs / "plan.json").unlink()
+    assert finished.snakemake("--dry-run") == ANALYSIS
+
+
+def test_archived_samples_leave_a_study_finished_and_its_report_can_be_remade(
+    finished: Study,
+) -> None:
+    for path in list((finished.folder / "outputs").glob("store/cells/*/samples/*.parquet")):
+        path.unlink()
+    assert finished.snakemake("--dry-run") == NOTHING
+    preview = json.loads(finished.passk("plan", finished.file, "--json").stdout)
+    assert {cell["state"] for cell in preview["cells"]} == {"present"}
+    assert {cell["shards_archived"] for cell in preview["cells"]} == {2}
+    finished.spec["models"]["tuned"]["label"] = "After RL"
+    assert finished.snakemake() == ANALYSIS
+    assert "After RL" in (finished.folder / "outputs/study/report.html").read_text()
+
+
+def test_a_cost_edit_of_an_unfinished_study_does_not_end_the_run_early(finished: Study) -> None:
+    lost = next((finished.folder / "outputs").glob("store/cells/base*/samples/*.parquet"))
+    verdicts = next(lost.parent.parent.glob(f"verdicts/*/{lost.name}"))
+    whole = lost.read_bytes()
+    lost.unlink()
+    verdicts.unlink()
+    (finished.folder / "outputs/study/report.html").unlink()
+    finished.spec["models"]["base"]["execution"] = {"batch_size": 4}
+    finished.spec["models"]["tuned"]["label"] = "After RL"
+    jobs = finished.snakemake()
+    assert jobs["draw_samples"] == jobs["verify_responses"] == jobs["write_report"] == 1
+    assert lost.read_bytes() == whole
+    task = json.loads((lost.parent.parent / "cell.json").read_text())
+    assert task["model"]["execution"] == {"batch_size": 4}
+    assert finished.snakemake("--dry-run") == NOTHING
+
+
+def test_a_run_that_ends_without_its_report_fails(finished: Study) -> None:
+    finished.spec["models"]["tuned"]["label"] = "After RL"
+    finished.save()
+    finished.change_passk(
+        "report/build.py",
+        "def report(",
+        "def report(*_: object) -> None:\n    pass\n\n\ndef _report(",
+    )
+    command = ["snakemake", "-c1", "-s", snakefile(), "--configfile", finished.file]
+    done = finished.run(*command)
+    assert done.returncode != 0
 
 
 def test_tables_equal_pass_at_k_recomputed_from_the_verdicts(finished: Study) -> None:
@@ -273,3 +331,49 @@ def test_declaring_clusters_remakes_tables_alone(finished: Study) -> None:
     problems = pd.read_csv(finished.folder / "outputs/study/tables/problems.csv")
     assert set(problems["cluster"]) == {"e0", "e1"}
     assert finished.snakemake() == NOTHING
+
+
+def drawn_rows(study: Study, what: str, since: float) -> tuple[int, int]:
+    """How many rows of `samples` or `scores` files were made and reused since a time."""
+    made = reused = 0
+    for path in (study.folder / "outputs/store/cells").glob(f"*/{what}/**/*.manifest.json"):
+        output = path.with_name(path.name.replace(".manifest.json", ".parquet"))
+        if output.is_file() and output.stat().st_mtime > since:
+            manifest = json.loads(path.read_text())
+            made += manifest.get("drawn_responses", 0)
+            reused += manifest["reused"]
+    return made, reused
+
+
+def texts(study: Study) -> set[tuple[int, str]]:
+    """Seed and text of every response of the store."""
+    files = (study.folder / "outputs/store/cells").glob("*.sums.*/samples/*.parquet")
+    tables = [pq.read_table(path, columns=["seed", "text"]).to_pylist() for path in files]
+    return {(row["seed"], row["text"]) for table in tables for row in table}
+
+
+def test_a_new_cut_into_shards_and_other_problems_draw_only_what_is_new(finished: Study) -> None:
+    before = texts(finished)
+    finished.spec["shard"] = 8
+    began = time.time()
+    assert finished.snakemake()["draw_samples"] == 2
+    assert drawn_rows(finished, "samples", began) == (0, 64)
+    assert drawn_rows(finished, "scores", began)[0] == 0
+    assert texts(finished) == before
+    source = finished.folder / "benchmarks/sums.jsonl"
+    source.write_text("".join(reversed(source.read_text().splitlines(keepends=True)[1:])))
+    began = time.time()
+    assert finished.snakemake()["draw_samples"] == 2
+    assert drawn_rows(finished, "samples", began) == (0, 48)
+    assert texts(finished) == before
+
+
+def test_more_scores_per_problem_score_only_the_new_ones(finished: Study) -> None:
+    finished.spec["perplexity"][0]["per_problem"] = 6
+    began = time.time()
+    assert finished.snakemake()["score_responses"] >= 1
+    assert drawn_rows(finished, "scores", began)[1] >= 16
+    finished.spec["perplexity"][0]["per_problem"] = 2
+    began = time.time()
+    finished.snakemake()
+    assert drawn_rows(finished, "scores", began)[0] == 0

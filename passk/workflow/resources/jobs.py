@@ -20,11 +20,8 @@ from passk.workflow.plan import Plan
 from passk.workflow.resources.cost import rates, scoring_rates, step_rate
 from passk.workflow.resources.memory import job_gpus, job_memory, training_gpus, training_memory
 from passk.workflow.slurm.partitions import Need, Partition, longest, misfit
-from passk.workflow.snakemake.batches import SamplingBatch, ScoringBatch
+from passk.workflow.snakemake.batches import Batch
 from passk.workflow.trainings import Training
-
-Run = SamplingBatch | ScoringBatch
-"""A job that makes several files."""
 
 START_MINUTES = 15
 """Time for queues of a file system and for loading weights, before the first response."""
@@ -138,28 +135,28 @@ class Jobs:
         """Return the time limit of a perplexity job, longer with each attempt."""
         return self._minutes([(self._scoring(wildcards), wildcards.shard)], attempt)
 
-    def batch_gpus(self, run: Run) -> int:
+    def batch_gpus(self, batch: Batch) -> int:
         """Return the GPUs of a job that makes several files."""
-        return job_gpus(run.model)
+        return job_gpus(batch.model)
 
-    def batch_gpu_model(self, job: Run | Cell | Scoring | Training) -> str | None:
+    def batch_gpu_model(self, job: Batch | Cell | Scoring | Training) -> str | None:
         """Return the kind of GPU that a job of a model asks for; None takes any."""
         model = job.model.execution.get("gpu_model")
         return str(model) if model and job_gpus(job.model) else None
 
-    def batch_memory(self, run: Run) -> Callable[[Any, int], int]:
+    def batch_memory(self, batch: Batch) -> Callable[[Any, int], int]:
         """Return what Snakemake asks for that job's memory in MB, doubled with each attempt."""
 
         def memory(_wildcards: Any, attempt: int) -> int:
-            return self._memory(self._part(run.outputs[0])[0], attempt)
+            return self._memory(self._part(batch.outputs[0])[0], attempt)
 
         return memory
 
-    def batch_minutes(self, run: Run) -> Callable[[Any, int], int]:
+    def batch_minutes(self, batch: Batch) -> Callable[[Any, int], int]:
         """Return what Snakemake asks for that job's time limit, longer with each attempt."""
 
         def minutes(_wildcards: Any, attempt: int) -> int:
-            return self._minutes([self._part(path) for path in run.outputs], attempt)
+            return self._minutes([self._part(path) for path in batch.outputs], attempt)
 
         return minutes
 

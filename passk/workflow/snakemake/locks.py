@@ -30,14 +30,18 @@ def part_of(path: str, layout: Layout) -> str:
     """Return which part of the outputs a file belongs to.
 
     >>> part_of("outputs/store/cells/a.b.c-1/samples/000000-000064.parquet", Layout("outputs"))
-    'store/cells/a.b.c-1'
+    'store/cells/1'
     >>> part_of("outputs/rlvr/report.html", Layout("outputs"))
     'rlvr'
     """
     if not Path(path).is_relative_to(layout.root):
         return path
-    parts = Path(path).relative_to(layout.root).parts
-    return "/".join(parts[:3] if parts[0] == "store" else parts[:1])
+    parts = list(Path(path).relative_to(layout.root).parts[:3])
+    if parts[0] != "store":
+        return parts[0]
+    if parts[1] in {"cells", "trainings"}:  # the name before the digest decides nothing
+        parts[2] = parts[2].rpartition("-")[2]
+    return "/".join(parts)
 
 
 def lock_outputs(layout: Layout, outputs: Iterable[str], spec: str, since: float) -> FileIO:

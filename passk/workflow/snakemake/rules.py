@@ -16,25 +16,17 @@ from typing import Any
 
 import yaml
 
-from passk.analysis.study import REVIEWED, TABLES
-from passk.core import versions
-from passk.core.artifacts import canonical_json, digest
-from passk.core.errors import PasskError, SpecError
+from passk.core.artifacts import canonical_json
+from passk.core.errors import OutputError, PasskError, SpecError
 from passk.spec.models import Model
 from passk.spec.yaml_lines import read_yaml
-from passk.workflow.cells import Scoring, base_of
+from passk.workflow.cells import Scoring
+from passk.workflow.files import Build
 from passk.workflow.paths import Layout
 from passk.workflow.plan import Plan, build_plan
 from passk.workflow.resources.jobs import Jobs
-from passk.workflow.snakemake.batches import (
-    SamplingBatch,
-    ScoringBatch,
-    sampling_batches,
-    scoring_batches,
-)
-from passk.workflow.snakemake.startup import start_run
-from passk.workflow.snakemake.training_rules import TrainingRules
-from passk.workflow.task_files import cell_task, plan_document, score_task_document
+from passk.workflow.snakemake.batches import Batch, sampling_batches, scoring_batches
+from passk.workflow.snakemake.startup import prepare_files, start_run
 
 DEFAULT_THREADS = {"fake": 1}
 """Engine -> cores of a job where its spec names none; any other engine takes what there is."""
@@ -52,69 +44,120 @@ class Rules:
         self._workflow = workflow
         self.paths: Layout = plan.layout
         self.jobs = Jobs(plan)
-        self.training = TrainingRules(plan)
+        self.build = Build(plan)
+        self.study = self.build.study
         self.spec = str(plan.experiment.file)
         self.name = plan.experiment.name
         self._planned_at = time.time()
 
+    def input(self, output: str, name: str) -> Callable[[Any], list[str]]:
+        """Return what Snakemake calls for one input of a rule.
+
+        Args:
+            output: the rule's first output, with its wildcards.
+            name: name of the input in `passk.workflow.files`.
+        """
+
+        def files(wildcards: Any) -> list[str]:
+            path = output.format(**dict(wildcards.items()))
+            return self._flagged(path, self.build.inputs(path, name))
+
+        return files
+
+    def batch_input(self, batch: Batch, name: str) -> Callable[[Any], list[str]]:
+        """Return the same for a batch: the files of one input, output by output."""
+
+        def files(_wildcards: Any) -> list[str]:
+            found = [path for one in batch.outputs for path in self.build.inputs(one, name)]
+            return self._flagged(batch.outputs[0], found)
+
+        return files
+
+    def _flagged(self, output: str, inputs: Sequence[str]) -> list[str]:
+        """Return the inputs of a job as Snakemake is to see them.
+
+        A job that need not run gets none, so that Snakemake never looks for reasons to run it. For
+        one that must run, inputs that exist are `ancient`: their times do not matter.
+        """
+        from snakemake.io import ancient
+        from snakemake.settings.types import RerunTrigger
+
+        settings = getattr(self._workflow, "dag_settings", None)
+        if settings:  # a missing file is the one reason to make it
+            settings.rerun_triggers = frozenset({RerunTrigger.SOFTWARE_ENV})
+        forced = settings and (settings.forceall or settings.forcerun or settings.forcetargets)
+        asked = settings and (settings.targets or settings.target_jobs or settings.force_incomplete)
+        planned = self._is_main and not forced and not asked
+        if planned and not self.build.is_pending(output):
+            return []
+        content = self.build.files[output].content if output in self.build.files else ()
+        plain = self.build.is_pending if self._is_main else lambda _path: False
+        if forced and content:
+            return list(inputs)
+        return [path if plain(path) else ancient(path) for path in inputs]
+
+    @property
+    def _is_main(self) -> bool:
+        """Whether this is the run itself, not one of its jobs on a cluster."""
+        return bool(getattr(self._workflow, "is_main_process", True))
+
+    @property
+    def targets(self) -> list[str]:
+        """The files of a finished study."""
+        return self.study.targets()
+
     def start_run(self, workflow: Any) -> None:
-        """Hold what the run will write, and refuse what cannot end well; for `onstart:`.
+        """Lock what the run will write, and refuse what cannot end well; for `onstart:`.
 
         Raises:
-            PasskError: another run is at work on the same files, jobs of a run that was killed
-                are still in the queue, or a job fits into no partition.
+            PasskError: another run writes the same files, jobs of a run that was killed are still
+                in the queue, or a job fits into no partition.
         """
         outputs = [str(file) for job in workflow.dag.needrun_jobs() for file in job.output]
         with one_message():
             self._locks = start_run(self.jobs, workflow, outputs, self._planned_at)
+            prepare_files(self.build)
+
+    def check_targets(self) -> None:
+        """Raise if a run ends without the files that it was for; for `onsuccess:`.
+
+        Raises:
+            OutputError: a file is missing.
+        """
+        settings = self._workflow.dag_settings
+        if settings.targets - {"all"} or settings.until or settings.omit_from:
+            return
+        missing = [path for path in self.targets if not Path(path).exists()]
+        if missing:
+            raise OutputError(
+                f"the run ended, but {len(missing)} of its files are missing",
+                where=missing[0],
+                fix="run the same command again",
+            )
 
     @property
-    def report(self) -> str:
-        """The file that the whole workflow is for."""
-        return self.paths.experiment(self.name, "report.html")
+    def sampling_batches(self) -> list[Batch]:
+        """The jobs that draw several shards of a cell."""
+        return list(sampling_batches(self.plan, self._is_missing))
 
     @property
-    def plan_file(self) -> str:
-        """The plan as the analysis reads it."""
-        return self.paths.experiment(self.name, "plan.json")
+    def scoring_batches(self) -> list[Batch]:
+        """The jobs that make several files of a scorer."""
+        return list(scoring_batches(self.plan, self._is_missing))
 
-    @property
-    def curves(self) -> str:
-        """The table of pass@k; the other tables stand beside it."""
-        return self.paths.experiment(self.name, "tables/pass_at_k.csv")
+    def _is_missing(self, path: str) -> bool:
+        """Return whether a batch makes a file; a job of a cluster makes what is not there."""
+        if self._is_main:
+            return self.build.is_pending(path)
+        return not Path(path).is_file()
 
-    @property
-    def other_tables(self) -> list[str]:
-        """Every table but that one, as CSV and Parquet."""
-        files = [f"tables/{name}.{ending}" for name in TABLES for ending in ("csv", "parquet")]
-        paths = [self.paths.experiment(self.name, file) for file in files]
-        return [path for path in paths if path != self.curves]
+    def batch_threads(self, batch: Batch) -> Callable[[Any], int]:
+        """Return what Snakemake calls for the cores of a batch."""
 
-    @property
-    def figures(self) -> str:
-        """The folder of the figures."""
-        return self.paths.experiment(self.name, "figures")
+        def threads(_wildcards: Any) -> int:
+            return self._threads(batch.model)
 
-    @property
-    def reviewed(self) -> list[str]:
-        """The tables made of labels and of the guessing prompt, as CSV and Parquet."""
-        files = [f"reviewed/{name}.{ending}" for name in REVIEWED for ending in ("csv", "parquet")]
-        return [self.paths.experiment(self.name, file) for file in files]
-
-    def labels(self, _wildcards: Any) -> list[str]:
-        """Return the label files that there are, one per reviewer."""
-        folder = Path(self.paths.experiment(self.name, "labels"))
-        return [str(path) for path in sorted(folder.glob("*.jsonl"))]
-
-    def wanted_reviewed(self, wildcards: Any) -> list[str]:
-        """Return those tables where the spec asks for them or somebody has labelled; else none."""
-        asked = self.plan.experiment.review is not None or self.labels(wildcards)
-        return self.reviewed if asked else []
-
-    @property
-    def targets(self) -> list[str]:
-        """The targets of the whole workflow."""
-        return [self.report]
+        return threads
 
     def benchmark_file(self, wildcards: Any) -> str:
         """Return the YAML file of a set of problems."""
@@ -133,80 +176,9 @@ class Rules:
         """Return the ids of the problems that are taken, as JSON; an empty list is all."""
         return canonical_json(list(self.plan.problems[wildcards.problems][1].only or ()))
 
-    def cell_digest(self, wildcards: Any) -> str:
-        """Return what Snakemake compares to see whether cell.json must be written anew."""
-        return digest(cell_task(self.plan.cell(wildcards.cell)))
-
-    def score_digest(self, wildcards: Any) -> str:
-        """Return what Snakemake compares to see whether score.json must be written anew."""
-        return digest(score_task_document(self.plan.scoring(wildcards.cell, wildcards.scorer)))
-
-    def experiment_digest(self, _wildcards: Any) -> str:
-        """Return what Snakemake compares to see whether plan.json must be written anew."""
-        return digest(plan_document(self.plan))
-
-    def questions(self, wildcards: Any) -> str:
-        """Return the problems, without gold answers, of a cell."""
-        return self.paths.questions(self.plan.cell(wildcards.cell).problems)
-
-    def problems(self, wildcards: Any) -> str:
-        """Return the problems, with gold answers, of a cell."""
-        return self.plan.problems_of(self.plan.cell(wildcards.cell))
-
-    @property
-    def weights(self) -> list[str] | Callable[[Any], list[str]]:
-        """What is made before a cell is sampled: converted weights, its temperature.
-
-        Snakemake calls a function once per job; nothing is nothing for all.
-        """
-        any_made = any(self.plan.before_sampling(cell) for cell in self.plan.cells.values())
-        return self._weights_of_cell if any_made else []
-
-    def _weights_of_cell(self, wildcards: Any) -> list[str]:
-        """Return what is made before a cell is sampled."""
-        return self.plan.before_sampling(self.plan.cell(wildcards.cell))
-
-    def base_cell(self, wildcards: Any) -> str:
-        """Return the cell.json of the base whose entropy a cell is matched to."""
-        base = base_of(self.plan.cell(wildcards.cell), self.plan.cells.values())
-        return self.paths.cell(base.id if base else "none")
-
-    def matching_weights(self, wildcards: Any) -> list[str]:
-        """Return the markers of weights that are converted before a temperature is matched."""
-        cell = self.plan.cell(wildcards.cell)
-        base = base_of(cell, self.plan.cells.values())
-        found = [mark for one in (cell, base) if one for mark in one.weights.markers]
-        return list(dict.fromkeys(found))
-
-    def analysed(self, _wildcards: Any) -> list[str]:
-        """Return what tables read besides counts and scores: clusters, matched temperatures."""
-        cells = self.plan.cells.values()
-        found = [
-            path for c in cells for path in (self.plan.clusters_of(c), self.plan.temperature_of(c))
-        ]
-        return list(dict.fromkeys(path for path in found if path is not None))
-
-    @property
-    def sampling_batches(self) -> list[SamplingBatch]:
-        """The jobs that draw several missing shards of a cell."""
-        return list(sampling_batches(self.plan))
-
-    @property
-    def scoring_batches(self) -> list[ScoringBatch]:
-        """The jobs that make several missing files of a scorer."""
-        return list(scoring_batches(self.plan))
-
     def samples_of_batch(self, _wildcards: Any, output: Sequence[str]) -> str:
         """Return the indices that a run of shards draws, as their names say."""
         return " ".join(Path(path).stem for path in output)
-
-    def batch_threads(self, run: SamplingBatch | ScoringBatch) -> Callable[[Any], int]:
-        """Return what Snakemake asks for the cores of a job that makes several files."""
-
-        def threads(_wildcards: Any) -> int:
-            return self._threads(run.model)
-
-        return threads
 
     def _threads(self, model: Model) -> int:
         """Return the cores of a job that runs a model.
@@ -239,24 +211,6 @@ class Rules:
         ids = [re.escape(cell.id) for cell in self.plan.cells.values() if cell.imported]
         return "|".join(ids) or "(?!)"
 
-    def import_manifest(self, wildcards: Any) -> str:
-        """Return the manifest of what a cell is adopted from."""
-        imported = self.plan.cell(wildcards.imported).imported
-        return str(imported.folder / "manifest.json") if imported else ""
-
-    def imported_questions(self, wildcards: Any) -> str:
-        """Return the problems, without gold answers, of an imported cell."""
-        return self.paths.questions(self.plan.cell(wildcards.imported).problems)
-
-    def imported_problems(self, wildcards: Any) -> str:
-        """Return the problems, with gold answers, of an imported cell."""
-        return self.plan.problems_of(self.plan.cell(wildcards.imported))
-
-    def foreign(self, _wildcards: Any) -> list[str]:
-        """Return the files of verdicts that imported responses came with."""
-        found = [cell.imported.foreign for cell in self.plan.cells.values() if cell.imported]
-        return [str(path) for path in found if path is not None]
-
     def verifier(self, wildcards: Any) -> str:
         """Return the verifier of a cell's benchmark."""
         return self.plan.cell(wildcards.cell).benchmark.verifier
@@ -264,25 +218,6 @@ class Rules:
     def verifier_options(self, wildcards: Any) -> str:
         """Return the verifier's options as JSON."""
         return canonical_json(dict(self.plan.cell(wildcards.cell).benchmark.options))
-
-    @property
-    def count_version(self) -> int:
-        """The version of counting, which no path holds."""
-        return versions.COUNT
-
-    def counted_samples(self, wildcards: Any) -> list[str]:
-        """Return the sample files that hold a cell's first n responses."""
-        cell = self.plan.cell(wildcards.cell)
-        return [self.paths.samples(cell.id, shard) for shard in cell.shards(int(wildcards.n))]
-
-    def counted_verdicts(self, wildcards: Any) -> list[str]:
-        """Return the verdict files that hold a cell's first n responses."""
-        cell, key = self.plan.cell(wildcards.cell), wildcards.verdicts
-        return [self.paths.verdicts(cell.id, key, shard) for shard in cell.shards(int(wildcards.n))]
-
-    def reference_problems(self, wildcards: Any) -> str:
-        """Return the problems, with gold answers, of a reference."""
-        return self.plan.problems_of(self._reference(wildcards))
 
     def reference_template(self, wildcards: Any) -> str:
         """Return how gold answers read as responses."""
@@ -297,15 +232,6 @@ class Rules:
         scorings = self.plan.scorings.values()
         return next(scoring for scoring in scorings if scoring.target == wildcards.reference)
 
-    def scorer_weights(self, wildcards: Any) -> list[str]:
-        """Return the marker of weights that are converted before they score."""
-        return list(self.plan.scoring(wildcards.cell, wildcards.scorer).weights.markers)
-
-    def score_questions(self, wildcards: Any) -> str:
-        """Return the problems, without gold answers, that scored responses belong to."""
-        scoring = self.plan.scoring(wildcards.cell, wildcards.scorer)
-        return self.paths.questions(f"{scoring.use.name}-{scoring.identity.questions}")
-
     def score_threads(self, wildcards: Any) -> int:
         """Return the cores of a scoring job."""
         return self._threads(self.plan.scoring(wildcards.cell, wildcards.scorer).model)
@@ -316,15 +242,6 @@ class Rules:
         folder = self.paths.weights(wildcards.package)
         conversions = [weights.convert for weights in found if weights.convert is not None]
         return next(convert[:2] for convert in conversions if convert[2] == folder)
-
-    def counts(self, _wildcards: Any) -> list[str]:
-        """Return the counts of every cell."""
-        return [self.plan.counts_of(cell) for cell in self.plan.cells.values()]
-
-    def scores(self, _wildcards: Any) -> list[str]:
-        """Return the scores of every scoring task."""
-        scorings = self.plan.scorings.values()
-        return [path for scoring in scorings for path in self.plan.scores_of(scoring)]
 
 
 def for_snakemake(
@@ -359,6 +276,12 @@ def _rules_of(files: Sequence[str | Path], config: Mapping[str, Any], workflow: 
         raise SpecError(
             f"one spec at a time: got {', '.join(map(str, files)) or 'none'}",
             fix="snakemake --configfile specs/quickstart.yaml",
+        )
+    storage = getattr(workflow, "storage_settings", None)
+    if getattr(storage, "default_storage_provider", None):
+        raise SpecError(
+            "outputs cannot be on object storage: journals and locks need a shared file system",
+            fix="leave --default-storage-provider out; copy `outputs` to the bucket after the run",
         )
     _collect_less()
     file = _relative(Path(files[0]))

@@ -7,8 +7,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import digest
-from passk.core.errors import PasskError
+from passk.core.artifacts import canonical_json, digest, read_json, write_json
+from passk.core.errors import DataError, OutputError, PasskError
+from passk.workflow.files import Build
 from passk.workflow.plan import Plan
 from passk.workflow.preflight import check_run
 from passk.workflow.resources.jobs import Jobs
@@ -17,6 +18,8 @@ from passk.workflow.slurm.partitions import Partition, ask_slurm, read_partition
 from passk.workflow.slurm.watchdog import start_watchdog
 from passk.workflow.snakemake.locks import lock_outputs
 from passk.workflow.store_format import write_format
+from passk.workflow.stored_names import stored_names
+from passk.workflow.task_files import cell_task, score_task_document, training_task
 
 
 def start_run(jobs: Jobs, workflow: Any, outputs: Sequence[str], since: float) -> FileIO:
@@ -41,10 +44,56 @@ def start_run(jobs: Jobs, workflow: Any, outputs: Sequence[str], since: float) -
     check_run(jobs.plan, local=workflow.local_exec)
     write_format(jobs.plan.layout)
     held = lock_outputs(jobs.plan.layout, outputs, str(jobs.plan.experiment.file), since)
+    _refuse_renamed(jobs.plan)
     if on_slurm:
         refuse_queued_jobs(jobs.plan)
         start_watchdog(comment_names(jobs.plan), str(jobs.plan.experiment.file), workflow)
     return held
+
+
+def prepare_files(build: Build) -> None:
+    """Bring task files up to date, and forget what earlier files were made for, before any job.
+
+    Task files also say what a job costs (batch size, where weights are), so they may change
+    while everything made from them stays. What must be made anew goes now, so that a kill at any
+    moment leaves it missing and not out of date.
+    """
+    plan, layout = build.plan, build.plan.layout
+    tasks = {layout.cell(cell.id): cell_task(cell) for cell in plan.cells.values()}
+    tasks |= {layout.training(one.id): training_task(one) for one in plan.trainings.values()}
+    for one in plan.scorings.values():
+        tasks[layout.score_task(one.target, one.scorer)] = score_task_document(one)
+    for path, document in tasks.items():
+        if Path(path).exists() and not _holds(Path(path), document):
+            write_json(Path(path), document)
+    for made in build.pending.values():
+        for output in map(Path, made.outputs):
+            if output.parent.name == "manifests":
+                for old in output.parent.glob(f"{output.name.rpartition('-')[0]}-*.json"):
+                    old.unlink(missing_ok=True)
+            elif output.is_file() and output.is_relative_to(layout.store):
+                output.unlink()
+
+
+def _holds(path: Path, document: Any) -> bool:
+    """Return whether a file holds a JSON document."""
+    try:
+        return canonical_json(read_json(path)) == canonical_json(document)
+    except DataError:
+        return False
+
+
+def _refuse_renamed(plan: Plan) -> None:
+    """Raise if another run has made a folder, under another name, since this plan was made."""
+    name = stored_names(Path(plan.layout.store))
+    for cell in plan.cells.values():
+        readable, _, key = cell.id.rpartition("-")
+        if name("cells", readable, key) != cell.id:
+            raise OutputError(
+                "another run has begun this cell under another name",
+                where=cell.id,
+                fix="run the same command again",
+            )
 
 
 def partitions_of(file: str | Path | None) -> Sequence[Partition]:

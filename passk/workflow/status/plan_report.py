@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from passk.engines.loader import shard_key
 from passk.spec.models import Model
 from passk.workflow.cells import Cell, Scoring, shard_range
 from passk.workflow.contamination import unseen_overlap
+from passk.workflow.files import Build
 from passk.workflow.plan import Plan
 from passk.workflow.preflight import describe, find_obstacles
 from passk.workflow.resources.cost import Rates, gpus, rates, scoring_rates
@@ -45,9 +47,10 @@ def report_plan(plan: Plan, *, local: bool = True) -> dict[str, Any]:
     `local`: jobs would run on this machine, whose GPUs and isolation are looked at, too.
     """
     known, trained = known_cells(plan), known_trainings(plan)
-    trainings = [report_training(plan, one, trained) for one in plan.trainings.values()]
-    cells = [_report_cell(plan, cell, known) for cell in plan.cells.values()]
-    scores = [_report_scores(plan, scoring) for scoring in plan.scorings.values()]
+    build = Build(plan)
+    trainings = [report_training(build, one, trained) for one in plan.trainings.values()]
+    cells = [_report_cell(build, cell, known) for cell in plan.cells.values()]
+    scores = [_report_scores(build, scoring) for scoring in plan.scorings.values()]
     keys = ("responses_left", "tokens_left", "hours_left", "gpu_hours_left", "bytes_left")
     return {
         "name": plan.experiment.name,
@@ -56,7 +59,8 @@ def report_plan(plan: Plan, *, local: bool = True) -> dict[str, Any]:
         "trainings": trainings,
         "cells": cells,
         "scores": scores,
-        "analysis": _report_analysis(plan, [*trainings, *cells], scores),
+        "analysis": _report_analysis(build, [*trainings, *cells], scores),
+        "files_to_make": dict(Counter(made.rule for made in build.pending.values())),
         "total": {
             "steps_left": sum(part["steps_left"] for part in trainings),
             **{key: sum(part[key] for part in (*trainings, *cells, *scores)) for key in keys},
@@ -70,24 +74,32 @@ def report_plan(plan: Plan, *, local: bool = True) -> dict[str, Any]:
     }
 
 
-def _report_cell(plan: Plan, cell: Cell, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _report_cell(
+    build: Build, cell: Cell, known: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return one cell's state: present, partial (samples or verdicts missing) or missing."""
-    shards, absent = cell.shards(), missing(plan.samples_of(cell))
-    ungraded = missing(plan.verdicts_of(cell))
-    if cell.counts_alone:
-        absent = missing([plan.counts_of(cell)])
+    plan, shards = build.plan, cell.shards()
+    samples = [plan.counts_of(cell)] if cell.counts_alone else plan.samples_of(cell)
+    absent = [path for path in samples if build.is_pending(path)]
+    archived = [path for path in missing(samples) if path not in absent]
+    ungraded = [path for path in plan.verdicts_of(cell) if build.is_pending(path)]
+    uncounted = build.is_pending(plan.counts_of(cell))
     journaled = sum(_journaled(cell, path) for path in absent)
     problems = cell.identity.problems
     left = max(0, len(absent) * cell.use.shard * (problems or 0) - journaled)
     cost = rates(plan, cell, [name for name in known if name.startswith(_near(cell))])
     return {
         "id": cell.id,
-        "state": "present" if not (absent or ungraded) else _state(len(absent), len(shards) or 1),
-        "why": _why(plan, cell, absent, ungraded, known),
+        "state": (
+            _state(len(absent), len(shards) or 1) if absent or ungraded or uncounted else "present"
+        ),
+        "why": _why(plan, cell, absent, ungraded, known)
+        or ([f"no counts at n = {cell.use.n}"] if uncounted else []),
         "problems": problems,
         "n": cell.use.n,
         "shards": len(shards),
         "shards_missing": len(absent),
+        "shards_archived": len(archived),
         "shards_ungraded": len(ungraded),
         "responses": cell.use.n * (problems or 0),
         "responses_journaled": journaled,
@@ -159,9 +171,10 @@ def _verdict_path(plan: Plan, cell: Cell, samples: str) -> str:
     return plan.layout.verdicts(cell.id, cell.verdicts, Path(samples).stem)
 
 
-def _report_scores(plan: Plan, scoring: Scoring) -> dict[str, Any]:
+def _report_scores(build: Build, scoring: Scoring) -> dict[str, Any]:
     """Return one scoring task's state."""
-    absent = missing(plan.scores_of(scoring))
+    plan = build.plan
+    absent = [path for path in plan.scores_of(scoring) if build.is_pending(path)]
     state = "present" if not absent else _state(len(absent), len(scoring.shards))
     journaled = sum(finished_rows(Path(path)) for path in absent)
     wanted = sum(_scored(scoring, Path(path).stem) for path in absent)
@@ -185,27 +198,34 @@ def _scored(scoring: Scoring, shard: str) -> int:
 
 
 def _report_analysis(
-    plan: Plan, parts: list[dict[str, Any]], scores: list[dict[str, Any]]
+    build: Build, parts: list[dict[str, Any]], scores: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the state of tables, figures and report."""
-    report = Path(plan.layout.experiment(plan.experiment.name, "report.html"))
-    if not report.is_file():
-        return {"state": "missing", "why": ["never made"], "report": str(report)}
+    plan, study = build.plan, build.study
+    absent = missing([study.report])
     states = [(part["id"], part["state"]) for part in parts]
     states += [(f"perplexity of {score['target']}", score["state"]) for score in scores]
     reasons = [f"{name} is {state}" for name, state in states if state != "present"]
+    manifests = [study.manifest(what) for what in ("plan", "tables", "figures", "report")]
+    if absent:
+        reasons = ["never made"]
+    elif missing(manifests):
+        reasons = [*_spec_changes(plan, study.plan_file), *reasons]
+    lost = [path for path in study.targets() if not Path(path).exists()]
+    if not reasons and lost:
+        reasons = [f"{len(lost)} files are missing, {lost[0]} among them"]
+    state = "missing" if absent else "stale" if build.pending else "present"
+    return {"state": state, "why": reasons if build.pending else [], "report": study.report}
+
+
+def _spec_changes(plan: Plan, plan_file: str) -> list[str]:
+    """Return what of a study's plan differs from the plan that its tables were made for."""
     try:
-        made = read_json(Path(plan.layout.experiment(plan.experiment.name, "plan.json")))
+        made = read_json(Path(plan_file))
     except DataError:
         made = {}
     changed = [key for key, value in plan_document(plan).items() if made.get(key) != value]
-    if changed:
-        reasons.append(f"changed in the spec: {', '.join(changed)}")
-    return {
-        "state": "stale" if reasons else "present",
-        "why": reasons,
-        "report": str(report),
-    }
+    return [f"changed in the spec: {', '.join(changed)}"] if changed else []
 
 
 def to_text(found: Mapping[str, Any]) -> str:
@@ -239,10 +259,11 @@ def _size(cell: Mapping[str, Any]) -> str:
     count = "unknown" if cell["problems"] is None else f"{cell['problems']:,}"
     if cell["imported"] and not cell["shards"]:
         return f"{count} problems, imported counts"
-    done = cell["shards"] - cell["shards_missing"]
+    done = cell["shards"] - cell["shards_missing"] - cell["shards_archived"]
+    archived = f", {cell['shards_archived']} archived" if cell["shards_archived"] else ""
     if cell["imported"]:
         return f"{count} problems, imported, {done}/{cell['shards']} shards adopted"
-    return f"{count} problems, {done}/{cell['shards']} shards drawn"
+    return f"{count} problems, {done}/{cell['shards']} shards drawn{archived}"
 
 
 def _spending(cost: Mapping[str, Any]) -> str:

@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from passk.core.progress import duration
+from passk.workflow.files import Build
 from passk.workflow.plan import Plan
 from passk.workflow.resources.cost import step_rate
 from passk.workflow.resources.memory import trained_bytes
-from passk.workflow.status.why_stale import missing, why_training
+from passk.workflow.status.why_stale import why_training
 from passk.workflow.trainings import Training
 
 
 def report_training(
-    plan: Plan, training: Training, known: Mapping[str, Mapping[str, Any]]
+    build: Build, training: Training, known: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return one training's state; `known` are the fields of trainings on disk, by id."""
+    plan = build.plan
     paths = dict(zip(training.steps, plan.checkpoints_of(training), strict=True))
-    gone = set(missing(paths.values()))
-    absent = [step for step, path in paths.items() if path in gone]
+    absent = [step for step, path in paths.items() if build.is_pending(path)]
     left = sum(step - _before(plan, training, step) for step in absent)
     rate = step_rate(plan, training)
     hours = left * rate.seconds / 3600

@@ -1,0 +1,188 @@
+"""`passk plan` and `snakemake -n` always agree, and damage and renames cost what the docs say."""
+
+from __future__ import annotations
+
+import copy
+import os
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import REPO, Study
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from passk.workflow import build_plan
+from passk.workflow.files import Build
+
+SEQUENCES = int(os.environ.get("PASSK_TEST_SEQUENCES", "2"))
+"""Random sequences of edits; 200 in the large version."""
+
+
+def delete(pattern: str) -> Callable[[Study, random.Random], None]:
+    """Delete a random file or folder that matches."""
+
+    def edit(study: Study, draw: random.Random) -> None:
+        found = sorted((study.folder / "outputs").glob(pattern))
+        if found:
+            path = draw.choice(found)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return edit
+
+
+def touch(study: Study, draw: random.Random) -> None:
+    """Give every file a random time."""
+    for path in (study.folder / "outputs").rglob("*"):
+        os.utime(path, (draw.randrange(2**30),) * 2)
+
+
+def copy_away(study: Study, _draw: random.Random) -> None:
+    """Copy the outputs without their times."""
+    shutil.copytree(study.folder / "outputs", study.folder / "copy", copy_function=shutil.copyfile)
+    shutil.rmtree(study.folder / "outputs")
+    (study.folder / "copy").rename(study.folder / "outputs")
+
+
+def lose_metadata(study: Study, _draw: random.Random) -> None:
+    """Delete .snakemake."""
+    shutil.rmtree(study.folder / ".snakemake", ignore_errors=True)
+
+
+def spec(change: Callable[[dict[str, object]], object]) -> Callable[[Study, random.Random], None]:
+    """Edit the spec."""
+    return lambda study, _draw: change(study.spec) and None
+
+
+EDITS = {
+    **{
+        f"delete {pattern}": delete(pattern)
+        for pattern in (
+            *("store/cells/*/samples/*.parquet", "store/cells/*/verdicts/*/*.parquet"),
+            *("store/cells/*/counts/*.parquet", "store/cells/*/scores/*/*.parquet"),
+            *("store/cells/*/cell.json", "store/cells/*", "store/problems/*/*.parquet"),
+            *("study/tables/*", "study/figures", "study/plan.json", "study/report.html"),
+            *("study/manifests/*.json", "store/cells/*/samples", "store"),
+        )
+    },
+    "touch": touch,
+    "copy": copy_away,
+    "lose metadata": lose_metadata,
+    "n": spec(lambda s: s["benchmarks"]["sums"].update(n=16)),
+    "less n": spec(lambda s: s["benchmarks"]["sums"].update(n=4) or s.update(k=[1, 4])),
+    "problems": spec(lambda s: s["benchmarks"]["sums"].update(problems=2)),
+    "shard": spec(lambda s: s.update(shard=2)),
+    "batches": spec(lambda s: s.update(jobs={"shards": 2, "scores": 2})),
+    "execution": spec(lambda s: s["models"]["base"].update(execution={"batch_size": 3})),
+    "label": spec(lambda s: s["models"]["tuned"].update(label="After RL")),
+    "temperature": spec(lambda s: s["samplers"]["plain"].update(temperature=0.3)),
+    "scores": spec(lambda s: s["perplexity"][0].update(per_problem=6)),
+    "no scores": spec(lambda s: s.update(perplexity=[])),
+}
+
+
+def planned(study: Study) -> set[str]:
+    """First outputs of what passk says must be made."""
+    study.save()
+    before = Path.cwd()
+    os.chdir(study.folder)
+    try:
+        return set(Build(build_plan(Path(study.file))).pending)
+    finally:
+        os.chdir(before)
+
+
+def listed(study: Study) -> set[str]:
+    """All outputs of the jobs that a dry run of Snakemake lists."""
+    done = study.run(
+        *("snakemake", "-n", "-c2", "-s", str(REPO / "Snakefile"), "--configfile", study.file)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = (done.stdout + done.stderr).splitlines()
+    found = [line.split("output: ")[1] for line in lines if line.strip().startswith("output: ")]
+    return {path for line in found for path in line.split(", ")}
+
+
+@settings(
+    max_examples=SEQUENCES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    edits=st.lists(st.sampled_from(sorted(EDITS)), min_size=1, max_size=4),
+    seed=st.integers(0, 2**16),
+)
+def test_passk_and_snakemake_agree_after_any_edits(
+    finished: Study, edits: list[str], seed: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(finished.folder, folder, dirs_exist_ok=True)
+        study = Study(Path(folder), copy.deepcopy(finished.spec))
+        draw = random.Random(seed)
+        for name in edits:
+            EDITS[name](study, draw)
+        ours, theirs = planned(study), listed(study)
+        assert ours <= theirs, (edits, sorted(ours - theirs))
+        made = {path for path in theirs if path in ours}
+        files = _files_of(study)
+        assert {files[path] for path in theirs} == made, (edits, sorted(theirs - ours))
+
+
+def _files_of(study: Study) -> dict[str, str]:
+    """Every output of the plan -> the first output that is made with it."""
+    before = Path.cwd()
+    os.chdir(study.folder)
+    try:
+        files = Build(build_plan(Path(study.file))).files
+    finally:
+        os.chdir(before)
+    return {path: made.outputs[0] for path, made in files.items()}
+
+
+def test_names_decide_nothing(finished: Study) -> None:
+    models, scores = finished.spec["models"], finished.spec["perplexity"][0]
+    models["qwen"] = models.pop("base")
+    models["tuned"]["base"] = "qwen"
+    scores["scorer"] = "qwen"
+    scores["responses_of"] = ["qwen" if x == "base" else x for x in scores["responses_of"]]
+    finished.spec["samplers"]["hot"] = finished.spec["samplers"].pop("plain")
+    analysis = Counter(resolve_experiment=1, aggregate_tables=1, draw_figures=1, write_report=1)
+    assert finished.snakemake("--dry-run") == analysis
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "folder", "swap"])
+def test_a_damaged_file_is_set_aside_by_a_check_and_made_again(
+    finished: Study, damage: str
+) -> None:
+    one, other = sorted((finished.folder / "outputs").glob("store/cells/*/samples/000000*.parquet"))
+    content = bytearray(one.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 4
+    if damage in {"cut", "empty"}:
+        del content[len(content) // 2 if damage == "cut" else 0 :]
+    if damage == "swap":
+        content = bytearray(other.read_bytes())
+    one.write_bytes(content)
+    if damage == "folder":
+        one.unlink()
+        one.mkdir()
+    done = finished.passk("check", finished.file)
+    assert f"{one.name}.damaged" in done.stdout
+    assert "1 damaged" in done.stdout
+    assert not one.exists()
+    assert done.returncode != 0
+
+
+def test_a_lost_or_changed_manifest_is_written_again(finished: Study) -> None:
+    manifests = sorted((finished.folder / "outputs").glob("store/cells/*/samples/*.manifest.json"))
+    whole = [path.read_text() for path in manifests[:2]]
+    manifests[0].unlink()
+    manifests[1].write_text(whole[1].replace("0", "1", 1))
+    done = finished.passk("check", finished.file)
+    assert " 0 damaged" in done.stdout
+    assert done.returncode == 0
+    assert [path.read_text() for path in manifests[:2]] == whole
