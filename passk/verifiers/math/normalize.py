@@ -120,7 +120,7 @@ def normalize(text: str) -> str:
     >>> print(normalize(r"$\left( 3,\, \dfrac{\pi}{2} \right)$."))
     (3,\frac{\pi}{2})
     >>> print(normalize(r"10,\!080"), normalize(r"\$32,348"))
-    10080 32348
+    10080 ¤32348
     """
     plain = text if text.isascii() else _unicode_to_latex(text)
     if not plain.isprintable():
