@@ -100,7 +100,7 @@ def test_what_a_training_costs_makes_nothing_stale(trained: Study) -> None:
 
 
 def test_a_new_version_of_training_trains_anew(trained: Study) -> None:
-    trained.change_passk("versions.py", "\nTRAIN = 1\n", "\nTRAIN = 2\n")
+    trained.change_passk("core/versions.py", "\nTRAIN = 1\n", "\nTRAIN = 2\n")
     assert trained.snakemake("--dry-run")["train_model"] == 2
 
 

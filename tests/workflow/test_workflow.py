@@ -225,7 +225,7 @@ def test_archived_samples_leave_a_study_finished_and_its_report_can_be_remade(
 def test_a_cost_edit_of_an_unfinished_study_does_not_end_the_run_early(finished: Study) -> None:
     lost = next((finished.folder / "outputs").glob("store/cells/base*/samples/*.parquet"))
     verdicts = next(lost.parent.parent.glob(f"verdicts/*/{lost.name}"))
-    whole = lost.read_bytes()
+    whole = pq.read_table(lost)
     lost.unlink()
     verdicts.unlink()
     (finished.folder / "outputs/study/report.html").unlink()
@@ -233,7 +233,7 @@ def test_a_cost_edit_of_an_unfinished_study_does_not_end_the_run_early(finished:
     finished.spec["models"]["tuned"]["label"] = "After RL"
     jobs = finished.snakemake()
     assert jobs["draw_samples"] == jobs["verify_responses"] == jobs["write_report"] == 1
-    assert lost.read_bytes() == whole
+    assert pq.read_table(lost).equals(whole)
     task = json.loads((lost.parent.parent / "cell.json").read_text())
     assert task["model"]["execution"] == {"batch_size": 4}
     assert finished.snakemake("--dry-run") == NOTHING
@@ -299,7 +299,7 @@ def test_a_second_run_on_the_same_folder_is_refused(study: Study) -> None:
 def raise_version(study: Study, stage: str) -> None:
     """Run a passk from now on in which a stage has the next version."""
     now = getattr(versions, stage)
-    study.change_passk("versions.py", f"\n{stage} = {now}\n", f"\n{stage} = {now + 1}\n")
+    study.change_passk("core/versions.py", f"\n{stage} = {now}\n", f"\n{stage} = {now + 1}\n")
 
 
 def snakefile() -> str:
