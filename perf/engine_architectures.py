@@ -1,6 +1,6 @@
 """Which architectures the transformers engine runs, and how: every causal one that builds small.
 
-    python perf/engine_architectures.py [MODEL_TYPE ...] [--markdown docs/architectures.md]
+    python perf/engine_architectures.py [MODEL_TYPE ...] [--markdown FILE.md]
 
 Each is built from a small random configuration in float32 and loaded as a user's model is. Short
 and long responses are sampled and scored, windows, chunks and rope boundaries of the configuration

@@ -12,7 +12,7 @@ from conftest import REPO
 
 FOLDERS = ("passk", "tests", "docs", "perf", "rules", "profiles")
 PATH = re.compile(rf"(?<![\w/.{{-])(?:{'|'.join(FOLDERS)})/[\w./-]*\w")
-EXAMPLES = {"profiles/mysite", "profiles/mysite/partitions.yaml"}
+EXAMPLES = {f"profiles/mysite{name}" for name in ("", "/config.yaml", "/partitions.yaml")}
 """Paths that a text invents for its reader."""
 
 WHEEL = tomllib.loads((REPO / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"][

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.core.errors import DataError, OutputError
+from passk.core.versions import __version__
 
 DIGEST_LENGTH = 8
 """Hexadecimal digits of a digest in a path."""
@@ -151,8 +152,8 @@ def manifest_path(path: Path) -> Path:
 
 def environment(packages: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return what a manifest records of the machine and of the packages that did the work."""
-    versions = {}
-    for name in ("passk", *packages):
+    versions = {"passk": __version__}
+    for name in packages:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     return {
