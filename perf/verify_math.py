@@ -2,8 +2,8 @@
 
     python perf/verify_math.py [--workers 2] [--rounds 5]
 
-Two inputs of real responses from the shared data ($PASSK_DATA or ../shared/data): 100 MATH
-problems x 8 responses repeated to n = 128, and the distinct pairs of GSM8K (1319 problems x 4
+Inputs are real responses from the shared data ($PASSK_DATA or ../shared/data): 100 MATH problems
+x 8 responses, once and repeated to n = 128, and the distinct pairs of GSM8K (1319 problems x 4
 models). The two graders take turns, each in a fresh process that has imported both; a turn
 includes the start of its workers.
 Printed: median seconds of each, their ratio, and how many verdicts agree with the stored ones.
@@ -117,6 +117,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
+    compare("MATH, distinct", math_pairs(1), ["boxed"], args)
     compare("MATH, n = 128", math_pairs(), ["boxed"], args)
     compare("GSM8K, distinct", gsm8k_pairs(), ["last_number"], args)
 

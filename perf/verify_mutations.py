@@ -254,6 +254,7 @@ RESPELLINGS: dict[str, Callable[[str], str]] = {
     "turned": lambda t: (
         ", ".join(reversed(t.split(",")))
         if re.fullmatch(r"[0-9a-z+ -]+(?:,[0-9a-z+ -]+)+", t) and "=" not in t
+        and not re.fullmatch(r"[0-9]{1,3}(?:,[0-9]{3})+", t)
         else t
     ),
 }

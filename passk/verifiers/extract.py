@@ -32,6 +32,9 @@ from dataclasses import dataclass
 MAX_ANSWER_LENGTH = 4000
 """Longest text, in characters, that can be an answer; anything longer is not one."""
 
+MAX_CACHED_LENGTH = 4000
+"""Longest response whose extraction is cached."""
+
 MAX_MARKS = 8
 """Run-on marks that are tried: the first with an answer before it ends the response."""
 
@@ -64,7 +67,7 @@ ANSWER = re.compile(
     r"[ \t*_:]{0,9}(?=\n)",
     re.IGNORECASE | re.MULTILINE,
 )
-SENTENCE_END = re.compile(r"\n|\.(?:\s|$)|\u3002")
+SENTENCE_END = re.compile(r"\n|\.(?:\s|$)|\u3002|,?\s(?:because|since)\s")
 MATH = re.compile(
     r"\$\$((?:\\.|[^\\$])+?)\$\$|\$((?:\\.|[^\\$])+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL
 )
@@ -93,10 +96,7 @@ DEFAULT_END_MARKS = (
     "Exercise:",
     "Instruction:",
     "### Instruction",
-    "### Question",
-    "### Problem",
-    "<|im_start|>",
-    "<|im_end|>",
+    "<|im_",
     "<|endoftext|>",
     "<|eot_id|>",
     "<|start_header_id|>",
@@ -143,9 +143,17 @@ def find_answer(
         end_marks: strings that begin a run-on; those that begin with a letter do so at the
             beginning of a line only.
     """
+    search = _find_cached if len(response) <= MAX_CACHED_LENGTH else _find_answer
+    return search(response, tuple(rules), tuple(end_marks))
+
+
+def _find_answer(
+    response: str, rules: tuple[str, ...], end_marks: tuple[str, ...]
+) -> Extraction | None:
+    """Return what `find_answer` does."""
     text, note = _after_thinking(response)
     stated = [rule for rule in rules if rule not in FALLBACKS]
-    for mark in _marks_in(text, tuple(end_marks)):
+    for mark in _marks_in(text, end_marks):
         found = _last_match(text[:mark], stated)
         if found:
             return Extraction(found[1].answer, found[0], "text after a run-on was cut off")
@@ -157,6 +165,10 @@ def find_answer(
         if match and _is_answer(match.answer):
             return Extraction(match.answer.strip(), rule, note)
     return None
+
+
+_find_cached = functools.lru_cache(maxsize=1 << 12)(_find_answer)
+"""Short responses recur often, above all among many samples of one problem."""
 
 
 def _after_thinking(response: str) -> tuple[str, str]:
@@ -183,7 +195,8 @@ SECOND_HASHES = re.compile(r"####[ \t]*[-$\\]?[0-9][^\n]*()")
 
 def _marks_in(text: str, marks: tuple[str, ...]) -> list[int]:
     """Return where run-ons may begin: at the first marks, and behind the first `#### 18`."""
-    pattern = _mark_pattern(marks)
+    present = tuple(mark for mark in marks if mark.strip() in text)
+    pattern = _mark_pattern(present)
     found: list[int] = []
     if pattern:
         for match in pattern.finditer(text):
@@ -205,7 +218,7 @@ def _last_match(text: str, rules: Sequence[str]) -> tuple[str, Match] | None:
         return None
     rule, best = max(found, key=lambda item: item[1].start)
     box = next((match for name, match in found if name == "boxed"), None)
-    if box is not None and not _is_value(best.answer):
+    if box is not None and rule != "boxed" and not _is_value(best.answer):
         rule, best = "boxed", box
     return rule, Match(best.start, best.answer.strip())
 
