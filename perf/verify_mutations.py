@@ -253,7 +253,8 @@ RESPELLINGS: dict[str, Callable[[str], str]] = {
     "trailing_break": lambda t: t + "\\\\",
     "turned": lambda t: (
         ", ".join(reversed(t.split(",")))
-        if re.fullmatch(r"[0-9a-z+ -]+(?:,[0-9a-z+ -]+)+", t) and "=" not in t
+        if re.fullmatch(r"[0-9a-z+ -]+(?:,[0-9a-z+ -]+)+", t)
+        and "=" not in t
         and not re.fullmatch(r"[0-9]{1,3}(?:,[0-9]{3})+", t)
         else t
     ),
