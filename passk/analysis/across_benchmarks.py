@@ -83,7 +83,7 @@ def combine_means(parts: Sequence[tuple[Floats, Floats, Floats]]) -> tuple[Float
 def significance_rows(study: Study, pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
     """Yield, at k = 1 and k_max, a paired test per benchmark, and Holm's correction over them.
 
-    A family is what one tuned model is asked on all its benchmarks at one end of the curve.
+    A family is the tests of one tuned model over all its benchmarks at one end of the curve.
     """
     for key, group in _group_by(pairs, _compared, least=1):
         for end in ("first", "last"):

@@ -65,9 +65,9 @@ def estimate_rows(
             yield {**named, **row, "flag": mark}
     for found in beyond[beyond["k"] > beyond["n"]].dropna(subset="value").to_dict("records"):
         mark = flag("extrapolated", found["k"], found["n"], found["problems"])
-        kept = {str(name): value for name, value in found.items() if name in COLUMNS}
+        known = {str(name): value for name, value in found.items() if name in COLUMNS}
         kind = {"metric": "pass@k extrapolated", "interval": "extrapolated", "flag": mark}
-        yield {**kept, "base": "", **kind}
+        yield {**known, "base": "", **kind}
 
 
 def _cell_rows(
@@ -149,9 +149,11 @@ def _class_counts(path: Any, n: int) -> pd.DataFrame:
     """Return responses and correct ones per problem and answer class of one verdict file."""
     columns = ["problem_id", "sample", "verdict", "answer_class"]
     table = read_table(path, Verdict, columns)
-    kept = table.filter(pc.and_(pc.less(table["sample"], n), pc.is_valid(table["answer_class"])))
-    right = pc.cast(pc.equal(kept["verdict"], "correct"), pa.int64())
-    grouped = kept.append_column("right", right).group_by(["problem_id", "answer_class"])
+    answered = table.filter(
+        pc.and_(pc.less(table["sample"], n), pc.is_valid(table["answer_class"]))
+    )
+    right = pc.cast(pc.equal(answered["verdict"], "correct"), pa.int64())
+    grouped = answered.append_column("right", right).group_by(["problem_id", "answer_class"])
     counted = grouped.aggregate([("sample", "count"), ("right", "sum")]).to_pandas()
     renamed: pd.DataFrame = counted.rename(
         columns={"sample_count": "times", "right_sum": "correct"}

@@ -22,7 +22,7 @@ model. Values are empty where it does not fit."""
 def extrapolation_rows(
     study: Study, counts: Mapping[str, pd.DataFrame]
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row per cell and wanted k above its n, up to 4n; the first is the model's at n.
+    """Yield one row per cell and requested k above its n, up to 4n; the first is the model's at n.
 
     Cells whose problems differ in n are left out: the model is of one n.
     """

@@ -1,7 +1,7 @@
-"""Cells that belong together: the seeds and steps of one entry of the spec.
+"""Series: the seeds and steps of one entry of the spec.
 
 A study of eight methods, three seeds and three checkpoints each has 72 tuned cells on a benchmark.
-What a reader wants to see of them is eight things, so figures and the page show the last checkpoint
+A reader wants to see eight curves, so figures and the page show the last checkpoint
 of each series, seeds in one colour.
 """
 
@@ -42,8 +42,8 @@ class Series:
     def steps(self) -> list[int | None]:
         """The steps that every seed has, in order."""
         seeds = {cell.seed for cell in self.cells}
-        kept = [{cell.step for cell in self.cells if cell.seed == seed} for seed in seeds]
-        return sorted(set.intersection(*kept), key=lambda step: -1 if step is None else step)
+        steps = [{cell.step for cell in self.cells if cell.seed == seed} for seed in seeds]
+        return sorted(set.intersection(*steps), key=lambda step: -1 if step is None else step)
 
     def at(self, step: int | None) -> tuple[Cell, ...]:
         """Return the cells of one step, a seed each."""
@@ -98,8 +98,8 @@ def groups(study: Study, benchmark: str) -> list[Series]:
         if series.seeds > 1:
             found.append(replace(series, cells=series.last))
             continue
-        kept = series.last if many and series.cells[0].series else series.cells
-        found.extend(Series(series.name, cell.label or cell.id, (cell,)) for cell in kept)
+        shown = series.last if many and series.cells[0].series else series.cells
+        found.extend(Series(series.name, cell.label or cell.id, (cell,)) for cell in shown)
     return found
 
 

@@ -1,7 +1,7 @@
 """Tables of methods: repeats of a training with other seeds as one, at each checkpoint.
 
-Of a value that each seed has, the mean over seeds stands under its name, the least and the largest
-of a seed under `_min` and `_max`: a range, no interval. `_low` and `_high` are the 95 % interval
+Of a value that each seed has, the mean over seeds stands under its name, the smallest and largest
+seed under `_min` and `_max`: a range, no interval. `_low` and `_high` are the 95 % interval
 over problems, which speaks of these very checkpoints; `_method_low` and `_method_high` that over
 problems and seeds, which speaks of the method; empty with one seed.
 """

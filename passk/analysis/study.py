@@ -174,7 +174,7 @@ class Study:
     `versions` are those of the stages that read it: a new one makes their outputs stale.
 
     `interval` is how intervals over problems are made, `extrapolate` the k above n at which a
-    fitted model is asked, `figures` the kinds of figures that are wanted (none named: all).
+    fitted model is evaluated, `figures` the kinds of figures to draw (empty: all).
     """
 
     name: str

@@ -49,7 +49,7 @@ from passk.analysis.training import training_table
 from passk.core.artifacts import output_error
 
 DECIMALS = 13
-"""Decimals kept of every number: below any error that matters, above that of summation order."""
+"""Decimals of every number: finer than any error that matters, coarser than summation order."""
 
 
 def aggregate(plan: Path, output: Path) -> None:

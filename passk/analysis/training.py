@@ -27,7 +27,7 @@ def training_table(study: Study) -> pd.DataFrame:
 def _parts(study: Study) -> Iterator[pd.DataFrame]:
     """Yield the steps of each training.
 
-    A checkpoint that was asked for later, below another, gives the steps of both again.
+    A checkpoint that was requested later, below another, repeats the steps of both.
     """
     for training in study.trainings:
         files = [read_table(path, TrainingStep).to_pandas() for path in training.steps]

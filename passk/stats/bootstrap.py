@@ -27,9 +27,9 @@ class Curve:
     """The mean pass@k of one model; every array has shape (K,).
 
     Attributes:
-        k: numbers of tries.
+        k: values of k.
         value: mean over problems, nan above the smallest n.
-        low: lower end of the interval over problems (what if other problems had been asked).
+        low: lower end of the interval over problems (the same study with other problems).
         high: its upper end.
         noise_low: lower end of the sampling-noise interval (the same problems sampled again).
         noise_high: its upper end; nan where k > n/2.
@@ -63,12 +63,12 @@ def estimate_curve(
     Args:
         n: responses per problem, shape (P,) or one number.
         c: correct ones, shape (P,).
-        ks: numbers of tries, shape (K,).
-        clusters: names of clusters of problems that are drawn together, shape (P,).
-        level: probability with which an interval is meant to hold.
+        ks: values of k, shape (K,).
+        clusters: names of clusters of problems that are resampled together, shape (P,).
+        level: confidence level.
         replicates: bootstrap replicates.
         seed: seed of the bootstrap; the same seed gives the same interval.
-        method: how the interval over problems is taken from its replicates.
+        method: how the interval over problems is computed from its replicates.
     """
     units = curve_units(n, c, ks, clusters)
     low, high = problem_interval(units, level, replicates, seed, method)
@@ -92,8 +92,8 @@ def mean_interval(
 
     Args:
         values: shape (P, K), whatever they measure.
-        clusters: names of clusters of problems that are drawn together, shape (P,).
-        level: probability with which an interval is meant to hold.
+        clusters: names of clusters of problems that are resampled together, shape (P,).
+        level: confidence level.
         replicates: bootstrap replicates.
         seed: seed of the bootstrap.
 
@@ -124,8 +124,8 @@ def unbounded_mean(
 
     Args:
         values: shape (P, K).
-        clusters: names of clusters of problems that are drawn together, shape (P,).
-        level: probability with which an interval is meant to hold.
+        clusters: names of clusters of problems that are resampled together, shape (P,).
+        level: confidence level.
         replicates: bootstrap replicates.
         seed: seed of the bootstrap.
     """

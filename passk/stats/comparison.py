@@ -38,7 +38,7 @@ class Comparison:
     """How a tuned model differs from its base over the same problems; arrays have shape (K,).
 
     Attributes:
-        k: numbers of tries.
+        k: values of k.
         delta: mean over problems of tuned pass@k minus base pass@k.
         low: lower end of the paired interval at each k alone.
         high: its upper end.
@@ -86,9 +86,9 @@ def compare(
     Args:
         tuned: (n, c) of the tuned model, each of shape (P,).
         base: (n, c) of the base in the same order of problems.
-        ks: values of k that the result is wanted at, shape (K,).
-        clusters: names of clusters of problems that are drawn together, shape (P,).
-        level: probability with which an interval is meant to hold.
+        ks: values of k of the result, shape (K,).
+        clusters: names of clusters of problems that are resampled together, shape (P,).
+        level: confidence level.
         replicates: bootstrap replicates.
         seed: seed of the bootstrap.
 
@@ -141,13 +141,13 @@ def contrast(
         tuned: (n, c) of each seed of one method, each of shape (P,).
         base: the same of the other method; one entry for a base that is not trained.
         ks: values of k, shape (K,).
-        clusters: names of clusters of problems that are drawn together, shape (P,).
-        level: probability with which an interval is meant to hold.
+        clusters: names of clusters of problems that are resampled together, shape (P,).
+        level: confidence level.
 
     Returns:
         (delta, interval over problems of shape (2, K), interval over problems and seeds of shape
-        (2, K)). The first speaks of these very checkpoints, the second of the method: had it been
-        trained with other seeds, and other problems been asked.
+        (2, K)). The first is about these checkpoints, the second about the method: trained with
+        other seeds, on other problems.
     """
     units = mean_units(tuned, base, ks, clusters)
     sizes = unseen_size(base, ks), unseen_size(tuned, ks)
@@ -166,7 +166,7 @@ def add_seed_spread(
         value: the mean, shape (K,).
         over_problems: its interval over problems, shape (2, K).
         sides: the value of each seed of a method, shape (S, K); of both where two are compared.
-        level: probability with which an interval is meant to hold.
+        level: confidence level.
 
     Margins over problems and over seeds are combined by square-and-add; nan where no side has a
     second seed, since one checkpoint says nothing of a method.
@@ -183,7 +183,7 @@ def seed_margin(sides: Sequence[Floats], level: float = LEVEL) -> Floats:
 
     Args:
         sides: mean pass@k of each seed of a method, (S, K); a side with one row has no part in it.
-        level: probability with which an interval is meant to hold.
+        level: confidence level.
 
     t * sqrt(sum of the variances of means over seeds), with the degrees of freedom of Welch and
     Satterthwaite.

@@ -67,7 +67,7 @@ def pass_at_k(n: IntsLike, c: IntsLike, ks: KValues) -> Floats:
     Args:
         n: responses per problem, shape (P,) or one number.
         c: correct ones among them, shape (P,).
-        ks: numbers of tries, shape (K,).
+        ks: values of k, shape (K,).
 
     Returns:
         Shape (P, K); nan where n < k (undefined, never 1).
@@ -127,7 +127,7 @@ def guess_pass_at_k(guess_n: IntsLike, guess_correct: IntsLike, ks: KValues) -> 
     Args:
         guess_n: answers to other problems of the group, per problem.
         guess_correct: those of them that equal this problem's gold answer.
-        ks: numbers of tries.
+        ks: values of k.
 
     Returns:
         The mean over the problems that have answers to compare with and at least k of them;

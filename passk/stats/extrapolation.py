@@ -39,11 +39,11 @@ class Extrapolation:
     """pass@k beyond n of one model; arrays have shape (K,).
 
     Attributes:
-        k: numbers of tries.
+        k: values of k.
         value: the fitted model's pass@k over the population of problems.
         low: lower end of the interval over problems; nan where the model does not fit.
         high: its upper end.
-        unsolvable: fitted share of problems that no number of tries solves.
+        unsolvable: fitted share of problems that no k solves.
         shape: fitted parameters of the beta distribution of the other problems' success rates.
         fit: p-value of the counts under the fitted model (chi-squared).
     """
@@ -76,7 +76,7 @@ def extrapolate(
     Args:
         n: responses to every problem.
         c: correct ones of each problem, shape (P,).
-        ks: numbers of tries, usually above n; shape (K,).
+        ks: values of k, usually above n; shape (K,).
         level: probability with which the interval is meant to hold.
         replicates: bootstrap replicates of whole problems, each fitted anew.
         seed: seed of the bootstrap.

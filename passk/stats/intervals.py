@@ -22,7 +22,7 @@ from passk.stats.resampling import ResamplingUnits
 from passk.stats.score_intervals import rate_interval
 
 Method = Literal["percentile", "bca"]
-"""How an interval over problems is taken from its replicates."""
+"""How an interval over problems is computed from its replicates."""
 
 METHODS: tuple[Method, ...] = ("percentile", "bca")
 

@@ -21,7 +21,7 @@ def majority_at_k(
         classes: per problem (responses per answer class, those of them that are correct), each of
             shape (classes of the problem,); responses without an answer are in no class.
         n: responses per problem, shape (P,) or one number.
-        ks: numbers of tries.
+        ks: values of k.
         seed: seed of the draws.
         draws: draws per problem and k.
 

@@ -1,4 +1,4 @@
-"""Which intervals not to lean on, by rule: shown beside every estimate that has one."""
+"""Flags of unreliable intervals, by rule; shown beside every estimate that has an interval."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ BEYOND = "beyond n"
 
 
 def flag(interval: str, k: float, n: int, problems: int) -> str:
-    """Return why the interval of an estimate should not be leaned on; "" where nothing is known.
+    """Return why the interval of an estimate is unreliable; "" if it is reliable.
 
     Args:
         interval: problems, noise, paired, band or extrapolated.
-        k: number of tries; nan where the estimate has none.
+        k: k; nan where the estimate has none.
         n: responses per problem.
         problems: problems, or clusters of them, that the interval rests on.
 
-    Sampling noise cannot be told from the data above k = n/2, and for few problems the closed
+    Sampling noise cannot be estimated above k = n/2, and for few problems the closed
     form covers 0.74 to 0.88 instead of 0.95 at k = n/2: n of 4k or more is the advice. Below 20
-    problems no interval is to be leaned on.
+    problems no interval is reliable.
     """
     if interval == "extrapolated":
         return BEYOND

@@ -42,7 +42,7 @@ def surprisals(
       a penalty), no useful bound follows from them. The
       entropy of the tempered distribution, which is recorded, has in sum over the tokens the same
       expectation as the response's surprisal (chain rule); filters, and being the likeliest
-      response, make the surprisal smaller. A tenth of it (`CAUTION`) is taken.
+      response, make the surprisal smaller. A tenth of it (`CAUTION`) is used.
     - Greedy decoding repeats itself for certain: 0. So do unknown (nan) log-probabilities.
     """
     if temperature == 0:

@@ -74,9 +74,9 @@ def count_repeats_by_problem(
 
 def has_repeat_alarm(counts: Iterable[tuple[int, float]]) -> bool:
     """Tell whether a cell's problems, or one of them, have more repeats than chance explains."""
-    kept = list(counts)
-    found, expected = sum(n for n, _ in kept), sum(e for _, e in kept)
-    single = ALARM / max(1, len(kept))
+    problems = list(counts)
+    found, expected = sum(n for n, _ in problems), sum(e for _, e in problems)
+    single = ALARM / max(1, len(problems))
     return exceeds_chance(found, expected) or any(
-        exceeds_chance(*one, alarm=single) for one in kept
+        exceeds_chance(*one, alarm=single) for one in problems
     )

@@ -54,6 +54,13 @@ def test_rare_large_losses_among_many_small_ones_stay_possible() -> None:
     assert -0.002 < high < 0.01
 
 
+def test_gains_and_losses_that_exclude_each_other_widen_the_interval() -> None:
+    values = np.repeat([1.0, -1.0], 200)[:, None]
+    whole = np.ones(1)
+    low, high = difference_interval(value_units(values), whole, whole, 1.96)[:, 0]
+    assert (low, high) == pytest.approx((-0.098, 0.098), abs=0.005)
+
+
 def test_identical_models_of_thirty_problems_may_differ_by_eleven_points_either_way() -> None:
     c = np.r_[np.zeros(18, int), np.full(12, 1024)]
     found = compare((1024, c), (1024, c), [1, 1024], replicates=500)
@@ -193,6 +200,9 @@ def test_regions_and_the_first_loss_follow_the_band() -> None:
     assert first_loss(ks, low, high) == (2, 8)
     assert first_loss(ks, low, np.abs(high)) == (2, np.inf)
     assert first_loss(ks, np.abs(low), np.abs(high)) == (np.inf, np.inf)
+    edge = np.zeros(4)
+    assert regions(ks, edge, high + 1) == [("undecided", 1, 8)]
+    assert first_loss(ks, edge, high + 1) == (np.inf, np.inf)
 
 
 def seeds_of(rng: np.random.Generator, rates: Floats, spread: float, seeds: int) -> list[Ints]:
