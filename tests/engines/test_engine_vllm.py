@@ -135,6 +135,21 @@ def test_next_tokens_follow_the_exact_filtered_softmax(
     check_draws(drawn, exact_distribution(logits, sampling, min_p_first=True))
 
 
+@pytest.mark.parametrize(("penalty", "times"), [(0.0, 8), (0.8, 2)])
+def test_a_frequency_penalty_is_subtracted_once_per_time_a_token_was_drawn(
+    telling: SingleVllmEngine, tiny: Path, penalty: float, times: int
+) -> None:
+    prompt, sampling = Prompt(text="aaaa"), Sampling(0.0, max_tokens=8, frequency_penalty=penalty)
+    tokens, drawn = telling.tokenizer.prompt(prompt), list[int]()
+    for _ in range(8):
+        logits = tiny_logits(tiny, [*tokens, *drawn])
+        np.subtract.at(logits, drawn, penalty)
+        drawn.append(int(logits.argmax()))
+    (row,) = telling.sample([request(range(1), prompt=prompt)], sampling)
+    assert row.token_ids == drawn
+    assert drawn.count(drawn[0]) == times
+
+
 def test_entropies_are_those_of_the_whole_distribution(
     telling: SingleVllmEngine, tiny: Path
 ) -> None:
@@ -191,7 +206,10 @@ def test_missing_weights_are_one_message(
     assert fix in raised.value.fix
 
 
-def test_kills_lose_no_finished_row_and_leave_no_process(study: Study) -> None:
+def test_kills_lose_no_finished_row_and_leave_no_process(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")  # a start without compiling takes half as long
     save_tiny(study.folder / "tiny")
     model: dict[str, Any] = {"weights": "./tiny", "engine": "vllm", "dtype": "float32"}
     files = shard_of(study, **model, execution={"batch_size": 2})

@@ -30,6 +30,13 @@ VLLM = {"engine": "vllm"}
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # vLLM's own
 
 
+@pytest.fixture(autouse=True)
+def without_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have vLLM compile nothing: tiny models start in seconds. test_engine_vllm.py compiles."""
+    monkeypatch.setenv("CXX", "/no/such/compiler")
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model that trainings start from."""
