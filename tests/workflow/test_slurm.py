@@ -1,7 +1,8 @@
 """The whole workflow on a real Slurm, where anything may die. `make test-slurm` runs it.
 
-Each run must end in the tables of an undisturbed local run, byte for byte, and what a job had
-drawn before it died must be taken from its journal: nothing is drawn twice.
+Each run must end in the tables of an undisturbed local run, byte for byte, or in its responses.
+What a job had drawn before it died must be taken from its journal: nothing is drawn twice. With
+PASSK_TEST_LARGE=1 all go on to the tables, and Slurm is silent for a minute.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import pytest
 from conftest import REPO, Study, environment, make_study
 from slurm.cluster import OUTER, Cluster
 
+from passk.core.schemas import Sample, read_rows
+
 pytestmark = [
     pytest.mark.slurm,
     pytest.mark.skipif("PASSK_TEST_SLURM" not in os.environ, reason="make test-slurm runs these"),
@@ -42,8 +45,16 @@ SHARDS = ("000000-000004", "000004-000008", "000008-000012", "000012-000016")
 PATIENCE = 600.0
 """Seconds within which anything comes that is waited for, on a busy machine."""
 
+LARGE = bool(os.environ.get("PASSK_TEST_LARGE"))
+
 TO_TABLES = ("--until", "aggregate_tables")
-"""Tables are what is compared; figures and the report take a minute of a busy machine."""
+"""Figures and the report take a minute of a busy machine."""
+
+TO_RESULTS = TO_TABLES if LARGE else ("--until", "draw_samples")
+"""What may be disturbed is the drawing; each job after it takes ten seconds of a busy machine."""
+
+SILENCE = 60 if LARGE else 25
+"""Seconds of a controller's silence."""
 
 QUICK = (
     *("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "1"),
@@ -156,17 +167,32 @@ def one_model(folder: Path) -> Study:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The tables of a local run in which nothing goes wrong."""
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A local run in which nothing goes wrong."""
     study = one_model(tmp_path_factory.mktemp("local"))
     study.snakemake(*TO_TABLES)
-    return tables(study)
+    return study
 
 
 def tables(study: Study) -> dict[str, bytes]:
     """Every table of a study."""
     folder = study.folder / "outputs" / study.spec["name"] / "tables"
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.csv"))}
+
+
+def same_results(study: Study, other: Study) -> None:
+    """Assert that two runs drew the same responses and, where they went so far, counted alike."""
+    found, expected = responses(study), responses(other)
+    assert len(found) == len(SHARDS)
+    assert found == expected
+    if LARGE:
+        assert tables(study) == tables(other)
+
+
+def responses(study: Study) -> dict[str, list[Sample]]:
+    """The responses of every shard."""
+    paths = study.folder.glob("outputs/store/cells/*/samples/*.parquet")
+    return {path.name: read_rows(path, Sample) for path in paths}
 
 
 def manifests(study: Study) -> dict[str, dict[str, object]]:
@@ -220,11 +246,9 @@ def running(cluster: Cluster, shard: str) -> Place:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_the_whole_workflow_and_a_second_spec_meanwhile(
-    tmp_path: Path, undisturbed: dict[str, bytes]
-) -> None:
+def test_the_whole_workflow_and_a_second_spec_meanwhile(tmp_path: Path, undisturbed: Study) -> None:
     study = one_model(tmp_path)
-    run = start(study, seconds=3)
+    run = start(study, seconds=1)
     wait_until(lambda: journaled(study), "a journal")
     status = json.loads(study.passk("status", study.file, "--json").stdout)
     assert [Path(run["spec"]).name for run in status["runs"]] == ["study.yaml"]
@@ -234,7 +258,7 @@ def test_the_whole_workflow_and_a_second_spec_meanwhile(
     refused = start(other).end(status=1)
     assert re.search(r"study.yaml .* is making store/cells/base", refused), refused
     run.end()
-    assert tables(study) == undisturbed
+    assert tables(study) == tables(undisturbed)
     drawn_once(study, {})
     never_oversubscribed(study, shards=4)
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("outputs/store/cells/*/*/*.p*")}
@@ -261,7 +285,7 @@ def never_oversubscribed(study: Study, shards: int) -> None:
 
 
 def test_jobs_cancelled_out_of_memory_out_of_time_and_on_a_node_that_dies(
-    cluster: Cluster, tmp_path: Path, undisturbed: dict[str, bytes]
+    cluster: Cluster, tmp_path: Path, undisturbed: Study
 ) -> None:
     study = one_model(tmp_path)
     cancelled, greedy, slow, _ = SHARDS
@@ -291,12 +315,12 @@ def test_jobs_cancelled_out_of_memory_out_of_time_and_on_a_node_that_dies(
     assert "'TIMEOUT'" in said
     logs = tmp_path.glob(f".snakemake/slurm_logs/rule_draw_samples/*{greedy}/*.log")
     assert any("exceeded memory limit" in log.read_text() for log in logs)
-    assert tables(study) == undisturbed
+    assert tables(study) == tables(undisturbed)
     drawn_once(study, before)
 
 
 def test_snakemake_killed_while_its_jobs_run_on(
-    cluster: Cluster, tmp_path: Path, undisturbed: dict[str, bytes]
+    cluster: Cluster, tmp_path: Path, undisturbed: Study
 ) -> None:
     study = one_model(tmp_path)
     study.spec["jobs"] = {"shards": 2}
@@ -316,19 +340,21 @@ def test_snakemake_killed_while_its_jobs_run_on(
     before = journaled(study)
     assert sum(before.values()) > 0
     start(study, *TO_TABLES).end()
-    assert tables(study) == undisturbed
+    assert tables(study) == tables(undisturbed)
     drawn_once(study, before)
 
 
-def test_a_drained_node_preemption_and_a_controller_that_is_silent_for_a_minute(
-    cluster: Cluster, tmp_path: Path, undisturbed: dict[str, bytes]
+def test_a_drained_node_preemption_and_a_controller_that_is_silent_for_a_while(
+    cluster: Cluster, tmp_path: Path, undisturbed: Study
 ) -> None:
     study = one_model(tmp_path)
-    run = start(study, *TO_TABLES, seconds=4)
+    run = start(study, *TO_RESULTS, seconds=3)
     wait_until(lambda: all(journaled(study).get(shard) for shard in SHARDS), "four journals")
     cluster.run("scontrol", "update", "NodeName=n2", "State=DRAIN", "Reason=test")
     evicted = [shard for shard in SHARDS if running(cluster, shard).node == "n1"]
-    cluster.run("sbatch", "-p", "urgent", "-w", "n1", "--gpus=2", "--wrap", "sleep 5")
+    cluster.run(
+        "sbatch", "-p", "urgent", "-w", "n1", "--gpus=2", "-o", "/dev/null", "--wrap", "sleep 5"
+    )
     wait_until(lambda: "was pre-empted: queued again" in run.said(), "a job queued again")
     before = {shard: journaled(study)[shard] for shard in evicted}
     assert len(before) == 2
@@ -337,19 +363,19 @@ def test_a_drained_node_preemption_and_a_controller_that_is_silent_for_a_minute(
     wait_until(lambda: "squeue" in run.said(), "the watcher notices")
     found = json.loads(study.passk("status", study.file, "--json").stdout)
     assert "squeue" in found["scheduler"]
-    time.sleep(max(0, silent + 60 - time.monotonic()))
+    time.sleep(max(0, silent + SILENCE - time.monotonic()))
     assert run.process.poll() is None
     cluster.start_controller()
     said = run.end()
     assert "Slurm answers again" in said
     assert "drain" in cluster.run("sinfo", "-hn", "n2", "-o", "%T")
     cluster.wait_for_nodes()
-    assert tables(study) == undisturbed
+    same_results(study, undisturbed)
     drawn_once(study, before)
 
 
 def test_a_controller_that_stays_silent_or_forgets_ends_the_run_with_one_message(
-    cluster: Cluster, tmp_path: Path, undisturbed: dict[str, bytes]
+    cluster: Cluster, tmp_path: Path, undisturbed: Study
 ) -> None:
     study = one_model(tmp_path)
     run = start(study, *TO_TABLES, seconds=6, patience=8)
@@ -369,7 +395,7 @@ def test_a_controller_that_stays_silent_or_forgets_ends_the_run_with_one_message
     assert study.passk("cancel", study.file).returncode == 0
     before = journaled(study)
     start(study, *TO_TABLES).end()
-    assert tables(study) == undisturbed
+    assert tables(study) == tables(undisturbed)
     drawn_once(study, before)
 
 
