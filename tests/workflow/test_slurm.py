@@ -410,7 +410,7 @@ def ended_with(run: Run, words: str) -> None:
 def test_a_job_larger_than_any_node_is_refused_before_anything_runs(tmp_path: Path) -> None:
     study = one_model(tmp_path)
     study.spec["models"]["base"]["execution"] = {"gpus": 3}
-    said = start(study).end(status=1)
+    said = start(study).end(status=2)
     assert "needs 3 GPUs on one node; the partition with most, 'gpu', has 2" in said
     assert not (tmp_path / "outputs/store/cells").exists()
 
