@@ -213,8 +213,8 @@ def build_plan(file: Path) -> Plan:
         )
     layout = Layout(experiment.outputs)
     check_format(layout)
-    name = stored_names(Path(layout.store))
-    weights, trainings = expand_trainings(experiment, layout, name)
+    store = Path(layout.store)
+    weights, trainings = expand_trainings(experiment, layout, stored_names(store))
     identities = {
         use.name: identify(experiment.catalogue[use.name], use.problems, use.only)
         for use in experiment.benchmarks.values()
@@ -226,6 +226,8 @@ def build_plan(file: Path) -> Plan:
         for prompt in experiment.prompts.values()
     }
     imports = find_imports(experiment, layout)
+    own_names = expand_cells(experiment, identities, weights, verdicts, imports).keys()
+    name = stored_names(store, own_names)
     cells = expand_cells(experiment, identities, weights, verdicts, imports, name)
     references = {
         name: reference_digest(experiment, name, layout) for name in experiment.references

@@ -57,7 +57,7 @@ def test_a_wheel_alone_and_the_tutorial_take_an_empty_folder_to_a_report(
     first = outputs["passk run study/spec.yaml"]
     assert f"snakemake -s {wheel}/passk/shipped/Snakefile --cores all" in first
     assert "] draw samples base.questions.plain 000000-000064" in first
-    assert "-0.167" in first
+    assert "-0.083" in first
     report = tmp_path / "study/outputs/study/report.html"
     assert f"report: {report}" in first
     assert report.stat().st_size > 100_000
@@ -65,7 +65,7 @@ def test_a_wheel_alone_and_the_tutorial_take_an_empty_folder_to_a_report(
     assert "Nothing to be done" in outputs[blocks("sh")[-1].strip()]
     again = run("passk run study/spec.yaml")
     assert "nothing to do" in again
-    assert "-0.167" in again
+    assert "-0.083" in again
 
 
 def test_the_models_of_the_tutorial_are_valid_in_the_spec_that_init_writes(

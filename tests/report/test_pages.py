@@ -20,7 +20,7 @@ from synthetic_study import make_study, problem_rows, rates, write_cell
 
 from passk.analysis.study import read_plan
 from passk.analysis.tables import aggregate
-from passk.core.artifacts import read_json, write_json
+from passk.core.artifacts import read_json, read_manifest, write_json
 from passk.core.schemas import Sample, read_rows, write_rows
 from passk.report.build import report
 from passk.report.figures import draw
@@ -55,7 +55,7 @@ def put_texts(plan: Path, texts: list[str]) -> None:
         place = next(i for i, r in enumerate(rows) if (r.problem_id, r.sample) == ("p000", index))
         values = {name: getattr(rows[place], name) for name in Sample.__dataclass_fields__}
         rows[place] = Sample(**{**values, "text": text})
-    write_rows(path, rows)
+    write_rows(path, rows, read_manifest(path))
 
 
 def write_all(plan: Path, labels: list[Path] | None = None) -> Path:

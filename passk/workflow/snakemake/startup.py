@@ -85,7 +85,7 @@ def _holds(path: Path, document: Any) -> bool:
 
 def _refuse_renamed(plan: Plan) -> None:
     """Raise if another run has made a folder, under another name, since this plan was made."""
-    name = stored_names(Path(plan.layout.store))
+    name = stored_names(Path(plan.layout.store), plan.cells)
     for cell in plan.cells.values():
         readable, _, key = cell.id.rpartition("-")
         if name("cells", readable, key) != cell.id:
