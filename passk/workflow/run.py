@@ -159,8 +159,10 @@ class Run:
         """Return why jobs failed, once per cause, most jobs first."""
         causes: dict[str, list[tuple[Job, str]]] = {}
         for job in {job.id: job for job in self.failed}.values():
-            message = error_of(job.log) or "no reason in its log"
-            if message.startswith("interrupted"):
+            reason = error_of(job.log)
+            message = reason or "no reason in its log"
+            # A job that Ctrl-C ends before it has begun to log says nothing.
+            if message.startswith("interrupted") or (self.interrupted and not reason):
                 continue
             causes.setdefault(_cause(message), []).append((job, message))
         found = [

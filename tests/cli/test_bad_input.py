@@ -223,7 +223,7 @@ def test_a_samples_file_cut_short_is_named(finished: Study) -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert str(path) in done.stderr
-    assert "is damaged" in done.stderr
+    assert "its checksum is not the one in its manifest" in done.stderr
     assert not (finished.folder / "v.parquet").exists()
 
 

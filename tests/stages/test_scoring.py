@@ -79,7 +79,7 @@ def test_empty_responses_are_left_out_of_the_tables_and_named(finished: Study) -
     assert set(whole["tokens_are"]) == {OWN_TOKENS}
     assert not whole["median"].isna().any()
     page = (finished.folder / "outputs/study/report.html").read_text()
-    assert "1 empty responses left out" in page
+    assert "1 empty responses excluded" in page
     assert RETOKENISED in page
 
 
@@ -133,7 +133,7 @@ def test_a_shard_drawn_with_one_seed_is_told_in_log_and_report(finished: Study) 
     assert (base["repeats"], base["repeats_alarm"]) == (28, True)
     assert not summary[summary["model"] == "tuned"]["repeats_alarm"].item()
     page = (finished.folder / "outputs/study/report.html").read_text()
-    assert "28 responses repeat another to the same problem" in page
+    assert "28 responses repeat another one to the same problem" in page
     assert (
         pq.read_table(next(finished.folder.glob("outputs/store/cells/base*/counts/*.parquet")))[
             "repeats"
