@@ -209,7 +209,7 @@ def test_missing_weights_are_one_message(
 def test_kills_lose_no_finished_row_and_leave_no_process(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")  # a start without compiling takes half as long
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")  # nothing is gained by compiling it
     save_tiny(study.folder / "tiny")
     model: dict[str, Any] = {"weights": "./tiny", "engine": "vllm", "dtype": "float32"}
     files = shard_of(study, **model, execution={"batch_size": 2})
