@@ -84,8 +84,8 @@ def test_a_missing_column_is_an_error(tmp_path: Path) -> None:
 def test_the_ids_of_the_quickstarts_cells_do_not_drift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPO)
     assert list(build_plan(Path("specs/quickstart.yaml")).cells) == [
-        "smollm2.arithmetic.plain-ebb59ab9",
-        "smollm2.arithmetic.sharp-7c3a1bdf",
+        "smollm2.arithmetic.plain-c483cc05",
+        "smollm2.arithmetic.sharp-a5f761eb",
     ]
 
 
