@@ -116,7 +116,7 @@ def summary_rows(
             "problems": len(table),
             **_ends(curves[cell.id], largest_k(study, cell.n)),
             **_against_base(study, table, by_cell.get(cell.id)),
-            **_conduct(table),
+            **_sampling_rates(table),
         }
 
 
@@ -169,7 +169,7 @@ def _against_base(study: Study, table: pd.DataFrame, pair: Pair | None) -> dict[
     }
 
 
-def _conduct(table: pd.DataFrame) -> dict[str, Any]:
+def _sampling_rates(table: pd.DataFrame) -> dict[str, Any]:
     """Return how the responses ended and how grading went, over all problems."""
     responses = int(table["n"].sum())
     return {

@@ -39,7 +39,7 @@ class Progress:
     ) -> None:
         """Say the last word where the work ended well."""
         if kind is None and self._total:
-            self._say()
+            self._log()
 
     def restart(self) -> None:
         """Measure the rate from the next call on: what came before was preparation."""
@@ -52,9 +52,9 @@ class Progress:
             self._said = self._began
         self._done, self._total, self._note = done, total, note
         if time.monotonic() - self._said >= self._interval:
-            self._say()
+            self._log()
 
-    def _say(self) -> None:
+    def _log(self) -> None:
         """Write one line."""
         now = time.monotonic()
         self._said = now

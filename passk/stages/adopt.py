@@ -41,7 +41,7 @@ def adopt(cell: Path, problems: Path, output: Path, samples: range | None = None
     questions = read_table(problems, Problem, ["id", "question_digest"])
     _require_same_questions(imported.folder, questions, problems)
     if samples is None:
-        table = _wanted(read_table(imported.content, Count), questions["id"])
+        table = _filter_problems(read_table(imported.content, Count), questions["id"])
     else:
         table = _read_shard(imported.content, questions["id"], samples)
     table = _in_order(table, questions["id"])
@@ -78,7 +78,7 @@ def _require_same_questions(folder: Path, questions: pa.Table, problems: Path) -
         )
 
 
-def _wanted(table: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
+def _filter_problems(table: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
     """Return the rows that belong to wanted problems."""
     return table.filter(pc.is_in(table["problem_id"], value_set=ids.combine_chunks()))
 
@@ -99,7 +99,7 @@ def _read_shard(path: Path, ids: pa.ChunkedArray, samples: range) -> pa.Table:
             table = pa.Table.from_batches([batch])
             index = table["sample"]
             inside = pc.and_(pc.greater_equal(index, samples.start), pc.less(index, samples.stop))
-            kept.append(_wanted(table.filter(inside), ids))
+            kept.append(_filter_problems(table.filter(inside), ids))
     except (OSError, pa.ArrowException, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
