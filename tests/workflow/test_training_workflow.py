@@ -119,4 +119,4 @@ def test_a_model_trained_from_a_trained_one_waits_for_it(trained: Study) -> None
         "max_tokens": 4,
     }
     jobs = trained.snakemake("--dry-run")
-    assert (jobs["resolve_training"], jobs["train_model"], jobs["match_entropy"]) == (2, 2, 4)
+    assert (jobs["resolve_training"], jobs["train_model"], jobs["match_entropy"]) == (1, 2, 4)

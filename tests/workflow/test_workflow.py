@@ -341,7 +341,7 @@ def drawn_rows(study: Study, what: str, since: float) -> tuple[int, int]:
         if output.is_file() and output.stat().st_mtime > since:
             manifest = json.loads(path.read_text())
             made += manifest.get("drawn_responses", 0)
-            reused += manifest["reused"]
+            reused += manifest.get("reused", 0)  # references are not drawn
     return made, reused
 
 
