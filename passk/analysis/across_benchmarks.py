@@ -70,8 +70,14 @@ def _means(
         yield {**about, "k": k, **ends, "benchmarks": len(parts)}
 
 
-def combine_means(parts: Sequence[tuple[Floats, Floats, Floats]]) -> tuple[Floats, Floats, Floats]:
-    """Return the mean of independent estimates, and its interval by square-and-add, shape (K,)."""
+def combine_means(
+    parts: Sequence[tuple[Floats, Floats, Floats] | Floats],
+) -> tuple[Floats, Floats, Floats]:
+    """Return the mean of independent estimates, and its interval by square-and-add, shape (K,).
+
+    Args:
+        parts: (value, low, high) of each, each of shape (K,).
+    """
     values, lows, highs = (np.stack(part) for part in zip(*parts, strict=True))
     value = values.mean(axis=0)
     margins = [

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 from passk.cli.command import Group, command, option
 from passk.cli.options import output, whole_number
+
+
+def _use_one_thread() -> None:
+    """Keep numpy from starting threads, which cost more here than they save."""
+    if "numpy" not in sys.modules:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 COUNTS = (
     "CSV, JSONL, JSON or Parquet with problem_id (or id), n, c, gzipped or not; also model, seed, "
@@ -23,7 +32,8 @@ COUNTS = (
 )
 def estimate(*, counts: str, k: list[int] | None, output: Path) -> None:
     """Estimate curves from a file of counts."""
-    from passk.analysis.count_comparison import estimate_counts
+    _use_one_thread()
+    from passk.analysis.count_sets import estimate_counts
     from passk.core.artifacts import atomic
     from passk.interop.count_files import load_count_sets
 
@@ -43,6 +53,7 @@ def estimate(*, counts: str, k: list[int] | None, output: Path) -> None:
 )
 def compare(*, base: str, tuned: list[str], seeds: bool, output: Path) -> None:
     """Compare files of counts."""
+    _use_one_thread()
     from passk.analysis.count_comparison import compare_counts
     from passk.analysis.tables import write_tables
     from passk.interop.count_files import load_comparison

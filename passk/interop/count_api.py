@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from passk import stats
-from passk.analysis.count_comparison import CountComparison, compare_counts, estimate_counts
+from passk.analysis.count_comparison import CountComparison, compare_counts
+from passk.analysis.count_sets import estimate_counts
 from passk.interop.count_files import count_sets_of, paired_sets
 
 CountSource = str | PathLike[str] | pd.DataFrame | Sequence[dict[str, object]]

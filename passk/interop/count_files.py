@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from passk.analysis.count_comparison import CountSet, make_count_sets
+from passk.analysis.count_sets import CountSet, make_count_sets
 from passk.core.errors import DataError, did_you_mean
 from passk.interop.files import read_rows
 

@@ -1,7 +1,7 @@
 """The estimators: pure functions from counts to numbers with intervals (numpy alone)."""
 
 from passk.stats.agreement import cohen_kappa
-from passk.stats.arrays import Floats
+from passk.stats.arrays import Floats, Ints
 from passk.stats.bootstrap import Curve, estimate_curve, mean_interval, unbounded_mean
 from passk.stats.comparison import (
     Comparison,
@@ -11,6 +11,7 @@ from passk.stats.comparison import (
     contrast,
     crossover,
     first_loss,
+    method_band,
     regions,
     seed_margin,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "Curve",
     "Extrapolation",
     "Floats",
+    "Ints",
     "Method",
     "ResamplingUnits",
     "Verdict",
@@ -118,6 +120,7 @@ __all__ = [
     "mean_interval",
     "mean_over_models",
     "mean_pass_at_k",
+    "method_band",
     "mg_pass_at_k",
     "noise_interval",
     "paired_units",

@@ -153,8 +153,39 @@ def contrast(
     sizes = unseen_size(base, ks), unseen_size(tuned, ks)
     delta = units.mean()
     over_problems = difference_interval(units, *sizes, z_quantile(level, units.number))
-    sides = [np.stack([mean_pass_at_k(n, c, ks) for n, c in models]) for models in (tuned, base)]
+    sides = _seed_means(tuned, base, ks)
     return delta, over_problems, add_seed_spread(delta, over_problems, sides, level)
+
+
+def method_band(
+    tuned: Sequence[Counts],
+    base: Sequence[Counts],
+    ks: KValues,
+    clusters: npt.ArrayLike | None = None,
+    level: float = LEVEL,
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+) -> Floats:
+    """Return the band over problems and seeds that holds at all k at once, shape (2, K).
+
+    Arguments as for `contrast` and `compare`. The margin over problems is that of the sup-t band.
+    The margin over seeds is Student's at half the error: seeds are too few to estimate how their
+    effects at several k hang together, and a curve has two ends that can move apart (Bonferroni).
+    """
+    units = mean_units(tuned, base, ks, clusters)
+    sizes = unseen_size(base, ks), unseen_size(tuned, ks)
+    reach = sup_t_quantile(add_unseen_changes(units, *sizes), level, replicates, seed)
+    reach = max(reach, z_quantile(level, units.number))
+    over_problems = difference_interval(units, *sizes, reach)
+    ends = min(2, len(ks))
+    return add_seed_spread(
+        units.mean(), over_problems, _seed_means(tuned, base, ks), 1 - (1 - level) / ends
+    )
+
+
+def _seed_means(tuned: Sequence[Counts], base: Sequence[Counts], ks: KValues) -> list[Floats]:
+    """Return the mean pass@k of each seed of either side, each of shape (S, K)."""
+    return [np.stack([mean_pass_at_k(n, c, ks) for n, c in models]) for models in (tuned, base)]
 
 
 def add_seed_spread(

@@ -23,8 +23,8 @@ UNSEEN = 1 / 5
 PROBLEMS_PER_KIND = 8
 """Problems per kind from which on kinds are drawn, not problems."""
 
-HELD = 1 << 22
-"""Weights held at a time (32 MB), however many problems and replicates there are."""
+HELD = 1 << 18
+"""Weights held at a time (2 MB, what a processor's cache holds), however many there are."""
 
 Counts = tuple[IntsLike, IntsLike]
 """(n, c) of one model, each of shape (P,) or one number."""
@@ -67,13 +67,15 @@ class ResamplingUnits:
         """Draw problem by problem and count units, the fractions of times behind the whole ones."""
         whole = np.floor(self.times)
         unit = np.repeat(np.arange(len(whole)), whole.astype(np.int64))
-        place = rng.random((size, self.number)) * self.times.sum()
-        chosen = unit[np.minimum(place.astype(np.int64), len(unit) - 1)]
-        beyond = place >= len(unit)
+        place = rng.random((size, self.number))
+        place *= self.times.sum()
+        chosen = unit.take(place.astype(np.int64), mode="clip")
         rest = np.cumsum(self.times - whole)
-        last = len(rest) - 1
-        chosen[beyond] = np.minimum(np.searchsorted(rest, place[beyond] - len(unit)), last)
-        chosen += np.arange(size)[:, None] * len(whole)
+        if rest[-1] > 0:
+            beyond = place >= len(unit)
+            last = len(rest) - 1
+            chosen[beyond] = np.minimum(np.searchsorted(rest, place[beyond] - len(unit)), last)
+        chosen += np.arange(0, size * len(whole), len(whole))[:, None]
         counts = np.bincount(chosen.ravel(), minlength=size * len(whole))
         return counts.reshape(size, -1).astype(np.float64)
 

@@ -15,7 +15,8 @@ import pytest
 from conftest import REPO
 
 import passk
-from passk.analysis.count_comparison import compare_counts, estimate_counts
+from passk.analysis.count_comparison import compare_counts
+from passk.analysis.count_sets import estimate_counts
 from passk.cli import main
 from passk.core.errors import DataError
 from passk.interop.count_files import count_sets_of, load_comparison, load_count_sets, whole_number
@@ -155,7 +156,9 @@ def test_seeds_are_one_method_and_repeated_questions_one_problem(tmp_path: Path)
     assert "the method over 2 seeds" in result.findings[0]
     first = result.deltas.iloc[0]
     assert first["method_low"] < first["ci_low"] < first["delta"] < first["ci_high"]
-    assert np.isnan(first["band_low"])
+    assert (result.deltas["band_low"] <= result.deltas["method_low"]).all()
+    assert (result.deltas["band_high"] >= result.deltas["method_high"]).all()
+    assert (result.deltas["band_low"] < result.deltas["method_low"]).any()
     loose = passk.compare(pd.read_csv(base).drop(columns="question"), pd.read_csv(tuned[0]))
     strict = passk.compare(base, tuned[0])
     wide, narrow = (r.deltas["ci_high"] - r.deltas["ci_low"] for r in (strict, loose))
@@ -175,6 +178,11 @@ def test_several_benchmarks_get_a_mean() -> None:
     mean, one = result.means.iloc[0], result.deltas.iloc[0]
     assert mean["delta"] == pytest.approx(one["delta"])
     assert mean["delta"] - mean["ci_low"] == pytest.approx((one["delta"] - one["ci_low"]) / 2**0.5)
+    assert np.isnan(mean["method_low"])
+    assert (
+        "mean of 2 benchmarks, these checkpoints: 95 % interval over problems"
+        in (result.findings[-1])
+    )
 
 
 def test_the_python_functions_take_numbers_rows_and_frames() -> None:
