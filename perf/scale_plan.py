@@ -134,14 +134,9 @@ def ours(folder: Path, cells: int) -> None:
 def pretend_done(folder: Path) -> None:
     """Make an empty file at every path that either workflow would write, oldest first."""
     program = (
-        "from passk.workflow import build_plan; from passk.workflow.snakemake.rules import Rules\n"
+        "from passk.workflow import build_plan; from passk.workflow.files import Build\n"
         "from pathlib import Path\n"
-        "p = build_plan(Path('spec.yaml')); R = Rules(p); c = list(p.cells.values())\n"
-        "out = [p.layout.questions(c[0].problems), p.problems_of(c[0])]\n"
-        "out += [p.layout.cell(x.id) for x in c] + [f for x in c for f in p.samples_of(x)]\n"
-        "out += [f for x in c for f in p.verdicts_of(x)] + [p.counts_of(x) for x in c]\n"
-        "out += [R.plan_file, R.curves, *R.other_tables, R.figures, R.report]\n"
-        "print('\\n'.join(out))"
+        "print('\\n'.join(Build(build_plan(Path('spec.yaml'))).files))"
     )
     listed = subprocess.run(
         [sys.executable, "-c", program],

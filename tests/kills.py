@@ -1,14 +1,19 @@
-"""What tests that kill sampling jobs share."""
+"""What tests that kill jobs and runs share."""
 
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
+import signal
+import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from conftest import Study
+from conftest import REPO, Study
 
 from passk.core.journal import journal_path
 from passk.core.schemas import Sample, read_rows
@@ -30,7 +35,8 @@ def finished_lines(output: Path) -> list[Sample]:
     if not path.exists():
         return []
     lines = path.read_bytes().splitlines(keepends=True)[1:]
-    return [Sample(**json.loads(line)) for line in lines if line.endswith(b"\n")]
+    found = [json.loads(line) for line in lines if line.endswith(b"\n")]
+    return [Sample(**{k: v for k, v in row.items() if k != "crc32"}) for row in found]
 
 
 def ready_to_sample(study: Study, rates: list[float], **more: float) -> tuple[str, str]:
@@ -83,3 +89,60 @@ def wait_for_rows(output: Path, count: int) -> None:
     while len(finished_lines(output)) < count:
         assert time.monotonic() < end
         time.sleep(0.002)
+
+
+def begin(study: Study, *more: str) -> subprocess.Popen[str]:
+    """Start the study's run, in a process group of its own."""
+    study.save()
+    command = ("snakemake", "-c2", "-s", str(REPO / "Snakefile"), "--configfile", study.file)
+    return study.start(*command, *more)
+
+
+def kill(process: subprocess.Popen[str], number: signal.Signals) -> Counter[str]:
+    """Send a signal to a whole run; return which `passk` commands were at work."""
+    killed = Counter(commands_of(process.pid))
+    os.killpg(process.pid, number)
+    process.wait()
+    return killed
+
+
+def commands_of(group: int) -> list[str]:
+    """The `passk` commands of a process group."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+            words = path.with_name("cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if int(fields[2]) == group and len(words) > 2 and words[1].endswith("/passk"):
+            found.append(words[2])
+    return found
+
+
+def run_killed(study: Study, draw: random.Random, mean: float, most: int) -> Counter[str]:
+    """Run a study to its report and kill it so often; return the commands that were at work."""
+    killed: Counter[str] = Counter()
+    while True:
+        process = begin(study)
+        try:
+            process.wait(draw.expovariate(1 / mean) if killed["runs"] < most else None)
+        except subprocess.TimeoutExpired:
+            killed += kill(process, signal.SIGKILL) + Counter(runs=1)
+        else:
+            assert process.returncode == 0
+            return killed
+
+
+def tables(study: Study) -> dict[str, bytes]:
+    """The tables of a finished study."""
+    paths = sorted((study.folder / "outputs/study/tables").iterdir())
+    assert len(paths) > 10
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def finished_twice(note: Path) -> list[str]:
+    """The rows that were appended to a journal more than once."""
+    counts = Counter(note.read_text().splitlines())
+    assert counts
+    return [line for line, times in counts.items() if times > 1]

@@ -12,8 +12,8 @@ from passk.analysis.clusters import clusters_of, with_clusters
 from passk.analysis.columns import largest_k, names
 from passk.analysis.pairs import Pair
 from passk.analysis.study import Cell, Study
-from passk.core.artifacts import read_json
 from passk.core.errors import DataError
+from passk.core.integrity import read_task_file
 from passk.core.schemas import Count, read_table
 from passk.stats import (
     BINS,
@@ -124,7 +124,7 @@ def temperature_of(cell: Cell) -> dict[str, Any]:
     """Return the temperature of a cell; where it was matched, with its interval."""
     if cell.matched is None:
         return {"temperature": cell.temperature, **dict.fromkeys(MATCHED, np.nan)}
-    found = read_json(cell.matched)
+    found = read_task_file(cell.matched)
     low, high = found["interval"]
     return {
         "temperature": found["temperature"],

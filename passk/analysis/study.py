@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from passk.core.artifacts import read_json, read_manifest
+from passk.core.artifacts import read_document, read_manifest
 from passk.core.documents import from_document
 from passk.core.errors import DataError
+from passk.core.integrity import verify_study_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -219,10 +220,8 @@ def read_plan(path: Path) -> Study:
     Raises:
         DataError: it is missing, is not JSON, or lacks a field.
     """
-    raw = read_json(path)
-    if not isinstance(raw, dict):
-        raise DataError("not a plan: no JSON object", where=str(path))
-    return parse_study(raw, str(path))
+    verify_study_file(path, path.parent)
+    return parse_study(read_document(path), str(path))
 
 
 def parse_study(raw: Mapping[str, Any], where: str) -> Study:
@@ -249,6 +248,7 @@ def read_study_table(folder: Path, name: str) -> pd.DataFrame:
     import pandas as pd
 
     path = folder / f"{name}.parquet"
+    verify_study_file(path, folder.parent)
     try:
         return pd.read_parquet(path)
     except FileNotFoundError as error:

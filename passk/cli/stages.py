@@ -62,7 +62,7 @@ def resolve(
     output: Path,
 ) -> None:
     """Write a task file of the workflow."""
-    from passk.core.artifacts import write_json
+    from passk.core.integrity import write_task_file
     from passk.workflow import build_plan, task_files
 
     plan = build_plan(spec)
@@ -75,7 +75,7 @@ def resolve(
     else:
         assert experiment  # noqa: S101 - one of the four is required
         document = task_files.plan_document(plan)
-    write_json(output, document)
+    write_task_file(output, document)
     _write_manifest(manifest, output)
 
 

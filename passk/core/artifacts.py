@@ -17,6 +17,9 @@ from typing import Any
 from passk.core.errors import DataError, OutputError
 from passk.core.versions import __version__
 
+CHECKSUM = "checksum"
+"""Key of a JSON object's digest of all its other keys."""
+
 DIGEST_LENGTH = 8
 """Hexadecimal digits of a digest in a path."""
 
@@ -145,6 +148,35 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def write_document(path: Path, content: Mapping[str, object]) -> None:
+    """Write a JSON object with a checksum of its own content, whole or not at all."""
+    plain = json.loads(json.dumps({k: v for k, v in content.items() if k != CHECKSUM}))
+    write_json(path, {**plain, CHECKSUM: digest(plain)})
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a JSON object, without the checksum that it may hold.
+
+    Raises:
+        DataError: the file is missing, is not a JSON object, or its checksum is wrong.
+    """
+    document = read_json(path)
+    if not isinstance(document, dict):
+        raise DataError("not a JSON object", where=str(path), fix="delete it and run again")
+    checksum = document.pop(CHECKSUM, None)
+    if checksum is not None and checksum != _digest_or_none(document):
+        raise DataError("its checksum is wrong", where=str(path), fix="delete it and run again")
+    return document
+
+
+def _digest_or_none(document: Mapping[str, object]) -> str | None:
+    """Return the digest of a JSON object, or None if a number in it has become infinite."""
+    try:
+        return digest(document)
+    except ValueError:
+        return None
+
+
 def manifest_path(path: Path) -> Path:
     """Return the path of an artefact's manifest: `x.parquet` -> `x.manifest.json`."""
     return path.with_name(f"{path.stem}.manifest.json")
@@ -165,24 +197,18 @@ def environment(packages: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def write_manifest(path: Path, manifest: Mapping[str, object]) -> None:
     """Write an artefact's manifest; call it before the artefact itself is renamed."""
-    content = {key: value for key, value in manifest.items() if key != "checksum"}
-    write_json(
-        manifest_path(path), {**content, "checksum": digest(json.loads(json.dumps(content)))}
-    )
+    write_document(manifest_path(path), manifest)
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """Return an artefact's manifest, or None if there is none, or its checksum is wrong."""
     try:
         manifest = read_json(manifest_path(path))
+        if isinstance(manifest, dict) and CHECKSUM not in manifest and "sha256" in manifest:
+            return None  # the checksum's key is damaged
+        return read_document(manifest_path(path))
     except DataError:
         return None
-    if not isinstance(manifest, dict):
-        return None
-    checksum = manifest.pop("checksum", None)
-    if checksum is None:  # one that names no content yet, or whose key is damaged
-        return None if "sha256" in manifest else manifest
-    return manifest if checksum == digest(manifest) else None
 
 
 def write_output_manifest(path: Path, outputs: Iterable[Path]) -> None:
@@ -198,7 +224,23 @@ def write_output_manifest(path: Path, outputs: Iterable[Path]) -> None:
         old.unlink(missing_ok=True)
     root = path.parent.parent
     digests = {str(file.resolve().relative_to(root.resolve())): file_digest(file) for file in files}
-    write_json(path, {"stage": stage, "files": digests, "environment": environment()})
+    content = {"stage": stage, "name": path.name, "files": digests, "environment": environment()}
+    write_document(path, content)
+
+
+def read_output_manifest(path: Path) -> dict[str, str]:
+    """Return the files that a manifest of a study's folder names -> their SHA-256.
+
+    Raises:
+        DataError: it is missing, damaged, or the manifest of something else.
+    """
+    manifest = read_document(path)
+    name, digests = manifest.get("name", path.name), manifest.get("files")
+    if name != path.name:
+        raise DataError(f"it is the file {name}", where=str(path), fix="delete it and run again")
+    if not isinstance(digests, dict):
+        raise DataError("it is not a manifest", where=str(path), fix="delete it and run again")
+    return digests
 
 
 def _in(folder: Path) -> list[Path]:

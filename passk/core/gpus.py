@@ -28,6 +28,9 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 ALLOCATIONS = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID", "JOB_ID")
 """Set inside a job of Slurm, LSF, PBS or SGE, which may number its devices in a way of its own."""
 
+ARRAY_TASKS = ("LSB_JOBINDEX", "SGE_TASK_ID")
+"""Which task of a job array this is, where all tasks have one job id."""
+
 FOLDER = Path("/tmp/passk-gpus")  # noqa: S108 - one folder for all users, whatever their TMPDIR
 """Locks of all users of this machine."""
 
@@ -105,7 +108,9 @@ def _logged_use(environment: Mapping[str, str]) -> Iterator[None]:
 
 def _allocation(environment: Mapping[str, str]) -> str | None:
     """Return the id of the scheduler's job that this process runs in, if any."""
-    return next((environment[name] for name in ALLOCATIONS if environment.get(name)), None)
+    job = next((environment[name] for name in ALLOCATIONS if environment.get(name)), None)
+    task = next((environment[name] for name in ARRAY_TASKS if environment.get(name)), None)
+    return f"{job}.{task}" if job and task else job
 
 
 def _wait_for(count: int, devices: Sequence[str], place: Path, held: ExitStack) -> list[str]:

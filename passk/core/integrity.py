@@ -15,7 +15,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import file_digest, manifest_path, read_manifest, write_manifest
+from passk.core.artifacts import (
+    file_digest,
+    manifest_path,
+    read_document,
+    read_manifest,
+    read_output_manifest,
+    write_document,
+    write_manifest,
+)
 from passk.core.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -122,10 +130,60 @@ def _restore(path: Path) -> dict[str, Any] | None:
     return read_manifest(path)
 
 
+def write_task_file(path: Path, document: Mapping[str, object]) -> None:
+    """Write a JSON object with a checksum and, in the store, its path below the store."""
+    write_document(path, sealed_task(path, document))
+
+
+def sealed_task(path: Path, document: Mapping[str, object]) -> dict[str, object]:
+    """Return a task file's document with its path below the store, if it is in one."""
+    stored = stored_path(path)
+    return {**document, "file": stored} if stored else dict(document)
+
+
+def read_task_file(path: Path) -> dict[str, Any]:
+    """Read a JSON object of the store, and verify the checksum and the path in it.
+
+    Raises:
+        DataError: it is missing, or damaged, or another file; in the store it has been set aside.
+    """
+    try:
+        document = read_document(path)
+    except DataError as error:
+        if path.exists():
+            raise damaged(path, error.what) from error
+        raise
+    stored = stored_path(path)
+    if stored is not None and document.get("file", stored) != stored:
+        raise damaged(path, f"it is the file of {document['file']}")
+    return document
+
+
+def verify_study_file(path: Path, root: Path) -> None:
+    """Raise if a file of a study's own folder is not the one that the folder's manifests name.
+
+    Raises:
+        DataError: it is damaged, or a manifest is, which has been set aside.
+    """
+    name = str(path.relative_to(root))
+    for manifest in sorted((root / "manifests").glob("*.json")):
+        try:
+            digests = read_output_manifest(manifest)
+        except DataError as error:
+            raise set_aside(manifest, error.what) from error
+        if path.is_file() and name in digests and digests[name] != file_digest(path):
+            raise set_aside(path, "its checksum is not the one in its manifest")
+
+
 def damaged(path: Path, fault: str) -> DataError:
     """Set a damaged file of the store aside and return the error that says so."""
     if stored_path(path) is None:
         return DataError(f"is damaged: {fault}", where=str(path), fix="restore it from a copy")
+    return set_aside(path, fault)
+
+
+def set_aside(path: Path, fault: str) -> DataError:
+    """Rename a damaged file, and return the error that says so."""
     aside = path.with_name(f"{path.name}.damaged")
     with suppress(OSError):
         path.replace(aside)

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import time
+import zlib
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,9 @@ Row = TypeVar("Row", Sample, Score, Verdict)
 
 SYNC_SECONDS = 5.0
 """A crash of the machine (not of the job) loses at most the rows of this many seconds."""
+
+SEAL = b',"crc32":'
+"""What comes before the checksum of a line."""
 
 
 def journal_path(output: Path) -> Path:
@@ -84,7 +88,7 @@ class Journal(Generic[Row]):
     def append(self, row: Row) -> None:
         """Keep a row: handed to the system at once, forced to disk every few seconds."""
         values = {name: getattr(row, name) for name in _names(self._row_type)}
-        line = json.dumps(values, separators=(",", ":")).encode() + b"\n"
+        line = _seal(json.dumps(values, separators=(",", ":")).encode())
         try:
             self._write(line)
             if time.monotonic() - self._synced > SYNC_SECONDS:
@@ -167,11 +171,20 @@ class Journal(Generic[Row]):
         """Return the row of a line, or None where the line is not whole."""
         if not line.endswith(b"\n"):
             return None
+        content, seal, _ = line.rpartition(SEAL)  # journals of earlier versions have no checksum
+        content = content + b"}" if seal else line
+        if seal and line != _seal(content):
+            return None
         try:
-            row: Row = self._row_type(**json.loads(line))
+            row: Row = self._row_type(**json.loads(content))
         except (ValueError, TypeError):
             return None
         return row
+
+
+def _seal(content: bytes) -> bytes:
+    """Return the line of a JSON object: a checksum of it is its last key."""
+    return content[:-1] + SEAL + f"{zlib.crc32(content)}}}\n".encode()
 
 
 def _is_at(file: FileIO, path: Path) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import canonical_json, digest, read_json, read_manifest
+from passk.core.artifacts import canonical_json, digest, read_manifest
 from passk.core.documents import from_document
 from passk.core.errors import DataError, PasskError
 from passk.core.install import install_module
+from passk.core.integrity import read_task_file
 from passk.core.registry import ENGINES, load
 from passk.engines.base import Engine, ModelSource
 from passk.spec.models import PromptTemplate
@@ -33,16 +34,16 @@ def read_task(path: Path, *needed: str) -> dict[str, Any]:
     Raises:
         DataError: it cannot be read, or lacks what every task or this one needs.
     """
-    document = read_json(path)
+    document = read_task_file(path)
     keys = ("fingerprint_inputs", "engine", "model", "prompt", *needed)
-    missing = [key for key in keys if not isinstance(document, dict) or key not in document]
+    missing = [key for key in keys if key not in document]
     if missing:
         raise DataError(
             f"not a task file: {', '.join(missing)} missing",
             where=str(path),
             fix="`passk resolve` writes one",
         )
-    return dict(document)
+    return document
 
 
 def template_of(document: Mapping[str, Any]) -> PromptTemplate:

@@ -22,6 +22,7 @@ from passk.analysis.seed_series import last_cells
 from passk.analysis.study import TABLES, Study, manifests, read_plan, read_study_table
 from passk.core.artifacts import read_json
 from passk.core.errors import DataError
+from passk.core.integrity import verify_study_file
 from passk.core.versions import __version__
 from passk.report.findings import findings, interval, percent, with_thousands
 from passk.report.html import write_page
@@ -115,8 +116,10 @@ def _page_context(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str,
 
 def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield each figure's index entry with its SVG, adapted to the page."""
+    verify_study_file(folder / "figures.json", folder.parent)
     for entry in read_json(folder / "figures.json")["figures"]:
         name = next(name for name in entry["files"] if name.endswith(".svg"))
+        verify_study_file(folder / name, folder.parent)
         try:
             text = (folder / name).read_text(encoding="utf-8")
         except OSError as error:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from passk.core.artifacts import read_json
 from passk.core.errors import DataError
+from passk.core.integrity import read_task_file
 from passk.core.schemas import Count, Problem, Sample, read_table, schema, write_table
 from passk.stages.imported import STAGE, read_imported
 
@@ -34,8 +35,8 @@ def adopt(cell: Path, problems: Path, output: Path, samples: range | None = None
         OutputError: the output cannot be written.
     """
     began = time.perf_counter()
-    document = read_json(cell)
-    if not isinstance(document, dict) or "imported" not in document:
+    document = read_task_file(cell)
+    if "imported" not in document:
         raise DataError("not the cell.json of an imported cell", where=str(cell))
     imported = read_imported(Path(document["imported"]))
     questions = read_table(problems, Problem, ["id", "question_digest"])

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import canonical_json, digest, read_json, read_manifest
+from passk.core.artifacts import canonical_json, digest, read_document, read_manifest
 from passk.core.errors import DataError
 from passk.core.schemas import Problem, Sample, Score, read_table
 from passk.spec.models import PromptTemplate
@@ -131,10 +131,10 @@ def _cells(cell: Path, key: str) -> Iterator[Path]:
 def _inputs_of(path: Path, key: Any) -> str | None:
     """Return a key of a task file's fingerprint inputs, or None if it cannot be read."""
     try:
-        inputs = read_json(path)["fingerprint_inputs"]
+        inputs = read_document(path)["fingerprint_inputs"]
         matched = path.with_name("temperature.json")
         if path.name == "cell.json" and matched.is_file():
-            inputs = {**inputs, "temperature": read_json(matched)["temperature"]}
+            inputs = {**inputs, "temperature": read_document(matched)["temperature"]}
         return str(key(inputs))
     except (DataError, KeyError, TypeError, AttributeError):
         return None

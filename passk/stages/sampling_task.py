@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import read_json
 from passk.core.errors import DataError
+from passk.core.integrity import read_task_file
 from passk.engines.loader import read_task
 
 FILE = "temperature.json"
@@ -31,7 +31,7 @@ def read_sampling_task(cell: Path) -> dict[str, Any]:
             where=str(path),
             fix=f"passk match-entropy --cell {cell} --base BASE.json --problems FILE -o {path}",
         )
-    found = read_json(path)["temperature"]
+    found = read_task_file(path)["temperature"]
     fields = {
         **document["fingerprint_inputs"],
         "temperature": found,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from passk.core.artifacts import canonical_json, file_digest, read_json
+from passk.core.artifacts import canonical_json, file_digest, read_document, read_output_manifest
 from passk.core.errors import DataError
 from passk.core.integrity import verify
 from passk.workflow.files import Build
@@ -66,7 +66,8 @@ def _tasks(plan: Plan) -> Iterator[tuple[Path, str | None]]:
         if Path(path).exists():
             key = "fingerprint_inputs"
             try:
-                same = canonical_json(read_json(Path(path))[key]) == canonical_json(document[key])
+                found = read_document(Path(path))[key]
+                same = canonical_json(found) == canonical_json(document[key])
                 yield Path(path), None if same else "it decides something else than its path says"
             except (DataError, KeyError, TypeError):
                 yield Path(path), "it is not a task file"
@@ -81,9 +82,9 @@ def _study_files(build: Build) -> Iterator[tuple[Path, str | None]]:
         if not manifest.is_file():
             continue
         try:
-            digests = dict(read_json(manifest)["files"])
-        except (DataError, KeyError, TypeError, ValueError):
-            yield manifest, "it is not a manifest"
+            digests = read_output_manifest(manifest)
+        except DataError as error:
+            yield manifest, error.what
             continue
         for name, digest in digests.items():
             if (root / name).is_file():
@@ -92,7 +93,7 @@ def _study_files(build: Build) -> Iterator[tuple[Path, str | None]]:
     path = Path(study.plan_file)
     if path.is_file() and Path(study.manifest("plan")).is_file():
         try:
-            same = canonical_json(read_json(path)) == canonical_json(plan_document(plan))
+            same = canonical_json(read_document(path)) == canonical_json(plan_document(plan))
         except DataError:
             same = False
         yield path, None if same else "it is not the plan of this spec"

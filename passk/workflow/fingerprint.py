@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import DIGEST_LENGTH, read_json, write_json
+from passk.core.artifacts import DIGEST_LENGTH, read_document, write_document
 from passk.core.errors import DataError, OutputError
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def local_digest(weights: str, cache: Path) -> str | None:
         log.info("reading %s (%.1f GB) to tell whether it changed", root, size / 1e9)
     found = _content_digest(root, files)
     with suppress(OutputError):  # the next look reads the content again
-        write_json(cache, known | {str(root): {"stat": stat, "digest": found}})
+        write_document(cache, known | {str(root): {"stat": stat, "digest": found}})
     return found
 
 
@@ -94,7 +94,6 @@ def _content_digest(root: Path, files: Iterable[Path]) -> str:
 def _read_cache(cache: Path) -> dict[str, Any]:
     """Return the remembered digests; an unreadable cache is an empty one."""
     try:
-        known = read_json(cache)
+        return read_document(cache)
     except DataError:
         return {}
-    return known if isinstance(known, dict) else {}

@@ -380,3 +380,14 @@ def test_outputs_on_a_bucket_are_refused(study: Study) -> None:
     done = study.passk("plan", study.file)
     assert done.returncode != 0
     assert "outputs cannot be on object storage" in done.stderr
+    pytest.importorskip("snakemake_storage_plugin_fs", reason="pip install 'passk-study[dev]'")
+    study.spec.pop("outputs")
+    study.save()
+    done = study.run(
+        *("snakemake", "-c1", "-s", str(REPO / "Snakefile"), "--configfile", study.file),
+        *("--default-storage-provider", "fs", "--default-storage-prefix", "bucket"),
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("outputs cannot be on object storage") == 1
+    assert "copy `outputs` to the bucket after the run" in done.stderr
+    assert not (study.folder / "outputs").exists()

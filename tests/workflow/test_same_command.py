@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
 import random
 import shutil
+import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import REPO, Study
-from hypothesis import HealthCheck, given, settings
+from conftest import REPO, Study, make_study
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from preloaded import Preloaded
 
 from passk.workflow import build_plan
+from passk.workflow.check import check_study
 from passk.workflow.files import Build
 
-SEQUENCES = int(os.environ.get("PASSK_TEST_SEQUENCES", "2"))
-"""Random sequences of edits; 200 in the large version."""
+FEW = 2
+"""Random sequences of edits, each compared with a dry run."""
+
+SEQUENCES = int(os.environ.get("PASSK_TEST_SEQUENCES", FEW))
+"""More of them, as in `PASSK_TEST_SEQUENCES=200`, are also run to the end."""
 
 
 def delete(pattern: str) -> Callable[[Study, random.Random], None]:
@@ -59,6 +67,28 @@ def spec(change: Callable[[dict[str, object]], object]) -> Callable[[Study, rand
     return lambda study, _draw: change(study.spec) and None
 
 
+def rename(study: Study, _draw: random.Random) -> None:
+    """Give the base another name."""
+    models = study.spec["models"]
+    if "base" in models:
+        models["qwen"] = models.pop("base")
+        for one in (models.get("tuned", {}), *study.spec["perplexity"]):
+            for key in {"base", "scorer"} & set(one):
+                one[key] = "qwen"
+
+
+def one_more_model(study: Study, _draw: random.Random) -> None:
+    """Add a model."""
+    study.set_rates("more.jsonl", [0.2, 0.4, 0.6, 0.8])
+    study.spec["models"]["more"] = {"weights": "./more.jsonl", "engine": "fake"}
+
+
+def until_samples(study: Study, _draw: random.Random) -> None:
+    """Run a part of what there is to do."""
+    if SEQUENCES > FEW:
+        study.snakemake("--until", "draw_samples")
+
+
 EDITS = {
     **{
         f"delete {pattern}": delete(pattern)
@@ -78,69 +108,106 @@ EDITS = {
     "problems": spec(lambda s: s["benchmarks"]["sums"].update(problems=2)),
     "shard": spec(lambda s: s.update(shard=2)),
     "batches": spec(lambda s: s.update(jobs={"shards": 2, "scores": 2})),
-    "execution": spec(lambda s: s["models"]["base"].update(execution={"batch_size": 3})),
-    "label": spec(lambda s: s["models"]["tuned"].update(label="After RL")),
+    "execution": spec(lambda s: s["models"].get("base", {}).update(execution={"batch_size": 3})),
+    "another title": spec(lambda s: s.update(title="Again")),
+    "fewer k": spec(lambda s: s.update(k=[1, 2])),
+    "one more model": one_more_model,
+    "no tuned": spec(lambda s: s["models"].pop("tuned", None) and s.update(perplexity=[])),
+    "rename": rename,
+    "gold": lambda study, draw: study.set_golds(draw.sample(["10", "11", "12", "13", "9"], 4)),
+    "rates": lambda study, draw: study.set_rates("base.jsonl", [draw.random()] * 4),
+    "run to the samples": until_samples,
+    "label": spec(lambda s: s["models"].get("tuned", {}).update(label="After RL")),
     "temperature": spec(lambda s: s["samplers"]["plain"].update(temperature=0.3)),
-    "scores": spec(lambda s: s["perplexity"][0].update(per_problem=6)),
+    "scores": spec(lambda s: [one.update(per_problem=6) for one in s["perplexity"]]),
     "no scores": spec(lambda s: s.update(perplexity=[])),
 }
 
 
+@contextmanager
+def inside(study: Study) -> Iterator[Path]:
+    """Work in the study's folder, with its spec saved."""
+    study.save()
+    with contextlib.chdir(study.folder):
+        yield Path(study.file)
+
+
 def planned(study: Study) -> set[str]:
     """First outputs of what passk says must be made."""
-    study.save()
-    before = Path.cwd()
-    os.chdir(study.folder)
-    try:
-        return set(Build(build_plan(Path(study.file))).pending)
-    finally:
-        os.chdir(before)
+    with inside(study) as spec:
+        return set(Build(build_plan(spec)).pending)
 
 
-def listed(study: Study) -> set[str]:
-    """All outputs of the jobs that a dry run of Snakemake lists."""
-    done = study.run(
-        *("snakemake", "-n", "-c2", "-s", str(REPO / "Snakefile"), "--configfile", study.file)
-    )
+def listed(study: Study, *more: str) -> set[str]:
+    """All outputs of the jobs that a run of Snakemake lists; with `-n` it is a dry run."""
+    command = ("snakemake", "-c2", "-s", str(REPO / "Snakefile"), "--configfile", study.file)
+    done = study.run(*command, *more)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = (done.stdout + done.stderr).splitlines()
     found = [line.split("output: ")[1] for line in lines if line.strip().startswith("output: ")]
     return {path for line in found for path in line.split(", ")}
 
 
+@pytest.fixture(scope="session")
+def sequences_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study | None]:
+    """In the large version, a finished study whose commands start fast; all its figures are one."""
+    if SEQUENCES <= FEW:
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("sequences")
+    with Preloaded(folder / "bin") as preloaded, pytest.MonkeyPatch.context() as patch:
+        for name, value in preloaded.environment.items():
+            patch.setenv(name, value)
+        (folder / "study").mkdir()
+        study = FastStudy(folder / "study", make_study(folder / "study").spec)
+        study.spec["figures"] = ["curves"]
+        study.snakemake()
+        yield study
+
+
+class FastStudy(Study):
+    """A study whose commands are the forks of a process that has imported them."""
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command with the environment as it is."""
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+
+
 @settings(
     max_examples=SEQUENCES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.generate],
 )
 @given(
-    edits=st.lists(st.sampled_from(sorted(EDITS)), min_size=1, max_size=4),
+    edits=st.lists(st.sampled_from(sorted(EDITS)), min_size=1, max_size=5),
     seed=st.integers(0, 2**16),
 )
 def test_passk_and_snakemake_agree_after_any_edits(
-    finished: Study, edits: list[str], seed: int
+    sequences_of: Study | None, request: pytest.FixtureRequest, edits: list[str], seed: int
 ) -> None:
+    start: Study = sequences_of or request.getfixturevalue("finished_once")
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(finished.folder, folder, dirs_exist_ok=True)
-        study = Study(Path(folder), copy.deepcopy(finished.spec))
+        shutil.copytree(start.folder, folder, dirs_exist_ok=True)
+        study = type(start)(Path(folder), copy.deepcopy(start.spec))
         draw = random.Random(seed)
         for name in edits:
             EDITS[name](study, draw)
-        ours, theirs = planned(study), listed(study)
+        ours, theirs, files = planned(study), listed(study, "-n"), _files_of(study)
         assert ours <= theirs, (edits, sorted(ours - theirs))
-        made = {path for path in theirs if path in ours}
-        files = _files_of(study)
-        assert {files[path] for path in theirs} == made, (edits, sorted(theirs - ours))
+        assert {files[path] for path in theirs} == ours, (edits, sorted(theirs - ours))
+        if sequences_of is not None:
+            ran = listed(study)
+            assert {files[path] for path in ran} == ours, (edits, sorted(ours ^ ran))
+            assert planned(study) == set(), edits
+            with inside(study) as spec:
+                assert check_study(build_plan(spec)).damaged == (), edits
 
 
 def _files_of(study: Study) -> dict[str, str]:
     """Every output of the plan -> the first output that is made with it."""
-    before = Path.cwd()
-    os.chdir(study.folder)
-    try:
-        files = Build(build_plan(Path(study.file))).files
-    finally:
-        os.chdir(before)
+    with inside(study) as spec:
+        files = Build(build_plan(spec)).files
     return {path: made.outputs[0] for path, made in files.items()}
 
 

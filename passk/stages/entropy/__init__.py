@@ -13,7 +13,8 @@ import logging
 import time
 from pathlib import Path
 
-from passk.core.artifacts import digest, write_json
+from passk.core.artifacts import digest
+from passk.core.integrity import write_task_file
 from passk.core.journal import Journal
 from passk.core.schemas import Problem, Sample, read_rows
 from passk.engines.loader import Progress, read_task
@@ -60,7 +61,7 @@ def match(
         target = pilots.draw("base", 0, float(basis["sampling"]["temperature"]))
         trials = search(pilots, tuned, target)
         found = min(trials, key=lambda pilot: abs(pilot.entropy - target.entropy))
-        write_json(
+        write_task_file(
             output,
             {
                 "stage": "entropy",

@@ -21,6 +21,7 @@ from passk.workflow.resources.cost import rates, scoring_rates, step_rate
 from passk.workflow.resources.memory import job_gpus, job_memory, training_gpus, training_memory
 from passk.workflow.slurm.partitions import Need, Partition, longest, misfit
 from passk.workflow.snakemake.batches import Batch
+from passk.workflow.snakemake.parameters import known_parameters
 from passk.workflow.trainings import Training
 
 START_MINUTES = 15
@@ -93,10 +94,12 @@ class Jobs:
         """The kind of GPU of a sampling job, where it matters to any."""
         return self._gpu_model_of_cell if self._models_differ else None
 
+    @known_parameters
     def _gpus_of_cell(self, wildcards: Any) -> int:
         """Return the GPUs of a sampling job."""
         return job_gpus(self.plan.cell(wildcards.cell).model)
 
+    @known_parameters
     def _gpu_model_of_cell(self, wildcards: Any) -> str | None:
         """Return the kind of GPU of a sampling job."""
         return self.batch_gpu_model(self.plan.cell(wildcards.cell))
@@ -106,14 +109,17 @@ class Jobs:
         """Whether any model names a kind of GPU. Snakemake calls a function once per job."""
         return any("gpu_model" in m.execution for m in self.plan.experiment.models.values())
 
+    @known_parameters
     def sample_memory(self, wildcards: Any, attempt: int) -> int:
         """Return the memory of a sampling job in MB, doubled with each attempt."""
         return self._memory(self.plan.cell(wildcards.cell), attempt)
 
+    @known_parameters
     def sample_minutes(self, wildcards: Any, attempt: int) -> int:
         """Return the time limit of a sampling job, longer with each attempt."""
         return self._minutes([(self.plan.cell(wildcards.cell), wildcards.shard)], attempt)
 
+    @known_parameters
     def score_gpus(self, wildcards: Any) -> int:
         """Return the GPUs of a perplexity job."""
         return job_gpus(self._scoring(wildcards).model)
@@ -123,14 +129,17 @@ class Jobs:
         """The kind of GPU of a perplexity job, where it matters to any."""
         return self._gpu_model_of_scoring if self._models_differ else None
 
+    @known_parameters
     def _gpu_model_of_scoring(self, wildcards: Any) -> str | None:
         """Return the kind of GPU of a perplexity job."""
         return self.batch_gpu_model(self._scoring(wildcards))
 
+    @known_parameters
     def score_memory(self, wildcards: Any, attempt: int) -> int:
         """Return the memory of a perplexity job in MB, doubled with each attempt."""
         return self._memory(self._scoring(wildcards), attempt)
 
+    @known_parameters
     def score_minutes(self, wildcards: Any, attempt: int) -> int:
         """Return the time limit of a perplexity job, longer with each attempt."""
         return self._minutes([(self._scoring(wildcards), wildcards.shard)], attempt)
@@ -147,6 +156,7 @@ class Jobs:
     def batch_memory(self, batch: Batch) -> Callable[[Any, int], int]:
         """Return what Snakemake asks for that job's memory in MB, doubled with each attempt."""
 
+        @known_parameters
         def memory(_wildcards: Any, attempt: int) -> int:
             return self._memory(self._part(batch.outputs[0])[0], attempt)
 
@@ -155,6 +165,7 @@ class Jobs:
     def batch_minutes(self, batch: Batch) -> Callable[[Any, int], int]:
         """Return what Snakemake asks for that job's time limit, longer with each attempt."""
 
+        @known_parameters
         def minutes(_wildcards: Any, attempt: int) -> int:
             return self._minutes([self._part(path) for path in batch.outputs], attempt)
 

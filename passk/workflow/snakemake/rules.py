@@ -26,6 +26,7 @@ from passk.workflow.paths import Layout
 from passk.workflow.plan import Plan, build_plan
 from passk.workflow.resources.jobs import Jobs
 from passk.workflow.snakemake.batches import Batch, sampling_batches, scoring_batches
+from passk.workflow.snakemake.parameters import known_parameters
 from passk.workflow.snakemake.startup import prepare_files, start_run
 
 DEFAULT_THREADS = {"fake": 1}
@@ -58,6 +59,7 @@ class Rules:
             name: name of the input in `passk.workflow.files`.
         """
 
+        @known_parameters
         def files(wildcards: Any) -> list[str]:
             path = output.format(**dict(wildcards.items()))
             return self._flagged(path, self.build.inputs(path, name))
@@ -67,6 +69,7 @@ class Rules:
     def batch_input(self, batch: Batch, name: str) -> Callable[[Any], list[str]]:
         """Return the same for a batch: the files of one input, output by output."""
 
+        @known_parameters
         def files(_wildcards: Any) -> list[str]:
             found = [path for one in batch.outputs for path in self.build.inputs(one, name)]
             return self._flagged(batch.outputs[0], found)
@@ -154,6 +157,7 @@ class Rules:
     def batch_threads(self, batch: Batch) -> Callable[[Any], int]:
         """Return what Snakemake calls for the cores of a batch."""
 
+        @known_parameters
         def threads(_wildcards: Any) -> int:
             return self._threads(batch.model)
 
@@ -176,6 +180,7 @@ class Rules:
         """Return the ids of the problems that are taken, as JSON; an empty list is all."""
         return canonical_json(list(self.plan.problems[wildcards.problems][1].only or ()))
 
+    @known_parameters
     def samples_of_batch(self, _wildcards: Any, output: Sequence[str]) -> str:
         """Return the indices that a run of shards draws, as their names say."""
         return " ".join(Path(path).stem for path in output)
@@ -197,10 +202,12 @@ class Rules:
         away = executor is not None and executor.common_settings.non_local_exec
         return bool(away or getattr(flow, "remote_exec", False))
 
+    @known_parameters
     def train_threads(self, wildcards: Any) -> int:
         """Return the cores of a training job."""
         return self._threads(self.plan.training(wildcards.training).model)
 
+    @known_parameters
     def sample_threads(self, wildcards: Any) -> int:
         """Return the cores of a sampling job."""
         return self._threads(self.plan.cell(wildcards.cell).model)
@@ -211,10 +218,12 @@ class Rules:
         ids = [re.escape(cell.id) for cell in self.plan.cells.values() if cell.imported]
         return "|".join(ids) or "(?!)"
 
+    @known_parameters
     def verifier(self, wildcards: Any) -> str:
         """Return the verifier of a cell's benchmark."""
         return self.plan.cell(wildcards.cell).benchmark.verifier
 
+    @known_parameters
     def verifier_options(self, wildcards: Any) -> str:
         """Return the verifier's options as JSON."""
         return canonical_json(dict(self.plan.cell(wildcards.cell).benchmark.options))
@@ -232,6 +241,7 @@ class Rules:
         scorings = self.plan.scorings.values()
         return next(scoring for scoring in scorings if scoring.target == wildcards.reference)
 
+    @known_parameters
     def score_threads(self, wildcards: Any) -> int:
         """Return the cores of a scoring job."""
         return self._threads(self.plan.scoring(wildcards.cell, wildcards.scorer).model)

@@ -7,8 +7,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import canonical_json, digest, read_json, write_json
+from passk.core.artifacts import canonical_json, digest, read_document
 from passk.core.errors import DataError, OutputError, PasskError
+from passk.core.integrity import sealed_task, write_task_file
 from passk.workflow.files import Build
 from passk.workflow.plan import Plan
 from passk.workflow.preflight import check_run
@@ -65,7 +66,7 @@ def prepare_files(build: Build) -> None:
         tasks[layout.score_task(one.target, one.scorer)] = score_task_document(one)
     for path, document in tasks.items():
         if Path(path).exists() and not _holds(Path(path), document):
-            write_json(Path(path), document)
+            write_task_file(Path(path), document)
     for made in build.pending.values():
         for output in map(Path, made.outputs):
             if output.parent.name == "manifests":
@@ -78,7 +79,8 @@ def prepare_files(build: Build) -> None:
 def _holds(path: Path, document: Any) -> bool:
     """Return whether a file holds a JSON document."""
     try:
-        return canonical_json(read_json(path)) == canonical_json(document)
+        stored = canonical_json(read_document(path))
+        return stored == canonical_json(sealed_task(path, document))
     except DataError:
         return False
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import read_json, read_manifest
+from passk.core.artifacts import read_document, read_manifest
 from passk.core.errors import DataError
 from passk.workflow.cells import Cell
 from passk.workflow.plan import Plan
@@ -114,7 +114,7 @@ def _known(store: Path, tasks: str, made: str) -> dict[str, Mapping[str, Any]]:
         if not any(path.parent.glob(made)):
             continue
         try:
-            found[path.parent.name] = read_json(path)["fingerprint_inputs"]
+            found[path.parent.name] = read_document(path)["fingerprint_inputs"]
         except (DataError, KeyError, TypeError):
             continue
     return found
