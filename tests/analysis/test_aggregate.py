@@ -269,7 +269,7 @@ def test_counts_that_do_not_fit_the_plan_are_refused(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[]", "not a plan"),
+        ("[]", "not a JSON object"),
         ("{", "not readable as JSON"),
         ('{"name": "x", "k": [1], "cells": []}', "the plan has no cells"),
         ('{"k": [1], "cells": [{"id": "a"}]}', "cells: missing field 'model'"),

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from conftest import Study
 
-from passk.core.artifacts import read_json, write_json
+from passk.core.artifacts import read_json, write_document
 from passk.core.errors import DataError, EngineError, SpecError
 from passk.core.schemas import Sample
 from passk.engines.base import Request, Sampling
@@ -101,7 +101,7 @@ def test_what_cannot_be_matched_is_told(matched: Study, monkeypatch: pytest.Monk
     cell, base, asked = tasks(matched)
     monkeypatch.chdir(matched.folder)
     document = read_json(cell)
-    write_json(cell, {**document, "match": {**document["match"], "high": 1.01}})
+    write_document(cell, {**document, "match": {**document["match"], "high": 1.01}})
     with pytest.raises(DataError, match="raise `high` under `match_entropy`"):
         match(cell, base, asked, matched.folder / "x.json")
     draw = FakeEngine.sample

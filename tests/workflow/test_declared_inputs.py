@@ -6,82 +6,41 @@ What is read and not declared is not made again when it is missing: the run then
 from __future__ import annotations
 
 import json
-import os
-from itertools import chain
-from pathlib import Path
+from typing import Any
 
-import pytest
-from conftest import REPO, Study
-
-from passk.workflow.files import Build, Made
-from passk.workflow.plan import build_plan
+from conftest import Study, write_jsonl
+from opened_files import noted, rules_that_read_what_they_declare
 
 RULES = {
-    *("load_questions", "load_problems", "resolve_cell", "draw_samples", "verify_responses"),
-    *("count_verdicts", "write_references", "resolve_score", "score_responses"),
-    *("resolve_experiment", "aggregate_tables", "draw_figures", "write_report"),
+    *("load_questions", "load_problems", "load_clusters", "resolve_cell", "match_entropy"),
+    *("draw_samples", "adopt_responses", "verify_responses", "count_verdicts"),
+    *("write_references", "resolve_score", "score_responses"),
+    *("resolve_experiment", "aggregate_tables", "draw_figures", "tabulate_labels", "write_report"),
 }
 
-SETTINGS = ("store/fingerprints.json", "store/format.json")
 
-OPTIONAL = {
-    "draw_samples": ("store/cells/*/cell.json",),  # of cells whose responses may be taken over
-    "resolve_cell": SETTINGS,
-    "resolve_experiment": SETTINGS,
-    "resolve_score": SETTINGS,
-    "write_report": ("scores/*/*.manifest.json",),  # versions of packages, listed where known
-}
-"""Rule -> what its command takes if it is there."""
-
-
-def test_commands_read_nothing_but_declared_inputs(
-    study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    notes = study.folder / "opened"
-    notes.mkdir()
-    path = os.pathsep.join([str(REPO / "tests/opened"), os.environ.get("PYTHONPATH", "")])
-    with monkeypatch.context() as patch:
-        patch.setenv("PYTHONPATH", path.rstrip(os.pathsep))
-        patch.setenv("PASSK_OPENED", str(notes))
-        study.snakemake()
-    monkeypatch.chdir(study.folder)
-    build = Build(build_plan(Path(study.file)))
-    seen = set()
-    undeclared = []
-    for file in notes.iterdir():
-        first, *read = file.read_text().splitlines()
-        made = made_by(build, json.loads(first))
-        seen |= {one.rule for one in made}
-        undeclared += [
-            f"{made[0].rule} reads {path}" for path in sorted(set(read)) if not declared(path, made)
-        ]
-    assert not undeclared, "\n".join(undeclared)
-    assert seen == RULES
-
-
-def made_by(build: Build, arguments: list[str]) -> list[Made]:
-    """What a command makes: its last option names files, or the folder of the first."""
-    outputs = arguments[arguments.index("-o") + 1 :]
-    found = [
-        made
-        for path, made in build.files.items()
-        if path in outputs or str(Path(path).parent) in outputs
-    ]
-    assert found, arguments
-    return found
-
-
-def declared(path: str, made: list[Made]) -> bool:
-    """Tell whether a command may read a file.
-
-    A file's manifest and journal belong to it, and a folder's files to the folder. Hidden files
-    are the command's own, until they are renamed. Nothing fails without the files of `OPTIONAL`.
-    """
-    hidden = any(part.startswith(".") for part in Path(path).parts)
-    if not path.startswith("outputs/") or hidden or path.endswith(".log"):
-        return True
-    if any(Path(path).match(pattern) for pattern in OPTIONAL.get(made[0].rule, ())):
-        return True
-    files = {name for one in made for name in (*one.outputs, *chain(*one.inputs.values()))}
-    owner = path.replace(".manifest.json", ".parquet").replace(".journal.jsonl", ".parquet")
-    return bool({path, owner, *map(str, Path(path).parents)} & files)
+def test_commands_read_nothing_but_declared_inputs(study: Study) -> None:
+    problems = study.folder / "benchmarks/sums.jsonl"
+    rows = [json.loads(line) for line in problems.read_text().splitlines()]
+    write_jsonl(problems, [row | {"exam": row["id"]} for row in rows])
+    with (study.folder / "benchmarks/sums.yaml").open("a") as file:
+        file.write("columns: {cluster: exam}\n")
+    write_jsonl(study.folder / "theirs.jsonl", [row | {"said": "10"} for row in rows] * 8)
+    study.save()
+    done = study.passk(
+        *("import", "table", "theirs.jsonl", "--benchmark", "benchmarks/sums.yaml"),
+        *("--model", "them", "--map", "problem_id=id", "--map", "text=said", "-o", "brought"),
+    )
+    assert done.returncode == 0, done.stderr
+    wrong: Any = ["71", "72"]  # answers of one length: entropy per token then rises with T
+    study.set_rates("base.jsonl", [0.9, 0.5, 0.3, 0.1], wrong=wrong)
+    study.set_rates("tuned.jsonl", [0.95, 0.7, 0.15, 0.05], wrong=wrong)
+    match = {"sampler": "plain", "problems": 4, "responses": 2}
+    study.spec["samplers"]["matched"] = {"max_tokens": 8, "match_entropy": match}
+    study.spec["models"]["them"] = {"imported": "brought", "samplers": ["plain"]}
+    study.spec["jobs"] = {"shards": 2, "scores": 2}
+    study.spec |= {"figures": ["curves"], "review": {"accuracy": [0, 0.9]}}
+    with noted(study) as notes:
+        jobs = study.snakemake()
+    assert jobs["draw_samples"] == 3  # batches of two shards
+    assert rules_that_read_what_they_declare(study, notes) == RULES

@@ -46,7 +46,7 @@ def test_killed_runs_end_in_the_tables_of_a_straight_run(
         killed += run_killed(study, draw, mean=3.0, most=KILLS - killed["runs"])
         assert tables(study) == tables(finished_once)
         assert not finished_twice(note)
-    log.info("killed %s", dict(killed))
+        log.info("killed %s", dict(killed))
 
 
 @pytest.mark.skipif(not TRAINING_KILLS, reason="PASSK_TEST_LARGE=1")
@@ -64,7 +64,7 @@ def test_killed_trainings_end_in_the_tables_of_a_straight_run(tmp_path: Path) ->
         study = Study(tmp_path / "study", copy.deepcopy(whole.spec))
         killed += run_killed(study, draw, mean=15.0, most=TRAINING_KILLS - killed["runs"])
         assert tables(study) == tables(whole)
-    log.info("killed %s", dict(killed))
+        log.info("killed %s", dict(killed))
 
 
 def test_edits_of_execution_at_any_moment_end_in_the_report(
@@ -95,3 +95,4 @@ def test_edits_of_execution_at_any_moment_end_in_the_report(
         assert (study.folder / "outputs/study/report.html").is_file()
         assert tables(study) == tables(finished_once)
         assert not finished_twice(note)
+        log.info("%d edits", edits)
