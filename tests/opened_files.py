@@ -18,6 +18,9 @@ from passk.workflow.plan import build_plan
 
 SETTINGS = ("store/fingerprints.json", "store/format.json")
 
+CHECKED = ("study/manifests/*.json",)
+"""What files of the study are compared with, where there is one."""
+
 OPTIONAL = {
     # Of cells and scorers whose rows may be used again:
     "draw_samples": ("store/cells/*/cell.json", "store/cells/*/temperature.json"),
@@ -25,7 +28,12 @@ OPTIONAL = {
     "resolve_cell": SETTINGS,
     "resolve_experiment": SETTINGS,
     "resolve_score": SETTINGS,
-    "write_report": ("scores/*/*.manifest.json",),  # versions of packages, listed where known
+    "resolve_training": SETTINGS,
+    "aggregate_tables": CHECKED,
+    "draw_figures": CHECKED,
+    "tabulate_labels": CHECKED,
+    # Versions of packages are listed where they are known:
+    "write_report": (*CHECKED, "scores/*/*.manifest.json"),
 }
 """Rule -> what its command takes if it is there."""
 
