@@ -178,7 +178,9 @@ def verify_study_file(path: Path, root: Path) -> None:
 def damaged(path: Path, fault: str) -> DataError:
     """Set a damaged file of the store aside and return the error that says so."""
     if stored_path(path) is None:
-        return DataError(f"is damaged: {fault}", where=str(path), fix="restore it, or make it again")
+        return DataError(
+            f"is damaged: {fault}", where=str(path), fix="restore it, or make it again"
+        )
     return set_aside(path, fault)
 
 
