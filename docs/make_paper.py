@@ -1,7 +1,8 @@
 """Print docs/paper.md: `python docs/make_paper.py > docs/paper.md`.
 
-Sizes and costs are what `passk plan` says of an empty outputs folder, the rest stands in
-paper.template.md and paper_published.yaml.
+Sizes and costs are what `passk plan` says of an empty outputs folder, settings what the specs say;
+the paper's side stands in paper_published.yaml, the rest in paper.template.md. A setting that
+differs from the paper's without a reason there ends the script.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import dataclasses
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from passk.workflow import build_plan
-from passk.workflow.resources.cost import ASSUMED_TOKENS_PER_SECOND
+from passk.workflow import Plan, build_plan
 from passk.workflow.paths import Layout
+from passk.workflow.resources.cost import ASSUMED_TOKENS_PER_SECOND
 from passk.workflow.status.plan_report import report_plan
 
 HERE = Path("docs")
@@ -26,14 +28,84 @@ HEAD = (
 )
 
 
-def costs(name: str) -> dict[str, Any]:
-    """Return the preview of a spec, with nothing drawn yet."""
+SETTINGS_HEAD = (
+    "| spec | models | benchmark | prompt | problems | n | T | top_p | limit | grader |",
+    "|---|---|---|---|--:|--:|--:|--:|--:|---|",
+)
+SETTINGS = ("prompt", "problems", "n", "temperature", "top_p", "max_tokens")
+"""What is compared with the paper, as columns of the second table."""
+
+GRADERS = {
+    "math": "passk's `math`; the paper's takes ×100 and ÷100 as equal, ours does not",
+    "code": "the official harness's rules (docs/verification.md)",
+}
+"""Verifier -> how the paper's grader differs."""
+
+
+def costs(plan: Plan) -> dict[str, Any]:
+    """Return the preview of a plan, with nothing drawn yet."""
     with tempfile.TemporaryDirectory() as folder:
-        plan = build_plan(Path("specs") / f"{name}.yaml")
         return report_plan(dataclasses.replace(plan, layout=Layout(folder)))
 
 
-def row(name: str, found: dict[str, Any], said: dict[str, str]) -> str:
+def settings(name: str, plan: Plan, said: dict[str, Any], reasons: list[str]) -> Iterator[str]:
+    """Yield a row per benchmark, prompt and sampler; reasons are added as they are met.
+
+    Raises:
+        SystemExit: a setting is not the paper's, and no reason is given.
+    """
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for cell in plan.cells.values():
+        values = {
+            "prompt": cell.prompt.name,
+            "problems": cell.benchmark.count,
+            "n": cell.use.n,
+            **cell.sampler.settings(),
+        }
+        near = (cell.model.name, cell.use.name, cell.sampler.name)
+        shown = [compared(name, key, values[key], near, said, reasons) for key in SETTINGS]
+        if cell.use.problems or cell.use.only:
+            chosen = cell.use.problems or len(cell.use.only or ())
+            shown[1] = f"{chosen} of {shown[1]}"
+        grader = GRADERS.get(cell.benchmark.verifier, "")
+        key = (f"`{cell.use.name}`", *shown, f"`{cell.benchmark.verifier}`{note(grader, reasons)}")
+        rows.setdefault(key, []).append(cell.model.name)
+    for key, models in rows.items():
+        names = ", ".join(f"`{model}`" for model in models)
+        yield f"| `{name}` | {names} | {' | '.join(key)} |"
+
+
+def compared(
+    name: str, key: str, ours: Any, near: tuple[str, ...], said: dict[str, Any], reasons: list[str]
+) -> str:
+    """Return a setting of ours, with the paper's and a note where it is another."""
+    theirs = said["paper"].get(key)
+    if isinstance(theirs, dict):
+        theirs = next((theirs[one] for one in near if one in theirs), None)
+    if ours == theirs or (key == "problems" and theirs is None):  # it names no size
+        return number(ours)
+    reason = said.get("reasons", {}).get(key)
+    if reason is None:
+        sys.exit(f"{name}: {key} of {near} is {ours}, the paper says {theirs}: give a reason")
+    other = "not stated" if theirs is None else f"paper: {number(theirs)}"
+    return f"{number(ours)} ({other}){note(reason, reasons)}"
+
+
+def number(value: Any) -> str:
+    """Return a value as text, a whole number with its thousands set off."""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def note(reason: str, reasons: list[str]) -> str:
+    """Return a footnote mark of a reason, which is added where it is new."""
+    if not reason:
+        return ""
+    if reason not in reasons:
+        reasons.append(reason)
+    return f" [{reasons.index(reason) + 1}]"
+
+
+def row(name: str, found: dict[str, Any], said: dict[str, Any]) -> str:
     """Return a line of the table."""
     total = found["total"]
     gpu = f"{total['gpu_hours_left']:,.0f}" if total["gpu_hours_left"] >= 1 else "< 1"
@@ -59,10 +131,17 @@ def unpinned(found: dict[str, Any]) -> set[str]:
 def page() -> str:
     """Return the page as Markdown."""
     said = yaml.safe_load((HERE / "paper_published.yaml").read_text(encoding="utf-8"))
-    found = {name: costs(name) for name in said}
+    plans = {name: build_plan(Path("specs") / f"{name}.yaml") for name in said}
+    found = {name: costs(plan) for name, plan in plans.items()}
+    reasons: list[str] = []
+    rows = [line for name in said for line in settings(name, plans[name], said[name], reasons)]
+    bars = [f"| `{name}` | {said[name]['reproduced']} |" for name in said]
     names = sorted(set().union(*map(unpinned, found.values())))
     parts = {
         "TABLE": "\n".join([*HEAD, *(row(name, found[name], said[name]) for name in said)]),
+        "SETTINGS": "\n".join([*SETTINGS_HEAD, *rows]),
+        "REASONS": "\n".join(f"{i}. {text}." for i, text in enumerate(reasons, 1)),
+        "BARS": "\n".join(["| spec | reproduced when |", "|---|---|", *bars]),
         "SPEED": f"{ASSUMED_TOKENS_PER_SECOND['vllm']:,.0f}",
         "UNPINNED": ", ".join(f"`{name}`" for name in names),
     }

@@ -121,10 +121,18 @@ def _dry_run(arguments: list[str]) -> None:
         metavar="FILE",
         help="refuse jobs that fit into none of these, such as profiles/slurm/partitions.yaml",
     ),
+    option("--expanded", action="store_true", help="print the spec written out in full, as YAML"),
     AS_JSON,
 )
-def plan(*, spec: Path, partitions: Path | None, as_json: bool) -> None:
-    """Report what a run would do and cost."""
+def plan(*, spec: Path, partitions: Path | None, expanded: bool, as_json: bool) -> None:
+    """Report what a run would do and cost, or what the spec means in full."""
+    if expanded:
+        import yaml
+
+        from passk.spec.loading import written_out
+
+        print(yaml.safe_dump(written_out(spec), sort_keys=False, allow_unicode=True), end="")
+        return
     from passk.workflow import build_plan
     from passk.workflow.resources.jobs import Jobs
     from passk.workflow.slurm.partitions import read_partitions

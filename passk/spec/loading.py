@@ -29,6 +29,7 @@ from passk.spec.models import (
 )
 from passk.spec.sampling import Sampling, setting_names
 from passk.spec.series import expand_model, names_of
+from passk.spec.shorthand import write_out
 from passk.spec.training_checks import solution_faults
 from passk.spec.yaml_lines import Document, KeyPath, load_checked, read_yaml
 
@@ -132,7 +133,7 @@ def load_experiment(file: Path) -> Experiment:
             where=str(file),
             fix="name a spec that lists it under `benchmarks`; `passk validate` checks this one",
         )
-    document, data = load_checked(file, _schema("experiment"))
+    document, data = load_checked(file, _schema("experiment"), write_out)
     _fill_sizes(document, data)
     data.setdefault("samplers", _sampler_of_imports(document, data))
     experiment = _build_experiment(document, data)
@@ -143,6 +144,21 @@ def load_experiment(file: Path) -> Experiment:
     if faults:
         raise SpecError("\n".join(faults))
     return dataclasses.replace(experiment, catalogue=catalogue, prompts=prompts)
+
+
+def written_out(file: Path) -> dict[str, Any]:
+    """Return a spec as YAML data in full: shorthand written out, every default stated.
+
+    Raises:
+        SpecError: with every fault in the spec.
+    """
+    load_experiment(file)
+    document, data = load_checked(file, _schema("experiment"), write_out)
+    _fill_sizes(document, data)
+    for name, entry in data["models"].items():
+        if "train" in entry and "role" not in document.data["models"][name]:
+            del entry["role"]  # follows from the method
+    return data
 
 
 def _sampler_of_imports(document: Document, data: Mapping[str, Any]) -> dict[str, Any]:

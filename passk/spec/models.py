@@ -161,11 +161,16 @@ class Benchmark:
     note: str | None = None
 
     def for_prompt(self, prompt: PromptTemplate) -> Benchmark:
-        """Return the benchmark with the prompt's marks of a run-on among its verifier's options."""
-        if not prompt.end_marks or self.verifier not in ("math", "choice"):
-            return self
-        options = {"end_marks": list(prompt.end_marks), **self.options}
-        return dataclasses.replace(self, options=options)
+        """Return the benchmark with what its verifier has to know of the prompt among its options.
+
+        These are the marks of a run-on, and what the prompt writes of a program.
+        """
+        options: dict[str, Any] = {}
+        if prompt.end_marks and self.verifier in ("math", "choice"):
+            options["end_marks"] = list(prompt.end_marks)
+        if prompt.prefix and self.verifier == "code":
+            options["begun"] = prompt.prefix
+        return dataclasses.replace(self, options={**options, **self.options}) if options else self
 
 
 @dataclass(frozen=True, slots=True)

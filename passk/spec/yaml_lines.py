@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +34,26 @@ Loader.add_implicit_resolver(
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed YAML file: its data, and the 1-based line of every key path in it."""
+    """A parsed YAML file: its data, and the 1-based line of every key path in it.
+
+    `origins` says of key paths that were written out where their values stand in the file.
+    """
 
     file: Path
     data: Any
     lines: Mapping[KeyPath, int]
+    origins: dict[KeyPath, KeyPath] = field(default_factory=dict)
+
+    def origin(self, path: KeyPath) -> KeyPath:
+        """Return where in the file the value of a key path stands."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.origins:
+                return self.origin((*self.origins[path[:length]], *path[length:]))
+        return path
 
     def where(self, path: KeyPath) -> str:
         """Return `file:line: key.path` for a key path, or for the nearest one above it."""
-        known = path
+        path = known = self.origin(path)
         while known and known not in self.lines:
             known = known[:-1]
         return f"{self.file}:{self.lines.get(known, 1)}: {dotted(path)}".rstrip(": ")
@@ -144,17 +155,23 @@ def _refuse_repeats(node: yaml.MappingNode, path: KeyPath, file: Path) -> None:
         seen[key] = line
 
 
-def load_checked(file: Path, schema_file: Path) -> tuple[Document, dict[str, Any]]:
+def load_checked(
+    file: Path, schema_file: Path, prepare: Callable[[Document], Document] | None = None
+) -> tuple[Document, dict[str, Any]]:
     """Read a YAML file, check it against a schema, and return it with its defaults filled in.
+
+    `prepare` changes the file's data before it is checked.
 
     Raises:
         SpecError: one message with every fault, each with file, line and key path.
     """
     document = read_yaml(file)
+    if prepare is not None:
+        document = prepare(document)
     schema = json.loads(schema_file.read_text(encoding="utf-8"))
     errors = sorted(
         jsonschema.Draft202012Validator(schema).iter_errors(document.data),
-        key=lambda error: document.lines.get(tuple(error.absolute_path), 0),
+        key=lambda error: document.lines.get(document.origin(tuple(error.absolute_path)), 0),
     )
     faults = [fault for error in errors for fault in _faults(document, error)]
     if faults:

@@ -23,6 +23,7 @@ from passk.core.registry import ENGINE_MODULES, TRAINING_MODULES, VERIFIERS, loa
 from passk.engines.base import ModelSource
 from passk.engines.model_location import location
 from passk.spec.models import Model, PromptTemplate
+from passk.spec.shorthand import write_out
 from passk.spec.yaml_lines import KeyPath, dotted, read_yaml
 from passk.verifiers.base import CustomPool
 from passk.workflow.cells import Cell, Scoring, Weights
@@ -70,7 +71,7 @@ def check_run(plan: Plan, *, local: bool = True) -> None:
 
 def describe(plan: Plan, obstacles: list[Obstacle]) -> list[str]:
     """Return two lines per cause: `file:line: key: what (also: other keys)`, and the fix."""
-    document = read_yaml(plan.experiment.file)
+    document = write_out(read_yaml(plan.experiment.file))
     causes: dict[tuple[str, str], list[KeyPath]] = {}
     for one in obstacles:
         causes.setdefault((one.what, one.fix), []).append(one.path)

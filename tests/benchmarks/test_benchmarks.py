@@ -572,7 +572,7 @@ def test_livecodebenchs_problems_are_asked_and_graded_as_published(live: Path) -
     shipped = load_benchmark(CATALOGUE / "livecodebench.yaml")
     problems = load_problems(replace(with_source(shipped, live), count=None))
     stdin, method = problems[0], problems[1]
-    assert "standard input" in stdin.question
+    assert "\n\n### Format: Read the inputs from stdin" in stdin.question
     assert "```python\nclass Solution:\n    def total" in method.question
     right = "class Solution:\n    def total(self, values, more):\n        return sum(values) + more"
     responses = [

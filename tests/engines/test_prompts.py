@@ -29,27 +29,51 @@ CHAT = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 SYSTEM = "<|im_start|>system\n{}<|im_end|>\n"
 SMOL = SYSTEM.format("You are a helpful AI assistant named SmolLM, trained by Hugging Face")
 
+PLAIN = SYSTEM.format("You are a helpful assistant.")
+THINK = CHAT.split("{}")[1]
 GOLDEN = {
-    "abel": ("Question:\n2+2=?\nAnswer:\nWork it out", "in \\boxed{}.\n"),
-    "boxed": (SMOL + "<|im_start|>user\n2+2=?\n\nReason", "in \\boxed{}." + CHAT.split("{}")[1]),
-    "code-block": (SMOL + "<|im_start|>user\nComplete", "2+2=?" + CHAT.split("{}")[1]),
-    "code-r1": ("<|im_start|>system\nYou help", CHAT.format("2+2=?")),
-    "dapo": (SMOL + "<|im_start|>user\nFind", "the answer." + CHAT.split("{}")[1]),
-    "deepcoder": (SMOL + "<|im_start|>user\nWrite", "2+2=?" + CHAT.split("{}")[1]),
-    "direct-boxed": (
-        SYSTEM.format("You are a helpful assistant.") + "<|im_start|>user\n2+2=?\n\nGive",
-        "any working." + CHAT.split("{}")[1],
+    "abel": ("Question:\n2+2=?\nAnswer:\n", "Let's think step by step.\n"),
+    "boxed": (SMOL + "<|im_start|>user\n2+2=?\nPlease", "within \\boxed{}." + THINK),
+    "code-r1": (
+        "<|im_start|>system\nYou are a helpful programming assistant. The user",
+        "tags, respectively.<|im_end|>\n" + CHAT.format("2+2=?"),
+    ),
+    "dapo": (
+        SMOL + "<|im_start|>user\nSolve the following math problem step by step.",
+        'on its own line after "Answer:".' + THINK,
+    ),
+    "dapo-early": ("A conversation between user and assistant.", 'after "Answer:".\nassistant'),
+    "deepcoder": (
+        SMOL + "<|im_start|>user\nYou are an expert Python programmer.",
+        "2+2=?\n\n### Answer: (use the provided format with backticks)\n\n" + THINK,
+    ),
+    "direct-boxed": (PLAIN + "<|im_start|>user\n2+2=?\n\nGive", "any working." + THINK),
+    "evalplus": (
+        PLAIN + "<|im_start|>user\nPlease provide a self-contained Python script",
+        "block:\n```\n2+2=?\n```\n" + THINK + "Below is a Python script with a self-contained "
+        "function that solves the problem and passes corresponding tests:\n```python\n",
     ),
     "few-shot-direct": ("1+0= 1\n1+1= 2\n1+2= 3\n1+3= 4\n2+2=?", "= 4\n2+2=?"),
+    "livecodebench": (
+        PLAIN + "<|im_start|>user\nYou will be given a question",
+        "except for the program.\n\nQuestion: 2+2=?\n\n" + THINK + "```python\n",
+    ),
     "livecodebench-base": ("Each task below", "### Task\n2+2=?\n\n### Program\n"),
     "qwen-boxed": (
-        SYSTEM.format("You are a helpful assistant."),
+        PLAIN,
         CHAT.format(
             "2+2=?\nPlease reason step by step, and put your final answer within \\boxed{}."
         ),
     ),
-    "r1": ("This is a dialogue.", "\n\nUser: 2+2=?\nAssistant: <think>"),
-    "vision-boxed": (SMOL + "<|im_start|>user\n2+2=?\n\nLook", "\\boxed{}." + CHAT.split("{}")[1]),
+    "qwen-math": (
+        SYSTEM.format("Please reason step by step, and put your final answer within \\boxed{}."),
+        CHAT.format("2+2=?"),
+    ),
+    "verl": ("A conversation between User and Assistant.", "</answer>. User: 2+2=?\nAssistant:"),
+    "vision-boxed": (
+        "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud.",
+        "MUST BE put in \\boxed{}.<|im_end|>\n" + CHAT.format("2+2=?"),
+    ),
 }
 """Prompt -> how it begins and ends for SmolLM2, which puts a system message where there is none."""
 
@@ -96,7 +120,6 @@ def test_a_prompt_that_brings_its_own_first_token_is_refused(tokenizer: Any) -> 
 def test_each_prompt_says_what_it_is_for_and_where_it_comes_from(name: str) -> None:
     prompt = PROMPTS[name]
     assert prompt.description
-    assert "quickstart" in prompt.description or "Yue et al." in prompt.description
     assert "https://" in (prompt.source or "") or "Written for passk" in (prompt.source or "")
 
 

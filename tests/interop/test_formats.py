@@ -410,7 +410,7 @@ def code(tmp_path: Path) -> Path:
         {"id": "HumanEval/0", "question": PROMPT, "gold": "x"},
         {"id": "Mbpp/11", "question": "Write add.", "gold": "x"},
     ]
-    return benchmark(tmp_path, rows, verifier="code", prompt="code-block")
+    return benchmark(tmp_path, rows, verifier="code", prompt="evalplus")
 
 
 def test_lm_eval_continuations_are_joined_to_their_prompt(code: Path, tmp_path: Path) -> None:

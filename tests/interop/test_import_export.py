@@ -644,7 +644,7 @@ def test_the_shared_completions_are_read(shared_data: Path, tmp_path: Path) -> N
     (tmp_path / "one.yaml").write_text(
         "title: One\nsource: {file: one.jsonl}\n"
         'columns: {id: task_id, question: prompt, gold: "*"}\n'
-        "verifier: code\noptions: {completion: true}\nprompt: code-block\n"
+        "verifier: code\noptions: {completion: true}\nprompt: evalplus\n"
     )
     samples = shared_data / "outputs/human-eval_examples/example_samples.jsonl"
     manifest, found = brought(tmp_path / "one.yaml", "human-eval", samples)

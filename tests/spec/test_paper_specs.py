@@ -14,6 +14,8 @@ import pytest
 import yaml
 from conftest import REPO, environment
 
+from passk.spec.loading import written_out
+
 SPECS = sorted((REPO / "specs").glob("paper-*.yaml"))
 UNPUBLISHED = re.compile(r"never published|were published", re.IGNORECASE)
 
@@ -88,7 +90,7 @@ def sampled(name: str) -> dict[str, Any]:
 
 def test_settings_are_the_papers() -> None:
     for path in SPECS:
-        samplers = yaml.safe_load(path.read_text())["samplers"]
+        samplers = written_out(path)["samplers"]
         if "paper" in samplers:
             fields = {key: samplers["paper"][key] for key in ("temperature", "top_p", "max_tokens")}
             assert fields == {"temperature": 0.6, "top_p": 0.95, "max_tokens": 16384}, path
@@ -140,8 +142,9 @@ def test_ablations_share_the_cells_of_the_algorithms(checkout: Path) -> None:
         name: {cell["id"] for cell in planned(checkout, REPO / f"specs/{name}.yaml")["cells"]}
         for name in ("paper-algorithms", "paper-steps", "paper-kl-rollouts")
     }
-    shared = ids["paper-algorithms"] & ids["paper-steps"] & ids["paper-kl-rollouts"]
-    assert len(shared) == 6  # base and GRPO at 150 steps, on three benchmarks
+    algorithms, steps, ablations = ids.values()
+    assert len(algorithms & steps & ablations) == 3  # the base, on three benchmarks
+    assert len(algorithms & steps) == len(steps & ablations) == 6  # and GRPO at 150, at 450 steps
 
 
 def test_the_page_of_the_paper_is_what_the_plans_say() -> None:
@@ -159,3 +162,16 @@ def test_the_page_of_the_paper_is_what_the_plans_say() -> None:
     )
     for spec in SPECS:
         assert f"`{spec.name}`" in done.stdout
+
+
+def test_a_setting_that_is_not_the_papers_needs_a_reason(tmp_path: Path) -> None:
+    said = yaml.safe_load((REPO / "docs/paper_published.yaml").read_text())
+    said["paper-temperature"]["paper"]["n"]["math500"] = 64
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "specs").symlink_to(REPO / "specs")
+    for name in ("make_paper.py", "paper.template.md"):
+        (tmp_path / "docs" / name).write_text((REPO / "docs" / name).read_text())
+    (tmp_path / "docs/paper_published.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    done = run(tmp_path, sys.executable, "docs/make_paper.py")
+    assert done.returncode == 1
+    assert "paper-temperature: n of ('qwen2.5-7b', 'math500', 'paper') is 128" in done.stderr

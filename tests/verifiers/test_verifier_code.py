@@ -383,6 +383,24 @@ def test_long_output_costs_no_more_than_its_length() -> None:
 
 def test_options_are_declared() -> None:
     assert CodeVerifier(completion=True).extract("    return x + 1") == "    return x + 1"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "def add(a, b):\n    return a + b\n```\nIt adds:\n```python\nprint(add(1, 2))\n```\n",
+        "def add(a, b):\n    return a + b\n```\nThis function adds.",
+        "def add(a, b):\n    return a + b\n",
+        "```python\ndef add(a, b):\n    return a + b\n```\nasked by another prompt",
+    ],
+)
+def test_a_program_that_the_prompt_began_is_read_from_where_the_response_goes_on(
+    response: str,
+) -> None:
+    verifier = CodeVerifier(begun="Below is a Python script:\n```python\n")
+    gold = json.dumps({"entry_point": "add", "prompt": "", "test": "def check(f): pass"})
+    program = verifier.extract_for(gold, response)
+    assert (program or "").strip() == "def add(a, b):\n    return a + b"
     assert CodeVerifier().extract("    return x + 1") is None
     for options in ({"completion": "yes"}, {"tests": "plus"}, {"memory": 0}, {"fast": True}):
         with pytest.raises(VerifierError, match="code"):

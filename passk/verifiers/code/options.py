@@ -20,6 +20,8 @@ class CodeOptions:
         preamble: text that precedes each program, such as imports.
         main_function: run a program on standard input as LiveCodeBench does: imports first, the
             rest as the body of a function.
+        begun: what the prompt has already written of each response (`prefix` of a prompt file),
+            such as the opening of a code block.
         tests: `all`, or `base` for those of the original benchmark alone (EvalPlus).
         per_test: time limit in seconds of one test, where the problem has no reference solution.
         total: time limit of all tests of a program; None for the default of the problem's kind.
@@ -31,6 +33,7 @@ class CodeOptions:
 
     completion: bool = False
     preamble: str = ""
+    begun: str = ""
     main_function: bool = False
     tests: str = "all"
     per_test: float = 6.0
@@ -49,10 +52,12 @@ class CodeOptions:
             raise VerifierError(
                 f"verifier 'code': option 'memory' is {self.memory!r}", fix="MiB, for example 1536"
             )
-        if not isinstance(self.preamble, str):
-            raise VerifierError(
-                f"verifier 'code': option 'preamble' is {self.preamble!r}", fix="text is needed"
-            )
+        for option in ("preamble", "begun"):
+            if not isinstance(getattr(self, option), str):
+                raise VerifierError(
+                    f"verifier 'code': option '{option}' is {getattr(self, option)!r}",
+                    fix="text is needed",
+                )
         for option in ("per_test", "total", "reference_factor", "minimum"):
             self._check_seconds(option, getattr(self, option))
 

@@ -9,6 +9,7 @@ Gold formats are in `passk.verifiers.code.problems`, isolation in `docs/sandbox.
 from __future__ import annotations
 
 import hashlib
+import re
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ from passk.verifiers.options import read_options
 if TYPE_CHECKING:
     from passk.verifiers.code.program_pool import ProgramPool
     from passk.verifiers.grading.worker_pool import PoolConfig
+
+FENCE = re.compile(r"^[ ]{0,3}```[ ]*(\w*)", re.MULTILINE)
+"""The first line of a code block, with its language, or the last one."""
 
 
 class CodeVerifier:
@@ -44,7 +48,7 @@ class CodeVerifier:
         """Return the program, or the completion, that a response gives."""
         if self.options.completion:
             return response if response.strip() else None
-        return extract_code(response)
+        return extract_code(self._whole(response))
 
     def extract_for(self, gold: str, response: str) -> str | None:
         """Return the program that a response gives for a problem, whose entry point decides."""
@@ -52,7 +56,15 @@ class CodeVerifier:
 
         if self.options.completion:
             return self.extract(response)
-        return extract_code(response, entry_point_of(gold))
+        return extract_code(self._whole(response), entry_point_of(gold))
+
+    def _whole(self, response: str) -> str:
+        """Return a response behind what its prompt had written of it.
+
+        A response that opens its first code block itself was asked by another prompt.
+        """
+        fence = FENCE.search(response)
+        return response if fence and fence[1] else self.options.begun + response
 
     def quick_compare(self, gold: str, answer: str) -> Outcome | None:  # noqa: ARG002
         """Decide nothing: a program has to run."""
