@@ -122,7 +122,7 @@ def _by_method(document: Document) -> Iterator[tuple[str, Any]]:
             continue
         path: KeyPath = ("models", name)
         _check_methods(document, path, entry, methods)
-        for method in methods:
+        for method in methods or ():
             one = name.replace(METHOD, method.lower())
             own = _copy({key: value for key, value in entry.items() if key != "methods"})
             own["train"]["method"] = method
