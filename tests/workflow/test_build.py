@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import Study
+from conftest import Study, write_jsonl
 
 from passk.workflow import build_plan
 from passk.workflow.check import check_study
@@ -131,3 +131,25 @@ def test_a_task_file_of_another_cell_is_set_aside_by_a_check(finished: Study) ->
         one.write_bytes(other.read_bytes())
         (found,) = check_study(build.plan).damaged
     assert found == f"{one}: it decides something else than its path says; set aside"
+
+
+def test_verdicts_that_came_with_an_import_decide_the_tables(study: Study) -> None:
+    rows = [{"id": f"p{i}", "said": "10", "ok": True} for i in range(4)] * 8
+    write_jsonl(study.folder / "theirs.jsonl", rows)
+    done = study.passk(
+        *("import", "table", "theirs.jsonl", "--benchmark", "benchmarks/sums.yaml", "-o", "theirs"),
+        *("--model", "them", "--map", "problem_id=id", "--map", "text=said", "--map", "verdict=ok"),
+    )
+    assert done.returncode == 0, done.stderr
+    study.spec["models"]["them"] = {"imported": "theirs"}
+    with build_of(study) as build:
+        before = build.study.manifest("tables")
+        (foreign,) = build.study.foreign
+        assert build_again(build).study.manifest("tables") == before
+        Path(foreign).write_bytes(Path(foreign).read_bytes() + b"\n")
+        assert build_again(build).study.manifest("tables") != before
+
+
+def build_again(build: Build) -> Build:
+    """The same spec, looked at anew."""
+    return Build(build_plan(build.plan.experiment.file))
