@@ -24,7 +24,9 @@ CHECKED = ("study/manifests/*.json",)
 OPTIONAL = {
     # Of cells and scorers whose rows may be used again:
     "draw_samples": ("store/cells/*/cell.json", "store/cells/*/temperature.json"),
-    "score_responses": ("scores/*/*.manifest.json", "scores/*/*.parquet"),
+    "score_responses": (
+        *("scores/*/score.json", "scores/*/*.manifest.json", "scores/*/*.parquet"),
+    ),
     "resolve_cell": SETTINGS,
     "resolve_experiment": SETTINGS,
     "resolve_score": SETTINGS,
@@ -90,5 +92,6 @@ def declared(path: str, made: list[Made]) -> bool:
     if any(Path(path).match(pattern) for pattern in OPTIONAL.get(made[0].rule, ())):
         return True
     files = {name for one in made for name in (*one.outputs, *chain(*one.inputs.values()))}
-    owner = path.replace(".manifest.json", ".parquet").replace(".journal.jsonl", ".parquet")
-    return bool({path, owner, *map(str, Path(path).parents)} & files)
+    stem = path.removesuffix(".manifest.json").removesuffix(".journal.jsonl")
+    owners = {path, f"{stem}.parquet", f"{stem}.json"}
+    return bool({*owners, *map(str, Path(path).parents)} & files)

@@ -109,18 +109,22 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_jobs_whose_devices_their_scheduler_numbers_do_not_wait_for_each_other(
     tmp_path: Path, jobs: tuple[dict[str, str], ...]
 ) -> None:
-    both = threading.Barrier(2)
+    claimed = threading.Semaphore(0)
+    end = threading.Event()
 
     def run(job: dict[str, str]) -> None:
         with claim_gpus(1, {VISIBLE: "0"} | job, tmp_path):
-            both.wait(5)
+            claimed.release()
+            end.wait()
 
     threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
+    both = all(claimed.acquire(timeout=5) for _ in jobs)
+    end.set()
     for thread in threads:
-        thread.join(6)
-    assert not both.broken
+        thread.join()
+    assert both
 
 
 @pytest.mark.usefixtures("soon")
@@ -134,7 +138,7 @@ def test_a_job_for_four_devices_is_not_passed_for_ever_by_jobs_for_one(tmp_path:
                 passed.append(time.monotonic())
                 time.sleep(0.02)
 
-    threads = [threading.Thread(target=ones) for _ in range(8)]
+    threads = [threading.Thread(target=ones, daemon=True) for _ in range(8)]
     for thread in threads:
         thread.start()
     time.sleep(0.2)
@@ -144,8 +148,26 @@ def test_a_job_for_four_devices_is_not_passed_for_ever_by_jobs_for_one(tmp_path:
         with claim_gpus(4, {VISIBLE: "0,1,2,3"}, tmp_path):
             done.set()
 
-    threads.append(threading.Thread(target=four))
+    threads.append(threading.Thread(target=four, daemon=True))
     threads[-1].start()
-    assert done.wait(20), f"{sum(at > asked for at in passed)} jobs passed it"
+    in_time = done.wait(20)
+    done.set()
+    assert in_time, f"{sum(at > asked for at in passed)} jobs passed it"
     for thread in threads:
         thread.join()
+
+
+@pytest.mark.usefixtures("soon")
+def test_jobs_for_several_devices_never_wait_for_each_other_for_ever(tmp_path: Path) -> None:
+    def gather() -> None:
+        for _ in range(20):
+            with claim_gpus(3, {VISIBLE: "0,1,2,3"}, tmp_path):
+                time.sleep(0.001)
+
+    threads = [threading.Thread(target=gather, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 15
+    for thread in threads:
+        thread.join(max(0, end - time.monotonic()))
+    assert not any(thread.is_alive() for thread in threads)
