@@ -116,18 +116,22 @@ def _allocation(environment: Mapping[str, str]) -> str | None:
 def _wait_for(count: int, devices: Sequence[str], place: Path, held: ExitStack) -> list[str]:
     """Wait until so many devices are free; names of their locks begin with `place`.
 
-    One process at a time gathers devices, and keeps those that it has while it waits for more, so
-    that a job for several devices is not passed by jobs for one.
+    A job for several devices takes its turn at each of them first, in one order for all, so that it
+    is not passed by jobs for one, and two such jobs never wait for each other. It keeps the devices
+    that it has while it waits for more. A job for one takes any that is free and not in a turn.
     """
     states = _device_states()
     names = {device: _uuid(device, states) for device in devices}
     used = [device for device in devices if _is_used(states.get(names[device]))]
     found: list[str] = []
     waited = False
-    with _turn(place):
+    with ExitStack() as turns:
+        if count > 1:
+            for name in sorted(names.values()):
+                turns.enter_context(_turn(place, name))
         while len(found) < count:
             for device in sorted(set(devices) - set(found), key=lambda d: (d in used, d)):
-                file = _lock(place.with_name(f"{place.name}-{names[device]}.lock"))
+                file = _try_to_lock(place, names[device], in_turn=count > 1)
                 if file is not None:
                     held.enter_context(file)
                     found.append(device)
@@ -144,11 +148,22 @@ def _wait_for(count: int, devices: Sequence[str], place: Path, held: ExitStack) 
 
 
 @contextmanager
-def _turn(place: Path) -> Iterator[None]:
-    """Wait for this process's turn to gather devices."""
-    with _open(place.with_name(f"{place.name}-turn.lock")) as file:
+def _turn(place: Path, name: str) -> Iterator[None]:
+    """Wait for this process's turn at a device."""
+    with _open(place.with_name(f"{place.name}-{name}.turn")) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _try_to_lock(place: Path, name: str, *, in_turn: bool) -> FileIO | None:
+    """Return the locked file of a device, or None if it is taken or another's turn."""
+    with ExitStack() as turn:
+        if not in_turn:
+            mine = _lock(place.with_name(f"{place.name}-{name}.turn"))
+            if mine is None:
+                return None
+            turn.enter_context(mine)
+        return _lock(place.with_name(f"{place.name}-{name}.lock"))
 
 
 def _device_states() -> dict[str, tuple[str, float]]:

@@ -78,8 +78,9 @@ def test_users_of_one_machine_share_its_devices_by_any_name(machine: Path) -> No
     assert device(first) == "0"
     second = hold(machine, 65533, "GPU-aaaa,GPU-bbbb")
     assert device(second) == "GPU-bbbb"
-    third, fourth = hold(machine, 65532, "1"), hold(machine, 0, "0")
+    fourth = hold(machine, 0, "0")
     time.sleep(0.3)
+    third = hold(machine, 65532, "1")  # the job that waits for another device is not in its way
     second.communicate()
     assert device(third) == "1"
     first.communicate()
@@ -160,11 +161,11 @@ def test_a_job_for_four_devices_is_not_passed_for_ever_by_jobs_for_one(tmp_path:
 @pytest.mark.usefixtures("soon")
 def test_jobs_for_several_devices_never_wait_for_each_other_for_ever(tmp_path: Path) -> None:
     def gather() -> None:
-        for _ in range(20):
+        for _ in range(40):
             with claim_gpus(3, {VISIBLE: "0,1,2,3"}, tmp_path):
                 time.sleep(0.001)
 
-    threads = [threading.Thread(target=gather, daemon=True) for _ in range(4)]
+    threads = [threading.Thread(target=gather, daemon=True) for _ in range(6)]
     for thread in threads:
         thread.start()
     end = time.monotonic() + 15

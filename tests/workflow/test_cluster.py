@@ -366,7 +366,8 @@ def test_locks_of_gpus_work_for_every_name_user_and_folder(
             assert other[VISIBLE] == "GPU-aaaa"
     locks = {path.name for path in tmp_path.iterdir()}
     assert locks == {
-        *("machine-GPU-aaaa1111.lock", "machine-GPU-bbbb2222.lock", "machine-turn.lock"),
+        *("machine-GPU-aaaa1111.lock", "machine-GPU-bbbb2222.lock"),
+        *("machine-GPU-aaaa1111.turn", "machine-GPU-bbbb2222.turn"),
     }
     assert all(path.stat().st_mode & 0o444 == 0o444 for path in tmp_path.iterdir())
     job = {VISIBLE: "0", "LSB_JOBID": "7"}
