@@ -25,6 +25,7 @@ from passk.stats import (
     contrast,
     estimate_curve,
     extrapolate,
+    extrapolate_difference,
     holm,
     k_grid,
     paired_units,
@@ -249,29 +250,41 @@ def _trained(rates: Floats, spread: float, number: int, rng: np.random.Generator
 
 
 def extrapolation(studies: int) -> None:
-    """Print how often the interval at 4n holds, and how often the model is refused."""
-    print("| success rates | fit refused | interval at 4n holds |\n|---|---|---|")
+    """Print how often the interval at 4n holds, of one model and of a difference, and its width."""
+    print("| problems | success rates | pass@4n holds | width | difference holds | width |")
+    print("|---|---|---|---|---|---|")
     rng = np.random.default_rng(7)
     tails: dict[str, Callable[[int], Floats]] = {
-        "its own: 20 % at 0, beta(0.6, 1.4)": lambda size: np.where(
+        "20 % at 0, others beta(0.6, 1.4)": lambda size: np.where(
             rng.random(size) < 0.2, 0.0, rng.beta(0.6, 1.4, size)
         ),
         "log-uniform from 0.0001 to 1": lambda size: np.exp(rng.uniform(np.log(1e-4), 0, size)),
-        "two groups: 0.003 and beta(5, 1)": lambda size: np.where(
+        "30 % at 0.003, others beta(5, 1)": lambda size: np.where(
             rng.random(size) < 0.3, 0.003, rng.beta(5, 1, size)
         ),
+        "3 % at 0, others beta(0.8, 0.4)": lambda size: np.where(
+            rng.random(size) < 0.03, 0.0, rng.beta(0.8, 0.4, size)
+        ),
     }
-    for name, rates_of in tails.items():
-        truth = curve(rates_of(POPULATION), np.array([4 * N]))[0]
-        held, refused = [], 0
-        for study in range(studies):
-            counts = rng.binomial(N, rates_of(500))
-            found = extrapolate(N, counts, [4 * N], replicates=200, seed=study)
-            refused += not found.fits
-            if found.fits:
-                held.append(found.low[0] <= truth <= found.high[0])
-        share = f"{np.mean(held):.3f} of {len(held)}" if held else "-"
-        print(f"| {name} | {refused / studies:.2f} | {share} |", flush=True)
+    for problems in (30, 100, 500):
+        for name, rates_of in tails.items():
+            people = rates_of(POPULATION)
+            after = np.where(rng.random(POPULATION) < 0.8, people**0.7, 0.3 * people)
+            base, tuned = (curve(side, np.array([4 * N]))[0] for side in (people, after))
+            held, width = np.zeros(2), np.zeros(2)
+            for _ in range(studies):
+                chosen = rng.integers(POPULATION, size=problems)
+                first, second = ((N, rng.binomial(N, side[chosen])) for side in (people, after))
+                one = extrapolate(first, [4 * N])
+                both = extrapolate_difference(second, first, [4 * N])
+                for i, (found, truth) in enumerate(((one, base), (both, tuned - base))):
+                    held[i] += bool(found.low[0] <= truth <= found.high[0])
+                    width[i] += (found.high - found.low)[0]
+            h, w = held / studies, 100 * width / studies
+            print(
+                f"| {problems} | {name} | {h[0]:.3f} | {w[0]:.0f} | {h[1]:.3f} | {w[1]:.0f} |",
+                flush=True,
+            )
 
 
 PARTS = {

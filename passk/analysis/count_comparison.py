@@ -88,10 +88,12 @@ class SideBySide:
     """The seeds of a model and of its base on one benchmark, over the same problems in order.
 
     The first seed of either stands for its problems: coverage, and which problems are lost.
+    `left_out` are problems that not all of them have.
     """
 
     base: Sequence[CountSet]
     tuned: Sequence[CountSet]
+    left_out: int
 
     @property
     def names(self) -> dict[str, str]:
@@ -154,7 +156,9 @@ def _side_by_side(sets: Sequence[CountSet], base: str, model: str, benchmark: st
         where = f"'{model}' and '{base}'" + (f" on '{benchmark}'" if benchmark else "")
         raise DataError("no problem in common", where=where, fix="do the ids agree?")
     problems = pd.Index(common)
-    return SideBySide([one.at(problems) for one in basis], [one.at(problems) for one in tuned])
+    every = {name for one in (*basis, *tuned) for name in one.table["problem_id"]}
+    first, second = ([one.at(problems) for one in side] for side in (basis, tuned))
+    return SideBySide(first, second, len(every) - len(problems))
 
 
 def _deltas(pair: SideBySide) -> tuple[pd.DataFrame, tuple[float, float, float]]:
@@ -239,7 +243,7 @@ def _summary(
         "lost_significant": int((named & lost).sum()),
         "gained_significant": int((named & ~lost).sum()),
     }
-    return {**row, "finding": describe_comparison(row, deltas, several=pair.several)}
+    return {**row, "finding": describe_comparison(row, deltas, pair.left_out, several=pair.several)}
 
 
 def _span(first: int, last: int) -> str:

@@ -10,13 +10,14 @@ import pandas as pd
 
 
 def describe_comparison(
-    row: Mapping[str, Any], deltas: pd.DataFrame, *, several: bool = False
+    row: Mapping[str, Any], deltas: pd.DataFrame, left_out: int = 0, *, several: bool = False
 ) -> str:
     """Return the finding of one checkpoint, or of a method's seeds, against the base.
 
     Args:
         row: row of the summary.
         deltas: differences by k.
+        left_out: problems that not all files have.
         several: whether a method is compared, over its seeds.
     """
     who, base = row["model"], row["base"]
@@ -38,8 +39,9 @@ def describe_comparison(
     crossing = [_k(row[f"crossover_{end}"]) for end in ("k", "low", "high")]
     interval = "" if several else f" [{crossing[1]}, {crossing[2]}]"
     ends = _ends(deltas, "method") + " " if several else _changes(row)
+    problems = _problems(row["problems"], left_out)
     return (
-        f"{who} against {base}{where}, {what}, {row['problems']} problems, n = {row['n']}, "
+        f"{who} against {base}{where}, {what}, {problems}, n = {row['n']}, "
         f"95 % band over all k{over}: {'; '.join(parts)}. "
         f"First loss in [{_k(row['first_loss_low'])}, {_k(row['first_loss_high'])}]; "
         f"crossover at k = {crossing[0]}{interval}. {ends}".rstrip()
@@ -59,6 +61,16 @@ def describe_mean(rows: pd.DataFrame) -> str:
         f"{first['model']} against {first['base']}, mean of {first['benchmarks']} benchmarks, "
         f"{what}: {_ends(rows, 'method' if several else 'ci')}"
     )
+
+
+def _problems(number: int, left_out: int) -> str:
+    """Return the number of problems in words, and of those that are not compared.
+
+    >>> _problems(1, 2)
+    '1 problem (2 left out: not in every file)'
+    """
+    words = f"{number} problem{'s' * (number != 1)}"
+    return f"{words} ({left_out} left out: not in every file)" if left_out else words
 
 
 def _ends(rows: pd.DataFrame, kind: str) -> str:

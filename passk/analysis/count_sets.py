@@ -80,7 +80,14 @@ def estimate_counts(sets: Sequence[CountSet], ks: Sequence[int] | None = None) -
     Args:
         sets: counts.
         ks: values of k; without them 1..n, n being the smallest of a set (k thinned above 256).
+
+    Raises:
+        DataError: every k is above every n.
     """
+    largest = max(int(one.table["n"].min()) for one in sets)
+    if ks is not None and min(ks, default=1) > largest:
+        fix = f"k is at most the number of responses: {largest}"
+        raise DataError(f"k = {min(ks)} is above n", where=sets[0].model, fix=fix)
     return pd.concat([_curve(one, ks) for one in sets], ignore_index=True)[CURVE_COLUMNS]
 
 

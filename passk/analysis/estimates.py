@@ -66,8 +66,8 @@ def estimate_rows(
     for found in beyond[beyond["k"] > beyond["n"]].dropna(subset="value").to_dict("records"):
         mark = flag("extrapolated", found["k"], found["n"], found["problems"])
         known = {str(name): value for name, value in found.items() if name in COLUMNS}
-        kind = {"metric": "pass@k extrapolated", "interval": "extrapolated", "flag": mark}
-        yield {**known, "base": "", **kind}
+        metric = f"{found['metric']} extrapolated"
+        yield {**known, "metric": metric, "interval": "extrapolated", "flag": mark}
 
 
 def _cell_rows(

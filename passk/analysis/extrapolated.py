@@ -1,50 +1,63 @@
-"""pass@k beyond n, where a study asks for it: a fitted model's word, labelled as such."""
+"""pass@k beyond n, where a study asks for it: what the counts allow, labelled as such."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from passk.analysis.clusters import clusters_of
 from passk.analysis.columns import names
+from passk.analysis.pairs import Pair
 from passk.analysis.study import Study
-from passk.stats import MAX_EXTRAPOLATION, extrapolate
+from passk.stats import MAX_EXTRAPOLATION, Extrapolation, extrapolate, extrapolate_difference
 
 COLUMNS = [
-    "model", "benchmark", "sampler", "cell", "k", "value", "lower", "upper", "n", "problems",
-    "unsolvable", "shape_a", "shape_b", "fit_p", "fits",
+    "model", "benchmark", "sampler", "cell", "base", "metric", "k", "value", "lower", "upper",
+    "n", "problems", "fits",
 ]  # fmt: skip
-"""`unsolvable`: fitted share of problems beyond any k; `fit_p`: p-value of the counts under the
-model. Values are empty where it does not fit."""
+"""`metric` is pass@k, or delta pass@k with the cell's `base`; values are empty where no mixture of
+success rates fits the counts."""
 
 
 def extrapolation_rows(
-    study: Study, counts: Mapping[str, pd.DataFrame]
+    study: Study, counts: Mapping[str, pd.DataFrame], pairs: Sequence[Pair]
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row per cell and requested k above its n, up to 4n; the first is the model's at n.
+    """Yield one row per cell, and per comparison, and requested k above n, up to 4n.
 
-    Cells whose problems differ in n are left out: the model is of one n.
+    The first row of each is that at n itself. n is the smallest of any problem.
     """
     for cell in study.cells:
         table = counts[cell.id]
-        beyond = [k for k in study.extrapolate if cell.n < k <= MAX_EXTRAPOLATION * cell.n]
-        ks = [cell.n, *beyond]
-        if not beyond or (table["n"] != cell.n).any():
-            continue
-        found = extrapolate(cell.n, table["correct"], ks)
-        for index, k in enumerate(ks):
-            yield {
-                **names(cell),
-                "k": k,
-                "value": found.value[index],
-                "lower": found.low[index],
-                "upper": found.high[index],
-                "n": cell.n,
-                "problems": len(table),
-                "unsolvable": found.unsolvable,
-                "shape_a": found.shape[0],
-                "shape_b": found.shape[1],
-                "fit_p": found.fit,
-                "fits": found.fits,
-            }
+        if ks := _beyond(study, int(table["n"].min())):
+            found = extrapolate((table["n"], table["correct"]), ks, clusters=clusters_of(table))
+            about = {**names(cell), "base": "", "metric": "pass@k", "problems": len(table)}
+            yield from _rows(found, about)
+    for pair in pairs:
+        tuned, base = pair.both()
+        if ks := _beyond(study, int(min(np.min(tuned[0]), np.min(base[0])))):
+            found = extrapolate_difference(tuned, base, ks, clusters=clusters_of(pair.counts))
+            about = {**names(pair.cell), "base": pair.base.id, "metric": "delta pass@k"}
+            yield from _rows(found, {**about, "problems": len(pair.counts)})
+
+
+def _beyond(study: Study, n: int) -> list[int]:
+    """Return n and the requested k above it, up to 4n; nothing where there is none."""
+    beyond = [k for k in study.extrapolate if n < k <= MAX_EXTRAPOLATION * n]
+    return [n, *beyond] if beyond else []
+
+
+def _rows(found: Extrapolation, about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a row per k."""
+    for index, k in enumerate(found.k):
+        yield {
+            **about,
+            "k": int(k),
+            "value": found.value[index],
+            "lower": found.low[index],
+            "upper": found.high[index],
+            "n": int(found.k[0]),
+            "fits": found.fits,
+        }

@@ -72,7 +72,7 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
     curves, pairs = make_curves(study, counts), make_pairs(study, counts)
     compared = compared_verdicts(study)
     perplexity = perplexity_table(study, pairs)
-    beyond = pd.DataFrame(extrapolation_rows(study, counts), columns=EXTRAPOLATION_COLUMNS)
+    beyond = pd.DataFrame(extrapolation_rows(study, counts, pairs), columns=EXTRAPOLATION_COLUMNS)
     return {
         "pass_at_k": pd.DataFrame(pass_at_k_rows(study, counts, curves)),
         "deltas": pd.DataFrame(delta_rows(pairs), columns=Pair.COLUMNS),

@@ -6,8 +6,10 @@ are matched loosely (`ALIASES`); every message names file, line and column.
 
 from __future__ import annotations
 
+import gzip
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +39,8 @@ MAX_N = 1_000_000
 STANDARD_INPUT = "-"
 
 STDIN_NAME = "standard input"
+
+GZIP_MAGIC = b"\x1f\x8b"
 
 PlacedRow = tuple[dict[str, Any], str]
 """A row and its `file:line`."""
@@ -76,7 +80,12 @@ def load_count_sets(text: str) -> list[CountSet]:
     source = Source.parse(text)
     if text == STANDARD_INPUT:
         with tempfile.TemporaryDirectory() as folder:
-            return _load(_standard_input(Path(folder)), STDIN_NAME, None)
+            path = _standard_input(Path(folder))
+            try:
+                return _load(path, STDIN_NAME, None)
+            except DataError as error:
+                where = error.where.replace(str(path), STDIN_NAME)
+                raise DataError(error.what, where=where, fix=error.fix) from error
     return _load(source.path, source.name, source.correct)
 
 
@@ -90,9 +99,14 @@ def count_sets_of(counts: Any, name: str) -> list[CountSet]:
 
 
 def _standard_input(folder: Path) -> Path:
-    """Return a file with what stands on standard input: JSONL where it begins with a brace."""
+    """Return a file with what stands on standard input, named by how it begins."""
     data = sys.stdin.buffer.read()
-    kind = "jsonl" if data.lstrip()[:1] == b"{" else "csv"
+    if data.startswith(GZIP_MAGIC):
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"not gzip: {error}", where=STDIN_NAME) from error
+    kind = {b"{": "jsonl", b"[": "json"}.get(data.lstrip()[:1], "csv")
     path = folder / f"stdin.{kind}"
     path.write_bytes(data)
     return path
@@ -233,8 +247,11 @@ def unused_name(text: str, taken: set[str]) -> str:
 
     >>> unused_name("runs/grpo/counts.csv", {"counts"})
     'grpo/counts'
+    >>> unused_name("counts.csv", {"counts"})
+    'counts.csv'
     """
     path = Source.parse(text).path
-    names = [f"{path.parent.name}/{path.name.partition('.')[0]}", text]
+    folder = path.parent.name
+    names = [f"{folder}/{path.name.partition('.')[0]}"] * bool(folder) + [text]
     numbered = (f"{text} ({number})" for number in range(2, 10_000))
-    return next(name for name in (*names, *numbered) if name.strip("/") and name not in taken)
+    return next(name for name in (*names, *numbered) if name not in taken)

@@ -192,6 +192,9 @@ def csv_rows(path: Path) -> Iterator[Row]:
     with open_file(path) as stream:
         reader = csv.DictReader(_lines(stream, path), strict=True, delimiter=delimiter)
         try:
+            names = list(reader.fieldnames or ())
+            if twice := next((name for name in names if names.count(name) > 1), ""):
+                raise DataError(f"column '{twice}' occurs twice", where=f"{path}:1")
             for row in reader:
                 if None in row or None in row.values():
                     raise DataError(

@@ -100,8 +100,8 @@ def _guessed(rows: Sequence[Row]) -> str:
 
 def _unfitted(rows: Sequence[Row]) -> str:
     return (
-        "not extrapolated: the counts do not fit the model "
-        f"(p = {max(row['fit_p'] for row in rows):.2g})."
+        "not extrapolated: no mixture of success rates fits the counts of "
+        f"{len(rows)} {'curve' if len(rows) == 1 else 'curves'}."
     )
 
 
@@ -148,5 +148,5 @@ def _near_n(study: Study, ends: pd.DataFrame) -> Iterator[str]:
 def _fitted(study: Study, table: pd.DataFrame) -> pd.DataFrame:
     """Return one row per extrapolated curve, with its label."""
     labels = {cell.id: cell.label or cell.id for cell in study.cells}
-    rows = table.drop_duplicates("cell")
+    rows = table[table["metric"] == "pass@k"].drop_duplicates("cell")
     return rows.assign(label=rows["cell"].map(labels))

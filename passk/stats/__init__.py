@@ -37,7 +37,12 @@ from passk.stats.curves import (
     pass_at_k,
     sampling_variance,
 )
-from passk.stats.extrapolation import MAX_EXTRAPOLATION, Extrapolation, extrapolate
+from passk.stats.extrapolation import (
+    MAX_EXTRAPOLATION,
+    Extrapolation,
+    extrapolate,
+    extrapolate_difference,
+)
 from passk.stats.intervals import (
     METHODS,
     MIN_PROBLEMS,
@@ -108,6 +113,7 @@ __all__ = [
     "curve_units",
     "estimate_curve",
     "extrapolate",
+    "extrapolate_difference",
     "fail_table",
     "first_loss",
     "flag",

@@ -1,203 +1,220 @@
-"""pass@k beyond n from a model of the success rates; never the data's own word.
+"""pass@k beyond n: what every mixture of success rates allows that the counts allow.
 
-Model: a share of the problems can never be solved; the success rates of the others follow a beta
-distribution (a zero-inflated beta-binomial for the counts). Without the first part an interval at
-4n covers 0.30 when 15 % are unsolvable. Given the shape, the share has a closed form, so the
-likelihood is maximised over a grid of shapes: one matrix product for thousands of replicates.
+Problems have success rates p of an unknown distribution, of which nothing is assumed. It decides
+pass@k = E 1 - (1 - p)^k at every k. Its pass@k at k = n, n/2, n/4, ..., 1 and the rises between
+them lie in simultaneous intervals from the counts; the smallest and the largest pass@k beyond n of
+any distribution on a grid of rates that obeys them are two linear programs (the F-localization of
+Ignatiadis and Wager 2022, JASA 117: 1149). Where the intervals hold, these bounds do. The value is
+that of the likeliest mixture of binomials (Kiefer and Wolfowitz 1956; for pass@k: Kazdan et al.
+2025, arXiv 2510.05197, with a beta distribution), by expectation maximisation.
 """
 
 from __future__ import annotations
 
-import functools
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from passk.stats.arrays import Floats, Ints, IntsLike, KValues
+from passk.stats.arrays import Floats, Ints, KValues
 from passk.stats.curves import LEVEL
-from passk.stats.intervals import SEED, percentiles
+from passk.stats.intervals import SEED, expanded_z, sup_t_quantile, z_quantile
+from passk.stats.resampling import (
+    Counts,
+    ResamplingUnits,
+    add_unseen_changes,
+    curve_units,
+    paired_units,
+    unseen_size,
+)
+from passk.stats.score_intervals import difference_interval, rate_interval
 
-SHAPES = np.exp(np.linspace(np.log(0.03), np.log(100.0), 56))
-"""Values that each of the two parameters of the beta distribution is tried at."""
+RATES = np.concatenate([[0.0], np.geomspace(1e-5, 1.0, 100)])
+"""Success rates that a mixture may have; twice as many change no bound by more than 0.0002."""
 
-REFITS = 1000
-"""Bootstrap replicates, each fitted anew."""
+SUP_T_DRAWS = 2000
+"""Normal draws that find the simultaneous level."""
 
-FIT_LIMIT = 0.05
-"""p-value of the fit below which nothing is extrapolated."""
-
-MIN_EXPECTED = 5.0
-"""Problems expected in a cell of the fit check at the least (Cochran 1954)."""
+STEPS = 300
+"""Steps of expectation maximisation."""
 
 MAX_EXTRAPOLATION = 4
-"""Multiple of n up to which the interval has been seen to hold."""
+"""Multiple of n up to which pass@k is extrapolated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extrapolation:
-    """pass@k beyond n of one model; arrays have shape (K,).
+    """pass@k beyond n, or a difference of two; arrays have shape (K,).
 
     Attributes:
         k: values of k.
-        value: the fitted model's pass@k over the population of problems.
-        low: lower end of the interval over problems; nan where the model does not fit.
-        high: its upper end.
-        unsolvable: fitted share of problems that no k solves.
-        shape: fitted parameters of the beta distribution of the other problems' success rates.
-        fit: p-value of the counts under the fitted model (chi-squared).
+        value: pass@k of the likeliest mixture.
+        low: smallest value that the counts allow; nan where no mixture obeys them.
+        high: largest such value.
     """
 
     k: Ints
     value: Floats
     low: Floats
     high: Floats
-    unsolvable: float
-    shape: tuple[float, float]
-    fit: float
 
     @property
     def fits(self) -> bool:
-        """Whether the counts could have come from the model."""
-        return self.fit >= FIT_LIMIT
+        """Whether any mixture of success rates obeys the counts."""
+        return not np.isnan(self.low).any()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Linear bounds on weights of `RATES`: low <= rows @ weights <= high.
+
+    Attributes:
+        rows: shape (F, W).
+        low: shape (F,).
+        high: shape (F,).
+    """
+
+    rows: Floats
+    low: Floats
+    high: Floats
 
 
 def extrapolate(
-    n: int,
-    c: IntsLike,
+    counts: Counts,
     ks: KValues,
     *,
+    clusters: npt.ArrayLike | None = None,
     level: float = LEVEL,
-    replicates: int = REFITS,
+    replicates: int = SUP_T_DRAWS,
     seed: int = SEED,
 ) -> Extrapolation:
-    """Fit the model to one model's counts and read pass@k off it.
+    """Return one model's pass@k beyond n.
 
     Args:
-        n: responses to every problem.
-        c: correct ones of each problem, shape (P,).
+        counts: (n, c), each of shape (P,); n may be one number.
         ks: values of k, usually above n; shape (K,).
+        clusters: names of clusters of problems that are resampled together, shape (P,).
         level: probability with which the interval is meant to hold.
-        replicates: bootstrap replicates of whole problems, each fitted anew.
-        seed: seed of the bootstrap.
-
-    Where the model does not fit, its values are nan: they would be an invention.
+        replicates: normal replicates of the simultaneous level.
+        seed: their seed.
     """
-    found = np.bincount(np.asarray(c, dtype=np.int64), minlength=n + 1)
-    problems = int(found.sum())
-    drawn = np.random.default_rng(seed).multinomial(problems, found / problems, size=replicates)
-    best, unsolvable = _fit(n, np.vstack([found, drawn]).astype(np.float64))
-    solved = 1.0 - _miss(best, np.asarray(ks, dtype=np.int64))
-    values = (1.0 - unsolvable)[:, None] * solved
-    low, high = percentiles(values[1:], level, problems)
-    fit = _fit_p_value(found, _chances(n, best[0], unsolvable[0]))
-    known = np.where(fit >= FIT_LIMIT, 1.0, np.nan)
-    a, b = _pairs()
-    return Extrapolation(
-        k=np.asarray(ks),
-        value=values[0] * known,
-        low=low * known,
-        high=high * known,
-        unsolvable=float(unsolvable[0]),
-        shape=(float(a[best[0]]), float(b[best[0]])),
-        fit=fit,
+    halvings = _halvings(counts)
+    units = _with_rises(curve_units(*counts, halvings, clusters))
+    reach = max(sup_t_quantile(units, level, replicates, seed), expanded_z(level, units.number))
+    bounds = Bounds(_rises(_solved(halvings)).T, *rate_interval(units, reach))
+    return _extremes(ks, [counts], [bounds])
+
+
+def extrapolate_difference(
+    tuned: Counts,
+    base: Counts,
+    ks: KValues,
+    *,
+    clusters: npt.ArrayLike | None = None,
+    level: float = LEVEL,
+    replicates: int = SUP_T_DRAWS,
+    seed: int = SEED,
+) -> Extrapolation:
+    """Return the difference of two models' pass@k beyond n, over the same problems.
+
+    Arguments as for `extrapolate`. Both curves and their paired difference are each bounded at a
+    third of the error (Bonferroni).
+    """
+    level = 1 - (1 - level) / 3
+    halvings = np.intersect1d(_halvings(tuned), _halvings(base))
+    curves = _rises(_solved(halvings)).T
+    nothing = np.zeros_like(curves)
+    bounds = []
+    for counts, place in ((tuned, [curves, nothing]), (base, [nothing, curves])):
+        units = _with_rises(curve_units(*counts, halvings, clusters))
+        reach = max(sup_t_quantile(units, level, replicates, seed), expanded_z(level, units.number))
+        bounds.append(Bounds(np.hstack(place), *rate_interval(units, reach)))
+    units = _with_rises(paired_units(tuned, base, halvings, clusters))
+    loss_size, gain_size = (
+        np.append(size, size[1:])
+        for size in (unseen_size([base], halvings), unseen_size([tuned], halvings))
     )
+    possible = add_unseen_changes(units, loss_size, gain_size)
+    reach = sup_t_quantile(possible, level, replicates, seed)
+    reach = max(reach, z_quantile(level, units.number))
+    ends = difference_interval(units, loss_size, gain_size, reach)
+    bounds.append(Bounds(np.hstack([curves, -curves]), *ends))
+    return _extremes(ks, [tuned, base], bounds)
 
 
-def _pairs() -> tuple[Floats, Floats]:
-    """Return both parameters at every point of the grid, each of shape (G,)."""
-    a, b = np.meshgrid(SHAPES, SHAPES, indexing="ij")
-    return a.ravel(), b.ravel()
+def _halvings(counts: Counts) -> Ints:
+    """Return 1, ..., n/4, n/2, n of the smallest n."""
+    n = int(np.min(counts[0]))
+    return np.unique(n >> np.arange(n.bit_length()))
 
 
-@functools.lru_cache(maxsize=4)
-def _log_chances(n: int) -> Floats:
-    """Return the log-probability of c of n under each beta-binomial of the grid, (G, n + 1).
+def _rises(values: Floats) -> Floats:
+    """Return values (..., K) and the rises between neighbours, shape (..., 2K - 1)."""
+    return np.concatenate([values, np.diff(values, axis=-1)], axis=-1)
 
-    C(n, c) B(a + c, b + n - c) / B(a, b), in rising factorials.
+
+def _with_rises(units: ResamplingUnits) -> ResamplingUnits:
+    """Return units of pass@k with the rises between neighbouring k as further columns."""
+    return ResamplingUnits(_rises(units.sums), units.sizes, units.times)
+
+
+def _solved(ks: KValues) -> Floats:
+    """Return pass@k of a problem of each of `RATES`, shape (G, K)."""
+    solved: Floats = 1.0 - (1.0 - RATES[:, None]) ** np.asarray(ks)
+    return solved
+
+
+def _extremes(ks: KValues, models: Sequence[Counts], bounds: Sequence[Bounds]) -> Extrapolation:
+    """Return the likeliest value, and the smallest and largest within bounds.
+
+    Args:
+        ks: values of k.
+        models: counts of one model; or of two, of which the second is subtracted.
+        bounds: on the weights of the models' mixtures, one after the other.
     """
-    rising = np.zeros((len(SHAPES), n + 1))
-    rising[:, 1:] = np.cumsum(np.log(SHAPES[:, None] + np.arange(n)), axis=1)
-    both = np.log(np.add.outer(SHAPES, SHAPES).ravel()[:, None] + np.arange(n)).sum(axis=1)
-    ways = np.concatenate([[0.0], np.cumsum(np.log(np.arange(n, 0, -1) / np.arange(1, n + 1)))])
-    each = rising[:, None, :] + rising[None, :, ::-1]
-    table: Floats = ways + each.reshape(-1, n + 1) - both[:, None]
-    return table
+    from scipy.optimize import linprog
+
+    signs = (1.0, -1.0)[: len(models)]
+    rows = np.concatenate([part.rows for part in bounds])
+    limits = [np.concatenate([getattr(part, end) for part in bounds]) for end in ("high", "low")]
+    sums = np.kron(np.eye(len(models)), np.ones(len(RATES)))
+    solved = _solved(ks).T
+    targets = np.hstack([sign * solved for sign in signs])
+    ends = np.full((2, len(ks)), np.nan)
+    for i, target in enumerate(targets):
+        for end, side in enumerate((1.0, -1.0)):
+            found = linprog(
+                side * target,
+                A_ub=np.vstack([rows, -rows]),
+                b_ub=np.concatenate([limits[0], -limits[1]]),
+                A_eq=sums,
+                b_eq=np.ones(len(models)),
+                bounds=(0.0, 1.0),
+            )
+            if found.success:
+                ends[end, i] = side * found.fun
+    value = targets @ np.concatenate([likeliest_mixture(*counts) for counts in models])
+    return Extrapolation(np.asarray(ks), np.clip(value, *ends), *ends)
 
 
-def _fit(n: int, histograms: Floats) -> tuple[Ints, Floats]:
-    """Return the likeliest grid point and share of unsolvable problems per histogram (R, n + 1).
+def likeliest_mixture(n: npt.ArrayLike, c: npt.ArrayLike) -> Floats:
+    """Return weights of `RATES` under which counts are likeliest, by expectation maximisation.
 
-    Given a shape whose chance of 0 of n is f, and a share z of problems never solved, the
-    likeliest share of unsolvable ones is (z - f) / (1 - f), or 0 where z < f.
+    Args:
+        n: responses per problem, shape (P,) or one number.
+        c: correct ones, shape (P,).
     """
-    table = _log_chances(n)
-    never, zero = histograms[:, [0]], np.exp(table[:, 0])
-    solved = histograms[:, 1:].sum(axis=1, keepdims=True)
-    share = np.clip((never / (never + solved) - zero) / np.maximum(1 - zero, 1e-12), 0.0, 1.0)
+    correct = np.asarray(c, dtype=np.int64)
+    responses = np.broadcast_to(np.asarray(n, dtype=np.int64), correct.shape)
+    kinds, times = np.unique(np.stack([responses, correct]), axis=1, return_counts=True)
+    wrong = (kinds[0] - kinds[1])[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        likelihood = (
-            histograms[:, 1:] @ table[:, 1:].T
-            + np.where(solved > 0, solved * np.log1p(-share), 0.0)
-            + np.where(never > 0, never * np.log(share + (1 - share) * zero), 0.0)
-        )
-    best = np.nanargmax(likelihood, axis=1)
-    return best, share[np.arange(len(best)), best]
-
-
-def _miss(points: Ints, ks: Ints) -> Floats:
-    """Return the chance that k tries all fail, averaged over each beta distribution, (R, K).
-
-    E (1 - p)^k = prod_{i<k} (b + i) / (a + b + i).
-    """
-    places, back = np.unique(points, return_inverse=True)
-    a, b = (values[places] for values in _pairs())
-    steps = np.arange(int(ks.max(initial=0)))
-    logs = [
-        np.cumsum(np.log((y + steps) / (x + y + steps)))[ks - 1] for x, y in zip(a, b, strict=True)
-    ]
-    miss: Floats = np.exp(logs)[back]
-    return miss
-
-
-def _chances(n: int, point: int, unsolvable: float) -> Floats:
-    """Return the fitted probability of each c, shape (n + 1,)."""
-    chances: Floats = (1 - unsolvable) * np.exp(_log_chances(n)[point])
-    chances[0] += unsolvable
-    return chances
-
-
-def _fit_p_value(found: Ints, chances: Floats) -> float:
-    """Return the chi-squared p-value of a histogram under a model with three fitted parameters.
-
-    Neighbouring counts are pooled until each cell expects `MIN_EXPECTED` problems; 1 where too
-    few cells are left to tell.
-    """
-    expected = chances * found.sum()
-    cells, start = [], 0
-    for end in range(1, len(found) + 1):
-        if expected[start:end].sum() >= MIN_EXPECTED:
-            cells.append((start, end))
-            start = end
-    if not cells:
-        return 1.0
-    cells[-1] = (cells[-1][0], len(found))
-    statistic = sum(
-        (found[a:b].sum() - expected[a:b].sum()) ** 2 / expected[a:b].sum() for a, b in cells
-    )
-    freedom = len(cells) - 1 - 3
-    return chi_squared_tail(float(statistic), freedom) if freedom > 0 else 1.0
-
-
-def chi_squared_tail(x: float, freedom: int) -> float:
-    """Return the chance that chi-squared with whole degrees of freedom exceeds x.
-
-    A finite sum (Abramowitz and Stegun 26.4.4 and 26.4.5).
-    """
-    half = x / 2
-    odd = freedom % 2 == 1
-    tail = math.erfc(math.sqrt(half)) if odd else math.exp(-half)
-    shapes = [0.5 + step for step in range(freedom // 2)] if odd else range(1, freedom // 2)
-    for shape in shapes:
-        tail += math.exp(shape * math.log(half) - half - math.lgamma(shape + 1)) if half else 0.0
-    return min(tail, 1.0)
+        logs = kinds[1][:, None] * np.log(RATES) + wrong * np.log1p(-RATES)
+    logs[:, 0] = np.where(kinds[1] == 0, 0.0, -np.inf)
+    logs[:, -1] = np.where(wrong[:, 0] == 0, 0.0, -np.inf)
+    chances = np.exp(logs - logs.max(axis=1, keepdims=True))
+    weights = np.full(len(RATES), 1 / len(RATES))
+    for _ in range(STEPS):
+        weights *= (times / (chances @ weights)) @ chances / times.sum()
+    return weights

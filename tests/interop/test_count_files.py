@@ -85,6 +85,7 @@ def test_compare_finds_where_gains_and_losses_of_math500_are_supported(tmp_path:
         (GOOD + "a,1,4,1\n", "in.csv:4: problem '1' of model 'a' occurs a second time"),
         (GOOD + "a,3,4\n", "in.csv:4: the number of cells differs from the header"),
         (GOOD.encode() + b"a,\xff,4,1\n", "not UTF-8"),
+        ("id,n,c,c\n1,4,2,3\n", "in.csv:1: column 'c' occurs twice"),
     ],
 )
 def test_a_bad_file_is_named_with_its_line_and_column(
@@ -119,8 +120,9 @@ def test_all_forms_of_a_file_give_the_same_counts(
     ]
     pd.DataFrame(rows).to_parquet(forms[-1])
     found = [load_count_sets(str(path)) for path in forms]
-    for text in (lines, "id,n,c\n1,4,2\n2,4,0\n"):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    table = b"id,n,c\n1,4,2\n2,4,0\n"
+    for data in (lines.encode(), table, gzip.compress(table), json.dumps(rows).encode()):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         found.append(load_count_sets("-"))
     for (one,) in found:
         assert one.table["problem_id"].tolist() == ["1", "2"]
@@ -193,3 +195,42 @@ def test_the_python_functions_take_numbers_rows_and_frames() -> None:
     result = passk.compare(frame, frame.assign(c=[4, 1]))
     assert result.deltas["delta"].iloc[0] == pytest.approx(0.375)
     assert set(result.tables()) == {"curves", "deltas", "summary", "problems", "means"}
+
+
+def test_problems_that_not_all_files_have_are_left_out_and_said() -> None:
+    base = pd.DataFrame({"id": ["1", "2", "3"], "n": 4, "c": [2, 0, 4]})
+    result = passk.compare(base, base.iloc[1:])
+    assert "2 problems (1 left out: not in every file)" in result.findings[0]
+    assert "(2 left out" in passk.compare(base, [base.iloc[1:], base.iloc[:2]]).findings[0]
+    with pytest.raises(DataError, match="k = 8 is above n"):
+        passk.estimate(base, [8, 16])
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"id,n,c\n\xff,4,1\n", "standard input:2: not UTF-8"),
+        (b"\x1f\x8bcut", "standard input: not gzip"),
+    ],
+)
+def test_errors_on_standard_input_name_it(
+    monkeypatch: pytest.MonkeyPatch, data: bytes, words: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    with pytest.raises(DataError) as caught:
+        load_count_sets("-")
+    assert words in str(caught.value)
+
+
+def test_the_commands_results_are_those_of_the_python_functions(tmp_path: Path) -> None:
+    rows = {"id": range(30), "n": 16}
+    rng = np.random.default_rng(3)
+    paths = [str(tmp_path / f"{name}.csv") for name in ("base", "a", "b")]
+    for path, rate in zip(paths, (0.2, 0.4, 0.5), strict=True):
+        pd.DataFrame({**rows, "c": rng.binomial(16, rate, 30)}).to_csv(path, index=False)
+    for seeds, tuned in ((["--seeds"], paths[1:]), ([], paths[1])):
+        files = tuned if isinstance(tuned, list) else [tuned]
+        assert main(["compare", paths[0], *files, *seeds, "-o", str(tmp_path / "out")]) == 0
+        for name, table in passk.compare(paths[0], tuned).tables().items():
+            written = pd.read_parquet(tmp_path / "out" / f"{name}.parquet")
+            pd.testing.assert_frame_equal(written, table, check_dtype=False, atol=1e-12)

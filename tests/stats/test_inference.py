@@ -258,3 +258,9 @@ def test_pass_at_k_of_mixed_n_still_averages_over_problems_alone() -> None:
     _, low, high = mean_interval(values)
     assert (low < values.mean(axis=0)).all()
     assert (values.mean(axis=0) < high).all()
+
+
+def test_a_problem_that_nobody_solves_is_never_named() -> None:
+    p = solved_by_one_p_values((128, [20, 0, 0]), (128, [0, 0, 0]))
+    assert p[0] < 0.001
+    assert p[1:].tolist() == [1, 1]

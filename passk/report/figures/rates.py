@@ -19,7 +19,7 @@ from passk.report.findings import Finding, interval, percent, signed
 def curves(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     """Yield the pass@k curves, extrapolated where the study asks for it."""
     beyond = view.frames["extrapolation"]
-    beyond = beyond[beyond["benchmark"] == view.benchmark]
+    beyond = beyond[(beyond["benchmark"] == view.benchmark) & (beyond["metric"] == "pass@k")]
     summary = "; ".join(_describe_curve(view, group) for group in view.groups)
     how = (
         "Shaded: 95 % interval over problems (bootstrap of whole problems)."
@@ -50,15 +50,15 @@ def _describe_seeds(view: BenchmarkView) -> str:
 
 
 def _describe_extrapolation(view: BenchmarkView, beyond: pd.DataFrame) -> str:
-    """Return what is extrapolated, and which curves the model does not fit."""
+    """Return what is extrapolated, and which curves no mixture fits."""
     if beyond.empty:
         return ""
     labels = {cell.id: cell.label or cell.id for cell in view.cells}
     refused = [labels[str(cell)] for cell in beyond.loc[~beyond["fits"], "cell"].unique()]
-    some = f" The model does not fit {', '.join(refused)}: nothing is drawn." if refused else ""
+    some = f" No mixture fits {', '.join(refused)}: nothing is drawn." if refused else ""
     return (
-        " Right of the line: a fitted model (zero-inflated beta-binomial), not data, with its "
-        f"95 % interval.{some}"
+        " Right of the line, not data: the likeliest mixture of success rates, and the range of "
+        f"all mixtures that the counts allow (95 %).{some}"
     )
 
 
