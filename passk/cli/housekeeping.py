@@ -15,11 +15,31 @@ from passk.core.errors import PasskError
     "passk fetch specs/paper-math.yaml --dry-run",
     SPEC,
     option("--dry-run", action="store_true", help="only list what, and how much"),
+    option(
+        "--check",
+        action="store_true",
+        help="compare revisions, row counts and digests with what is pinned, source by source",
+    ),
 )
-def fetch(*, spec: Path, dry_run: bool) -> None:
-    """Download what a spec needs from the network."""
+def fetch(*, spec: Path, dry_run: bool, check: bool) -> None:
+    """Download what a spec needs from the network, or compare it with what the spec pins."""
+    from passk.spec.loading import load_experiment
     from passk.workflow import build_plan
     from passk.workflow import fetch as downloads
+    from passk.workflow.check_pins import check_pins
+
+    if check:
+        found = []
+        for pin in check_pins(load_experiment(spec)):
+            print(pin, flush=True)
+            found.append(pin.state)
+        if "differs" in found:
+            raise PasskError(
+                f"{found.count('differs')} of {len(found)} differ from what is pinned",
+                where=str(spec),
+                fix="keep the pinned content at hand, or pin the new one and expect other results",
+            )
+        return
 
     for item in downloads.fetch(build_plan(spec), dry_run=dry_run):
         print(item, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ class Hub:
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
+def hub() -> Iterator[Hub]:  # noqa: C901
     """Serve the repository `lab/model` on this machine."""
     made = Hub("")
 
@@ -39,7 +40,9 @@ def hub() -> Iterator[Hub]:
         def do_GET(self) -> None:
             made.asked.append(f"{self.command} {self.path}")
             name = self.path.partition("?")[0].rpartition("/")[2]
-            if self.path.startswith("/api/models/lab/model"):
+            if "/revision/" in self.path and COMMIT not in self.path:
+                self.refuse()
+            elif self.path.startswith("/api/models/lab/model"):
                 siblings = [{"rfilename": n, "size": len(data)} for n, data in FILES.items()]
                 tree = [
                     {"type": "file", "path": n, "size": len(d), "oid": n} for n, d in FILES.items()
@@ -50,6 +53,12 @@ def hub() -> Iterator[Hub]:
                 self.answer(FILES[name], ETag=f'"{name}"')
             else:
                 self.send_error(404)
+
+        def refuse(self) -> None:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RevisionNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def do_HEAD(self) -> None:
             self.do_GET()
@@ -130,3 +139,25 @@ def test_fetched_benchmarks_are_those_that_the_workflow_would_make(
     assert "load_questions" not in jobs
     assert "load_problems" not in jobs
     assert (tmp_path / "outputs/study/report.html").is_file()
+
+
+def test_pins_are_compared_with_what_is_there(
+    away: Study, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def states() -> tuple[int, dict[str, str]]:
+        away.save()
+        done = away.passk("fetch", away.file, "--check")
+        assert "Traceback" not in done.stderr
+        lines = [re.split(r"  +", line) for line in done.stdout.splitlines()]
+        return done.returncode, {line[1].split(":")[0]: line[0] for line in lines}
+
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    assert states() == (0, {"lab/model": "as pinned", "benchmark sums": "not pinned"})
+    del away.spec["models"]["tuned"]["revision"]
+    assert states()[1]["lab/model"] == "not pinned"
+    away.spec["models"]["tuned"]["revision"] = "f" * 40
+    assert states() == (1, {"lab/model": "differs", "benchmark sums": "not pinned"})
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    file = away.folder / "benchmarks/sums.yaml"
+    file.write_text(file.read_text() + 'digests: {questions: "00000000", golds: "00000000"}\n')
+    assert states() == (1, {"lab/model": "not reached", "benchmark sums": "differs"})
