@@ -12,6 +12,8 @@ SPEC ?= specs/miniature-demo.yaml
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Every job of a study is a Python of its own: each would compile all of passk again.
+unexport PYTHONDONTWRITEBYTECODE
 
 VLLM := .venv-vllm
 VLLM_TESTS := tests/engines/test_engine_vllm.py tests/engines/test_engine_vllm_models.py tests/engines/test_engine_openai_vllm.py \
@@ -26,9 +28,10 @@ demo: $(VENV)/.ready
 miniature: SPEC := specs/miniature.yaml
 miniature: demo
 
-# Modules run side by side, each module in one process.
+# Modules run side by side, each module in one process, in the order of tests/conftest.py. Those
+# of pages are run by make test-pages alone.
 test: $(VENV)/.ready
-	python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	python -m pytest -m 'not pages' -n auto --dist loadfile --no-loadscope-reorder
 
 test-pages: $(VENV)/.ready
 	command -v chromium >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import fcntl
+import io
 import json
 import os
 import re
@@ -10,8 +12,11 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +24,36 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, settings
 
+from passk.cli import main
+
 REPO = Path(__file__).resolve().parent.parent
+
+LONGEST_FIRST = (
+    *("workflow/test_workflow.py", "verifiers/test_verifier_code.py", "cli/test_run.py"),
+    *("interop/test_import_export.py", "verifiers/test_sandbox.py", "workflow/test_cluster.py"),
+    *("engines/test_engine_transformers.py", "training/test_train.py", "report/test_report.py"),
+    *("engines/test_engine_troubles.py", "engines/test_engine_openai.py", "test_quickstart.py"),
+    *("training/test_train_faults.py", "spec/test_paper_specs.py", "benchmarks/test_benchmarks.py"),
+    *("training/test_train_imitation.py", "workflow/test_declared_inputs.py", "test_controls.py"),
+    *("workflow/test_training_workflow.py", "review/test_review_workflow.py"),
+)
+"""Modules that take a minute or more are begun first: no worker is left with one at the end."""
+
+# Threads of torch that wait for each other leave the core to another worker.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+@pytest.hookimpl(optionalhook=True)  # vLLM's environment has no xdist
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: many tests wait for a deadline, a kill or a disk."""
+    return min(4, len(os.sched_getaffinity(0)) + 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest modules."""
+    places = {str(REPO / "tests" / name): place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(str(item.path), len(places)))
+
 
 # How long an example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("passk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,6 +78,8 @@ class Study:
     file: str = "study.yaml"
     library: Path | None = None
     """Folder of another version of passk to run, if any."""
+    jobs: Counter[str] = field(default_factory=Counter)
+    """How many jobs of each rule its first run had, if it was run."""
 
     def save(self) -> None:
         """Write the spec as it stands."""
@@ -65,13 +101,18 @@ class Study:
 
     def passk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a passk command; it never ends in a traceback."""
-        done = self.run(sys.executable, "-m", "passk", *arguments)
+        if self.library is None and arguments[0] in IN_PROCESS:
+            done = run_here(self.folder, *arguments)
+        else:
+            done = self.run(sys.executable, "-m", "passk", *arguments)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the working directory."""
-        library = {} if self.library is None else {"PYTHONPATH": str(self.library)}
+        # Snakemake puts the Snakefile's folder first, unless it is on the path already.
+        path = os.pathsep.join([str(self.library), str(REPO)])
+        library = {} if self.library is None else {"PYTHONPATH": path}
         return subprocess.run(
             command,
             cwd=self.folder,
@@ -131,6 +172,43 @@ class Study:
         write_jsonl(self.folder / "benchmarks" / "sums.jsonl", rows)
 
 
+@contextmanager
+def shared_folder(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A folder that all workers see, in which one at a time makes what the others then find."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
+IN_PROCESS = frozenset(
+    {"export", "import", "plan", "problems", "resolve", "status", "validate"},
+)
+"""Commands that tests run in their own process, without a new Python each."""
+
+
+def run_here(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a passk command in this process as if in one of its own, in a folder."""
+    output, errors = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        warnings.catch_warnings(),
+        redirect_stdout(output),
+        redirect_stderr(errors),
+    ):
+        warnings.simplefilter("default")
+        patch.chdir(folder)
+        for name, value in environment().items():
+            patch.setenv(name, value)
+        try:
+            status = main(arguments)
+        except SystemExit as end:
+            status = int(end.code or 0)
+    return subprocess.CompletedProcess(arguments, status, output.getvalue(), errors.getvalue())
+
+
 def environment() -> dict[str, str]:
     """The environment of child processes: the interpreter's own scripts come first."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -151,17 +229,21 @@ def study(tmp_path: Path) -> Study:
 
 @pytest.fixture(scope="session")
 def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """That study, run to its report once for all tests."""
-    made = make_study(tmp_path_factory.mktemp("finished"))
-    made.snakemake()
-    return made
+    """That study, run to its report once for all tests and all workers."""
+    with shared_folder(tmp_path_factory, "finished") as folder:
+        jobs = folder / "jobs.json"
+        if not jobs.exists():
+            made = make_study(folder / "study")
+            jobs.write_text(json.dumps(made.snakemake()))
+    spec = yaml.safe_load((folder / "study" / "study.yaml").read_text())
+    return Study(folder / "study", spec, jobs=Counter(json.loads(jobs.read_text())))
 
 
 @pytest.fixture
 def finished(finished_once: Study, tmp_path: Path) -> Study:
     """A copy of the finished study that a test may change."""
     shutil.copytree(finished_once.folder, tmp_path, dirs_exist_ok=True)
-    return Study(tmp_path, copy.deepcopy(finished_once.spec))
+    return replace(finished_once, folder=tmp_path, spec=copy.deepcopy(finished_once.spec))
 
 
 def make_study(folder: Path) -> Study:

@@ -13,7 +13,7 @@ DRAWS = 20_000
 
 LARGE = bool(os.environ.get("PASSK_TEST_LARGE"))
 
-REQUESTS = DRAWS if LARGE else 3_000
+REQUESTS = DRAWS if LARGE else 800
 """Draws where each is a request of its own to vLLM or its server."""
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+from conftest import shared_folder
 
 from passk.engines.packaged_weights import MANIFEST, convert_package
 
@@ -22,11 +23,12 @@ def require_package() -> None:
 
 
 def smollm2_folder(factory: pytest.TempPathFactory) -> Path:
-    """The converted model: $PASSK_TEST_WEIGHTS where set, else converted once per session."""
+    """The converted model: $PASSK_TEST_WEIGHTS where set, else converted once for all workers."""
     if given := os.environ.get("PASSK_TEST_WEIGHTS"):
         return Path(given)
     require_package()
-    folder = factory.getbasetemp() / "smollm2"
-    if not (folder / MANIFEST).is_file():
-        convert_package(PACKAGE, REVISION, folder)
+    with shared_folder(factory, "smollm2") as shared:
+        folder = shared / "model"
+        if not (folder / MANIFEST).is_file():
+            convert_package(PACKAGE, REVISION, folder)
     return folder

@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip("passk.engines.transformers")  # before torch: it sets how threads wait
 
+from exact_draws import LARGE
 from smollm2 import PACKAGE, require_package
 from tiny_models import save_adapter, save_tiny
 
@@ -179,15 +180,25 @@ def test_an_adapter_that_is_not_there(tmp_path: Path) -> None:
     assert raised.value.where == str(tmp_path / "none")
 
 
-@pytest.mark.model
-def test_a_gguf_file_is_loaded_and_one_cut_short_is_told(tmp_path: Path) -> None:
+@pytest.fixture
+def gguf() -> str:
+    """The file that the package of weights holds."""
     require_package()
-    listed = files(PACKAGE) or ()
-    (gguf,) = [str(file.locate()) for file in listed if file.suffix == ".gguf"]
+    (found,) = [str(file.locate()) for file in files(PACKAGE) or () if file.suffix == ".gguf"]
+    return found
+
+
+@pytest.mark.model
+@pytest.mark.skipif(not LARGE, reason="PASSK_TEST_LARGE: smollm2_folder reads the same file")
+def test_a_gguf_file_is_loaded(gguf: str) -> None:
     engine = TransformersEngine.load(ModelSource(gguf))
     request = Request("p", Prompt(text="The capital of France is"), (0,), (0,))
     (row,) = engine.sample([request], Sampling(temperature=0, max_tokens=2))
     assert "Paris" in row.text
+
+
+@pytest.mark.model
+def test_a_gguf_file_cut_short_is_told(gguf: str, tmp_path: Path) -> None:
     (tmp_path / "cut.gguf").write_bytes(Path(gguf).read_bytes()[:5000])
     with pytest.raises(EngineError, match="cannot load the model") as raised:
         TransformersEngine.load(ModelSource(str(tmp_path / "cut.gguf")))

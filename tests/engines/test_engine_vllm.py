@@ -212,7 +212,7 @@ def test_kills_lose_no_finished_row_and_leave_no_process(
     monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")  # nothing is gained by compiling it
     save_tiny(study.folder / "tiny")
     model: dict[str, Any] = {"weights": "./tiny", "engine": "vllm", "dtype": "float32"}
-    files = shard_of(study, **model, execution={"batch_size": 2})
+    files = shard_of(study, tokens=8, **model, execution={"batch_size": 2})
     names = [str(path) for path in files]
     command = ("--cell", names[0], "--problems", names[1], "--samples", "0-40", "-o", names[2])
     moments, kept = random.Random(0), list[Sample]()

@@ -171,7 +171,7 @@ def test_one_sampling_job_per_gpu_on_one_machine(
     for name in ("base", "tuned"):
         study.spec["models"][name]["execution"] = {"gpus": 1}
         study.set_rates(f"{name}.jsonl", [0.5] * 4, seconds=0.02)
-    study.snakemake()
+    study.snakemake("--until", "draw_samples")
     logs = list(study.folder.glob("outputs/store/logs/sample/*.log"))
     taken = [log.read_text().split(" GPU ")[1].split(":")[0] for log in logs]
     assert len(taken) == 4
@@ -257,12 +257,12 @@ def test_what_jobs_finish_after_their_snakemake_was_killed_counts(study: Study) 
     while any(study.folder.glob("outputs/store/cells/base*/samples/*.journal.jsonl")):
         time.sleep(0.05)
     made = {path: path.stat().st_mtime_ns for path in study.folder.glob(pattern)}
-    assert study.snakemake()["draw_samples"] <= 4 - len(made)
+    assert study.snakemake("--until", "draw_samples")["draw_samples"] <= 4 - len(made)
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
 def test_status_counts_what_is_done_running_failed_and_waiting(study: Study) -> None:
-    study.set_rates("base.jsonl", [0.5] * 4, seconds=1)
+    study.set_rates("base.jsonl", [0.5] * 4, seconds=0.3)
     study.set_rates("tuned.jsonl", [0.5] * 3)
     study.save()
     before = json.loads(study.passk("status", study.file, "--json").stdout)

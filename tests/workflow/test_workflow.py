@@ -10,6 +10,8 @@ import os
 import shutil
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import comb
 
 import pandas as pd
@@ -19,6 +21,8 @@ from conftest import REPO, Study
 
 from passk.core import versions
 
+DRAWN = ("--until", "draw_samples")
+SCORED = ("--until", "aggregate_tables")
 NOTHING: Counter[str] = Counter()
 ANALYSIS = Counter(resolve_experiment=1, aggregate_tables=1, draw_figures=1, write_report=1)
 TABLES = Counter(aggregate_tables=1, draw_figures=1, write_report=1)
@@ -29,10 +33,9 @@ def one_cell(shards: int) -> Counter[str]:
     return Counter(resolve_cell=1, draw_samples=shards, verify_responses=shards, count_verdicts=1)
 
 
-def test_from_spec_to_report(study: Study) -> None:
-    jobs = study.snakemake()
+def test_from_spec_to_report(finished: Study) -> None:
     assert (
-        jobs
+        finished.jobs
         == Counter(
             load_questions=1,
             load_problems=1,
@@ -44,8 +47,8 @@ def test_from_spec_to_report(study: Study) -> None:
         + one_cell(2)
         + ANALYSIS
     )
-    assert "tuned" in (study.folder / "outputs/study/report.html").read_text()
-    assert study.snakemake() == NOTHING
+    assert "tuned" in (finished.folder / "outputs/study/report.html").read_text()
+    assert finished.snakemake() == NOTHING
 
 
 def test_dry_run_writes_nothing(study: Study) -> None:
@@ -58,7 +61,7 @@ def test_k_labels_and_colours_remake_the_analysis_alone(finished: Study) -> None
     finished.spec["models"]["tuned"] |= {"label": "After RL", "color": "#aa3377"}
     assert finished.snakemake() == ANALYSIS
     assert "After RL" in (finished.folder / "outputs/study/report.html").read_text()
-    assert finished.snakemake() == NOTHING
+    assert finished.snakemake("--dry-run") == NOTHING
 
 
 def test_raising_n_adds_shards(finished: Study) -> None:
@@ -80,43 +83,44 @@ def test_lowering_n_remakes_tables_alone_and_raising_it_again_draws_nothing(
     curves = pd.read_csv(finished.folder / "outputs/study/tables/pass_at_k.csv")
     assert set(curves["n"]) == {4}
     finished.spec["benchmarks"]["sums"]["n"] = 8
-    assert finished.snakemake() == ANALYSIS
+    assert finished.snakemake("--dry-run") == ANALYSIS
 
 
 def test_adding_a_model_runs_its_cells_alone(finished: Study) -> None:
     finished.set_rates("other.jsonl", [0.2, 0.2, 0.2, 0.2])
     finished.spec["models"]["other"] = {"weights": "./other.jsonl", "engine": "fake"}
-    assert finished.snakemake() == one_cell(2) + ANALYSIS
+    assert finished.snakemake("--dry-run") == one_cell(2) + ANALYSIS
 
 
 def test_adding_a_sampler_runs_its_cells_alone(finished: Study) -> None:
     finished.spec["samplers"]["cold"] = {"temperature": 0.5, "max_tokens": 8}
     finished.spec["perplexity"][0]["samplers"] = ["plain"]
-    assert finished.snakemake() == one_cell(2) + one_cell(2) + ANALYSIS
+    assert finished.snakemake("--dry-run") == one_cell(2) + one_cell(2) + ANALYSIS
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("temperature", 0.5), ("top_p", 0.9), ("max_tokens", 7)]
-)
-def test_a_changed_sampler_makes_new_cells_and_the_old_ones_come_back(
+OTHER_SAMPLER = one_cell(2) + one_cell(2) + Counter(resolve_score=1, score_responses=1) + ANALYSIS
+
+
+def test_a_changed_sampler_makes_new_cells_and_the_old_ones_come_back(finished: Study) -> None:
+    before, sampler = samples(finished), finished.spec["samplers"]["plain"]
+    finished.spec["samplers"]["plain"] = sampler | {"temperature": 0.5}
+    assert finished.snakemake() == OTHER_SAMPLER
+    assert {path: samples(finished)[path] for path in before} == before
+    finished.spec["samplers"]["plain"] = sampler
+    assert finished.snakemake("--dry-run") == ANALYSIS
+
+
+@pytest.mark.parametrize(("key", "value"), [("top_p", 0.9), ("max_tokens", 7)])
+def test_every_setting_of_a_sampler_makes_new_cells(
     finished: Study, key: str, value: float
 ) -> None:
-    before, old = samples(finished), finished.spec["samplers"]["plain"].get(key)
     finished.spec["samplers"]["plain"][key] = value
-    jobs = finished.snakemake()
-    assert (
-        jobs == one_cell(2) + one_cell(2) + Counter(resolve_score=1, score_responses=1) + ANALYSIS
-    )
-    assert {path: samples(finished)[path] for path in before} == before
-    finished.spec["samplers"]["plain"].pop(key)
-    if old is not None:
-        finished.spec["samplers"]["plain"][key] = old
-    assert finished.snakemake() == ANALYSIS
+    assert finished.snakemake("--dry-run") == OTHER_SAMPLER
 
 
 def test_a_changed_seed_draws_other_samples(finished: Study) -> None:
     finished.spec["seed"] = 1
-    assert finished.snakemake()["draw_samples"] == 4
+    assert finished.snakemake("--dry-run")["draw_samples"] == 4
 
 
 def test_a_changed_gold_answer_remakes_verdicts_alone(finished: Study) -> None:
@@ -135,7 +139,7 @@ def test_a_changed_question_draws_again(finished: Study) -> None:
     rows = [{"id": f"p{i}", "question": f"{i} + ten =", "gold": str(10 + i)} for i in range(4)]
     path = finished.folder / "benchmarks" / "sums.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert finished.snakemake()["draw_samples"] == 4
+    assert finished.snakemake("--dry-run")["draw_samples"] == 4
 
 
 def test_a_new_version_of_the_verifier_remakes_verdicts_alone(finished: Study) -> None:
@@ -148,21 +152,21 @@ def test_a_new_version_of_the_verifier_remakes_verdicts_alone(finished: Study) -
 def test_a_new_version_of_a_stage_remakes_its_outputs_and_what_is_downstream(
     finished: Study,
 ) -> None:
-    raise_version(finished, "AGGREGATE")
-    assert finished.snakemake() == ANALYSIS
-    raise_version(finished, "COUNT")
-    assert finished.snakemake() == Counter(count_verdicts=2) + ANALYSIS
-    raise_version(finished, "SCORE")
-    assert finished.snakemake() == Counter(resolve_score=2, score_responses=1) + ANALYSIS
-    raise_version(finished, "VERIFY")
-    assert finished.snakemake() == Counter(verify_responses=4, count_verdicts=2) + ANALYSIS
-    raise_version(finished, "SAMPLE")
-    assert finished.snakemake()["draw_samples"] == 4
+    for stage, jobs in {
+        "AGGREGATE": Counter(),
+        "COUNT": Counter(count_verdicts=2),
+        "SCORE": Counter(resolve_score=2, score_responses=1),
+        "VERIFY": Counter(verify_responses=4, count_verdicts=2),
+    }.items():
+        with raised_version(finished, stage):
+            assert finished.snakemake("--dry-run") == jobs + ANALYSIS, stage
+    with raised_version(finished, "SAMPLE"):
+        assert finished.snakemake("--dry-run")["draw_samples"] == 4
 
 
 def test_what_a_run_costs_makes_nothing_stale(finished: Study) -> None:
     finished.spec["models"]["base"]["execution"] = {"batch_size": 2, "threads": 1}
-    assert finished.snakemake() == NOTHING
+    assert finished.snakemake("--dry-run") == NOTHING
 
 
 def test_a_checkpoint_overwritten_in_place_is_drawn_again(finished: Study) -> None:
@@ -177,14 +181,14 @@ def test_a_checkpoint_copied_elsewhere_is_the_same_checkpoint(finished: Study) -
     weights = finished.folder / "tuned.jsonl"
     weights.rename(finished.folder / "moved.jsonl")
     finished.spec["models"]["tuned"]["weights"] = "./moved.jsonl"
-    assert finished.snakemake()["draw_samples"] == 0
+    assert finished.snakemake("--dry-run")["draw_samples"] == 0
 
 
 def test_two_experiments_share_their_cells(finished: Study) -> None:
     finished.spec["name"] = "second"
     finished.spec["models"].pop("tuned")
     finished.spec["perplexity"] = []
-    assert finished.snakemake() == ANALYSIS
+    assert finished.snakemake("--dry-run") == ANALYSIS
 
 
 def test_lost_metadata_and_new_times_rerun_nothing(finished: Study) -> None:
@@ -276,8 +280,8 @@ def test_a_failed_job_is_one_message_and_the_next_run_goes_on(study: Study) -> N
     assert "no line for problem 'p2'" in failed.stdout + failed.stderr
     assert "Traceback" not in failed.stdout + failed.stderr
     weights.write_text(whole)
-    assert study.snakemake()["draw_samples"] >= 2
-    assert study.snakemake() == NOTHING
+    assert study.snakemake(*DRAWN)["draw_samples"] >= 2
+    assert study.snakemake(*DRAWN, "--dry-run") == NOTHING
 
 
 def test_a_second_run_on_the_same_folder_is_refused(study: Study) -> None:
@@ -293,13 +297,17 @@ def test_a_second_run_on_the_same_folder_is_refused(study: Study) -> None:
     assert "is making store/cells/" in second.stderr
     assert "wait until it is done" in second.stderr
     assert "Traceback" not in second.stderr
-    assert study.snakemake() != NOTHING
+    assert study.snakemake(*DRAWN)["draw_samples"] > 0
 
 
-def raise_version(study: Study, stage: str) -> None:
-    """Run a passk from now on in which a stage has the next version."""
+@contextmanager
+def raised_version(study: Study, stage: str) -> Iterator[None]:
+    """Run a passk inside the block in which a stage has the next version."""
     now = getattr(versions, stage)
-    study.change_passk("core/versions.py", f"\n{stage} = {now}\n", f"\n{stage} = {now + 1}\n")
+    lines = [f"\n{stage} = {version}\n" for version in (now, now + 1)]
+    study.change_passk("core/versions.py", *lines)
+    yield
+    study.change_passk("core/versions.py", *reversed(lines))
 
 
 def snakefile() -> str:
@@ -330,7 +338,7 @@ def test_declaring_clusters_remakes_tables_alone(finished: Study) -> None:
     assert after["ci_low"].tolist() != before["ci_low"].tolist()
     problems = pd.read_csv(finished.folder / "outputs/study/tables/problems.csv")
     assert set(problems["cluster"]) == {"e0", "e1"}
-    assert finished.snakemake() == NOTHING
+    assert finished.snakemake("--dry-run") == NOTHING
 
 
 def drawn_rows(study: Study, what: str, since: float) -> tuple[int, int]:
@@ -356,14 +364,14 @@ def test_a_new_cut_into_shards_and_other_problems_draw_only_what_is_new(finished
     before = texts(finished)
     finished.spec["shard"] = 8
     began = time.time()
-    assert finished.snakemake()["draw_samples"] == 2
+    assert finished.snakemake(*SCORED)["draw_samples"] == 2
     assert drawn_rows(finished, "samples", began) == (0, 64)
     assert drawn_rows(finished, "scores", began)[0] == 0
     assert texts(finished) == before
     source = finished.folder / "benchmarks/sums.jsonl"
     source.write_text("".join(reversed(source.read_text().splitlines(keepends=True)[1:])))
     began = time.time()
-    assert finished.snakemake()["draw_samples"] == 2
+    assert finished.snakemake(*DRAWN)["draw_samples"] == 2
     assert drawn_rows(finished, "samples", began) == (0, 48)
     assert texts(finished) == before
 
@@ -371,9 +379,9 @@ def test_a_new_cut_into_shards_and_other_problems_draw_only_what_is_new(finished
 def test_more_scores_per_problem_score_only_the_new_ones(finished: Study) -> None:
     finished.spec["perplexity"][0]["per_problem"] = 6
     began = time.time()
-    assert finished.snakemake()["score_responses"] >= 1
+    assert finished.snakemake(*SCORED)["score_responses"] >= 1
     assert drawn_rows(finished, "scores", began)[1] >= 16
     finished.spec["perplexity"][0]["per_problem"] = 2
     began = time.time()
-    finished.snakemake()
+    finished.snakemake(*SCORED)
     assert drawn_rows(finished, "scores", began)[0] == 0
