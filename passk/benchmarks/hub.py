@@ -82,7 +82,7 @@ def offline() -> bool:
 
 @functools.cache
 def reachable() -> bool:
-    """Tell quickly whether the hub can be reached: its client tries for half a minute.
+    """Return quickly whether the hub can be reached: its client tries for half a minute.
 
     Behind a proxy nothing is known before it is tried.
     """
@@ -98,7 +98,7 @@ def reachable() -> bool:
 
 
 def _connects(address: tuple[str, int]) -> bool:
-    """Tell whether a connection can be opened."""
+    """Return whether a connection can be opened."""
     try:
         socket.create_connection(address, timeout=CONNECT_SECONDS).close()
     except OSError:

@@ -56,7 +56,7 @@ class ScoreRequest:
             vocabulary (`Engine.vocabulary`).
         ended: the response is known to have ended with its sampler's ending token: where it is
             scored by its text, the scorer's own ending token is scored with it. Leave it False
-            for what was cut, what a stop string ended, and what nobody sampled.
+            for what was truncated, ended by a stop string, or not sampled.
     """
 
     problem_id: str
@@ -94,13 +94,19 @@ class Engine(Protocol):
     """A loaded model.
 
     `packages` are the distributions whose versions a manifest records, `device` what it runs on.
-    `vocabulary` is a digest of what its token ids stand for (`tokens.vocabulary_digest`): two
-    engines with the same one, not empty, can score each other's token ids. It is empty where
-    nobody knows, as behind an endpoint.
+    `dtype` is the torch dtype that it computes in (`auto` resolved); empty if unknown.
+    `vocabulary` is a digest of the meaning of its token ids (`tokens.vocabulary_digest`): two
+    engines with the same one, not empty, can score each other's token ids. It is empty if
+    unknown, as behind an endpoint.
     """
 
     packages: tuple[str, ...]
     device: str
+
+    @property
+    def dtype(self) -> str:
+        """See above."""
+        ...
 
     @property
     def vocabulary(self) -> str:

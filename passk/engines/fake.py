@@ -54,6 +54,7 @@ class FakeEngine:
 
     packages: tuple[str, ...] = ()
     device = "none"
+    dtype = ""
     vocabulary = "bytes"
 
     def __init__(self, problems: Mapping[str, FakeProblem], where: str) -> None:

@@ -1,4 +1,4 @@
-"""Where a prompt's images stand in its messages, and how they are read.
+"""Where a prompt's images are in its messages, and how they are read.
 
 Each `<image>` mark in the messages stands for the next of the prompt's images. Where there is no
 mark, the images come before the text of the last user message.
@@ -7,11 +7,14 @@ mark, the images come before the text of the last user message.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from passk.core.errors import EngineError
 from passk.core.install import install_module
 from passk.engines.base import Prompt
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MARK = "<image>"
 
@@ -56,7 +59,7 @@ def _parts(content: str, images: Iterator[str]) -> Iterator[Part]:
             yield "text", words
 
 
-def open_image(path: str) -> Any:
+def open_image(path: str) -> Image.Image:
     """Return an image file as a PIL image in RGB.
 
     Raises:

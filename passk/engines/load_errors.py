@@ -1,12 +1,16 @@
-"""What goes wrong when a model is loaded or at work, in one message with the way out."""
+"""Errors of loading and running models, as one message with a fix."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from passk.core.errors import EngineError
 from passk.engines.base import ModelSource
+
+_log = logging.getLogger(__name__)
 
 HELP = {
     "GatedRepoError": "accept the model's terms on its page, then `hf auth login` or set HF_TOKEN",
@@ -32,7 +36,13 @@ PHRASES = {
 """The same in the words of transformers, for libraries that pass on these alone."""
 
 MEMORY = ("allocate memory", "out of memory", "not enough memory", "No available memory")
-"""What a lack of memory is called, besides by its own type."""
+"""Phrases in messages about a lack of memory."""
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Log a warning that a job which loads the same model again does not repeat."""
+    _log.warning("%s", message)
 
 
 @contextmanager
@@ -70,7 +80,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an exception means that memory ran out, on any device."""
+    """Return whether an exception means that memory ran out, on any device."""
     return any(
         isinstance(cause, MemoryError)
         or type(cause).__name__ == "OutOfMemoryError"
@@ -80,7 +90,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an exception's message that tells something, or its type.
+    """Return the first line of an exception's message that is informative, or its type.
 
     Pydantic's first line only counts faults ("1 validation error for ModelConfig").
     """

@@ -17,6 +17,9 @@ from passk.core.registry import ENGINES, load
 from passk.engines.base import Engine, ModelSource
 from passk.spec.models import PromptTemplate
 
+Document = Mapping[str, Any]
+"""A task file, or a part of one, as read from JSON."""
+
 Progress = Callable[[int, int], None]
 """Called with (responses done, responses in all)."""
 
@@ -46,27 +49,27 @@ def read_task(path: Path, *needed: str) -> dict[str, Any]:
     return document
 
 
-def template_of(document: Mapping[str, Any]) -> PromptTemplate:
+def template_of(document: Document) -> PromptTemplate:
     """Return the prompt template of a cell.json or score.json."""
     return from_document(PromptTemplate, document["prompt"], "prompt")
 
 
-def source_of(document: Mapping[str, Any], threads: int | None) -> ModelSource:
+def source_of(document: Document, threads: int | None) -> ModelSource:
     """Return the model of a cell.json or score.json, with the job's threads."""
     source = from_document(ModelSource, document["model"], "model")
     execution = ({"threads": threads} if threads else {}) | dict(source.execution)
     return dataclasses.replace(source, execution=execution)
 
 
-def shard_key(fingerprint_inputs: Mapping[str, Any], samples: range) -> str:
+def shard_key(fingerprint_inputs: Document, samples: range) -> str:
     """Return what the journal of a shard of samples belongs to."""
     return digest([digest(fingerprint_inputs), samples.start, samples.stop])
 
 
-def is_made(output: Path, fingerprint_inputs: Mapping[str, Any]) -> bool:
-    """Tell whether an output stands, whole, and what decides it is `fingerprint_inputs`.
+def is_made(output: Path, fingerprint_inputs: Document) -> bool:
+    """Return whether an output is complete and was made from `fingerprint_inputs`.
 
-    Under a workflow, which removes what a job is to make, another process has made it meanwhile.
+    A workflow removes outputs before a job, so another process has made it meanwhile.
     """
     return (
         output.is_file()
@@ -104,11 +107,11 @@ class Loader:
         self._threads = threads
         self._loaded: dict[str, Engine] = {}
 
-    def source(self, document: Mapping[str, Any]) -> ModelSource:
+    def source(self, document: Document) -> ModelSource:
         """Return the model of a cell.json or score.json, with the job's threads."""
         return source_of(document, self._threads)
 
-    def __call__(self, document: Mapping[str, Any]) -> tuple[Engine, float]:
+    def __call__(self, document: Document) -> tuple[Engine, float]:
         """Return the engine of a task, and the seconds that loading it took just now."""
         key = canonical_json([document["engine"], document["model"]])
         if key in self._loaded:

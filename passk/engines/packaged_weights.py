@@ -11,11 +11,15 @@ import logging
 import time
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from passk.core.artifacts import atomic_folder, environment, write_json
 from passk.core.errors import EngineError
 from passk.core.install import install_extra
+from passk.engines.load_errors import first_line
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +117,7 @@ def _convert(source: Path, folder: Path, reinstall: str) -> None:
         tokenizer.save_pretrained(folder)
 
 
-def _read(source: Path, reinstall: str) -> tuple[Any, Any]:
+def _read(source: Path, reinstall: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return model and tokenizer of a GGUF file."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -123,25 +127,20 @@ def _read(source: Path, reinstall: str) -> tuple[Any, Any]:
         model = AutoModelForCausalLM.from_pretrained(source.parent, dtype="bfloat16", **where)
     except ImportError as error:
         raise EngineError(
-            f"cannot read GGUF files: {_first_line(error)}", fix=install_extra("transformers")
+            f"cannot read GGUF files: {first_line(error)}", fix=install_extra("transformers")
         ) from error
     except Exception as error:  # whatever a damaged file makes the parser stumble over
         raise EngineError(
-            f"not a readable GGUF file (cut short or damaged): {_first_line(error)}",
+            f"not a readable GGUF file (cut short or damaged): {first_line(error)}",
             where=str(source),
             fix=reinstall,
         ) from error
     return model, tokenizer
 
 
-def _forget_quantization(model: Any) -> None:
+def _forget_quantization(model: PreTrainedModel) -> None:
     """Take out what would make transformers save the dequantised weights as quantised ones."""
     model.hf_quantizer, model.is_quantized = None, False
     for owner, name in ((model.config, "quantization_config"), (model, "quantization_method")):
         if hasattr(owner, name):
             delattr(owner, name)
-
-
-def _first_line(error: BaseException) -> str:
-    """Return the first line of an exception's message, or its type."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,18 +1,22 @@
-"""Processors: what makes tensors of images for a model that takes any."""
+"""Processors: they turn images into tensors for models that take images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
+
+from passk.engines.model_location import Location
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, ProcessorMixin
 
 
-def takes_images(config: Any) -> bool:
-    """Tell whether a model of this configuration looks at images."""
+def takes_images(config: PretrainedConfig) -> bool:
+    """Return whether a model of this configuration takes images."""
     return getattr(config, "vision_config", None) is not None
 
 
-def load_processor(where: Mapping[str, Any]) -> Any:
-    """Return the processor of a model's images; `where` is as `places.location` gives it.
+def load_processor(where: Location) -> ProcessorMixin:
+    """Return the processor of a model's images; `where` is as `location` gives it.
 
     Videos are left out where torchvision, which only they need, is not installed.
     """
@@ -25,7 +29,9 @@ def load_processor(where: Mapping[str, Any]) -> Any:
             raise
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
-    whole: Any = PROCESSOR_MAPPING[type(transformers.AutoConfig.from_pretrained(**where))]
+    whole: type[ProcessorMixin] = PROCESSOR_MAPPING[
+        type(transformers.AutoConfig.from_pretrained(**where))
+    ]
     parts = classmethod(lambda _: ["image_processor", "tokenizer"])
-    images_only: Any = type(whole.__name__, (whole,), {"get_attributes": parts})
+    images_only: type[ProcessorMixin] = type(whole.__name__, (whole,), {"get_attributes": parts})
     return images_only.from_pretrained(**where)

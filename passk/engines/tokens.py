@@ -5,12 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from passk.core.errors import EngineError
 from passk.engines.base import Prompt, Sampling, ScoreRequest
 from passk.engines.images import Part, chat_with_images, open_image
-from passk.engines.load_errors import first_line
+from passk.engines.load_errors import first_line, warn_once
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import GenerationConfig, PreTrainedTokenizerBase, ProcessorMixin
+
+PENALTIES = (
+    "repetition_penalty",
+    "no_repeat_ngram_size",
+    "bad_words_ids",
+    "suppress_tokens",
+    "min_length",
+    "min_new_tokens",
+    "exponential_decay_length_penalty",
+)
+"""Settings of transformers' `generate` that change the probabilities of tokens."""
+
+NEUTRAL: tuple[object, ...] = (None, 0, 1, [])
+"""Their values that change nothing."""
 
 
 class PromptTokenizer:
@@ -22,7 +40,12 @@ class PromptTokenizer:
         processor: transformers' processor of a model that takes images.
     """
 
-    def __init__(self, tokenizer: Any, ending: frozenset[int], processor: Any = None) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        ending: frozenset[int],
+        processor: ProcessorMixin | None = None,
+    ) -> None:
         """Keep them."""
         self.tokenizer, self.ending, self.processor = tokenizer, ending, processor
         self._token_text: dict[int, str] = {}
@@ -60,12 +83,12 @@ class PromptTokenizer:
         ids: list[int] = self.image_inputs(prompt)["input_ids"][0].tolist()
         return ids
 
-    def image_inputs(self, prompt: Prompt) -> dict[str, Any]:
+    def image_inputs(self, prompt: Prompt) -> dict[str, torch.Tensor]:
         """Return what the model's processor makes of a prompt with images, as tensors."""
         text = self._text(prompt)
         images = [open_image(path) for path in prompt.images]
         try:
-            return dict(self.processor(text=[text], images=images, return_tensors="pt"))
+            return dict(self._renderer(prompt)(text=[text], images=images, return_tensors="pt"))
         except Exception as error:  # a processor is a program of the model's author
             raise EngineError(
                 f"the model cannot take these images: {first_line(error)}",
@@ -93,7 +116,7 @@ class PromptTokenizer:
 
     @property
     def vocabulary(self) -> str:
-        """Digest of what the token ids stand for, see `vocabulary_digest`."""
+        """Digest of the meaning of the token ids, see `vocabulary_digest`."""
         if not self._vocabulary:
             self._vocabulary = vocabulary_digest(self.tokenizer)
         return self._vocabulary
@@ -106,7 +129,7 @@ class PromptTokenizer:
         return text
 
     def ends(self, tokens: Sequence[int], sampling: Sampling) -> bool:
-        """Say whether the last of `tokens` ends the response, or completes a stop string.
+        """Return whether the last of `tokens` ends the response, or completes a stop string.
 
         A token is at least one byte of text, so that a stop string of b bytes that ends in the
         last token starts in the last b; one more is decoded since a tokenizer may drop the space
@@ -131,7 +154,7 @@ class PromptTokenizer:
         return text[: min(found, default=len(text))]
 
     def _is_end(self, token: int, sampling: Sampling) -> bool:
-        """Say whether a token ends a response, by the model or by the sampler."""
+        """Return whether a token ends a response, by the model or by the sampler."""
         return token in self.ending or token in sampling.stop_token_ids
 
     def _text_of(self, token: int) -> str:
@@ -146,22 +169,28 @@ class PromptTokenizer:
 
     def _text(self, prompt: Prompt) -> str:
         """Return the whole prompt as text."""
-        if prompt.images and self.processor is None:
-            raise EngineError(
-                "this model takes no images", fix="use a vision model, or a prompt without images"
-            )
         if prompt.text is not None and not prompt.images:
             return prompt.text + prompt.prefix
         return self._chat(prompt) + prompt.prefix
 
+    def _renderer(self, prompt: Prompt) -> PreTrainedTokenizerBase | ProcessorMixin:
+        """Return what renders a prompt: the processor where it has images."""
+        if not prompt.images:
+            return self.tokenizer
+        if self.processor is None:
+            raise EngineError(
+                "this model takes no images", fix="use a vision model, or a prompt without images"
+            )
+        return self.processor
+
     def _chat(self, prompt: Prompt) -> str:
         """Return the messages as the model's chat template renders them."""
-        messages: list[dict[str, Any]]
+        renderer = self._renderer(prompt)
+        messages: list[dict[str, object]]
         if prompt.images:
             messages = [_message(role, parts) for role, parts in chat_with_images(prompt)]
         else:
             messages = [{"role": role, "content": content} for role, content in prompt.messages]
-        renderer = self.processor if prompt.images else self.tokenizer
         try:
             text: str = renderer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=True
@@ -174,7 +203,7 @@ class PromptTokenizer:
         return text
 
 
-def _message(role: str, parts: Sequence[Part]) -> dict[str, Any]:
+def _message(role: str, parts: Sequence[Part]) -> dict[str, object]:
     """Return a message with images as chat templates take it."""
     content = [{"type": k, "text": v} if k == "text" else {"type": k} for k, v in parts]
     return {"role": role, "content": content}
@@ -185,8 +214,8 @@ def prompt_digest(token_ids: Sequence[int]) -> str:
     return hashlib.sha256(",".join(map(str, token_ids)).encode()).hexdigest()[:16]
 
 
-def vocabulary_digest(tokenizer: Any) -> str:
-    """Return a digest (16 hex digits) of what a tokenizer's ids stand for.
+def vocabulary_digest(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return a digest (16 hex digits) of the meaning of a tokenizer's ids.
 
     It covers every token with its id, added and special ones among them, and the merges in their
     order. The chat template and which of the tokens ends a response are not part of it: a base
@@ -199,8 +228,21 @@ def vocabulary_digest(tokenizer: Any) -> str:
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
-def ending_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+def ending_tokens(
+    generation: GenerationConfig | None, tokenizer: PreTrainedTokenizerBase
+) -> frozenset[int]:
     """Return the ids that end a response: those of the generation settings and the tokenizer."""
-    listed = model.generation_config.eos_token_id
-    ids = set(listed) if isinstance(listed, list) else {listed}
-    return frozenset(ids | {tokenizer.eos_token_id}) - {None}
+    listed = generation.eos_token_id if generation else None
+    ids = [*(listed if isinstance(listed, list) else [listed]), tokenizer.eos_token_id]
+    return frozenset(token for token in ids if token is not None)
+
+
+def warn_of_penalties(generation: GenerationConfig | None, weights: str) -> None:
+    """Log once which penalties of a model's generation_config.json are not applied."""
+    found = {name: getattr(generation, name, None) for name in PENALTIES}
+    ignored = [f"{name} = {value}" for name, value in found.items() if value not in NEUTRAL]
+    if ignored:
+        warn_once(
+            f"{weights}: its generation_config.json has {', '.join(ignored)}, which passk does not "
+            "apply: pass@k is about the model's own probabilities"
+        )

@@ -98,7 +98,7 @@ def _provenance(plan: Plan, cell: Cell) -> dict[str, Any]:
     """Return the provenance of a cell, from its manifests."""
     samples = plan.samples_of(cell)
     manifest = read_manifest(Path(samples[0])) or {}
-    names = ("engine", "device", "environment", "execution")
+    names = ("engine", "device", "dtype", "environment", "execution")
     return {
         "cell": cell.id,
         "model": cell.model.name,

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from passk.analysis import palette
@@ -24,11 +23,19 @@ from passk.core.artifacts import read_json
 from passk.core.errors import DataError
 from passk.core.integrity import verify_study_file
 from passk.core.versions import __version__
-from passk.report.findings import findings, interval, percent, with_thousands
+from passk.report.findings import (
+    Row,
+    findings,
+    interval,
+    percent,
+    records,
+    with_thousands,
+)
 from passk.report.html import write_page
 from passk.report.html.summaries import describe_chart, read_review_tables, review_context
 from passk.report.training_effects import effect_headlines, training_effects
-from passk.report.warnings import warnings
+from passk.report.warnings import mixed_dtypes, warnings
+from passk.report.web import templates
 
 ALWAYS = ("summary", "pass_at_k", "deltas", "problems")
 """Tables that the page contains even if they are empty."""
@@ -52,13 +59,7 @@ def report(
     """
     study = read_plan(plan)
     frames = {name: read_study_table(tables, name) for name in TABLES}
-    environment = Environment(
-        loader=PackageLoader("passk.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    environment = templates("passk.report")
     shown = {cell.id for cell in last_cells(study)}
     environment.filters.update(
         percent=percent, with_thousands=with_thousands, duration=_duration, title_of=study.title_of
@@ -105,7 +106,7 @@ def _page_context(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str,
             found, frames["summary"], list(effect_headlines(trained, study.title_of))
         ),
         "summary": frames["summary"].to_dict("records"),
-        "warnings": [*study.warnings, *warnings(study, frames)],
+        "warnings": [*study.warnings, *warnings(study, frames), *mixed_dtypes(study, made)],
         "work": list(work(made)),
         "packages": packages(made),
         "spec": json.dumps(study.spec, indent=2, ensure_ascii=False),
@@ -114,7 +115,7 @@ def _page_context(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str,
     }
 
 
-def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
+def read_figures(folder: Path) -> Iterator[Row]:
     """Yield each figure's index entry with its SVG, adapted to the page."""
     verify_study_file(folder / "figures.json", folder.parent)
     for entry in read_json(folder / "figures.json")["figures"]:
@@ -153,7 +154,7 @@ def css_variables() -> dict[str, str]:
     return {palette.INK: "ink", palette.MUTED: "muted", palette.GRID: "line", **series}
 
 
-def curve_tables(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
+def curve_tables(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[Row]:
     """Yield pass@k per benchmark: the values of k, and a row per curve."""
     labels = {cell.id: cell.label or cell.id for cell in last_cells(study)}
     for benchmark in study.benchmarks():
@@ -165,7 +166,7 @@ def curve_tables(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[d
         yield {"benchmark": benchmark, "k": sorted(table["k"].unique()), "rows": rows}
 
 
-def perplexity_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+def perplexity_rows(table: pd.DataFrame) -> list[Row]:
     """Return, per scoring and subset, problems, responses, and the median of the medians.
 
     Of the classes by who solves a problem, only those of a tuned model's own comparison.
@@ -176,7 +177,7 @@ def perplexity_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     found = grouped.agg(
         problems=("problem_id", "size"), responses=("responses", "sum"), median=("median", "median")
     )
-    return [{str(k): v for k, v in row.items()} for row in found.reset_index().to_dict("records")]
+    return records(found.reset_index())
 
 
 def perplexity_notes(table: pd.DataFrame) -> list[str]:
@@ -197,7 +198,7 @@ def perplexity_notes(table: pd.DataFrame) -> list[str]:
     return notes
 
 
-def work(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def work(found: Sequence[Row]) -> Iterator[Row]:
     """Yield responses, tokens and seconds per engine and device, from the manifests."""
     totals: dict[tuple[str, str], Counter[str]] = {}
     for manifest in found:
@@ -210,7 +211,7 @@ def work(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield {"engine": engine, "device": device, **numbers}
 
 
-def packages(found: list[dict[str, Any]]) -> list[str]:
+def packages(found: Sequence[Row]) -> list[str]:
     """Return "name version" of every package in the manifests."""
     named = {
         f"{name} {version}"

@@ -34,6 +34,15 @@ HEADLINES: Mapping[tuple[Lead, Lead], str] = {
 }
 
 
+Row = Mapping[str, Any]
+"""A row of a table: its columns by name."""
+
+
+def records(table: pd.DataFrame) -> list[Row]:
+    """Return the rows of a table."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The finding of one comparison.
@@ -92,16 +101,12 @@ def lead(low: float, high: float) -> Lead:
 def findings(summary: pd.DataFrame, deltas: pd.DataFrame) -> list[Finding]:
     """Return one finding per comparison, in the order of the summary table."""
     labels = dict(zip(summary["cell"], summary["label"], strict=True))
-    compared = summary[summary["base"].notna()].to_dict("records")
+    compared = records(summary[summary["base"].notna()])
     rows = ((row, deltas[deltas["cell"] == row["cell"]].dropna(subset="delta")) for row in compared)
-    return [
-        _finding({str(name): value for name, value in row.items()}, curve, labels)
-        for row, curve in rows
-        if not curve.empty
-    ]
+    return [_finding(row, curve, labels) for row, curve in rows if not curve.empty]
 
 
-def _finding(row: Mapping[str, Any], curve: pd.DataFrame, labels: Mapping[str, str]) -> Finding:
+def _finding(row: Row, curve: pd.DataFrame, labels: Mapping[str, str]) -> Finding:
     """Return the finding of one comparison."""
     curve = curve.sort_values("k")
     tuned, base = labels[row["cell"]], labels[row["base"]]
@@ -130,7 +135,7 @@ def _difference(row: pd.Series[Any], tuned: str) -> str:
     return f"At k = {k}, {tuned} is {who} by {signed(abs(delta))} points {interval(*ends)}."
 
 
-def crossing(row: Mapping[str, Any], base: str, k_max: int) -> str:
+def crossing(row: Row, base: str, k_max: int) -> str:
     """Return in words where the base overtakes, with its interval, or that it does not."""
     point, low, high = (row[f"crossover_{end}"] for end in ("k", "low", "high"))
     ends = f"[{_tries(low, k_max)}, {_tries(high, k_max)}]"
@@ -147,7 +152,7 @@ def _tries(k: float, k_max: int) -> str:
     return f"none ≤ {k_max}" if math.isinf(k) else str(int(k))
 
 
-def _coverage(row: Mapping[str, Any], tuned: str, base: str) -> str:
+def _coverage(row: Row, tuned: str, base: str) -> str:
     """Return problems lost and gained in words, and how many significantly."""
     lost, gained, neither = (
         _problems(row, name) for name in ("base_only", "tuned_only", "neither")
@@ -164,12 +169,12 @@ def _coverage(row: Mapping[str, Any], tuned: str, base: str) -> str:
     )
 
 
-def _expected(row: Mapping[str, Any]) -> bool:
+def _expected(row: Row) -> bool:
     """Return whether problems are counted at a smaller n than one model has."""
     return any(row.get(f"{name}_sd", 0) > 0 for name in CATEGORIES)
 
 
-def _problems(row: Mapping[str, Any], name: str) -> str:
+def _problems(row: Row, name: str) -> str:
     """Return a number of problems; an expected one with its standard deviation.
 
     >>> _problems({"base_only": 3.0, "base_only_sd": 0.0}, "base_only")

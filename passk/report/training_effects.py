@@ -5,14 +5,23 @@ One finding per benchmark with a row per series, since one per cell would be doz
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from passk.analysis.study import Study
-from passk.report.findings import HEADLINES, Lead, interval, lead, percent, signed
+from passk.report.findings import (
+    HEADLINES,
+    Lead,
+    Row,
+    interval,
+    lead,
+    percent,
+    records,
+    signed,
+)
 
 ROLES = {"rl": "RL", "sft": "SFT", "distilled": "distilled"}
 """Role -> its name in a sentence."""
@@ -45,7 +54,7 @@ class TrainingEffect:
     problems: int
     seeds: int
     headlines: tuple[str, ...]
-    rows: tuple[Mapping[str, Any], ...]
+    rows: tuple[Row, ...]
     worse: bool
 
 
@@ -60,10 +69,10 @@ def training_effects(study: Study, table: pd.DataFrame) -> list[TrainingEffect]:
         return []
     last = table[table["last"].astype(bool)]
     keys = ["benchmark", "sampler", "base"]
-    return [_effect(part.to_dict("records")) for _, part in last.groupby(keys, sort=False)]
+    return [_effect(records(part)) for _, part in last.groupby(keys, sort=False)]
 
 
-def _effect(rows: Sequence[Mapping[Any, Any]]) -> TrainingEffect:
+def _effect(rows: Sequence[Row]) -> TrainingEffect:
     """Return the effect on one benchmark against one base."""
     first = rows[0]
     roles = dict.fromkeys(str(row["role"]) for row in rows)
@@ -80,25 +89,26 @@ def _effect(rows: Sequence[Mapping[Any, Any]]) -> TrainingEffect:
     )
 
 
-def _leads(row: Mapping[Any, Any]) -> tuple[Lead, Lead]:
+def _leads(row: Row) -> tuple[Lead, Lead]:
     """Return whether a series leads at k = 1 and at the largest k."""
     one, most = (lead(*_ends(row, k)) for k in ("1", "k"))
     return one, most
 
 
-def _ends(row: Mapping[Any, Any], k: str) -> tuple[float, float]:
+def _ends(row: Row, k: str) -> tuple[float, float]:
     """Return the interval of a difference: over problems and seeds, or of the only checkpoint."""
     kind = "_method" if row["seeds"] > 1 else ""
     return float(row[f"delta_{k}{kind}_low"]), float(row[f"delta_{k}{kind}_high"])
 
 
-def _headline(rows: Sequence[Mapping[Any, Any]]) -> str:
+def _headline(rows: Sequence[Row]) -> str:
     """Return a sentence that compares the series of one role with their base."""
     first = rows[0]
     base, k = first["base_label"], int(first["k"])
     if len(rows) == 1:
         tuned = first["label"] if first["seeds"] > 1 else f"this checkpoint of {first['label']}"
-        return HEADLINES[_leads(first)].format(tuned=tuned, base=base, k_max=k)
+        headline = HEADLINES[_leads(first)].format(tuned=tuned, base=base, k_max=k)
+        return re.sub("^this", "This", headline)  # labels stay as they are written
     one, most = zip(*map(_leads, rows), strict=True)
     role = ROLES.get(str(first["role"]), str(first["role"]))
     return (
@@ -122,7 +132,7 @@ def _tally(leads: Sequence[Lead]) -> str:
     )
 
 
-def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
+def _row(row: Row) -> Row:
     """Return a series as a row of the page: values, differences, problems lost and gained."""
     several = row["seeds"] > 1
     found = {
@@ -142,7 +152,7 @@ def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
     return found
 
 
-def _count(row: Mapping[Any, Any], name: str) -> str:
+def _count(row: Row, name: str) -> str:
     """Return a number of problems: of one seed, or from the fewest to the most of a seed."""
     fewest, most = int(row[f"{name}_min"]), int(row[f"{name}_max"])
     return str(most) if fewest == most else f"{fewest} to {most}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
 from passk.analysis.study import Study
-from passk.report.findings import percent, with_thousands
+from passk.report.findings import Row, percent, records, with_thousands
 from passk.stats import MIN_PROBLEMS
 
 SHARE_LIMIT = 0.05
@@ -17,7 +16,6 @@ SHARE_LIMIT = 0.05
 MAX_NAMED_CURVES = 3
 """Up to this many curves, a warning names each one with its own number."""
 
-Row = Mapping[str, Any]
 Rule = tuple[Callable[[Row], bool], Callable[[Sequence[Row]], str]]
 """Predicate on a curve's row, and the warning for one or several such rows."""
 
@@ -34,9 +32,7 @@ def warnings(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
 def _by_rule(study: Study, table: pd.DataFrame, rules: Sequence[Rule]) -> Iterator[str]:
     """Yield the warnings of some rules: per curve, or one for all if there are many."""
     for benchmark, part in table.groupby("benchmark", sort=False):
-        rows = [
-            {str(name): value for name, value in row.items()} for row in part.to_dict("records")
-        ]
+        rows = records(part)
         for applies, words in rules:
             found = [row for row in rows if applies(row)]
             lines = [found] if len(found) > MAX_NAMED_CURVES else [[row] for row in found]
@@ -150,3 +146,15 @@ def _fitted(study: Study, table: pd.DataFrame) -> pd.DataFrame:
     labels = {cell.id: cell.label or cell.id for cell in study.cells}
     rows = table[table["metric"] == "pass@k"].drop_duplicates("cell")
     return rows.assign(label=rows["cell"].map(labels))
+
+
+def mixed_dtypes(study: Study, manifests: Sequence[Row]) -> Iterator[str]:
+    """Yield a warning per cell whose responses were computed in more than one dtype."""
+    for cell in study.cells:
+        own = [m for m in manifests if m.get("cell") == cell.id and m.get("dtype")]
+        dtypes = {dtype for manifest in own for dtype in str(manifest["dtype"]).split(" and ")}
+        if len(dtypes) > 1:
+            yield (
+                f"{cell.label or cell.id} on {study.title_of(cell.benchmark)}: responses were "
+                f"drawn in {' and '.join(sorted(dtypes))}, whose rounding differs."
+            )

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 from passk.review.labels import LabelsByResponse
-from passk.review.queue import Key
+from passk.review.queue import Key, Row
 from passk.stats import cohen_kappa
 
 Consensus = Literal["valid", "flawed", "unsure", "unlabelled"]
 
 
-def agreement_rows(reviewers: Mapping[str, LabelsByResponse]) -> Iterator[dict[str, Any]]:
+def agreement_rows(reviewers: Mapping[str, LabelsByResponse]) -> Iterator[Row]:
     """Yield one row per pair of reviewers: common responses, share of equal labels, kappa."""
     for one, other in combinations(sorted(reviewers), 2):
         both = sorted(reviewers[one].keys() & reviewers[other].keys())

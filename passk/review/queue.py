@@ -20,6 +20,10 @@ RARE_ACCURACY = (0.0, 0.05)
 """Open interval of the accuracy of problems to review."""
 
 
+Row = Mapping[str, Any]
+"""A row of a table: its columns by name."""
+
+
 class Key(NamedTuple):
     """Identifies a response: cell, problem and sample index."""
 
@@ -72,7 +76,7 @@ class Item:
     detail: str
 
 
-def review_settings(review: Mapping[str, Any]) -> ReviewSettings:
+def review_settings(review: Row) -> ReviewSettings:
     """Return the `review` section of a plan; unknown keys are ignored."""
     known: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
@@ -168,7 +172,7 @@ def _items(cell: Cell, keys: Mapping[Key, tuple[str, str]]) -> Iterator[Item]:
         )
 
 
-def _questions(cell: Cell) -> dict[str, dict[str, Any]]:
+def _questions(cell: Cell) -> dict[str, Row]:
     """Return the problems of a cell by id."""
     if cell.problems is None:
         return {}
@@ -176,7 +180,7 @@ def _questions(cell: Cell) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in read_table(cell.problems, Problem, columns).to_pylist()}
 
 
-def _texts(cell: Cell, keys: Mapping[Key, Any]) -> dict[Key, str]:
+def _texts(cell: Cell, keys: Mapping[Key, object]) -> dict[Key, str]:
     """Return the texts of some responses of a cell."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -10,7 +10,7 @@ import hmac
 import json
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -99,10 +99,10 @@ class Handler(BaseHTTPRequestHandler):
         """Answer a request that changes a label."""
         self._serve(self._post)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Log nothing: the URL contains the token."""
 
-    def _serve(self, answer: Any) -> None:
+    def _serve(self, answer: Callable[[list[str]], tuple[bytes, str]]) -> None:
         """Check and answer the request, or send the error."""
         try:
             self._check()
@@ -198,7 +198,7 @@ def _page_file(name: str) -> str:
 
 def _asset(name: str) -> tuple[bytes, str]:
     """Return a script or style by name; only known names are looked up."""
-    sources: Iterable[tuple[tuple[str, ...], Any]] = (
+    sources: Iterable[tuple[tuple[str, ...], Callable[[str], str]]] = (
         (("review.js", "review.css"), _page_file),
         (("text.js", "base.css"), web.asset),
         (("katex.js", "highlight.js"), web.vendor),

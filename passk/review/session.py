@@ -5,13 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from passk.core.artifacts import output_error
 from passk.core.errors import PasskError
 from passk.review.agreement import agreement_rows
 from passk.review.labels import LABELS, LabelFile, read_all
-from passk.review.queue import Item
+from passk.review.queue import Item, Row
 
 IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 IMAGES[".gif"] = "image/gif"
@@ -41,7 +40,7 @@ class ReviewSession:
         self._lock = Lock()
         self._index = {item.key: index for index, item in enumerate(items)}
 
-    def queue(self) -> dict[str, Any]:
+    def queue(self) -> dict[str, object]:
         """Return the queue with the labels so far."""
         labels = (self.labels.current.get(item.key, (None, "")) for item in self.items)
         entries = [
@@ -51,7 +50,7 @@ class ReviewSession:
         reviewer = self.labels.path.stem
         return {"title": self.title, "reviewer": reviewer, "items": entries, "labels": LABELS}
 
-    def item(self, index: int) -> dict[str, Any]:
+    def item(self, index: int) -> dict[str, object]:
         """Return one response, without the name of its model: review is blind."""
         item = self._item(index)
         names = ("benchmark", "question", "gold", "text", "answer", "detail")
@@ -72,7 +71,7 @@ class ReviewSession:
         except OSError as error:
             raise RequestError(HTTPStatus.NOT_FOUND, f"{path.name}: {error.strerror}") from error
 
-    def add_label(self, request: dict[str, Any]) -> dict[str, Any]:
+    def add_label(self, request: Row) -> dict[str, object]:
         """Store one label; it is on disk before the answer is sent."""
         index, label, note = request.get("item"), request.get("label"), request.get("note", "")
         if label not in LABELS or not isinstance(index, int) or not isinstance(note, str):
@@ -81,7 +80,7 @@ class ReviewSession:
             self.labels.add(self._item(index).key, label, note)
         return {"item": index, "label": label, "note": note}
 
-    def undo(self) -> dict[str, Any]:
+    def undo(self) -> dict[str, object]:
         """Undo the latest label of this session."""
         with self._lock:
             key = self.labels.undo()
@@ -90,7 +89,7 @@ class ReviewSession:
         label, note = self.labels.current.get(key, (None, ""))
         return {"item": self._index.get(key), "label": label, "note": note}
 
-    def agreement(self) -> list[dict[str, Any]]:
+    def agreement(self) -> list[dict[str, object]]:
         """Return Cohen's kappa of this reviewer with every other; null where it is undefined."""
         rows = agreement_rows(read_all(self.labels.path.parent.glob("*.jsonl")))
         reviewer = self.labels.path.stem

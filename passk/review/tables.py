@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +20,7 @@ from passk.review.agreement import agreement_rows, consensus_of
 from passk.review.labels import LabelsByResponse, read_all
 from passk.review.queue import (
     ReviewSettings,
+    Row,
     in_open_interval,
     queued_responses,
     review_settings,
@@ -81,7 +81,7 @@ def build(study: Study, reviewers: Mapping[str, LabelsByResponse]) -> dict[str, 
     return {name: pd.DataFrame(rows[name], columns=COLUMNS[name]) for name in REVIEWED}
 
 
-def _names(cell: Cell) -> dict[str, Any]:
+def _names(cell: Cell) -> Row:
     """Return the columns that identify a cell."""
     found = {name: getattr(cell, name) for name in ("model", "benchmark", "sampler", "label")}
     return {**found, "cell": cell.id}
@@ -89,7 +89,7 @@ def _names(cell: Cell) -> dict[str, Any]:
 
 def guess_rows(
     study: Study, settings: ReviewSettings, counts: Mapping[str, pd.DataFrame]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Yield one row per cell of the guessing model and problem, with whether it is dropped."""
     for cell in study.cells:
         if cell.model == settings.guessing:
@@ -110,7 +110,7 @@ def problem_rows(
     settings: ReviewSettings,
     reviewers: Mapping[str, LabelsByResponse],
     counts: Mapping[str, pd.DataFrame],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Yield one row per cell and reviewed problem: its responses by label."""
     for cell in reviewed_cells(study, settings):
         found: dict[str, dict[str, int]] = {}
@@ -130,8 +130,8 @@ def model_rows(
     study: Study,
     settings: ReviewSettings,
     counts: Mapping[str, pd.DataFrame],
-    problems: Sequence[Mapping[str, Any]],
-) -> Iterator[dict[str, Any]]:
+    problems: Sequence[Row],
+) -> Iterator[Row]:
     """Yield one row per reviewed cell: problems with a valid solution, and all flawed."""
     for cell in reviewed_cells(study, settings):
         own = [row for row in problems if row["cell"] == cell.id]
@@ -153,9 +153,9 @@ def curve_rows(
     study: Study,
     settings: ReviewSettings,
     counts: Mapping[str, pd.DataFrame],
-    problems: Sequence[Mapping[str, Any]],
-    guessable: Sequence[Mapping[str, Any]],
-) -> Iterator[dict[str, Any]]:
+    problems: Sequence[Row],
+    guessable: Sequence[Row],
+) -> Iterator[Row]:
     """Yield pass@k of every cell as graded and by label, with and without guessable problems."""
     dropped = {(row["benchmark"], row["problem_id"]) for row in guessable if row["dropped"]}
     read = {cell.id for cell in reviewed_cells(study, settings)}
@@ -173,9 +173,7 @@ def curve_rows(
                 yield from _curve(study, cell, part, "without guessable", responses)
 
 
-def _corrected(
-    table: pd.DataFrame, problems: Sequence[Mapping[str, Any]]
-) -> dict[str, pd.Series[int]]:
+def _corrected(table: pd.DataFrame, problems: Sequence[Row]) -> dict[str, pd.Series[int]]:
     """Return correct responses per problem: as graded, and the bounds that the labels give."""
     found = {"graded": table["correct"]}
     if any(row["queued"] > row["unlabelled"] for row in problems):
@@ -189,7 +187,7 @@ def _corrected(
 
 def _curve(
     study: Study, cell: Cell, table: pd.DataFrame, problems_kept: str, responses_kept: str
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Yield one curve at the study's k up to n."""
     ks = [k for k in study.k if k <= cell.n]
     if not ks:

@@ -101,10 +101,13 @@ def _shard(
     seeds = _seeds(document, problems, samples)
     reused, source = _reuse(cell, document, seeds, samples, journal)
     requests = _requests(document, problems, samples, seeds, journal.rows)
-    known = {"engine", "vocabulary"}
+    known = {"engine", "vocabulary", "dtype"}
     facts: dict[str, Any] = {k: v for k, v in (source | earlier).items() if k in known}
     if requests:
         facts = _draw(document, requests, journal, output, total, loader, progress)
+    if resumed or reused:
+        dtypes = {manifest.get("dtype") for manifest in (source, earlier, facts)}
+        facts["dtype"] = " and ".join(sorted(filter(None, dtypes)))
     rows = [journal.rows[problem.id, index] for problem in problems for index in samples]
     manifest = {
         "stage": "sample",
@@ -188,7 +191,11 @@ def _draw(
     """Draw and journal the requested responses; return the facts of the run for the manifest."""
     sampling = from_document(Sampling, document["sampling"], document["cell"])
     engine, load_seconds = loader(document)
-    facts = {"engine": document["engine"], "vocabulary": engine.vocabulary}
+    facts = {
+        "engine": document["engine"],
+        "vocabulary": engine.vocabulary,
+        "dtype": engine.dtype,
+    }
     write_manifest(output, {"stage": "sample", **facts})  # a run that only resumes reads it
     began, drawn, tokens = time.perf_counter(), 0, 0
     for row in engine.sample(requests, sampling):
@@ -207,6 +214,7 @@ def _draw(
         )
     return {
         **facts,
+        "dtype": engine.dtype,  # vLLM knows it once it has read the weights
         "device": engine.device,
         "execution": loader.source(document).execution,
         "load_seconds": round(load_seconds, 3),

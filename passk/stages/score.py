@@ -226,6 +226,7 @@ def _score(
     return {
         **facts,
         "device": engine.device,
+        "dtype": engine.dtype,
         "load_seconds": round(load_seconds, 3),
         "draw_seconds": round(time.perf_counter() - began, 3),
         "drawn_responses": len(requests),

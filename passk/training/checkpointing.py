@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from passk.core.artifacts import atomic_folder, environment, read_json, write_json
 from passk.core.errors import EngineError, OutputError
@@ -26,6 +26,15 @@ from passk.training.task import Task
 
 if TYPE_CHECKING:
     import torch
+    from accelerate import Accelerator
+    from transformers import (
+        PreTrainedTokenizerBase,
+        TrainerControl,
+        TrainerState,
+        TrainingArguments,
+    )
+
+    from passk.training.reward import Grader
 
 ROWS = "steps.json"
 """File of a state with the rows of all steps so far."""
@@ -42,12 +51,21 @@ Notice = Callable[[Sequence[TrainingStep]], None]
 """Looks at the rows so far after each step, and warns or raises."""
 
 
-def _no_progress(done: int, total: int, note: str) -> None:
-    """Report no progress."""
+class StepFacts(TypedDict, total=False):
+    """What is noted of a step while it runs, for its row."""
 
-
-def _no_check(rows: Sequence[TrainingStep]) -> None:
-    """Check nothing."""
+    began: float
+    losses: list[float]
+    drawing: float
+    grading: float
+    lengths: list[int]
+    reward: float | None
+    reward_std: float | None
+    zero_groups: float
+    kl: float
+    entropy: float | None
+    response_tokens: float
+    truncated: float
 
 
 @dataclass(slots=True)
@@ -69,9 +87,9 @@ class CheckpointManager:
     folder: Path
     due: tuple[int, ...]
     rows: list[TrainingStep] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
-    notice: Notice = _no_check
-    progress: Progress = _no_progress
+    facts: StepFacts = field(default_factory=StepFacts)
+    notice: Notice = field(default=lambda _: None)
+    progress: Progress = field(default=lambda *_: None)
     began: float = field(default_factory=time.perf_counter)
 
     @property
@@ -80,7 +98,7 @@ class CheckpointManager:
         return int(self.task.settings.get("num_iterations", 1))
 
     def resume(self) -> Path | None:
-        """Return the state to go on from and take its rows over; None for a start from scratch."""
+        """Return the state to resume from and load its rows; None for a start from scratch."""
         found = state_store.newest_state(self.folder, self.task.key, self.due[0])
         if found is None:
             return None
@@ -107,7 +125,7 @@ class CheckpointManager:
             write_rows(temporary / "steps.parquet", rows)
             write_json(temporary / state_store.MANIFEST, self._manifest(step, rows))
 
-    def _manifest(self, step: int, rows: Sequence[TrainingStep]) -> dict[str, Any]:
+    def _manifest(self, step: int, rows: Sequence[TrainingStep]) -> dict[str, object]:
         """Return what made a checkpoint."""
         return {
             "stage": "train",
@@ -151,20 +169,31 @@ def explain_save_errors(place: Path) -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class TrainerInputs:
+    """What a method's trainer is built from; `output` is a scratch folder for TRL."""
+
+    manager: CheckpointManager
+    model: torch.nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    grader: Grader
+    output: Path
+
+
 class CheckpointMixin:
-    """Put before a Trainer: `class X(Kept, GRPOTrainer)`; `manager` is set before it trains.
+    """Put before a Trainer: `class X(CheckpointMixin, GRPOTrainer)`; `manager` is set later.
 
     The trainer's step numbers count updates of the optimiser; ours count steps, of which each has
     `CheckpointManager.num_iterations` updates.
     """
 
     manager: CheckpointManager
-    state: Any
+    state: TrainerState
     model: torch.nn.Module
-    args: Any
-    control: Any
-    accelerator: Any
-    processing_class: Any
+    args: TrainingArguments
+    control: TrainerControl
+    accelerator: Accelerator
+    processing_class: PreTrainedTokenizerBase
 
     def release(self) -> None:
         """Stop what was started for the training."""
@@ -177,8 +206,10 @@ class CheckpointMixin:
         """Completed steps."""
         return int(self.state.global_step) // self.manager.num_iterations
 
-    def training_step(self, model: torch.nn.Module, inputs: Any, *rest: Any) -> torch.Tensor:
-        """Take one pass over one part of the batch; raise where the loss is not finite."""
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], *rest: object
+    ) -> torch.Tensor:
+        """Run one pass over a part of the batch; raise if the loss is not finite."""
         facts = self.manager.facts
         if not facts:
             self._begin(facts)
@@ -186,14 +217,16 @@ class CheckpointMixin:
         facts["losses"].append(self._require_finite(float(loss), "loss"))
         return loss
 
-    def _begin(self, facts: dict[str, Any]) -> None:
+    def _begin(self, facts: StepFacts) -> None:
         """Seed what the libraries draw in this step, such as dropout."""
         import torch
 
         torch.manual_seed(seed_of(self.manager.task.key, "step", self.step))
-        facts.update(began=time.perf_counter(), losses=[])
+        facts["began"], facts["losses"] = time.perf_counter(), []
 
-    def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
+    def _get_grad_norm(
+        self, model: torch.nn.Module, grad_norm: float | torch.Tensor | None = None
+    ) -> float | torch.Tensor | None:
         """Return the gradient's norm; raise where it is not finite."""
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[misc]
         if norm is not None:
@@ -201,7 +234,7 @@ class CheckpointMixin:
         return norm
 
     def _require_finite(self, value: float, what: str) -> float:
-        """Return a value, or raise: the training cannot go on."""
+        """Return a value, or raise: the training cannot continue."""
         if math.isfinite(value):
             return value
         step = self.step + (what != "weights")
@@ -212,18 +245,18 @@ class CheckpointMixin:
             "earlier checkpoints are kept",
         )
 
-    def log(self, logs: dict[str, float], *rest: Any) -> None:
+    def log(self, logs: dict[str, float], *rest: object) -> None:
         """Take the row of a finished step from what the trainer logs of it."""
         super().log(logs, *rest)  # type: ignore[misc]
         manager = self.manager
         if manager.facts and int(self.state.global_step) % manager.num_iterations == 0:
             manager.rows.append(row(self.step, logs, manager.facts, manager.num_iterations))
-            manager.facts.clear()
+            manager.facts = StepFacts()
             manager.progress(self.step, manager.due[-1], describe_step(manager.rows[-1]))
             manager.notice(manager.rows)
             self.control.should_save = manager.is_due(self.step)
 
-    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:  # noqa: ARG002
+    def _save_checkpoint(self, model: torch.nn.Module, trial: object) -> None:  # noqa: ARG002
         """Save a state, then publish the checkpoint that is due."""
         manager, step = self.manager, self.step
         for tensor in self.model.parameters():
@@ -244,7 +277,7 @@ class CheckpointMixin:
         self.accelerator.wait_for_everyone()
 
     def _save_state(self, folder: Path) -> None:
-        """Save all that the trainer needs to go on."""
+        """Save all that the trainer needs to resume."""
         from safetensors.torch import save_model
 
         save_model(self.model, str(folder / "model.safetensors"))
@@ -269,9 +302,7 @@ def checkpoint_weights(weights: Mapping[str, torch.Tensor], dtype: str) -> dict[
     return {k: cast[v.data_ptr()] for k, v in weights.items() if not k.startswith(VALUE_HEAD)}
 
 
-def row(
-    step: int, logs: Mapping[str, float], facts: Mapping[str, Any], passes: int
-) -> TrainingStep:
+def row(step: int, logs: Mapping[str, float], facts: StepFacts, passes: int) -> TrainingStep:
     """Return the row of a step from what the trainer logged and what was noted.
 
     The losses of a batch's parts add up to that of a pass.

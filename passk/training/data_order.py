@@ -1,6 +1,6 @@
 """What a training draws, and in which order: all from its key and the step, nothing else.
 
-A training that is stopped and goes on therefore draws what an undisturbed one draws.
+A training that is stopped and resumed therefore draws what an uninterrupted one draws.
 """
 
 from __future__ import annotations
@@ -31,6 +31,6 @@ def step_indices(key: str, step: int, prompts: int, problems: int) -> list[int]:
 
 
 def resample_indices(key: str, step: int, taken: list[int], problems: int) -> list[int]:
-    """Return all other problems in the order in which step `step` may ask them besides."""
+    """Return all other problems in the order in which step `step` may add them."""
     shuffled = np.random.default_rng(seed_of(key, "further", step)).permutation(problems)
     return [int(i) for i in shuffled if int(i) not in set(taken)]

@@ -6,21 +6,22 @@ Equations are those of the papers that `passk.spec.training_methods` cites.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from passk.training import advantages, collapse_check
-from passk.training.checkpointing import CheckpointManager
+from passk.training.checkpointing import CheckpointManager, TrainerInputs
 from passk.training.data_order import resample_indices, step_indices
-from passk.training.reward import Grader
 from passk.training.rollout import Rollout, RolloutGenerator
-from passk.training.trl_hooks import RolloutMixin, mask_zero_advantage
+from passk.training.trl_hooks import Batch, RolloutMixin, mask_zero_advantage
+
+TrainerT = TypeVar("TrainerT", bound=RolloutMixin)
 
 
 class Grpo(RolloutMixin, GRPOTrainer):  # type: ignore[misc]
@@ -30,7 +31,7 @@ class Grpo(RolloutMixin, GRPOTrainer):  # type: ignore[misc]
     response, then over responses; the KL term, where there is one, in the loss.
     """
 
-    def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
+    def _generate(self, prompts: list[str]) -> tuple[object, ...]:
         """Return what TRL's own drawing returns, from ours."""
         prompt_ids, answered = self._rollout_tokens(prompts)
         texts = [sample.text for sample in self.rollout.samples]
@@ -60,11 +61,11 @@ class Dapo(Grpo):
             rollout = rollout + self.rollout_generator.generate_rollout(
                 others, settings["num_generations"], self.step
             )
-        self.manager.facts.update(drawing=rollout.drawing, grading=rollout.grading)
+        self.manager.facts.update({"drawing": rollout.drawing, "grading": rollout.grading})
         self.record_flat_groups(rollout)
         return prefer_mixed_groups(rollout, wanted)
 
-    def _calculate_rewards(self, *_: Any) -> torch.Tensor:
+    def _calculate_rewards(self, *_: object) -> torch.Tensor:
         """Return the rewards less the penalty on responses that are nearly too long, [B, 1]."""
         lengths = torch.tensor([sample.n_tokens for sample in self.rollout.samples])
         settings = self.task.settings
@@ -75,7 +76,7 @@ class Dapo(Grpo):
             penalty.unsqueeze(1).to(self.accelerator.device)
         )
 
-    def prepare_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def prepare_batch(self, batch: Batch) -> Batch:
         """Mask problems without mixed rewards, and divide by the tokens of the others."""
         kept = torch.tensor(self.rollout.mixed(), device=batch["advantages"].device)
         kept = kept.repeat_interleave(self.rollout.group)
@@ -98,49 +99,40 @@ class Rloo(RolloutMixin, RLOOTrainer):  # type: ignore[misc]
     term, where there is one, in the reward.
     """
 
-    def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
+    def _generate(self, prompts: list[str]) -> tuple[object, ...]:
         """Return what TRL's own drawing returns, from ours."""
         prompt_ids, answered = self._rollout_tokens(prompts)
         return prompt_ids, answered, [sample.text for sample in self.rollout.samples]
 
-    def prepare_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def prepare_batch(self, batch: Batch) -> Batch:
         """Mask responses of advantage 0: the KL term is in the advantages already."""
         return mask_zero_advantage(batch)
 
 
-def grpo(
-    manager: CheckpointManager, model: torch.nn.Module, tokenizer: Any, grader: Grader, output: Path
-) -> Any:
+def grpo(given: TrainerInputs) -> Grpo:
     """Return the trainer of GRPO."""
-    arguments = config(manager, output, loss_type="grpo", scale_rewards="group")
-    return build_trainer(Grpo, GRPOConfig(**arguments), manager, model, tokenizer, grader)
+    return build_trainer(Grpo, GRPOConfig, given, loss_type="grpo", scale_rewards="group")
 
 
-def dapo(
-    manager: CheckpointManager, model: torch.nn.Module, tokenizer: Any, grader: Grader, output: Path
-) -> Any:
+def dapo(given: TrainerInputs) -> Dapo:
     """Return the trainer of DAPO."""
-    arguments = config(manager, output, loss_type="dapo", scale_rewards="group")
-    return build_trainer(Dapo, GRPOConfig(**arguments), manager, model, tokenizer, grader)
+    return build_trainer(Dapo, GRPOConfig, given, loss_type="dapo", scale_rewards="group")
 
 
-def rloo(
-    manager: CheckpointManager, model: torch.nn.Module, tokenizer: Any, grader: Grader, output: Path
-) -> Any:
+def rloo(given: TrainerInputs) -> Rloo:
     """Return the trainer of RLOO."""
-    return build_trainer(
-        Rloo, RLOOConfig(**config(manager, output)), manager, model, tokenizer, grader
-    )
+    return build_trainer(Rloo, RLOOConfig, given)
 
 
-def config(manager: CheckpointManager, output: Path, **changes: Any) -> dict[str, Any]:
+def config(given: TrainerInputs) -> dict[str, object]:
     """Return the arguments that TRL's configurations of methods with rewards share."""
+    manager = given.manager
     settings = manager.task.settings
     rows = settings["prompts_per_step"] * settings["num_generations"]
     parts = manager.task.parts(rows)
     group = settings["num_generations"]
     return {
-        **common(manager, output),
+        **common(manager, given.output),
         "per_device_train_batch_size": rows // parts // processes(),
         "gradient_accumulation_steps": parts,
         "steps_per_generation": parts,
@@ -154,7 +146,6 @@ def config(manager: CheckpointManager, output: Path, **changes: Any) -> dict[str
         "epsilon_high": settings.get("epsilon_high"),
         "shuffle_dataset": False,
         "disable_dropout": True,
-        **changes,
     }
 
 
@@ -163,7 +154,7 @@ def processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def common(manager: CheckpointManager, output: Path) -> dict[str, Any]:
+def common(manager: CheckpointManager, output: Path) -> dict[str, object]:
     """Return the arguments that every trainer shares."""
     settings, execution = manager.task.settings, manager.task.execution
     return {
@@ -190,29 +181,35 @@ def common(manager: CheckpointManager, output: Path) -> dict[str, Any]:
 
 
 def build_trainer(
-    kind: Any,
-    arguments: Any,
-    manager: CheckpointManager,
-    model: torch.nn.Module,
-    tokenizer: Any,
-    grader: Grader,
-) -> Any:
-    """Return a trainer of a kind, with its seams in place."""
-    task = manager.task
-    data = Dataset.from_dict({"prompt": [str(i) for i in range(len(task.problems))]})
+    kind: Callable[..., TrainerT],
+    arguments: Callable[..., object],
+    given: TrainerInputs,
+    **changes: str,
+) -> TrainerT:
+    """Return a trainer of a kind, which samples, grades and checks as passk does.
+
+    Args:
+        kind: TRL's trainer with our hooks.
+        arguments: its class of arguments.
+        given: what it is built from.
+        changes: arguments of the method's own.
+    """
+    task = given.manager.task
     trainer = kind(
-        model=model,
+        model=given.model,
         reward_funcs=unused_reward,
-        args=arguments,
-        train_dataset=data,
-        processing_class=tokenizer,
+        args=arguments(**config(given), **changes),
+        train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(task.problems))]}),
+        processing_class=given.tokenizer,
     )
-    trainer.manager, trainer.task = manager, task
-    trainer.rollout_generator = RolloutGenerator(task, trainer.draw, grader)
-    manager.notice = lambda rows: collapse_check.check_rewards(rows, task.method, task.training)
+    trainer.manager, trainer.task = given.manager, task
+    trainer.rollout_generator = RolloutGenerator(task, trainer.draw, given.grader)
+    given.manager.notice = lambda rows: collapse_check.check_rewards(
+        rows, task.method, task.training
+    )
     return trainer
 
 
-def unused_reward(**_: Any) -> list[float]:
-    """Stand where TRL wants a reward function; the verifier's rewards come by the seam."""
+def unused_reward(**_: object) -> list[float]:
+    """Stand where TRL wants a reward function; the verifier's rewards come by the hooks."""
     raise NotImplementedError

@@ -1,6 +1,6 @@
 """Log-probabilities of many responses in one pass, whatever they share computed once.
 
-The sequences of a batch (a prompt and one of its responses each) form a tree: a token stands in it
+The sequences of a batch (a prompt and one of its responses each) form a tree: a token is in it
 once for all the sequences that agree up to it. Few-shot examples that all prompts begin with, a
 prompt that eight responses follow, equal responses and equal beginnings of responses are computed
 once, forward and backward. The model sees the tree's N tokens as one row; each attends to its
@@ -139,7 +139,7 @@ class TreeSpan:
 
 
 def tree_logits(model: torch.nn.Module, tree: Tree) -> torch.Tensor:
-    """Return the logits after each node of `keep`, [K, V], with gradients where asked for."""
+    """Return the logits after each node of `keep`, [K, V], with gradients if enabled."""
     device = next(model.parameters()).device
     packed = torch.tensor([tree.tokens, tree.positions], device=device)
     output = model(

@@ -7,25 +7,21 @@ KL term is in the reward of each token.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import torch
 from trl import GRPOConfig
 
 from passk.training import advantages
-from passk.training.checkpointing import CheckpointManager
-from passk.training.grpo import Grpo, build_trainer, config
+from passk.training.checkpointing import TrainerInputs
+from passk.training.grpo import Grpo, build_trainer
 from passk.training.packing import Tree
-from passk.training.reward import Grader
 from passk.training.rollout import Rollout
-from passk.training.trl_hooks import mask_zero_advantage, scatter_to_mask
+from passk.training.trl_hooks import Batch, mask_zero_advantage, scatter_to_mask
 
 
 class TokenRewards(Grpo):
     """Base of methods whose advantages come from rewards per token."""
 
-    def prepare_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def prepare_batch(self, batch: Batch) -> Batch:
         """Set the advantages; mask what has none, and what has no reward."""
         rewards = torch.tensor(self.rollout.rewards, device=batch["advantages"].device)
         known = ~rewards.isnan()
@@ -36,11 +32,11 @@ class TokenRewards(Grpo):
         )
         return self.set_advantages(batch, given)
 
-    def set_advantages(self, batch: dict[str, Any], rewards: torch.Tensor) -> dict[str, Any]:
+    def set_advantages(self, batch: Batch, rewards: torch.Tensor) -> Batch:
         """Return the batch with the method's advantages, from rewards [B, T]."""
         raise NotImplementedError
 
-    def _kl(self, batch: dict[str, Any]) -> torch.Tensor | None:
+    def _kl(self, batch: Batch) -> torch.Tensor | None:
         """Return log(p / p_start) of each token [B, T], and tell its mean; None without a term."""
         if not self.beta:
             return None
@@ -49,7 +45,7 @@ class TokenRewards(Grpo):
         self.manager.facts["kl"] = float(kl.sum() / mask.sum().clamp(min=1))
         return kl
 
-    def _current_logps(self, batch: dict[str, Any]) -> torch.Tensor:
+    def _current_logps(self, batch: Batch) -> torch.Tensor:
         """Return log P of the batch's tokens under the model as it is, [B, T]."""
         ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)
         mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], 1)
@@ -57,7 +53,7 @@ class TokenRewards(Grpo):
         with torch.no_grad():
             return self._get_per_token_logps_and_entropies(self.model, ids, mask, width)[0]
 
-    def _compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
+    def _compute_loss(self, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
         """Return TRL's loss without its KL term: the rewards have it."""
         weight, self.beta = self.beta, 0.0
         try:
@@ -69,7 +65,7 @@ class TokenRewards(Grpo):
 class ReinforcePlusPlus(TokenRewards):
     """Reinforce++ (Hu 2025, eq. 3 to 6): the return of each token, normalised over the batch."""
 
-    def set_advantages(self, batch: dict[str, Any], rewards: torch.Tensor) -> dict[str, Any]:
+    def set_advantages(self, batch: Batch, rewards: torch.Tensor) -> Batch:
         """Set A_t = (G_t - mean(G)) / std(G), G_t = sum of rewards from t on."""
         mask = batch["completion_mask"]
         found = advantages.whiten(advantages.returns(rewards, mask), mask, self.total)
@@ -79,7 +75,7 @@ class ReinforcePlusPlus(TokenRewards):
 class ReMax(TokenRewards):
     """ReMax (Li et al. 2024, eq. 6): the baseline is the reward of the greedy response."""
 
-    def set_advantages(self, batch: dict[str, Any], rewards: torch.Tensor) -> dict[str, Any]:
+    def set_advantages(self, batch: Batch, rewards: torch.Tensor) -> Batch:
         """Set A_t = G_t - r(greedy); a greedy response that cannot be graded leaves none."""
         rollout, facts = self.rollout, self.manager.facts
         greedy = self.rollout_generator.generate_rollout(
@@ -133,7 +129,7 @@ class Ppo(TokenRewards):
 
     values: torch.Tensor
 
-    def set_advantages(self, batch: dict[str, Any], rewards: torch.Tensor) -> dict[str, Any]:
+    def set_advantages(self, batch: Batch, rewards: torch.Tensor) -> Batch:
         """Set advantages, whitened over the batch, and what the values are to become."""
         settings, mask = self.task.settings, batch["completion_mask"]
         old = self._current_logps(batch)
@@ -155,8 +151,8 @@ class Ppo(TokenRewards):
         return logps
 
     def _get_per_token_logps_and_entropies(
-        self, model: torch.nn.Module, *inputs: Any, **more: Any
-    ) -> Any:
+        self, model: torch.nn.Module, *inputs: torch.Tensor, **more: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, None]:
         """Return what the base does, and keep the values in the same places."""
         self._value_parts: list[torch.Tensor] = []
         result = super()._get_per_token_logps_and_entropies(model, *inputs, **more)
@@ -165,11 +161,11 @@ class Ppo(TokenRewards):
             self.values = scatter_to_mask(torch.cat(self._value_parts), mask[:, -width:].bool())
         return result
 
-    def _value(self, _: Any, inputs: tuple[Any, ...]) -> None:
+    def compute_values(self, _: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         """Note the values of the states that the head of the language model is given."""
         self._head_values = self.model.value_head(inputs[0])
 
-    def _compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
+    def _compute_loss(self, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
         """Return the policy's loss and the values', which share no parameter."""
         policy = super()._compute_loss(model, inputs)
         critic = advantages.value_loss(
@@ -202,29 +198,21 @@ class Ppo(TokenRewards):
         return self.accelerator.clip_grad_norm_(body, self.args.max_grad_norm)
 
 
-def reinforce(
-    manager: CheckpointManager, model: torch.nn.Module, tokenizer: Any, grader: Grader, output: Path
-) -> Any:
+def reinforce(given: TrainerInputs) -> ReinforcePlusPlus:
     """Return the trainer of Reinforce++."""
-    arguments = GRPOConfig(**config(manager, output, loss_type="dapo"))
-    return build_trainer(ReinforcePlusPlus, arguments, manager, model, tokenizer, grader)
+    return build_trainer(ReinforcePlusPlus, GRPOConfig, given, loss_type="dapo")
 
 
-def remax(
-    manager: CheckpointManager, model: torch.nn.Module, tokenizer: Any, grader: Grader, output: Path
-) -> Any:
+def remax(given: TrainerInputs) -> ReMax:
     """Return the trainer of ReMax."""
-    arguments = GRPOConfig(**config(manager, output, loss_type="dapo"))
-    return build_trainer(ReMax, arguments, manager, model, tokenizer, grader)
+    return build_trainer(ReMax, GRPOConfig, given, loss_type="dapo")
 
 
-def ppo(
-    manager: CheckpointManager, model: torch.nn.Module, tokenizer: Any, grader: Grader, output: Path
-) -> Any:
+def ppo(given: TrainerInputs) -> Ppo:
     """Return the trainer of PPO, and give the model a value head."""
+    model = given.model
     width = model.config.get_text_config().hidden_size
     model.value_head = ValueHead(width).to(model.device)
-    arguments = GRPOConfig(**config(manager, output, loss_type="dapo"))
-    trainer = build_trainer(Ppo, arguments, manager, model, tokenizer, grader)
-    model.get_output_embeddings().register_forward_pre_hook(trainer._value)  # noqa: SLF001
+    trainer = build_trainer(Ppo, GRPOConfig, given, loss_type="dapo")
+    model.get_output_embeddings().register_forward_pre_hook(trainer.compute_values)
     return trainer

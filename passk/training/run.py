@@ -7,19 +7,23 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from passk.core.errors import EngineError, PasskError
 from passk.core.install import install_module
 from passk.core.registry import TRAINERS, locate
 from passk.engines.load_errors import is_out_of_memory
-from passk.training.checkpointing import CheckpointManager
+from passk.training.checkpointing import CheckpointManager, TrainerInputs
 from passk.training.reward import Grader
 from passk.training.teacher_samples import sample_teacher
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase, Trainer
 
 DTYPES = ("auto", "float32", "bfloat16")
 """What a training computes in; weights and their updates are float32 in each."""
@@ -34,6 +38,8 @@ def run(manager: CheckpointManager) -> None:
         OutputError: something cannot be written.
     """
     build = _builder(manager)
+    from transformers import PrinterCallback
+
     with (
         _explain_out_of_memory(manager),
         silence_libraries(),
@@ -41,8 +47,8 @@ def run(manager: CheckpointManager) -> None:
         _grader(manager) as grader,
     ):
         sample_teacher(manager)
-        trainer = build(manager, *_loaded(manager), grader, Path(scratch))
-        _remove_printer(trainer)
+        trainer = build(TrainerInputs(manager, *_loaded(manager), grader, Path(scratch)))
+        trainer.remove_callback(PrinterCallback)
         state = manager.resume()
         _catch_up(manager, trainer, state)
         if manager.due:
@@ -52,7 +58,7 @@ def run(manager: CheckpointManager) -> None:
                 trainer.release()
 
 
-def _catch_up(manager: CheckpointManager, trainer: Any, state: Path | None) -> None:
+def _catch_up(manager: CheckpointManager, trainer: Trainer, state: Path | None) -> None:
     """Publish a checkpoint that was due when a process died right after its state was saved."""
     if state is None or len(manager.rows) < manager.due[0]:
         return
@@ -62,18 +68,21 @@ def _catch_up(manager: CheckpointManager, trainer: Any, state: Path | None) -> N
     manager.due = manager.due[1:]
 
 
-def _builder(manager: CheckpointManager) -> Any:
+def _builder(manager: CheckpointManager) -> Callable[[TrainerInputs], Trainer]:
     """Return what builds the method's trainer."""
     name = manager.task.method.name
     module, _, attribute = locate("training method", name, TRAINERS).partition(":")
     try:
         importlib.import_module("passk.engines.transformers")  # first: it sets how torch waits
-        return getattr(importlib.import_module(module), attribute)
+        build: Callable[[TrainerInputs], Trainer] = getattr(
+            importlib.import_module(module), attribute
+        )
     except ModuleNotFoundError as error:
         raise EngineError(
             f"training needs the package '{error.name}', which is not installed",
             fix=install_module("trl"),
         ) from error
+    return build
 
 
 def _grader(manager: CheckpointManager) -> Grader:
@@ -83,7 +92,7 @@ def _grader(manager: CheckpointManager) -> Grader:
     return Grader(task.verifier, task.options, workers)
 
 
-def _loaded(manager: CheckpointManager) -> tuple[Any, Any]:
+def _loaded(manager: CheckpointManager) -> tuple[torch.nn.Module, PreTrainedTokenizerBase]:
     """Return model and tokenizer, the weights in float32 and ready to learn."""
     from passk.engines.transformers import loading
 
@@ -114,13 +123,6 @@ def _take_device() -> None:
 
     if torch.cuda.is_available() and "LOCAL_RANK" in os.environ:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-
-
-def _remove_printer(trainer: Any) -> None:
-    """Take out what prints."""
-    from transformers import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import torch
 from datasets import Dataset
@@ -24,7 +23,7 @@ from passk.engines.tokens import PromptTokenizer
 from passk.engines.transformers import TransformersEngine
 from passk.engines.transformers.loading import context_length
 from passk.engines.transformers.packing_check import packed_limit
-from passk.training.checkpointing import CheckpointManager, CheckpointMixin
+from passk.training.checkpointing import CheckpointManager, CheckpointMixin, TrainerInputs
 from passk.training.data_order import step_indices
 from passk.training.grpo import common
 from passk.training.packing import TOKENS_AT_ONCE, tree_logprobs, trees
@@ -38,6 +37,7 @@ from passk.training.sft_data import (
 )
 from passk.training.task import Task
 from passk.training.teacher_samples import sample_once
+from passk.training.trl_hooks import Batch
 from passk.training.vllm_sync import start
 
 MASKED = -100
@@ -66,7 +66,7 @@ class TextTrainer(CheckpointMixin, SFTTrainer):  # type: ignore[misc]
 
     train_dataset: Dataset
 
-    def _get_train_sampler(self, dataset: Any = None) -> TextSampler:  # noqa: ARG002
+    def _get_train_sampler(self, dataset: object = None) -> TextSampler:  # noqa: ARG002
         """Return the order of the data; see `TextSampler`."""
         task, texts = self.manager.task, len(self.train_dataset)
         return TextSampler(task.key, texts_per_step(task, texts), texts, self.args.max_steps)
@@ -74,25 +74,25 @@ class TextTrainer(CheckpointMixin, SFTTrainer):  # type: ignore[misc]
     def compute_loss(
         self,
         model: torch.nn.Module,
-        inputs: dict[str, Any],
+        inputs: Batch,
         return_outputs: bool = False,  # noqa: FBT001, FBT002, ARG002 - the trainer's form
         num_items_in_batch: torch.Tensor | int = None,
     ) -> torch.Tensor:
         """Return the mean negative log-likelihood of the response tokens of a whole step."""
         pairs = split_labels(inputs)
-        self._tell([len(response) for _, response in pairs])
+        self._note_lengths([len(response) for _, response in pairs])
         room = int(self.manager.task.execution.get("max_tokens_per_pass") or TOKENS_AT_ONCE)
         logps = torch.cat([tree_logprobs(model, tree, 1.0) for tree in trees(pairs, room)])
         return -logps.sum() / (len(logps) if num_items_in_batch is None else num_items_in_batch)
 
-    def _tell(self, lengths: list[int]) -> None:
+    def _note_lengths(self, lengths: list[int]) -> None:
         """Note the mean length of the step's texts so far."""
         facts = self.manager.facts
         facts["lengths"] = facts.get("lengths", []) + lengths
         facts["response_tokens"] = statistics.fmean(facts["lengths"])
 
 
-def split_labels(inputs: dict[str, Any]) -> list[tuple[list[int], list[int]]]:
+def split_labels(inputs: Batch) -> list[tuple[list[int], list[int]]]:
     """Return the prompt and the response of each row of a padded batch, as token ids."""
     rows = zip(inputs["input_ids"], inputs["attention_mask"], inputs["labels"], strict=True)
     return [
@@ -101,28 +101,27 @@ def split_labels(inputs: dict[str, Any]) -> list[tuple[list[int], list[int]]]:
     ]
 
 
-def build_text_trainer(
-    manager: CheckpointManager, model: torch.nn.Module, tokenizer: Any, grader: Grader, output: Path
-) -> Any:
+def build_text_trainer(given: TrainerInputs) -> TextTrainer:
     """Return the trainer of SFT and of distillation, with the texts that it learns.
 
     Raises:
         DataError: there are too few texts, or one does not fit into the model's context.
     """
-    engine = TransformersEngine(model, tokenizer, manager.task.execution)
-    data = tokenize_texts(manager.task, load_texts(manager, engine, grader), engine)
+    manager = given.manager
+    engine = TransformersEngine(given.model, given.tokenizer, manager.task.execution)
+    data = tokenize_texts(manager.task, load_texts(manager, engine, given.grader), engine)
     trainer = TextTrainer(
-        model=model,
-        args=config(manager, output, len(data)),
+        model=given.model,
+        args=config(manager, given.output, len(data)),
         train_dataset=data,
-        processing_class=tokenizer,
+        processing_class=given.tokenizer,
     )
     trainer.manager = manager
     return trainer
 
 
 def texts_per_step(task: Task, texts: int) -> int:
-    """Return how many texts a step takes: as many as are asked for, or all that there are."""
+    """Return how many texts a step takes: `prompts_per_step`, or all if there are fewer."""
     return min(int(task.settings["prompts_per_step"]), texts)
 
 

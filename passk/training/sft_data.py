@@ -115,18 +115,18 @@ def keep_correct(
         task: the training.
         texts: what may be imitated.
         grader: the verifier.
-        drawn: how many responses a model drew for them; 0 where nobody did: then a wrong one is a
+        drawn: how many responses a model sampled for them; 0 if none were: then a wrong one is a
             fault that is warned of.
 
     Raises:
-        DataError: there is none, or nobody drew them and there are fewer than one step takes.
+        DataError: there is none, or they were not sampled and are fewer than one step takes.
     """
     graded = grader.grade([(task.problems[text.problem].gold, text.text) for text in texts])
     verdicts = [found.verdict for found in graded]
     kept = [t for t, verdict in zip(texts, verdicts, strict=True) if verdict == "correct"]
     if drawn:
-        told = (task.training, len(kept), drawn, len({text.problem for text in kept}))
-        log.info("%s: %d different correct responses of %d drawn, to %d problems", *told)
+        numbers = (task.training, len(kept), drawn, len({text.problem for text in kept}))
+        log.info("%s: %d different correct responses of %d drawn, to %d problems", *numbers)
     elif len(kept) < len(texts):
         _warn(task, texts, verdicts)
     _require_enough(task, kept, drawn or len(texts), drawn=bool(drawn))
@@ -153,7 +153,7 @@ def _bad(task: Task, texts: Sequence[Text], verdicts: Sequence[str]) -> Iterator
 
 
 def _require_enough(task: Task, kept: Sequence[Text], of: int, *, drawn: bool) -> None:
-    """Raise where there are no texts, or fewer than a step takes and nobody drew them.
+    """Raise where there are no texts, or fewer than a step takes and they were not sampled.
 
     How many of a model's own responses are correct is not known before: a step then takes all.
     """

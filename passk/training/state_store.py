@@ -1,6 +1,6 @@
-"""What outlives a training that is killed: states to go on from, checkpoints that are published.
+"""What survives the kill of a training: states to resume from, and published checkpoints.
 
-Both are folders that appear whole or not at all. A state names the training that it belongs to
+Both are folders that are written atomically. A state names the training that it belongs to
 and the check sums of its files: one that is damaged is set aside, and the one before it serves.
 """
 
@@ -35,12 +35,12 @@ CHUNK = 1 << 22
 
 
 def checkpoint(folder: Path, step: int) -> Path:
-    """Return where the checkpoint of a step stands in the folder of a training."""
+    """Return the path of a step's checkpoint in the folder of a training."""
     return folder / f"step-{step:06d}"
 
 
 def is_published(folder: Path, step: int) -> bool:
-    """Tell whether the checkpoint of a step stands, whole."""
+    """Return whether the checkpoint of a step is complete."""
     return (checkpoint(folder, step) / MANIFEST).is_file()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from passk.core.errors import EngineError
 from passk.core.journal import Journal
@@ -98,7 +97,7 @@ def _sort_rows(task: Task, rows: Mapping[Key, Sample]) -> list[Sample]:
     return [rows[problem.id, index] for problem in task.problems for index in group]
 
 
-def _manifest(task: Task) -> dict[str, Any]:
+def _manifest(task: Task) -> dict[str, object]:
     """Return what made the file of responses."""
     return {
         "stage": "train",

@@ -97,5 +97,5 @@ def _failure(report: dict[str, Any], task: Task) -> EngineError:
     return EngineError(
         "a process of the training ended without a word (out of memory, or killed)",
         where=task.training,
-        fix="run the same command again: it goes on from the last state",
+        fix="run the same command again: it resumes from the last state",
     )

@@ -13,7 +13,6 @@ import statistics
 from collections.abc import Iterator, Sequence
 from functools import cached_property, reduce
 from operator import add
-from typing import Any
 
 import torch
 from accelerate.utils import gather_object
@@ -21,12 +20,15 @@ from accelerate.utils import gather_object
 from passk.core.schemas import Sample
 from passk.engines.base import Engine, Request, Sampling
 from passk.engines.transformers import TransformersEngine
-from passk.training.checkpointing import CheckpointMixin
+from passk.training.checkpointing import CheckpointMixin, StepFacts
 from passk.training.data_order import step_indices
 from passk.training.packing import TOKENS_AT_ONCE, Tree, tree_logprobs, trees
 from passk.training.rollout import Rollout, RolloutGenerator
 from passk.training.task import Task
 from passk.training.vllm_sync import VllmWeights
+
+Batch = dict[str, torch.Tensor]
+"""A batch as TRL's trainers pass it on."""
 
 
 class StepSampler:
@@ -61,9 +63,8 @@ class RolloutMixin(CheckpointMixin):
     beta: float
     temperature: float
     num_iterations: int
-    _metrics: Any
     _step: int
-    _buffered: list[dict[str, Any]]
+    _buffered: list[Batch]
 
     def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[Sample]:
         """Sample from the current weights."""
@@ -92,7 +93,7 @@ class RolloutMixin(CheckpointMixin):
             problems, self.task.settings["num_generations"], self.step
         )
         self.manager.facts.update(rollout_metrics(self._gather_rollouts(rollout)))
-        self.manager.facts.update(drawing=rollout.drawing, grading=rollout.grading)
+        self.manager.facts.update({"drawing": rollout.drawing, "grading": rollout.grading})
         return rollout
 
     def record_flat_groups(self, rollout: Rollout) -> None:
@@ -115,21 +116,22 @@ class RolloutMixin(CheckpointMixin):
         engine = TransformersEngine(self.model, self.processing_class)
         return engine.tokenizer.prompt(self.rollout_generator.prompts[problem])
 
-    def _get_train_sampler(self, dataset: Any = None) -> Any:  # noqa: ARG002
+    def _get_train_sampler(self, dataset: object = None) -> StepSampler:  # noqa: ARG002
         """Return the order of the data; see `StepSampler`."""
         repeats = self.num_iterations * self.args.steps_per_generation
         steps = self.args.max_steps // self.manager.num_iterations
         return StepSampler(self.task, self.task.settings["num_generations"], repeats, steps)
 
-    def _prepare_inputs(self, generation_batch: Any) -> Any:
+    def _prepare_inputs(self, generation_batch: object) -> Batch:
         """Sample at the first pass of a step; return the parts of the batch in order."""
         parts = self.args.steps_per_generation
         if self._step % (parts * self.num_iterations) == 0 or not hasattr(self, "_buffered"):
             batch = self._generate_and_score_completions(generation_batch)  # type: ignore[attr-defined]
             self._buffered = split(self.prepare_batch(batch), parts)
-        return self._buffered[self._step % parts]
+        part: Batch = self._buffered[self._step % parts]
+        return part
 
-    def prepare_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def prepare_batch(self, batch: Batch) -> Batch:
         """Return the batch for the loss; a method may set its own advantages."""
         return batch if self.beta else mask_zero_advantage(batch)
 
@@ -141,7 +143,7 @@ class RolloutMixin(CheckpointMixin):
         repeated = [ids for ids in prompt_ids for _ in range(rollout.group)]
         return repeated, [list(sample.token_ids) for sample in rollout.samples]
 
-    def _calculate_rewards(self, *_: Any) -> torch.Tensor:
+    def _calculate_rewards(self, *_: object) -> torch.Tensor:
         """Return the rewards of this step's responses, of all processes, [B, 1]."""
         rewards = torch.tensor(self.rollout.rewards, device=self.accelerator.device)
         return self.accelerator.gather(rewards.unsqueeze(1))
@@ -156,8 +158,8 @@ class RolloutMixin(CheckpointMixin):
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         logits_to_keep: int,
-        *_: Any,
-        **__: Any,
+        *_: object,
+        **__: object,
     ) -> tuple[torch.Tensor, torch.Tensor, None]:
         """Return log P of response tokens [B, T], zero where masked; in place of entropies, zeros.
 
@@ -174,7 +176,7 @@ class RolloutMixin(CheckpointMixin):
         return logps, torch.zeros_like(logps), None
 
 
-def mask_zero_advantage(batch: dict[str, Any]) -> dict[str, Any]:
+def mask_zero_advantage(batch: Batch) -> Batch:
     """Return a batch in which responses of advantage 0 are masked: they move nothing.
 
     The model need not see them then. Losses that average over responses count them all the same,
@@ -208,7 +210,7 @@ def scatter_to_mask(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return torch.zeros(mask.shape, device=mask.device).masked_scatter(mask, values)
 
 
-def split(batch: dict[str, Any], parts: int) -> list[dict[str, Any]]:
+def split(batch: Batch, parts: int) -> list[Batch]:
     """Return a batch as parts of equal size; numbers that are of the whole batch go with each."""
     rows = batch["completion_ids"].shape[0]
     size = rows // parts
@@ -223,7 +225,7 @@ def split(batch: dict[str, Any], parts: int) -> list[dict[str, Any]]:
     ]
 
 
-def rollout_metrics(rollout: Rollout) -> dict[str, Any]:
+def rollout_metrics(rollout: Rollout) -> StepFacts:
     """Return what the row of a step says of its responses."""
     known = [reward for reward in rollout.rewards if not math.isnan(reward)]
     lengths = [sample.n_tokens for sample in rollout.samples]

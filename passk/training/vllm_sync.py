@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from passk.core.errors import EngineError
@@ -37,7 +37,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a name of its own i
 """Where files are kept in memory."""
 
 RANK_VARIABLES = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
-"""With what begins in `TORCHRUN`: what tells a process that it is one of several."""
+"""With those that start as in `TORCHRUN`: they mark a process as one of several."""
 
 TORCHRUN = ("MASTER_", "TORCHELASTIC_")
 
@@ -48,7 +48,7 @@ CORES = "VLLM_CPU_OMP_THREADS_BIND"
 class VllmWeights:
     """The weights in vLLM, of a training or of one of its processes; vLLM starts at first use."""
 
-    def __init__(self, task: Task, size: int, accelerator: Any) -> None:
+    def __init__(self, task: Task, size: int, accelerator: Accelerator) -> None:
         """Start nothing yet; `size` is that of the weights in bytes."""
         self._task, self._size, self._accelerator = task, size, accelerator
         self._engine: SingleVllmEngine | None = None

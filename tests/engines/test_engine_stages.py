@@ -16,10 +16,12 @@ pytest.importorskip("passk.engines.transformers")
 pytest.importorskip("torch")
 pytest.importorskip("openai", reason="pip install openai")
 
+import torch
 from kills import shard_of, wait_for_rows
 from tiny_models import save_tiny
+from transformers import AutoModelForCausalLM
 
-from passk.core.artifacts import read_json
+from passk.core.artifacts import read_json, read_manifest
 from passk.core.errors import EngineError
 from passk.core.journal import finished_rows
 from passk.core.schemas import Sample, Score, read_rows, write_rows
@@ -58,6 +60,25 @@ def test_memory_that_runs_out_in_the_middle_of_a_shard(study: Study) -> None:
     assert 1 <= len(kept) < 4 * COUNT
     assert not output.exists()
     assert finished_rows(output) == len(kept)  # from which the next run goes on
+
+
+def test_each_shard_records_the_dtype_that_auto_became(study: Study) -> None:
+    """The second shard is drawn as on a machine whose processor has no bfloat16."""
+    weights = str(save_tiny(study.folder / "tiny"))
+    half = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.bfloat16)
+    half.save_pretrained(weights)
+    cell, problems, output = shard_of(study, 2, weights=weights, engine="transformers")
+    later = output.with_name("later.parquet")
+    sample(cell, problems, [(output, range(2))], threads=1)
+    done = study.run(
+        *("env", "ONEDNN_MAX_CPU_ISA=AVX2", sys.executable, "-m", "passk", "sample"),
+        *("--cell", str(cell), "--problems", str(problems), "--samples", "2-4", "-o", str(later)),
+    )
+    assert done.returncode == 0, done.stderr
+    native, emulated = ((read_manifest(path) or {})["dtype"] for path in (output, later))
+    assert native in {"bfloat16", "float32"}
+    assert emulated == "float32"
+    assert native == "bfloat16" or not torch.cpu.get_capabilities().get("avx512_bf16")
 
 
 def test_an_endpoint_that_goes_away_in_the_middle(

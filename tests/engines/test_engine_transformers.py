@@ -3,8 +3,14 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
+import json
 import math
 import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +25,12 @@ transformers = pytest.importorskip("transformers")
 
 from exact_draws import DRAWS, check_draws, exact_distribution  # noqa: E402
 from smollm2 import smollm2_folder  # noqa: E402
-from tiny_models import VOCABULARY, byte_tokenizer, tiny_model  # noqa: E402
+from tiny_models import VOCABULARY, byte_tokenizer, save_adapter, tiny_model  # noqa: E402
 
 from passk.core.errors import EngineError  # noqa: E402
 from passk.core.schemas import Sample  # noqa: E402
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest  # noqa: E402
+from passk.engines.model_location import location  # noqa: E402
 from passk.engines.tokens import prompt_digest, vocabulary_digest  # noqa: E402
 from passk.engines.transformers import (  # noqa: E402
     TransformersEngine,
@@ -31,6 +38,7 @@ from passk.engines.transformers import (  # noqa: E402
     decoding,
     forward,
 )
+from passk.engines.transformers.loading import is_slow  # noqa: E402
 from passk.engines.transformers.sampling import draw, uniforms  # noqa: E402
 
 EDGE = 1e-4
@@ -478,7 +486,7 @@ def test_a_folder_loads_without_a_network(folder: Path, engine: TransformersEngi
     ("missing", "message"),
     [
         ("config.json", "configuration is missing"),
-        ("*.safetensors", "weights is missing"),
+        ("*.safetensors", "weights are missing"),
         ("tokenizer*", "tokenizer is missing"),
     ],
 )
@@ -489,6 +497,86 @@ def test_a_folder_that_lacks_something(
         (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(EngineError, match=message):
         TransformersEngine.load(ModelSource(str(tmp_path)))
+
+
+def test_penalties_of_generation_config_are_told_once(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    settings = {"repetition_penalty": 1.05, "eos_token_id": 1, "no_repeat_ngram_size": 0}
+    (tmp_path / "generation_config.json").write_text(json.dumps(settings))
+    for _ in range(2):
+        TransformersEngine.load(ModelSource(str(tmp_path)))
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert "has repetition_penalty = 1.05, which passk does not apply" in told
+
+
+def test_a_dtype_that_the_processor_emulates_is_told_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    avx2 = {"architecture": "x86_64", "avx2": True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: avx2)
+    for dtype in ("bfloat16", "float32", "bfloat16"):
+        loaded = TransformersEngine.load(ModelSource(str(folder), dtype=dtype))
+        assert loaded.dtype == dtype
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert "no instructions for torch.bfloat16 and computes it slowly" in told
+    assert not is_slow(torch.bfloat16, avx2 | {"amx_bf16": True})
+    assert not is_slow(torch.bfloat16, {"architecture": "aarch64"})
+
+
+SHARDED = {
+    "verl/actor/model_world_size_2_rank_0.pt": "model_merger merge --backend fsdp .*verl/actor",
+    "verl-hf/actor/model_world_size_2_rank_1.pt": "verl.model_merger merge .*verl-hf/actor",
+    "megatron/actor/dist_ckpt/common.pt": "verl.model_merger merge --backend megatron",
+    "zero/global_step100/mp_rank_00_model_states.pt": "zero/zero_to_fp32.py .*--safe_serialization",
+}
+"""A file of a checkpoint in shards -> the command that merges it."""
+
+
+@pytest.mark.parametrize("file", SHARDED)
+def test_a_checkpoint_in_shards_names_what_merges_it(file: str, tmp_path: Path) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.touch()
+    named = tmp_path / Path(file).parts[0]
+    (named / "training_args.bin").touch()
+    if named.name == "verl-hf":
+        named = named / "actor" / "huggingface"
+        named.mkdir()
+        (named / "config.json").write_text("{}")
+    with pytest.raises(EngineError, match="holds shards that") as raised:
+        location(ModelSource(str(named)))
+    assert re.search(SHARDED[file], str(raised.value.fix))
+
+
+def test_shards_of_fsdp_load_once_merged_as_the_message_says(folder: Path, tmp_path: Path) -> None:
+    from torch.distributed import checkpoint
+
+    shards = tmp_path / "checkpoint-1" / "pytorch_model_fsdp_0"
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    with pytest.warns(UserWarning, match="save in a single process"):
+        checkpoint.save({"model": model.state_dict()}, checkpoint_id=shards)
+    with pytest.raises(EngineError) as raised:
+        location(ModelSource(str(shards.parent)))
+    command, given = re.findall(r"`(.*?)`.*give (.*) as", str(raised.value.fix))[0]
+    program, *rest = shlex.split(command)
+    subprocess.run([Path(sys.prefix, "bin", program), *rest], check=True, capture_output=True)
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(folder / name, given)
+    merged = transformers.AutoModelForCausalLM.from_pretrained(**location(ModelSource(given)))
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(merged.parameters(), model.parameters(), strict=True)
+    )
+
+
+def test_an_adapter_is_no_model(folder: Path, tmp_path: Path) -> None:
+    save_adapter(folder, tmp_path / "adapter", tmp_path / "merged")
+    with pytest.raises(EngineError, match="LoRA adapter, not a model") as raised:
+        location(ModelSource(str(tmp_path / "adapter")))
+    assert "`adapters`" in str(raised.value.fix)
+    assert location(ModelSource(str(tmp_path / "merged")))
 
 
 def test_weights_that_are_cut_short(folder: Path, tmp_path: Path) -> None:

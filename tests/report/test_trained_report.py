@@ -21,7 +21,7 @@ from passk.report.build import report
 from passk.report.figures import draw
 from passk.report.html.data import page_data
 from passk.report.training_effects import training_effects
-from passk.report.warnings import MAX_NAMED_CURVES, join_labels
+from passk.report.warnings import MAX_NAMED_CURVES, join_labels, mixed_dtypes
 
 METHODS = ("GRPO", "RLOO", "SFT")
 
@@ -39,6 +39,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def cell(label: str, **more: object) -> Cell:
     return Cell(label, "m", "b", "s", 4, Path("c"), label=label, **more)  # type: ignore[arg-type]
+
+
+def test_responses_of_one_curve_drawn_in_two_dtypes_are_told(folder: Path) -> None:
+    study = read_plan(folder / "plan.json")
+    curve = study.cells[0]
+    drawn = [{"cell": curve.id, "dtype": dtype} for dtype in ("bfloat16", "float32", "")]
+    (told,) = mixed_dtypes(study, drawn)
+    assert told.startswith(f"{curve.label} on ")
+    assert "drawn in bfloat16 and float32" in told
+    assert not list(mixed_dtypes(study, drawn[1:]))
+
+
+def test_a_finding_begins_with_a_capital_letter(folder: Path) -> None:
+    table = load(folder)["series"]
+    ahead = dict.fromkeys(("delta_1_low", "delta_1_high", "delta_k_low", "delta_k_high"), 0.1)
+    one = table[table["label"] == "GRPO"].assign(seeds=1, **ahead)
+    (effect,) = training_effects(read_plan(folder / "plan.json"), one)
+    assert effect.headlines == ("This checkpoint of GRPO is ahead at k = 1 and at k = 16",)
 
 
 def test_the_training_table_holds_every_step_with_whose_it_is(folder: Path) -> None:

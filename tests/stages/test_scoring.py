@@ -108,13 +108,16 @@ def test_a_plan_warns_of_what_was_drawn(finished: Study, monkeypatch: pytest.Mon
     monkeypatch.chdir(finished.folder)
     plan = build_plan(Path(finished.file))
     assert list(sample_warnings(plan)) == []
+    dtypes = iter(("bfloat16", "float32"))
     for path in Path("outputs/store/cells").glob("tuned*/samples/*.parquet"):
         changed = {"truncated": 1, "repeats": 12, "expected_repeats": 0.5, "repeats_alarm": True}
-        write_manifest(path, (read_manifest(path) or {}) | changed | {"prompts": "other"})
+        changed |= {"prompts": "other", "dtype": next(dtypes)}
+        write_manifest(path, (read_manifest(path) or {}) | changed)
     said = list(sample_warnings(plan))
     assert "6.2 % of 32 drawn responses were cut at max_tokens" in said[0]
-    assert "24 responses repeat another" in said[1]
-    assert "drawn after prompts of different tokens" in said[2]
+    assert "drawn in bfloat16 and float32, whose rounding differs" in said[1]
+    assert "24 responses repeat another" in said[2]
+    assert "drawn after prompts of different tokens" in said[3]
     shown = json.loads(finished.passk("plan", finished.file, "--json").stdout)["warnings"]
     assert set(said) <= set(shown)
 

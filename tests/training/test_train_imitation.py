@@ -34,7 +34,7 @@ from passk.engines.transformers import TransformersEngine
 from passk.spec.models import PromptTemplate
 from passk.stages.train import train
 from passk.training import sft, teacher_samples
-from passk.training.checkpointing import CheckpointManager
+from passk.training.checkpointing import CheckpointManager, TrainerInputs
 from passk.training.reward import Grader
 from passk.training.run import silence_libraries
 from passk.training.sft_data import texts_from_samples, until_stop
@@ -126,7 +126,7 @@ def build_trainer(training: Training) -> tuple[Any, Any, list[dict[str, list[int
     grader = Grader("number", {})
     with silence_libraries():
         output = training.folder / "scratch"
-        trainer = sft.build_text_trainer(manager, model, tokenizer, grader, output)
+        trainer = sft.build_text_trainer(TrainerInputs(manager, model, tokenizer, grader, output))
     return trainer, model, list(trainer.train_dataset)
 
 

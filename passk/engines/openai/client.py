@@ -8,7 +8,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import openai
 
@@ -37,7 +37,10 @@ MOST_CONNECTIONS = 1000
 """What the official client opens at once at the most; more would wait in its queue unseen."""
 
 Reply = TypeVar("Reply")
+Raw = TypeVar("Raw")
 Row = TypeVar("Row")
+Job = Callable[[openai.AsyncOpenAI], Coroutine[None, None, Row]]
+"""Makes one row, given the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class ServerClient:
         """Give the server another time for each reply from now on."""
         self.server = replace(self.server, timeout=seconds)
 
-    def run(self, jobs: Iterable[Callable[[Any], Coroutine[Any, Any, Row]]]) -> Iterator[Row]:
+    def run(self, jobs: Iterable[Job[Row]]) -> Iterator[Row]:
         """Yield the result of each job, given the client, as soon as it is there.
 
         At most `concurrency` of them are at work at once. Where one fails, what is finished is
@@ -116,8 +119,8 @@ class ServerClient:
 
     async def request(
         self,
-        call: Callable[[], Awaitable[Any]],
-        read: Callable[[Any], Reply],
+        call: Callable[[], Awaitable[Raw]],
+        read: Callable[[Raw], Reply],
         attempts: int = ATTEMPTS,
     ) -> Reply:
         """Return a reply as `read` reads it; ask again while the trouble may pass.
@@ -172,7 +175,9 @@ class ServerClient:
         return delay
 
 
-async def _first_of(pending: set[asyncio.Task[Row]]) -> tuple[set[Any], set[Any]]:
+async def _first_of(
+    pending: set[asyncio.Task[Row]],
+) -> tuple[set[asyncio.Task[Row]], set[asyncio.Task[Row]]]:
     """Wait for the first of some tasks; return those that are done, and the others."""
     return await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from passk.core.errors import EngineError
 from passk.core.schemas import Sample, Score
 from passk.engines.base import ModelSource, Request, Sampling, ScoreRequest
-from passk.engines.openai.client import MOST_CONNECTIONS, Server, ServerClient
+from passk.engines.openai.client import MOST_CONNECTIONS, Job, Server, ServerClient
 from passk.engines.openai.errors import RefusedError
-from passk.engines.openai.messages import Answer, read_answer, request_body
+from passk.engines.openai.messages import Answer, Body, read_answer, request_body
 from passk.engines.openai.scoring import score_response
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai.pagination import AsyncPage
+    from openai.types import Model
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,7 @@ class OpenAIEngine:
 
     packages: tuple[str, ...] = ("openai",)
     device = "endpoint"
+    dtype = ""
     vocabulary = ""
 
     def __init__(self, server_client: ServerClient, owner: str, timeout: float | None) -> None:
@@ -100,9 +106,7 @@ class OpenAIEngine:
         self._client.set_timeout(self._timeout or TIMEOUT)
         return self._client.run(partial(score_response, self._client, r) for r in requests)
 
-    def _jobs(
-        self, requests: Sequence[Request], sampling: Sampling
-    ) -> Iterator[Callable[[Any], Coroutine[Any, Any, Sample]]]:
+    def _jobs(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Job[Sample]]:
         """Yield one job per response."""
         model = self._client.server.model
         for request in requests:
@@ -111,7 +115,7 @@ class OpenAIEngine:
                 yield partial(self._draw, request.problem_id, sample, seed, body)
 
     async def _draw(
-        self, problem_id: str, sample: int, seed: int, body: dict[str, Any], client: Any
+        self, problem_id: str, sample: int, seed: int, body: Body, client: AsyncOpenAI
     ) -> Sample:
         """Return one response."""
         answer = await self._answer(client, body)
@@ -136,12 +140,12 @@ class OpenAIEngine:
             mean_entropy=math.nan,
         )
 
-    async def _answer(self, client: Any, body: dict[str, Any]) -> Answer:
+    async def _answer(self, client: AsyncOpenAI, body: Body) -> Answer:
         """Ask for a response, without log-probabilities where the server refuses them."""
         chat = "messages" in body
         create = client.chat.completions.create if chat else client.completions.create
         if self._logprobs:
-            wanted: dict[str, Any] = {"logprobs": True if chat else 1}
+            wanted = {"logprobs": True if chat else 1}
             try:
                 return await self._client.request(partial(create, **body, **wanted), read_answer)
             except RefusedError as error:
@@ -182,28 +186,15 @@ def _owner(server_client: ServerClient) -> str:
         EngineError: it cannot be reached.
     """
 
-    async def listing(client: Any) -> str:
-        return await server_client.request(
-            partial(_models, client), _read_owner(server_client), LOAD_ATTEMPTS
-        )
-
-    try:
-        return next(server_client.run([listing]))
-    except RefusedError:  # not every server lists its models, nor to every key
-        return ""
-
-
-async def _models(client: Any) -> Any:
-    """Return a server's list of models."""
-    return await client.models.list()
-
-
-def _read_owner(server_client: ServerClient) -> Callable[[Any], str]:
-    """Return a function that reads our model's owner from a list of models."""
-
-    def read(listing: Any) -> str:
-        models = getattr(listing, "data", None) or ()
-        owners = {getattr(m, "id", None): getattr(m, "owned_by", None) for m in models}
+    def read(models: AsyncPage[Model]) -> str:
+        listed = getattr(models, "data", None) or ()
+        owners = {getattr(m, "id", None): getattr(m, "owned_by", None) for m in listed}
         return str(owners.get(server_client.server.model) or "")
 
-    return read
+    async def ask(client: AsyncOpenAI) -> str:
+        return await server_client.request(client.models.list, read, LOAD_ATTEMPTS)
+
+    try:
+        return next(server_client.run([ask]))
+    except RefusedError:  # not every server lists its models, nor to every key
+        return ""

@@ -32,7 +32,7 @@ class RefusedError(EngineError):
 
 
 def is_retryable(error: Exception) -> bool:
-    """Tell whether asking again is of use."""
+    """Return whether a retry may help."""
     if not isinstance(error, openai.APIStatusError):
         return True
     return error.status_code in TRANSIENT and error.code != "insufficient_quota"

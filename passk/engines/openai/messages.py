@@ -9,7 +9,7 @@ import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from passk.core.errors import EngineError
 from passk.core.schemas import FinishReason
@@ -17,7 +17,15 @@ from passk.engines.base import Prompt, Sampling
 from passk.engines.images import Part, chat_with_images
 from passk.engines.openai.errors import MalformedError
 
+if TYPE_CHECKING:
+    from openai.types import Completion, CompletionChoice
+    from openai.types.chat import ChatCompletion
+    from openai.types.chat.chat_completion import Choice
+
 log = logging.getLogger(__name__)
+
+Body = dict[str, Any]
+"""A part of a request, as JSON."""
 
 SEED_RANGE = 2**31
 """Servers keep a seed in 32 bits, some with a sign: they are sent the seed modulo this."""
@@ -51,19 +59,21 @@ class Answer:
     prompt_tokens: int
 
 
-def request_body(
-    model: str, owner: str, prompt: Prompt, sampling: Sampling, seed: int
-) -> dict[str, Any]:
+def request_body(model: str, owner: str, prompt: Prompt, sampling: Sampling, seed: int) -> Body:
     """Return the arguments of a chat or text completion, without log-probabilities.
 
     Raises:
         EngineError: the server does not take this prompt.
     """
-    extra: dict[str, Any] = dict(NEUTRAL) if owner in OPEN_SERVERS else {}
+    extra: Body = dict(NEUTRAL) if owner in OPEN_SERVERS else {}
     extra |= {"top_k": sampling.top_k} if sampling.top_k else {}
     extra |= {"min_p": sampling.min_p} if sampling.min_p else {}
     extra |= _stop_tokens(sampling, owner)
-    body, continued = _prompt_body(prompt, owner)
+    continued: Body = {}
+    if prompt.text is not None and not prompt.images:
+        body: Body = {"prompt": prompt.text + prompt.prefix}
+    else:
+        body, continued = chat_messages(prompt, owner)
     return {
         "model": model,
         **body,
@@ -77,7 +87,7 @@ def request_body(
     }
 
 
-def _stop_tokens(sampling: Sampling, owner: str) -> dict[str, Any]:
+def _stop_tokens(sampling: Sampling, owner: str) -> Body:
     """Return the setting for tokens that end a response.
 
     Raises:
@@ -93,21 +103,14 @@ def _stop_tokens(sampling: Sampling, owner: str) -> dict[str, Any]:
     return {"stop_token_ids": list(sampling.stop_token_ids)}
 
 
-def _prompt_body(prompt: Prompt, owner: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a prompt as arguments, and the settings that continue its prefix."""
-    if prompt.text is not None and not prompt.images:
-        return {"prompt": prompt.text + prompt.prefix}, {}
-    return chat_messages(prompt, owner)
-
-
-def chat_messages(prompt: Prompt, owner: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def chat_messages(prompt: Prompt, owner: str) -> tuple[Body, Body]:
     """Return a chat as `messages`, and the settings that make a server continue its prefix.
 
     Raises:
         EngineError: there is a prefix, and the server is not vLLM: others would close the
-            assistant's turn and open a second one without a word.
+            assistant's turn and silently open a second one.
     """
-    messages: list[dict[str, Any]] = [{"role": r, "content": c} for r, c in prompt.messages]
+    messages: list[Body] = [{"role": r, "content": c} for r, c in prompt.messages]
     if prompt.images:
         messages = [_with_images(role, parts) for role, parts in chat_with_images(prompt)]
     if not prompt.prefix:
@@ -122,7 +125,7 @@ def chat_messages(prompt: Prompt, owner: str) -> tuple[dict[str, Any], dict[str,
     return {"messages": messages}, settings
 
 
-def _with_images(role: str, parts: Sequence[Part]) -> dict[str, Any]:
+def _with_images(role: str, parts: Sequence[Part]) -> Body:
     """Return a message with images; one without is sent as text, which every server takes."""
     if all(kind == "text" for kind, _ in parts):
         return {"role": role, "content": "".join(words for _, words in parts)}
@@ -130,7 +133,7 @@ def _with_images(role: str, parts: Sequence[Part]) -> dict[str, Any]:
     return {"role": role, "content": content}
 
 
-def _image_part(path: str) -> dict[str, Any]:
+def _image_part(path: str) -> Body:
     """Return an image file as a part of a message."""
     kind = mimetypes.guess_type(path)[0] or "image/png"
     try:
@@ -140,7 +143,7 @@ def _image_part(path: str) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}}
 
 
-def read_answer(reply: Any) -> Answer:
+def read_answer(reply: ChatCompletion | Completion) -> Answer:
     """Read a chat or text completion.
 
     Raises:
@@ -166,7 +169,7 @@ def read_answer(reply: Any) -> Answer:
     return Answer(text, reason, n_tokens, total, int(prompt_tokens))
 
 
-def _logprobs(choice: Any, *, chat: bool) -> list[float]:
+def _logprobs(choice: Choice | CompletionChoice, *, chat: bool) -> list[float]:
     """Return the log-probability of each token; empty where the server does not give them all."""
     given = getattr(choice, "logprobs", None)
     if given is None:

@@ -1,4 +1,4 @@
-"""Scores of given responses through vLLM's server, which tokenises and tells log-probabilities.
+"""Scores of given responses through vLLM's server, which tokenises and returns log-probabilities.
 
 The response's own tokens follow the prompt's. A salt keeps each request out of the prefix cache:
 log-probabilities of cached prompts were seen stale (vllm 42019).
@@ -9,16 +9,22 @@ from __future__ import annotations
 import math
 import secrets
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from passk.core.schemas import Score
 from passk.engines.base import ScoreRequest
 from passk.engines.openai.client import ServerClient
 from passk.engines.openai.errors import MalformedError
-from passk.engines.openai.messages import chat_messages
+from passk.engines.openai.messages import Body, chat_messages
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai.types import Completion
 
 
-async def score_response(server_client: ServerClient, request: ScoreRequest, client: Any) -> Score:
+async def score_response(
+    server_client: ServerClient, request: ScoreRequest, client: AsyncOpenAI
+) -> Score:
     """Return the score of one response.
 
     Eq.: perplexity = exp(-(1/T) sum_t log P(y_t | x, y_<t)) over its T tokens; nan without any.
@@ -40,7 +46,7 @@ async def score_response(server_client: ServerClient, request: ScoreRequest, cli
     return Score(request.problem_id, request.sample, len(response), total, perplexity)
 
 
-def _read_logprobs(response: list[int], reply: Any) -> float:
+def _read_logprobs(response: list[int], reply: Completion) -> float:
     """Return the sum of the log-probabilities of a prompt's last tokens, the response."""
     try:
         given = reply.choices[0].prompt_logprobs[-len(response) :]
@@ -51,7 +57,7 @@ def _read_logprobs(response: list[int], reply: Any) -> float:
 
 
 async def _prompt_tokens(
-    server_client: ServerClient, request: ScoreRequest, client: Any
+    server_client: ServerClient, request: ScoreRequest, client: AsyncOpenAI
 ) -> list[int]:
     """Return a prompt's token ids, through the chat template where it is a chat."""
     prompt = request.prompt
@@ -62,7 +68,7 @@ async def _prompt_tokens(
 
 
 async def _response_tokens(
-    server_client: ServerClient, request: ScoreRequest, prompt: list[int], client: Any
+    server_client: ServerClient, request: ScoreRequest, prompt: list[int], client: AsyncOpenAI
 ) -> list[int]:
     """Return a response's token ids: what follows the prompt's in the whole, where that holds."""
     if request.token_ids:
@@ -81,19 +87,19 @@ async def _response_tokens(
     return await _tokenise(server_client, client, prompt=request.text, add_special_tokens=False)
 
 
-async def _tokenise(server_client: ServerClient, client: Any, **body: Any) -> list[int]:
+async def _tokenise(server_client: ServerClient, client: AsyncOpenAI, **body: object) -> list[int]:
     """Return the token ids of a text or chat."""
     return list(await _post(server_client, client, "tokenize", body, "tokens"))
 
 
 async def _post(
-    server_client: ServerClient, client: Any, path: str, body: dict[str, Any], wanted: str
+    server_client: ServerClient, client: AsyncOpenAI, path: str, body: Body, wanted: str
 ) -> Any:
-    """Return one value of a reply of vLLM's own paths, which stand beside /v1."""
+    """Return one value of a reply of vLLM's own paths, which are beside /v1."""
     root = server_client.server.endpoint.rstrip("/").removesuffix("/v1")
     body = {"model": server_client.server.model, **body}
 
-    def read(reply: Any) -> Any:
+    def read(reply: object) -> Any:
         if not isinstance(reply, dict) or wanted not in reply:
             raise MalformedError(f"it lacks '{wanted}'")
         return reply[wanted]

@@ -3,7 +3,7 @@
 One forward pass takes a packed batch (no padding): tokens of many prompts and responses side
 by side in one row, each span attending to its own keys only (`attention`). Responses of one
 problem share the prompt's keys and values, and are one row as long as they share their tokens
-(`decoding`). Every response has a stream of random numbers of its own (`drawing`).
+(`decoding`). Every response has a stream of random numbers of its own (`sampling`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ width of a head. Query heads are grouped: heads h * H / K .. (h + 1) * H / K - 1
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from transformers import AttentionInterface
@@ -26,7 +26,7 @@ QUERY_BLOCK = 512
 """Queries whose scores are held at once where there is no fused kernel."""
 
 
-Inputs = Callable[[], Mapping[str, Any]]
+Inputs = Callable[[], Mapping[str, torch.Tensor]]
 """Makes what a model with images is given for a prompt: as tensors that are large, when needed."""
 
 
@@ -125,8 +125,7 @@ class RowCache:
     def __init__(self) -> None:
         """Start with one row of no tokens, which needs no memory."""
         self.rows, self.length = 1, 0
-        self.keys: Any = None  # a tensor from the first `move` on
-        self.values: Any = None
+        self.keys = self.values = torch.empty(0)  # until the first `move`
 
     def append(
         self, layer: int, k: torch.Tensor, v: torch.Tensor
@@ -146,17 +145,15 @@ class RowCache:
             for cache in (self.keys, self.values):
                 cache[:, target, :, : self.length] = cache[:, source, :, : self.length]
 
-    def _grown(
-        self, cache: torch.Tensor | None, rows: int, like: Sequence[torch.Tensor]
-    ) -> torch.Tensor:
+    def _grown(self, cache: torch.Tensor, rows: int, like: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return `cache` or a larger copy that has room for `rows` and one more token."""
-        if cache is not None and rows <= cache.shape[1] and self.length < cache.shape[3]:
+        if cache.dim() > 1 and rows <= cache.shape[1] and self.length < cache.shape[3]:
             return cache
         room = max(4, _power_of_two(max(rows, self.rows)))
         tokens = max(16, _power_of_two(self.length + 1))
         _, heads, _, width = like[0].shape
         larger = like[0].new_empty((len(like), room, heads, tokens, width))
-        if cache is not None:
+        if cache.dim() > 1:
             larger[:, : self.rows, :, : self.length] = cache[:, : self.rows, :, : self.length]
         return larger
 
@@ -263,7 +260,7 @@ def packed_attention(
     spans: Sequence[Span],
     softcap: float | None = None,
     s_aux: torch.Tensor | None = None,
-    **_: Any,
+    **_: object,
 ) -> tuple[torch.Tensor, None]:
     """Attend span by span; the form is that of transformers' attention functions.
 

@@ -149,5 +149,5 @@ def bundle_chunks(chunks: Sequence[Chunk]) -> list[Span]:
 
 
 def _joins(chunk: Chunk, other: Chunk) -> bool:
-    """Say whether two chunks can be in one bundle."""
+    """Return whether two chunks can be in one bundle."""
     return chunk.contexts == other.contexts and not chunk.inputs and not other.inputs

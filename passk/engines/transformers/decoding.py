@@ -17,13 +17,7 @@ import numpy as np
 from passk.core.schemas import Sample
 from passk.engines.base import Request, Sampling
 from passk.engines.tokens import PromptTokenizer, prompt_digest
-from passk.engines.transformers.attention import (
-    Chunk,
-    Inputs,
-    Prefix,
-    RowCache,
-    Rows,
-)
+from passk.engines.transformers.attention import Chunk, Inputs, Prefix, RowCache, Rows
 from passk.engines.transformers.forward import forward
 from passk.engines.transformers.sampling import draw, uniforms
 
@@ -84,6 +78,27 @@ class Row:
             children[token].members.append(member)
         return list(children.values())
 
+    def samples(
+        self, problem: Pending, sampling: Sampling, tokenizer: PromptTokenizer, *, ended: bool
+    ) -> Iterator[Sample]:
+        """Yield the finished responses."""
+        count = len(self.tokens)
+        digest = prompt_digest(problem.prompt)
+        text = tokenizer.cut(self.tokens, sampling)
+        for member in self.members:
+            yield Sample(
+                problem_id=problem.problem_id,
+                sample=member.sample,
+                seed=member.seed,
+                text=text,
+                token_ids=list(self.tokens),
+                n_tokens=count,
+                finish_reason="stop" if ended else "length",
+                sum_logprob=self.logprob,
+                mean_entropy=self.entropy / count,
+                prompt_digest=digest,
+            )
+
 
 class Group:
     """Some responses of one problem, decoded in step."""
@@ -97,7 +112,7 @@ class Group:
         self.size, self.peak = count, 1
 
     @property
-    def unbegun(self) -> bool:
+    def is_new(self) -> bool:
         """Whether nothing has been drawn yet."""
         return bool(self.rows) and not self.rows[0].tokens
 
@@ -114,9 +129,9 @@ class Group:
             return Chunk(problem.prompt, save=problem.prefix, keep=keep, inputs=problem.inputs)
         return Rows([row.tokens[-1] for row in self.rows], self.problem.prefix, self.cache)
 
-    def remember(self, logits: torch.Tensor) -> None:
+    def keep_prompt_logits(self, logits: torch.Tensor) -> None:
         """Keep the logits that follow the prompt for responses of the problem that begin later."""
-        if self.unbegun:
+        if self.is_new:
             self.problem.logits = logits.clone()
 
     def advance(
@@ -133,31 +148,10 @@ class Group:
             for child in row.split(tokens, logprobs, entropy):
                 ended = tokenizer.ends(child.tokens, sampling)
                 if ended or len(child.tokens) >= sampling.max_tokens:
-                    yield from self._finished(child, sampling, tokenizer, ended=ended)
+                    yield from child.samples(self.problem, sampling, tokenizer, ended=ended)
                 else:
                     survivors[-1].append(child)
         self._keep(survivors)
-
-    def _finished(
-        self, row: Row, sampling: Sampling, tokenizer: PromptTokenizer, *, ended: bool
-    ) -> Iterator[Sample]:
-        """Yield the members of a finished row as samples."""
-        count = len(row.tokens)
-        digest = prompt_digest(self.problem.prompt)
-        text = tokenizer.cut(row.tokens, sampling)
-        for member in row.members:
-            yield Sample(
-                problem_id=self.problem.problem_id,
-                sample=member.sample,
-                seed=member.seed,
-                text=text,
-                token_ids=list(row.tokens),
-                n_tokens=count,
-                finish_reason="stop" if ended else "length",
-                sum_logprob=row.logprob,
-                mean_entropy=row.entropy / count,
-                prompt_digest=digest,
-            )
 
     def _keep(self, survivors: Sequence[Sequence[Row]]) -> None:
         """Lay the surviving rows out without gaps, and their keys and values with them."""
@@ -197,11 +191,11 @@ def lay_out(survivors: Sequence[Sequence[Row]]) -> tuple[list[Row], list[int], l
 
 
 class Scheduler:
-    """Decides which responses are under way.
+    """Decides which responses are running.
 
     A problem's responses need fewer rows than there are responses while they share tokens. How
-    many fewer is learnt from the groups that are finished, so that short answers, which part
-    late or never, keep the batch full.
+    many fewer is estimated from finished groups, so that short answers, which differ late or never,
+    still fill the batch.
     """
 
     def __init__(self, problems: Iterable[Pending], batch_size: int) -> None:
@@ -215,22 +209,22 @@ class Scheduler:
         self, model: torch.nn.Module, sampling: Sampling, tokenizer: PromptTokenizer
     ) -> Iterator[Sample]:
         """Yield every response, each as soon as it is finished."""
-        while self.admit() or self.groups:
+        while self.start_groups() or self.groups:
             for group in self.groups:
-                if group.unbegun and group.problem.logits is not None:
+                if group.is_new and group.problem.logits is not None:
                     yield from group.advance(group.problem.logits, sampling, tokenizer)
-            for groups in self.packs():
+            for groups in self.forward_batches():
                 spans = [group.span() for group in groups]
                 parts = forward(model, spans).split([len(span.keep) for span in spans])
                 for group, logits in zip(groups, parts, strict=True):
-                    group.remember(logits)
+                    group.keep_prompt_logits(logits)
                     yield from group.advance(logits, sampling, tokenizer)
-            self.retire()
+            self.remove_finished()
 
-    def admit(self) -> bool:
-        """Begin responses of the next problems while there is room; say whether any were begun."""
+    def start_groups(self) -> bool:
+        """Start responses of the next problems while there is room; return whether any were."""
         begun = len(self.groups)
-        while self.waiting and (count := self.room()):
+        while self.waiting and (count := self.free_responses()):
             problem = self.waiting[0]
             self.groups.append(Group(problem, count))
             if problem.responses:
@@ -238,27 +232,29 @@ class Scheduler:
             self.waiting.popleft()
         return len(self.groups) > begun
 
-    def room(self) -> int:
-        """Return how many responses of the next problem to begin now.
+    def free_responses(self) -> int:
+        """Return how many responses of the next problem to start now.
 
-        Fewer than a quarter of a batch are begun only where they are all, or where nothing else
-        is under way: each group costs a little of its own.
+        Fewer than a quarter of a batch are started only if no more are left, or if nothing else
+        is running: each group has a small cost.
         """
         problem = self.waiting[0]
         if problem.prefix.length == 0 and any(group.problem is problem for group in self.groups):
             return 0
-        free = self.batch_size - sum(max(len(g.rows), self.rows(g.unfinished)) for g in self.groups)
+        free = self.batch_size - sum(
+            max(len(g.rows), self.expected_rows(g.unfinished)) for g in self.groups
+        )
         wanted = min(len(problem.responses), self.batch_size)
         count = min(wanted, int(free * self.seen_responses / self.seen_rows))
         enough = min(wanted, max(1, self.batch_size // 4))
         return count if count >= enough else 0 if self.groups else max(1, count)
 
-    def rows(self, responses: int) -> int:
+    def expected_rows(self, responses: int) -> int:
         """Return how many rows some responses of one problem are expected to need at most."""
         return -(-responses * self.seen_rows // self.seen_responses)
 
-    def packs(self) -> Iterator[list[Group]]:
-        """Yield the groups under way in parts that one forward pass can take."""
+    def forward_batches(self) -> Iterator[list[Group]]:
+        """Yield the running groups in parts that fit into one forward pass."""
         pack: list[Group] = []
         rows = tokens = 0
         for group in [group for group in self.groups if group.rows]:
@@ -273,8 +269,8 @@ class Scheduler:
         if pack:
             yield pack
 
-    def retire(self) -> None:
-        """Let go of groups whose responses are all finished, and learn from them."""
+    def remove_finished(self) -> None:
+        """Remove finished groups, and count how many rows their responses needed."""
         for group in self.groups:
             if not group.rows:
                 self.seen_rows += group.peak

@@ -13,7 +13,7 @@ from passk.core.errors import EngineError
 from passk.core.schemas import Sample, Score
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
 from passk.engines.load_errors import is_out_of_memory
-from passk.engines.tokens import PromptTokenizer, ending_tokens
+from passk.engines.tokens import PromptTokenizer, ending_tokens, warn_of_penalties
 from passk.engines.transformers import loading
 from passk.engines.transformers.attention import Inputs
 from passk.engines.transformers.decoding import Scheduler, pending
@@ -23,6 +23,7 @@ from passk.engines.transformers.scoring import Scored, score_responses
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +48,9 @@ class TransformersEngine:
     def __init__(
         self,
         model: torch.nn.Module,
-        tokenizer: Any,
+        tokenizer: PreTrainedTokenizerBase,
         execution: Mapping[str, Any] | None = None,
-        processor: Any = None,
+        processor: ProcessorMixin | None = None,
         packed_tokens: int | None = None,
     ) -> None:
         """Wrap a model that was loaded with this engine's attention, and what goes with it.
@@ -60,12 +61,19 @@ class TransformersEngine:
         """
         self.model = model
         self.device: str = model.device.type
-        self.tokenizer = PromptTokenizer(tokenizer, ending_tokens(model, tokenizer), processor)
+        self.tokenizer = PromptTokenizer(
+            tokenizer, ending_tokens(model.generation_config, tokenizer), processor
+        )
         self.execution = dict(execution or {})
         self.mismatch = ""
         self.packs = True
         self._falls_back = packed_tokens is not None
         self._packed_tokens = packed_limit(model) if packed_tokens is None else packed_tokens
+
+    @property
+    def dtype(self) -> str:
+        """See `Engine`."""
+        return str(self.model.dtype).removeprefix("torch.")
 
     @property
     def vocabulary(self) -> str:
@@ -76,6 +84,7 @@ class TransformersEngine:
     def load(cls, model: ModelSource) -> TransformersEngine:
         """See `Engine.load`."""
         loaded = loading.load(model)
+        warn_of_penalties(loaded.model.generation_config, model.weights)
         if loaded.mismatch:
             log.warning(
                 "%s: packed attention cannot run %s (%s): using transformers' own, which is slower",
@@ -106,7 +115,7 @@ class TransformersEngine:
 
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
         """See `Engine.score`; responses to equal prompts are scored together."""
-        problems: dict[tuple[Any, ...], Scored] = {}
+        problems: dict[tuple[object, ...], Scored] = {}
         longest = 0
         for request in requests:
             prompt = self.tokenizer.prompt(request.prompt)

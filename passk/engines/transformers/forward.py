@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 
@@ -48,7 +47,9 @@ def _packed(model: torch.nn.Module, spans: Sequence[Span]) -> torch.Tensor:
     return output.logits[0]
 
 
-def _inputs(model: torch.nn.Module, spans: Sequence[Span]) -> tuple[dict[str, Any], torch.Tensor]:
+def _inputs(
+    model: torch.nn.Module, spans: Sequence[Span]
+) -> tuple[dict[str, object], torch.Tensor]:
     """Return what the model is given for packed spans of text, and where the kept tokens are."""
     tokens: list[int] = []
     positions: list[int] = []
@@ -63,7 +64,9 @@ def _inputs(model: torch.nn.Module, spans: Sequence[Span]) -> tuple[dict[str, An
     return given | {"use_cache": False, "spans": spans}, packed[2, : len(keep)]
 
 
-def _forward_image(model: torch.nn.Module, span: Chunk, inputs: Mapping[str, Any]) -> torch.Tensor:
+def _forward_image(
+    model: torch.nn.Module, span: Chunk, inputs: Mapping[str, torch.Tensor]
+) -> torch.Tensor:
     """Run the model on one prompt with images; note how far it shifts the positions after it."""
     placed = {k: v.to(model.device) for k, v in inputs.items() if k != "attention_mask"}
     keep = torch.tensor(span.keep, device=model.device)

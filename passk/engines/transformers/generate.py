@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 import transformers
@@ -18,7 +17,7 @@ import transformers
 from passk.core.schemas import Sample, Score
 from passk.engines.base import Sampling
 from passk.engines.processors import takes_images
-from passk.engines.tokens import PromptTokenizer, prompt_digest
+from passk.engines.tokens import PromptTokenizer
 from passk.engines.transformers.attention import NAME
 from passk.engines.transformers.decoding import Member, Pending, Row
 from passk.engines.transformers.sampling import draw, uniforms
@@ -42,15 +41,22 @@ def own_attention(model: torch.nn.Module) -> Iterator[None]:
 
 def plain_logits(model: torch.nn.Module, tokens: Sequence[int], keep: int) -> torch.Tensor:
     """Return the logits [keep, V] after the last tokens of one sequence, without a cache."""
-    given: dict[str, Any] = {"input_ids": torch.tensor([tokens], device=model.device)}
-    given["use_cache"] = False
-    if "logits_to_keep" in inspect.signature(model.forward).parameters:
-        given["logits_to_keep"] = keep
-    logits: torch.Tensor = model(**given).logits[0, -keep:]
+    known = inspect.signature(model.forward).parameters
+    fewer = {"logits_to_keep": keep} if "logits_to_keep" in known else {}
+    with torch.no_grad(), own_attention(model):
+        ids = torch.tensor([tokens], device=model.device)
+        logits: torch.Tensor = model(input_ids=ids, use_cache=False, **fewer).logits[0, -keep:]
     return logits
 
 
-class DrawTokens(transformers.LogitsProcessor):  # type: ignore[misc]
+def plain_logprob(model: torch.nn.Module, prompt: Sequence[int], response: Sequence[int]) -> float:
+    """Return the sum of log P in nats of a response's tokens, from one plain forward pass."""
+    logits = plain_logits(model, [*prompt, *response], len(response) + 1)[:-1]
+    index = torch.tensor(response, device=logits.device).unsqueeze(1)
+    return float(logits.float().log_softmax(-1).gather(1, index).sum(dtype=torch.float64))
+
+
+class SeededSampler(transformers.LogitsProcessor):  # type: ignore[misc]
     """Draws the next token of each row from its own stream, and leaves `generate` no other."""
 
     def __init__(
@@ -76,26 +82,14 @@ class DrawTokens(transformers.LogitsProcessor):  # type: ignore[misc]
                 self.ended[at] = self.tokenizer.ends(row.tokens, self.sampling)
         return forced
 
-    def stopped(self, ids: torch.LongTensor, _: Any, **__: Any) -> torch.Tensor:
+    def stopped(self, ids: torch.LongTensor, _: torch.Tensor, **__: object) -> torch.Tensor:
         """Return whether all rows have ended, once per row [B]."""
         return torch.full((ids.shape[0],), all(self.ended), device=ids.device)
 
     def samples(self, problem: Pending) -> Iterator[Sample]:
         """Yield the finished responses."""
-        digest = prompt_digest(problem.prompt)
         for row, ended in zip(self.rows, self.ended, strict=True):
-            yield Sample(
-                problem_id=problem.problem_id,
-                sample=row.members[0].sample,
-                seed=row.members[0].seed,
-                text=self.tokenizer.cut(row.tokens, self.sampling),
-                token_ids=list(row.tokens),
-                n_tokens=len(row.tokens),
-                finish_reason="stop" if ended else "length",
-                sum_logprob=row.logprob,
-                mean_entropy=row.entropy / len(row.tokens),
-                prompt_digest=digest,
-            )
+            yield from row.samples(problem, self.sampling, self.tokenizer, ended=ended)
 
 
 def sample_by_generate(
@@ -111,23 +105,25 @@ def sample_by_generate(
         for start in range(0, len(waiting), batch_size):
             part = waiting[start : start + batch_size]
             members = [Member(sample, seed, uniforms(seed)) for sample, seed in part]
-            drawer = DrawTokens(members, sampling, tokenizer)
+            sampler = SeededSampler(members, sampling, tokenizer)
             with torch.no_grad(), own_attention(model), no_generation_settings(model):
-                _generate(model, problem.prompt, drawer, sampling.max_tokens)
-            yield from drawer.samples(problem)
+                _generate(model, problem.prompt, sampler, sampling.max_tokens)
+            yield from sampler.samples(problem)
 
 
-def _generate(model: torch.nn.Module, prompt: Sequence[int], drawer: DrawTokens, most: int) -> None:
+def _generate(
+    model: torch.nn.Module, prompt: Sequence[int], sampler: SeededSampler, max_tokens: int
+) -> None:
     """Run `generate` on copies of a prompt, one per response."""
-    ids = torch.tensor([prompt] * len(drawer.rows), device=model.device)
-    criteria = transformers.StoppingCriteriaList([drawer.stopped])
+    ids = torch.tensor([prompt] * len(sampler.rows), device=model.device)
+    criteria = transformers.StoppingCriteriaList([sampler.stopped])
     model.generate(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
         generation_config=transformers.GenerationConfig(
-            max_new_tokens=most, do_sample=False, pad_token_id=0
+            max_new_tokens=max_tokens, do_sample=False, pad_token_id=0
         ),
-        logits_processor=transformers.LogitsProcessorList([drawer]),
+        logits_processor=transformers.LogitsProcessorList([sampler]),
         stopping_criteria=criteria,
     )
 
@@ -147,10 +143,6 @@ def score_by_forward(model: torch.nn.Module, problems: Iterable[Scored]) -> Iter
     """Yield the score of every response, each from a forward pass of its own."""
     for problem in problems:
         for response in problem.responses.values():
-            if tokens := list(response.tokens):
-                with torch.no_grad(), own_attention(model):
-                    logits = plain_logits(model, [*problem.prompt, *tokens], len(tokens) + 1)
-                known = logits[:-1].float().log_softmax(-1)
-                index = torch.tensor(tokens, device=logits.device).unsqueeze(1)
-                response.logprob = float(known.gather(1, index).sum(dtype=torch.float64))
+            if response.tokens:
+                response.logprob = plain_logprob(model, problem.prompt, response.tokens)
             yield from response.scores()

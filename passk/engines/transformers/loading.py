@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import transformers
@@ -18,19 +17,26 @@ import transformers
 from passk.core.errors import EngineError
 from passk.core.install import install_module
 from passk.engines.base import ModelSource, Sampling
-from passk.engines.load_errors import explained, first_line
-from passk.engines.model_location import location
+from passk.engines.load_errors import explained, first_line, warn_once
+from passk.engines.model_location import Location, location
 from passk.engines.processors import load_processor, takes_images
 from passk.engines.tokens import PromptTokenizer
 from passk.engines.transformers.attention import NAME, Chunk
 from passk.engines.transformers.decoding import Pending
 from passk.engines.transformers.forward import forward
-from passk.engines.transformers.generate import sample_by_generate, score_by_forward
-from passk.engines.transformers.packing_check import ROUGH, TOLERANCE, find_mismatch, is_close
-from passk.engines.transformers.scoring import Scored
+from passk.engines.transformers.generate import own_attention, plain_logprob, sample_by_generate
+from passk.engines.transformers.packing_check import ROUGH, find_mismatch, is_close, is_near
 from passk.engines.transformers.vision import attention_of, image_probe
 
 _log = logging.getLogger(__name__)
+
+USE_VLLM = "use `engine: vllm` for it"
+
+FAST = {
+    torch.bfloat16: ("avx512_bf16", "amx_bf16"),
+    torch.float16: ("avx512_fp16", "amx_fp16"),
+}
+"""Half precision -> the instructions of x86-64 processors that compute it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +51,8 @@ class LoadedModel:
     """
 
     model: torch.nn.Module
-    tokenizer: Any
-    processor: Any
+    tokenizer: transformers.PreTrainedTokenizerBase
+    processor: transformers.ProcessorMixin | None
     mismatch: str = ""
 
 
@@ -71,17 +77,14 @@ def load(source: ModelSource) -> LoadedModel:
         if not mismatch and processor is not None:
             _check_image(model, processor, source.weights)
     if mismatch and processor is not None:
-        raise EngineError(
-            f"this engine cannot compute the attention of {type(model).__name__} ({mismatch})",
-            where=source.weights,
-            fix="use `engine: vllm` for it",
-        )
+        what = f"this engine cannot compute the attention of {type(model).__name__} ({mismatch})"
+        raise EngineError(what, where=source.weights, fix=USE_VLLM)
     if mismatch:
         _check_generate(model, tokenizer, source.weights)
     return LoadedModel(model, tokenizer, processor, mismatch)
 
 
-def _read_weights(source: ModelSource, where: Mapping[str, Any], *, sees: bool) -> torch.nn.Module:
+def _read_weights(source: ModelSource, where: Location, *, sees: bool) -> torch.nn.Module:
     """Return the model with packed attention where its code takes it, else with its own."""
     kind = transformers.AutoModelForImageTextToText if sees else transformers.AutoModelForCausalLM
     dtype = _dtype(source.dtype)
@@ -95,7 +98,9 @@ def _read_weights(source: ModelSource, where: Mapping[str, Any], *, sees: bool) 
         return kind.from_pretrained(**where, dtype=dtype)
 
 
-def _check_generate(model: torch.nn.Module, tokenizer: Any, weights: str) -> None:
+def _check_generate(
+    model: torch.nn.Module, tokenizer: transformers.PreTrainedTokenizerBase, weights: str
+) -> None:
     """Raise where responses from `generate` have other probabilities than a plain forward pass."""
     prompt = tokenizer("The capital of France is", add_special_tokens=False)["input_ids"]
     work = [Pending("probe", prompt, deque([(0, 0), (1, 1)]))]
@@ -103,28 +108,19 @@ def _check_generate(model: torch.nn.Module, tokenizer: Any, weights: str) -> Non
     try:
         with quiet():
             samples = list(sample_by_generate(model, work, Sampling(max_tokens=4), plain, 2))
-            problem = Scored(prompt)
-            for sample in samples:
-                problem.add("probe", sample.sample, sample.token_ids)
-            scores = {s.sample: s.sum_logprob for s in score_by_forward(model, [problem])}
+            wanted = [plain_logprob(model, prompt, sample.token_ids) for sample in samples]
     except Exception as error:
-        raise EngineError(
-            f"transformers itself cannot run {type(model).__name__}: {first_line(error)}",
-            where=weights,
-            fix="use `engine: vllm` for it",
-        ) from error
-    tolerance = TOLERANCE.get(model.dtype, ROUGH)
-    for sample in samples:
-        wanted = scores[sample.sample]
-        if not abs(sample.sum_logprob - wanted) <= tolerance * max(abs(wanted), sample.n_tokens):
-            raise EngineError(
-                f"transformers' own cache changes what {type(model).__name__} computes",
-                where=weights,
-                fix="use `engine: vllm` for it",
-            )
+        what = f"transformers itself cannot run {type(model).__name__}: {first_line(error)}"
+        raise EngineError(what, where=weights, fix=USE_VLLM) from error
+    for sample, value in zip(samples, wanted, strict=True):
+        if not is_near(sample.sum_logprob, value, sample.n_tokens, model.dtype):
+            what = f"transformers' own cache changes what {type(model).__name__} computes"
+            raise EngineError(what, where=weights, fix=USE_VLLM)
 
 
-def _check_image(model: torch.nn.Module, processor: Any, weights: str) -> None:
+def _check_image(
+    model: torch.nn.Module, processor: transformers.ProcessorMixin, weights: str
+) -> None:
     """Check a prompt with an image, whose tokens may look at later ones.
 
     A processor that has no chat template is left out: it cannot be given images either.
@@ -132,24 +128,13 @@ def _check_image(model: torch.nn.Module, processor: Any, weights: str) -> None:
     if (inputs := image_probe(processor)) is None:
         return
     tokens = inputs["input_ids"][0].tolist()
-    chunk = Chunk(tokens, keep=[len(tokens) - 1], inputs=lambda: inputs)
-    logits = forward(model, [chunk])[0]
-    _compare(model, logits, {k: v.to(model.device) for k, v in inputs.items()}, weights)
-
-
-def _compare(
-    model: torch.nn.Module, logits: torch.Tensor, inputs: Mapping[str, Any], weights: str
-) -> None:
-    """Raise where logits [V] are not those that transformers' own attention gives for `inputs`."""
-    model.set_attn_implementation(attention_of("eager", sees=True))
-    own = model(**inputs, use_cache=False).logits[0, -1]
-    model.set_attn_implementation(attention_of(NAME, sees=True))
+    logits = forward(model, [Chunk(tokens, keep=[len(tokens) - 1], inputs=lambda: inputs)])[0]
+    given = {name: tensor.to(model.device) for name, tensor in inputs.items()}
+    with own_attention(model):
+        own = model(**given, use_cache=False).logits[0, -1]
     if not is_close(logits, own, ROUGH):
-        raise EngineError(
-            f"this engine cannot compute the attention of {type(model).__name__}",
-            where=weights,
-            fix="use `engine: vllm` for it",
-        )
+        what = f"this engine cannot compute the attention of {type(model).__name__}"
+        raise EngineError(what, where=weights, fix=USE_VLLM)
 
 
 @contextmanager
@@ -206,12 +191,27 @@ def _with_adapters(model: torch.nn.Module, adapters: tuple[str, ...]) -> torch.n
 
 def _placed(model: torch.nn.Module, source: ModelSource) -> torch.nn.Module:
     """Move the model to its device, in a dtype that the device can compute with."""
-    if device() == "cpu" and source.dtype == "auto" and model.dtype != torch.float32:
+    if device() == "cpu" and model.dtype != torch.float32:
         native = model.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001
-        if not native:
+        if source.dtype == "auto" and not native:
             _log.warning(
                 "%s: this CPU has no %s: computing in float32", source.weights, model.dtype
             )
             model = model.float()
+        elif is_slow(model.dtype, torch.cpu.get_capabilities()):
+            warn_once(
+                f"{source.weights}: this processor has no instructions for {model.dtype} and "
+                "computes it slowly; `dtype: float32` is faster where the memory suffices"
+            )
     with explained(source):
         return model.to(device())
+
+
+def is_slow(dtype: torch.dtype, cpu: Mapping[str, object]) -> bool:
+    """Return whether a CPU of these capabilities (torch's names) only emulates a dtype.
+
+    >>> is_slow(torch.bfloat16, {"architecture": "x86_64", "avx2": True, "amx_bf16": False})
+    True
+    """
+    known = cpu.get("architecture") == "x86_64" and dtype in FAST
+    return known and not any(cpu.get(name) for name in FAST[dtype])

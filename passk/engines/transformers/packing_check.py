@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -22,8 +22,11 @@ from passk.engines.tokens import PromptTokenizer
 from passk.engines.transformers.attention import Chunk
 from passk.engines.transformers.decoding import Pending, Scheduler
 from passk.engines.transformers.forward import forward
-from passk.engines.transformers.generate import own_attention, plain_logits
+from passk.engines.transformers.generate import plain_logits, plain_logprob
 from passk.engines.transformers.scoring import Scored, score_responses
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 PROBE = ("The capital of France is", "One, two, three, four, five, six, seven,")
 
@@ -68,7 +71,7 @@ def packed_limit(model: torch.nn.Module) -> int:
     return min((int(limit) for limit in limits if limit), default=1 << 30)
 
 
-def _ropes(parameters: Any) -> Iterable[dict[str, Any]]:
+def _ropes(parameters: object) -> Iterable[Mapping[str, Any]]:
     """Return the rotary embeddings of a configuration: one, or one per type of layer."""
     if not isinstance(parameters, dict):
         return []
@@ -76,7 +79,7 @@ def _ropes(parameters: Any) -> Iterable[dict[str, Any]]:
     return [parameters, *inner]
 
 
-def find_mismatch(model: torch.nn.Module, tokenizer: Any) -> str:
+def find_mismatch(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase) -> str:
     """Return what packed attention gets wrong of a model; empty where it is right."""
     short, long = _prompts(tokenizer, packed_limit(model) - SAMPLING.max_tokens, model)
     try:
@@ -89,7 +92,9 @@ def find_mismatch(model: torch.nn.Module, tokenizer: Any) -> str:
         return f"{type(error).__name__}: {first_line(error)}"
 
 
-def _prompts(tokenizer: Any, room: int, model: torch.nn.Module) -> tuple[list[int], list[int]]:
+def _prompts(
+    tokenizer: PreTrainedTokenizerBase, room: int, model: torch.nn.Module
+) -> tuple[list[int], list[int]]:
     """Return a short prompt and a long one, as token ids."""
     longest = getattr(model.config.get_text_config(), "max_position_embeddings", None) or LONG
     room = max(1, min(LONG, room, longest - SAMPLING.max_tokens))
@@ -105,8 +110,7 @@ def _compare(
         prompts = {"short": short, "long": long}
         chunks = [Chunk(ids, keep=[len(ids) - 1]) for ids in prompts.values()]
         packed = forward(model, chunks)
-        with own_attention(model):
-            own = torch.cat([plain_logits(model, ids, 1) for ids in prompts.values()])
+        own = torch.cat([plain_logits(model, ids, 1) for ids in prompts.values()])
         if not is_close(packed, own, TOLERANCE.get(model.dtype, ROUGH)):
             return "its logits are others"
         work = [
@@ -123,27 +127,20 @@ def _compare(
                 if sample.problem_id == name:
                     problem.add(name, sample.sample, sample.token_ids)
         scores = {(s.problem_id, s.sample): s.sum_logprob for s in score_responses(model, problems)}
-    tolerance = TOLERANCE.get(model.dtype, ROUGH)
     for sample in samples:
-        tokens = sample.token_ids
-        with torch.no_grad(), own_attention(model):
-            logits = plain_logits(model, [*prompts[sample.problem_id], *tokens], len(tokens) + 1)
-        wanted = sum_logprob(logits[:-1], tokens)
-        room = tolerance * max(abs(wanted), len(tokens))
-        if not math.isclose(sample.sum_logprob, wanted, rel_tol=0, abs_tol=room):
+        wanted = plain_logprob(model, prompts[sample.problem_id], sample.token_ids)
+        if not is_near(sample.sum_logprob, wanted, sample.n_tokens, model.dtype):
             return "responses drawn from its cache are others"
-        if not math.isclose(
-            scores[sample.problem_id, sample.sample], wanted, rel_tol=0, abs_tol=room
-        ):
+        scored = scores[sample.problem_id, sample.sample]
+        if not is_near(scored, wanted, sample.n_tokens, model.dtype):
             return "scores are others"
     return ""
 
 
-def sum_logprob(logits: torch.Tensor, tokens: Sequence[int]) -> float:
-    """Return the sum of log P in nats of tokens [T] under logits [T, V]."""
-    known = logits.float().log_softmax(-1)
-    index = torch.tensor(tokens, device=logits.device).unsqueeze(1)
-    return float(known.gather(1, index).sum(dtype=torch.float64))
+def is_near(found: float, wanted: float, tokens: int, dtype: torch.dtype) -> bool:
+    """Whether sums of log P in nats over so many tokens are equal up to the rounding of a dtype."""
+    room = TOLERANCE.get(dtype, ROUGH) * max(abs(wanted), tokens)
+    return math.isclose(found, wanted, rel_tol=0, abs_tol=room)
 
 
 def is_close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:

@@ -1,9 +1,9 @@
 """Log-probabilities of given responses.
 
 Responses to one prompt share its keys and values. Responses are packed into forward passes of a
-limited number of positions; one that does not fit in a pass goes on in the next from the keys and
-values that it has left. Passes run side by side (`workers`), attention is of few large products
-(`bundles`), and logits are never held for the whole vocabulary (`vocabulary`).
+limited number of positions; one that does not fit continues in the next pass from its keys and
+values. Passes run in parallel (`thread_pool`), attention uses few large products
+(`batched_attention`), and logits are never held for the whole vocabulary (`logprobs`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from passk.engines.transformers.thread_pool import map_parallel, max_workers
 POSITIONS_AT_ONCE = 1024
 """Positions of one forward pass."""
 
-PASSES_OF_A_LOAD = 2
-"""Passes that one lane fills to the last position with its responses, before they are given out.
+PASSES_PER_WORKER = 2
+"""Passes that one worker fills completely with its responses.
 
 Products of a size that was never seen before take time to prepare.
 """
@@ -48,7 +48,7 @@ class Response:
         keys: problem and sample index of each request for it: short answers are often equal, and
             are computed once.
         prompt: attention keys and values of the prompt that it follows.
-        own: attention keys and values of its tokens so far, where it goes on in a later pass.
+        own: attention keys and values of its tokens so far, if it continues in a later pass.
         done: how many of its tokens have been through the model.
         logprob: sum of log P in nats over the tokens predicted so far.
     """
@@ -96,7 +96,7 @@ class Scored:
     responses: dict[tuple[int, ...], Response] = field(default_factory=dict)
 
     def add(self, problem_id: str, sample: int, tokens: Sequence[int]) -> None:
-        """Ask for the score of a response."""
+        """Add a response to score."""
         key = tuple(tokens)
         response = self.responses.setdefault(key, Response(key, self.prefix))
         response.keys.append((problem_id, sample))
@@ -115,7 +115,7 @@ def score_responses(model: torch.nn.Module, problems: Iterable[Scored]) -> Itera
         for response in responses:
             if response.left <= 0:
                 yield from response.scores()
-        loads = _loads([response for response in responses if response.left > 0])
+        loads = _worker_batches([response for response in responses if response.left > 0])
         for load in map_parallel(partial(_read_responses, model, head), loads, workers):
             for response in load:
                 yield from response.scores()
@@ -126,9 +126,9 @@ def _batches(problems: Iterable[Scored]) -> Iterator[list[Scored]]:
     return _packs(problems, lambda problem: len(problem.prompt), PROMPT_TOKENS_AT_ONCE)
 
 
-def _loads(responses: Iterable[Response]) -> list[list[Response]]:
-    """Return what one lane takes at a time, the largest first."""
-    limit = POSITIONS_AT_ONCE * PASSES_OF_A_LOAD
+def _worker_batches(responses: Iterable[Response]) -> list[list[Response]]:
+    """Return what one worker takes at a time, the largest first."""
+    limit = POSITIONS_AT_ONCE * PASSES_PER_WORKER
     loads = _packs(responses, lambda response: response.left, limit)
     return sorted(loads, key=lambda load: -sum(response.left for response in load))
 

@@ -1,4 +1,4 @@
-"""Forward passes side by side, each on a core of its own.
+"""Forward passes in parallel, each on its own core.
 
 Threads that share one pass wait for each other at each of its thousand operations; threads that
 take a pass each never do.
@@ -34,7 +34,7 @@ def max_workers(model: torch.nn.Module) -> int:
 def map_parallel(
     work: Callable[[Load], Result], loads: Sequence[Load], workers: int
 ) -> Iterator[Result]:
-    """Yield the result of each load, in order; the process's threads are split over the lanes.
+    """Yield the result of each load, in order; the process's threads are split over the workers.
 
     Gradients are switched off, which holds for one thread at a time.
     """
@@ -51,4 +51,4 @@ def map_parallel(
         yield from pool.map(work, loads)
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # a lane's number is that of later threads, else
+        torch.set_num_threads(threads)  # else later threads get a worker's number

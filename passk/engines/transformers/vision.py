@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import ProcessorMixin
 
 PROBE_TEXT, PROBE_SIZE = "What is this?", (112, 84)
 
@@ -12,7 +16,7 @@ def attention_of(name: str, *, sees: bool) -> str | dict[str, str]:
     return {"": name, "text_config": name, "vision_config": "sdpa"} if sees else name
 
 
-def image_probe(processor: Any) -> dict[str, Any] | None:
+def image_probe(processor: ProcessorMixin) -> dict[str, torch.Tensor] | None:
     """Return a small prompt with an image as the model is given it.
 
     None where the processor has no chat template: then no prompt of ours can show it an image.

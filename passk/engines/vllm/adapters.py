@@ -11,11 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from passk.core.errors import EngineError
 from passk.engines.base import ModelSource
 from passk.engines.load_errors import explained
+
+if TYPE_CHECKING:
+    from vllm.lora.request import LoRARequest
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks of LoRA adapters that vLLM makes room for."""
@@ -23,7 +26,7 @@ RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 OUTPUT_LAYER = "lm_head"
 
 
-def lora(adapters: Sequence[str]) -> Any:
+def lora(adapters: Sequence[str]) -> LoRARequest | None:
     """Return the adapter of each request, or None."""
     if not adapters:
         return None
@@ -33,7 +36,7 @@ def lora(adapters: Sequence[str]) -> Any:
     return LoRARequest("adapter", 1, str(local) if local.is_dir() else adapters[0])
 
 
-def adapter_options(source: ModelSource, *, scoring: bool) -> dict[str, Any]:
+def adapter_options(source: ModelSource, *, scoring: bool) -> dict[str, object]:
     """Return vLLM's options that make room for an adapter.
 
     Raises:
@@ -59,14 +62,14 @@ def adapter_options(source: ModelSource, *, scoring: bool) -> dict[str, Any]:
             where=name,
             fix="score with `engine: transformers`, or merge the adapter into the model",
         )
-    options = {
+    options: dict[str, object] = {
         "enable_lora": True,
         "max_lora_rank": min((r for r in RANKS if r >= rank), default=rank),
     }
     return options | ({} if layers is None else {"lora_target_modules": layers})
 
 
-def _layers(targets: Any) -> list[str] | None:
+def _layers(targets: str | list[str]) -> list[str] | None:
     """Return the last parts of the names of changed layers; None for a pattern of names."""
     if isinstance(targets, str):
         return None

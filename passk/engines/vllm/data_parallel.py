@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, cast
 
 from passk.core.errors import EngineError
 from passk.core.gpus import VISIBLE
@@ -42,7 +42,7 @@ class DataParallelVllmEngine(SingleVllmEngine):
         count = self._source.execution["data_parallel_size"]
         return self._rows("score", [(requests[copy::count],) for copy in range(count)])
 
-    def _rows(self, method: str, parts: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    def _rows(self, method: str, parts: Sequence[tuple[object, ...]]) -> Iterator[Any]:
         """Have each copy do its part; yield the rows of all as they come.
 
         Raises:
@@ -50,13 +50,13 @@ class DataParallelVllmEngine(SingleVllmEngine):
         """
         if not self._copies:
             self._copies = start_copies(self._source)
-        busy: dict[Any, tuple[Any, ...]] = dict(zip(self._copies, parts, strict=True))
+        busy: dict[Connection, tuple[object, ...]] = dict(zip(self._copies, parts, strict=True))
         whole = False
         try:
             for copy, part in busy.items():
                 copy.send((method, part))
             while busy:
-                for copy in wait(list(busy)):
+                for copy in cast("list[Connection]", wait(list(busy))):
                     row = receive_row(copy)
                     if row is None:
                         del busy[copy]
@@ -64,7 +64,7 @@ class DataParallelVllmEngine(SingleVllmEngine):
                         yield row
             whole = True
         finally:
-            if not whole:  # left off or failed: what is still under way is nobody's
+            if not whole:  # stopped or failed: nobody waits for the rest
                 end_copies(self._copies)
 
 
@@ -80,7 +80,7 @@ def split_requests(requests: Sequence[Request], copy: int, count: int) -> Iterat
             yield replace(request, samples=request.samples[part], seeds=request.seeds[part])
 
 
-def receive_row(copy: Any) -> Any:
+def receive_row(copy: Connection) -> Any:
     """Return the next row of a copy, or None when it has done its part.
 
     Raises:
@@ -91,7 +91,7 @@ def receive_row(copy: Any) -> Any:
     except (EOFError, OSError) as error:
         raise EngineError(
             "a copy of the model ended without a word",
-            fix="see its messages above (it may have been killed for want of memory); "
+            fix="see its messages above (it may have been killed because memory ran out); "
             "what was finished is kept",
         ) from error
     if isinstance(row, dict):
@@ -100,7 +100,7 @@ def receive_row(copy: Any) -> Any:
 
 
 def start_copies(source: ModelSource) -> list[Connection]:
-    """Start the processes of a model's copies; return what each is spoken to with."""
+    """Start the processes of a model's copies; return a connection to each."""
     guard()  # ends them with us
     count = source.execution["data_parallel_size"]
     alone = replace(source, execution={**source.execution, "data_parallel_size": 1})
@@ -118,7 +118,7 @@ def start_copies(source: ModelSource) -> list[Connection]:
 
 
 def end_copies(copies: list[Connection]) -> None:
-    """Hang up on all copies: each ends when it next speaks or listens."""
+    """Close the connections to all copies: each ends when it next sends or receives."""
     while copies:
         copies.pop().close()
 
@@ -133,13 +133,15 @@ def hardware_of(source: ModelSource, copy: int, count: int) -> tuple[list[str], 
     return gpus[copy * size : (copy + 1) * size], cores[copy::count] or cores
 
 
-def run_copy(caller: Any, source: ModelSource, hardware: tuple[list[str], list[int]]) -> None:
-    """Do what a caller asks for, until it hangs up: the life of a copy's process."""
+def run_copy(
+    caller: Connection, source: ModelSource, hardware: tuple[list[str], list[int]]
+) -> None:
+    """Do what a caller asks for, until the connection closes: the main function of a copy."""
     gpus, cores = hardware
     os.environ[VISIBLE] = ",".join(gpus)
     os.sched_setaffinity(0, cores)
     engine = SingleVllmEngine.load(source)
-    with suppress(EOFError, OSError):  # it hung up
+    with suppress(EOFError, OSError):  # the caller is gone
         while True:
             method, arguments = caller.recv()
             try:

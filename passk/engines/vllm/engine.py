@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from passk.core.errors import EngineError
 from passk.core.schemas import Sample, Score
@@ -24,6 +25,9 @@ from passk.engines.vllm.requests import (
     vllm_prompt,
 )
 
+if TYPE_CHECKING:
+    import vllm
+
 
 class SingleVllmEngine:
     """A model in one vLLM process; it is loaded when it is first used, for sampling or for scoring.
@@ -37,14 +41,14 @@ class SingleVllmEngine:
     def __init__(self, model: ModelSource) -> None:
         """Keep what is to be loaded."""
         self._source = model
-        self._llm: Any = None
+        self._llm: vllm.LLM | None = None
         self._scoring = False
         self.device = "cpu" if on_cpu() else "cuda"
 
     @classmethod
     def load(cls, model: ModelSource) -> SingleVllmEngine:
         """See `Engine.load`: vLLM must be there; the weights are read at first use."""
-        import vllm  # noqa: F401 - the registry says how to install it
+        import_module("vllm")  # the registry says how to install it
 
         return cls(model)
 
@@ -52,6 +56,13 @@ class SingleVllmEngine:
     def tokenizer(self) -> PromptTokenizer:
         """The model's tokenizer."""
         return load_tokenizer(self._source)
+
+    @property
+    def dtype(self) -> str:
+        """See `Engine`; `auto` is resolved once the weights are read."""
+        if self._llm is not None:
+            return str(self._llm.llm_engine.model_config.dtype).removeprefix("torch.")
+        return "" if self._source.dtype == "auto" else self._source.dtype
 
     @property
     def vocabulary(self) -> str:
@@ -87,7 +98,7 @@ class SingleVllmEngine:
         for name, output in outputs(llm, spans):
             yield score_row(*spans[name], output)
 
-    def start(self, *, scoring: bool) -> Any:
+    def start(self, *, scoring: bool) -> vllm.LLM:
         """Return vLLM's `LLM`, loaded in the mode that the work needs."""
         if self._scoring != scoring:
             self.stop()  # its memory is the other's
@@ -118,7 +129,7 @@ class SingleVllmEngine:
             raise failure(error) from error
 
     def _submit_all(
-        self, llm: Any, requests: Sequence[Request], sampling: Sampling
+        self, llm: vllm.LLM, requests: Sequence[Request], sampling: Sampling
     ) -> dict[str, PendingResponse]:
         """Submit one request per response; return them by name."""
         submitted: dict[str, PendingResponse] = {}
@@ -140,7 +151,9 @@ class SingleVllmEngine:
         """Return a prompt's token ids as vLLM takes them: it counts images' tokens itself."""
         return self.tokenizer.plain(prompt) if prompt.images else tokens
 
-    def _submit(self, llm: Any, name: str, prompt: dict[str, Any], params: Any) -> None:
+    def _submit(
+        self, llm: vllm.LLM, name: str, prompt: dict[str, object], params: vllm.SamplingParams
+    ) -> None:
         """Hand one request to vLLM's scheduler."""
         adapter = lora(self._source.adapters)
         try:
@@ -148,7 +161,7 @@ class SingleVllmEngine:
         except Exception as error:
             raise failure(error) from error
 
-    def _check_room(self, llm: Any, problem_id: str, prompt: int, response: int) -> None:
+    def _check_room(self, llm: vllm.LLM, problem_id: str, prompt: int, response: int) -> None:
         """Raise where a prompt and its response do not fit: vLLM would cut the response."""
         limit = int(llm.llm_engine.model_config.max_model_len)
         if prompt + response > limit:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from passk.core.errors import EngineError
 from passk.engines.base import ModelSource
 from passk.engines.load_errors import explained
-from passk.engines.model_location import location
+from passk.engines.model_location import Location, location
 from passk.engines.processors import load_processor, takes_images
-from passk.engines.tokens import PromptTokenizer
+from passk.engines.tokens import PromptTokenizer, ending_tokens, warn_of_penalties
 from passk.engines.vllm.adapters import adapter_options
 from passk.engines.vllm.watchdog import guard
+
+if TYPE_CHECKING:
+    import vllm
 
 CPU_SETTINGS = {"VLLM_CPU_KVCACHE_SPACE": "4"}
 """Environment of the CPU build where the user has not set it: GB of keys and values."""
@@ -37,30 +41,30 @@ GGUF_READERS = ("vllm.model_executor.model_loader.gguf_loader", "vllm_gguf_plugi
 
 
 def on_cpu() -> bool:
-    """Tell whether this vLLM is a CPU build."""
+    """Return whether this vLLM is a CPU build."""
     from vllm.platforms import current_platform
 
     return bool(current_platform.is_cpu())
 
 
-def load(source: ModelSource, *, scoring: bool) -> Any:
+def load(source: ModelSource, *, scoring: bool) -> vllm.LLM:
     """Return vLLM's `LLM` for sampling, or for scoring.
 
     Raises:
         EngineError: vLLM cannot load it; the message is vLLM's own.
     """
-    where = location(source)  # tells what is missing at once, not after the seconds of a start
+    where = location(source)  # fails at once, not after the seconds of a start
     _check_format(source, where)
     guard()
     if on_cpu():
         set_up_cpu(source.execution)
-    import vllm
+    from vllm import LLM
 
     with explained(source):
-        return vllm.LLM(**vllm_options(source, scoring=scoring))
+        return LLM(**vllm_options(source, scoring=scoring))
 
 
-def _check_format(source: ModelSource, where: Mapping[str, Any]) -> None:
+def _check_format(source: ModelSource, where: Location) -> None:
     """Raise where the weights are a GGUF file and this vLLM reads none."""
     if "gguf_file" in where and not any(_is_there(name) for name in GGUF_READERS):
         raise EngineError(
@@ -72,7 +76,7 @@ def _check_format(source: ModelSource, where: Mapping[str, Any]) -> None:
 
 
 def _is_there(module: str) -> bool:
-    """Tell whether a module could be imported."""
+    """Return whether a module could be imported."""
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # of a package that it would be in
@@ -88,29 +92,20 @@ def load_tokenizer(source: ModelSource) -> PromptTokenizer:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**where)
         config = transformers.AutoConfig.from_pretrained(**where)
         processor = load_processor(where) if takes_images(config) else None
-    return PromptTokenizer(tokenizer, _ending(where, tokenizer), processor)
+        generation = None
+        if "gguf_file" not in where:
+            rest = dict(where)
+            name = rest.pop("pretrained_model_name_or_path")
+            with suppress(OSError):  # not every model has one
+                generation = transformers.GenerationConfig.from_pretrained(name, **rest)
+    warn_of_penalties(generation, source.weights)
+    return PromptTokenizer(tokenizer, ending_tokens(generation, tokenizer), processor)
 
 
-def _ending(where: Mapping[str, Any], tokenizer: Any) -> frozenset[int]:
-    """Return the ids at which vLLM ends a response."""
-    from transformers import GenerationConfig
-
-    listed: Any = None
-    if "gguf_file" not in where:
-        try:
-            name = where["pretrained_model_name_or_path"]
-            more = {key: where[key] for key in where if key != "pretrained_model_name_or_path"}
-            listed = GenerationConfig.from_pretrained(name, **more).eos_token_id
-        except OSError:  # not every model has one
-            listed = None
-    ids = set(listed) if isinstance(listed, list) else {listed}
-    return frozenset(ids | {tokenizer.eos_token_id}) - {None}
-
-
-def vllm_options(source: ModelSource, *, scoring: bool) -> dict[str, Any]:
+def vllm_options(source: ModelSource, *, scoring: bool) -> dict[str, object]:
     """Return the arguments of vLLM's `LLM`."""
     local = Path(source.weights).expanduser()
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "model": str(local) if local.exists() else source.weights,
         "revision": source.revision,
         "dtype": source.dtype,

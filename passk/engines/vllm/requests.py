@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from passk.core.errors import EngineError
 from passk.core.schemas import FinishReason, Sample, Score
@@ -18,20 +18,22 @@ from passk.engines.tokens import PromptTokenizer
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from vllm import LLM, CompletionOutput, RequestOutput, SamplingParams
+    from vllm.logprobs import FlatLogprobs
 
 
-def vllm_prompt(prompt: Prompt, tokens: Sequence[int]) -> dict[str, Any]:
+def vllm_prompt(prompt: Prompt, tokens: Sequence[int]) -> dict[str, object]:
     """Return a prompt as vLLM takes it.
 
     `tokens` are as the chat template gives them: vLLM itself makes room for the images.
     """
-    given: dict[str, Any] = {"prompt_token_ids": list(tokens)}
+    given: dict[str, object] = {"prompt_token_ids": list(tokens)}
     if prompt.images:
         given["multi_modal_data"] = {"image": [open_image(path) for path in prompt.images]}
     return given
 
 
-def sampling_params(sampling: Sampling, seed: int, *, entropy: bool = False) -> Any:
+def sampling_params(sampling: Sampling, seed: int, *, entropy: bool = False) -> SamplingParams:
     """Return our settings as vLLM's; log-probabilities are the model's own, before any filter.
 
     Only finished responses are sent on, and turned into text here. For entropies, the
@@ -59,7 +61,7 @@ def sampling_params(sampling: Sampling, seed: int, *, entropy: bool = False) -> 
     )
 
 
-def scoring_params() -> Any:
+def scoring_params() -> SamplingParams:
     """Return vLLM's settings for the log-probabilities of a prompt."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
@@ -68,7 +70,7 @@ def scoring_params() -> Any:
     return SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False, output_kind=kind)
 
 
-def outputs(llm: Any, names: Collection[str]) -> Iterator[tuple[str, Any]]:
+def outputs(llm: LLM, names: Collection[str]) -> Iterator[tuple[str, RequestOutput]]:
     """Step vLLM until nothing is left; yield what it says of each request.
 
     Raises:
@@ -118,8 +120,8 @@ class Entropies:
     entropy: float = 0.0
     seen: int = field(default=0)
 
-    def take(self, tokens: Sequence[int], logprobs: Any) -> None:
-        """Add the new tokens' values and let go of them: each is as long as the vocabulary."""
+    def take(self, tokens: Sequence[int], logprobs: FlatLogprobs) -> None:
+        """Add the new tokens' values and free them: each is as long as the vocabulary."""
         import numpy as np
 
         for at in range(len(logprobs)):
@@ -134,7 +136,7 @@ class Entropies:
         logprobs.decoded_tokens.clear()
 
 
-def entropy(logprobs: npt.NDArray[np.floating[Any]], temperature: float) -> float:
+def entropy(logprobs: npt.NDArray[np.float64], temperature: float) -> float:
     """Return the entropy in nats of softmax(logprobs / temperature); 0 for greedy decoding."""
     import numpy as np
 
@@ -156,7 +158,9 @@ class PendingResponse:
     prompt_digest: str
     entropies: Entropies | None
 
-    def row(self, output: Any, tokenizer: PromptTokenizer, sampling: Sampling) -> Sample:
+    def row(
+        self, output: CompletionOutput, tokenizer: PromptTokenizer, sampling: Sampling
+    ) -> Sample:
         """Return the finished response as a row."""
         tokens = list(output.token_ids)
         reason: FinishReason = "length" if output.finish_reason == "length" else "stop"
@@ -181,9 +185,9 @@ class PendingResponse:
         )
 
 
-def score_row(request: ScoreRequest, count: int, output: Any) -> Score:
+def score_row(request: ScoreRequest, count: int, output: RequestOutput | None) -> Score:
     """Return the score of a response: of the last `count` tokens that vLLM was given."""
-    if not count:
+    if output is None:
         return Score(request.problem_id, request.sample, 0, 0.0, math.nan)
     tokens = output.prompt_token_ids[-count:]
     given = zip(tokens, output.prompt_logprobs[-count:], strict=True)

@@ -62,7 +62,7 @@ def marked(mark: str) -> Iterator[int]:
 
 
 def reap(mark: str) -> None:
-    """End all processes that carry a mark, kindly at first."""
+    """End all processes that carry a mark: SIGTERM first, then SIGKILL."""
     began = seen = time.monotonic()
     while time.monotonic() < seen + QUIET:
         kind = time.monotonic() < began + PATIENCE

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from passk.analysis.palette import INK, MUTED
-from passk.report.figures.style import COLUMN, canvas
+from passk.report.figures.style import COLUMN, canvas, set_row_axis
 
 ROLES = ("base", "rl", "sft", "distilled", "instruct")
 """Order of the groups."""
@@ -41,14 +41,13 @@ def algorithms_figure(table: pd.DataFrame, colors: Mapping[str, str], title: str
         for axes in (left, right):
             axes.axhline(place, color=MUTED, lw=0.5)
     k = int(table["k"].iloc[0])
-    left.set_yticks(range(len(table)), [fill(label, 26) for label in table["label"]])
-    left.set_ylim(len(table) - 0.5, -0.5)
+    set_row_axis(left, [fill(label, 26) for label in table["label"]])
     left.set_xlabel(f"pass@1 (filled),\npass@{k} (hollow), in %")
     right.set_xlabel(f"base pass@{k} \N{MINUS SIGN} pass@1\n(points; lower is better)")
     right.margins(x=0.25)
     right.set_xlim(left=min(0.0, float(table["se_gap_to_base_low"].min())))
+    right.grid(visible=False, axis="y")
     for axes in (left, right):
-        axes.grid(visible=False, axis="y")
         axes.xaxis.set_major_formatter(lambda rate, _: f"{100 * rate:g}")
     left.set_title(title)
     return figure

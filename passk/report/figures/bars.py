@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from passk.analysis.palette import INK, MUTED
 from passk.analysis.study import Cell
 from passk.report.figures.base import BenchmarkView
-from passk.report.figures.style import canvas
+from passk.report.figures.style import COLUMN, canvas, panels, set_row_axis
 
 MAX_GROUPED_BARS = 4
 """Up to this many cells, bars are grouped in one panel."""
@@ -59,10 +59,8 @@ def _histogram_panels(
     cells: list[Cell], histogram: pd.DataFrame, colors: Mapping[str, str], title: str
 ) -> Figure:
     """Draw the histogram of each cell in a panel of its own."""
-    rows = -(-len(cells) // 2)
-    figure = canvas(height=0.6 + 0.85 * rows)
-    panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).ravel()
-    for axes, cell in zip(panels, cells, strict=False):
+    figure, grid = panels(len(cells), 2, COLUMN, (0.6, 0.85), sharex=True, sharey=True)
+    for axes, cell in zip(grid, cells, strict=True):
         label = cell.label or cell.id
         heights = histogram[histogram["cell"] == cell.id].sort_values("bin")["problems"]
         style = {"color": colors[label]} if cell.base else _outlined(colors[label])
@@ -71,8 +69,6 @@ def _histogram_panels(
         axes.set_xticks(range(0, len(BIN_TICKS), 5), BIN_TICKS[::5])
         axes.grid(visible=False, axis="x")
         axes.xaxis.set_tick_params(labelbottom=True)
-    for axes in panels[len(cells) :]:
-        axes.remove()
     figure.supxlabel("accuracy on a problem (upper end of the bin)", fontsize=8, color=INK)
     figure.supylabel("problems", fontsize=8, color=INK)
     figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
@@ -103,13 +99,11 @@ def coverage_figure(view: BenchmarkView) -> Figure:
     axes.set_xlim(-1.6 * reach, 1.6 * reach)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(compared) - 0.5, -0.5)
     axes.axvline(0, color=INK, lw=0.7)
     names = [fill(f"{group.label} vs {base.label}", 24) for group, base in compared]
-    axes.set_yticks(range(len(compared)), names)
+    set_row_axis(axes, names)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):g}"))
-    axes.grid(visible=False, axis="y")
     axes.set_xlabel("← problems only the base solves\nproblems only the tuned model solves →")
     axes.set_title(view.title)
     return figure
@@ -156,9 +150,7 @@ def perplexity_figure(table: pd.DataFrame, colors: Mapping[str, str], title: str
         _box(axes, place, rows["median"].dropna().to_numpy(), color)
         labels.append(fill(f"{first['responses_of']} under {first['scorer_label']}", 24))
     axes.set_xscale("log")
-    axes.set_yticks(range(len(names)), labels)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
+    set_row_axis(axes, labels)
     _plain_log_ticks(axes)
     axes.set_xlabel("median perplexity of a problem")
     axes.set_title(title)
@@ -173,8 +165,8 @@ def perplexity_classes_figure(table: pd.DataFrame, colors: Mapping[str, str], ti
     """Draw a panel per scoring and comparison with a box per class of responses or problems."""
     groups = list(_class_groups(table))
     figure = canvas(height=0.5 + 1.15 * len(groups))
-    panels = figure.subplots(len(groups), 1, sharex=True, squeeze=False).ravel()
-    for axes, (label, rows) in zip(panels, groups, strict=True):
+    grid = figure.subplots(len(groups), 1, sharex=True, squeeze=False).ravel()
+    for axes, (label, rows) in zip(grid, groups, strict=True):
         shown = [name for name in CLASSES if (rows["subset"] == name).any()]
         for place, name in enumerate(shown):
             values = rows.loc[rows["subset"] == name, "median"].dropna().to_numpy()
@@ -182,12 +174,10 @@ def perplexity_classes_figure(table: pd.DataFrame, colors: Mapping[str, str], ti
             axes.text(1.01, place, str(len(values)), transform=axes.get_yaxis_transform(),
                       va="center", color=MUTED, size=6.5)  # fmt: skip
         axes.set_xscale("log")
-        axes.set_yticks(range(len(shown)), shown)
-        axes.set_ylim(len(shown) - 0.5, -0.5)
-        axes.grid(visible=False, axis="y")
+        set_row_axis(axes, shown)
         axes.set_title(fill(label, 52), fontweight="normal", fontsize=7.5)
-    _plain_log_ticks(panels[-1])
-    panels[-1].set_xlabel("median perplexity of a problem")
+    _plain_log_ticks(grid[-1])
+    grid[-1].set_xlabel("median perplexity of a problem")
     figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
     return figure
 

@@ -15,7 +15,14 @@ from passk.analysis.seed_series import Series
 from passk.analysis.study import Cell
 from passk.report.figures.base import BenchmarkView
 from passk.report.figures.seeds import group_curve, group_delta, seed_deltas
-from passk.report.figures.style import COLUMN, canvas, end_labels, set_k_axis, set_percent_axis
+from passk.report.figures.style import (
+    COLUMN,
+    canvas,
+    end_labels,
+    panels,
+    set_k_axis,
+    set_percent_axis,
+)
 
 MANY_CURVES = 6
 """From this many curves on, end labels have one line."""
@@ -103,15 +110,12 @@ def deltas_figure(view: BenchmarkView, groups: list[Series]) -> Figure:
     high = max(0.0, *(curve["band_high"].max() for curve in curves))
     room = -low / max(high - low, 1e-9) > MIN_TEXT_SHARE
     columns = min(len(groups), 2)
-    rows = -(-len(groups) // columns)
-    figure = canvas(COLUMN * columns, 2.3 * rows)
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    width = COLUMN * columns
+    figure, grid = panels(len(groups), columns, width, (0.0, 2.3), sharey=True)
     bases = {base.id: base.label or base.id for base in view.study.cells}
-    for axes, group, curve in zip(grid, groups, curves, strict=False):
+    for axes, group, curve in zip(grid, groups, curves, strict=True):
         base = bases[group.cells[0].base or ""]
         _delta_panel(axes, view, group, curve, base, room=room)
-    for axes in grid[len(groups) :]:
-        axes.remove()
     return figure
 
 

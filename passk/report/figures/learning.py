@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from passk.analysis.palette import MUTED
 from passk.analysis.study import Study
 from passk.report.figures.base import CaptionedFigure, Frames
-from passk.report.figures.style import COLUMN, canvas, set_percent_axis
+from passk.report.figures.style import COLUMN, panels, set_percent_axis
 from passk.report.findings import percent
 
 WINDOW = 5
@@ -68,16 +68,13 @@ def training_figure(column: str, table: pd.DataFrame, tints: Mapping[str, str]) 
     """Draw a column over the steps, a panel per series; the panels share their axes."""
     series = list(table.groupby("series", sort=False))
     columns = min(3, len(series))
-    rows = -(-len(series) // columns)
-    figure = canvas(COLUMN * (1 if columns == 1 else 2), 0.35 + 1.75 * rows)
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for place, (axes, (name, part)) in enumerate(zip(panels, series, strict=False)):
+    width = COLUMN * (1 if columns == 1 else 2)
+    figure, grid = panels(len(series), columns, width, (0.35, 1.75), sharex=True, sharey=True)
+    for place, (axes, (name, part)) in enumerate(zip(grid, series, strict=True)):
         _panel(axes, column, part, tints.get(str(name), MUTED))
         if place % columns == 0:
             _label(axes, column)
         axes.xaxis.set_tick_params(labelbottom=True)
-    for axes in panels[len(series) :]:
-        axes.remove()
     return figure
 
 

@@ -19,7 +19,14 @@ from passk.report.figures.bars import BIN_TICKS
 from passk.report.figures.base import BenchmarkView, Frames
 from passk.report.figures.curves import BASE_STYLE, curve_limits, draw_curve
 from passk.report.figures.seeds import group_curve
-from passk.report.figures.style import COLUMN, canvas, set_k_axis, set_percent_axis
+from passk.report.figures.style import (
+    COLUMN,
+    canvas,
+    panels,
+    set_k_axis,
+    set_percent_axis,
+    set_row_axis,
+)
 
 
 def flows_figure(flows: pd.DataFrame, tuned: str, base: str, color: str, title: str) -> Figure:
@@ -59,9 +66,7 @@ def efficiency_figure(rows: pd.DataFrame, colors: Mapping[str, str], title: str)
         axes.plot(ends[1], place, "o", mfc="none", mec=color, mew=1.2, ms=4.5)
         if row["base"] in reaches:
             axes.axvline(reaches[row["base"]], color=INK, lw=0.8, ls=BASE_STYLE)
-    axes.set_yticks(range(len(rows)), [fill(label, 24) for label in rows["label"]])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
+    set_row_axis(axes, [fill(label, 24) for label in rows["label"]])
     axes.xaxis.set_major_formatter(lambda rate, _: f"{100 * rate:g}")
     axes.set_xlabel(f"pass@1 (filled) to\npass@{int(rows['k'].iloc[0])} (hollow), in %")
     axes.set_title(title)
@@ -117,16 +122,13 @@ def grid_figure(study: Study, frames: Frames, colors: Mapping[str, str]) -> Figu
     """Draw the curves of every benchmark as small panels with one legend."""
     names = study.benchmarks()
     columns = min(3, len(names))
-    rows = -(-len(names) // columns)
-    figure = canvas(2 * COLUMN + 0.2, 0.4 + 1.9 * rows)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    width = 2 * COLUMN + 0.2
+    figure, grid = panels(len(names), columns, width, (0.4, 1.9))
     handles: dict[str, Line2D] = {}
-    for axes, name in zip(panels, names, strict=False):
+    for axes, name in zip(grid, names, strict=True):
         view = BenchmarkView("", study, name, frames, colors, ())
         _panel(axes, view)
         handles |= {g.label: _handle(g.cells[0], colors[g.label]) for g in view.groups}
-    for axes in panels[len(names) :]:
-        axes.remove()
     figure.legend(
         list(handles.values()), [fill(name, 28) for name in handles], loc="outside upper left",
         ncols=min(4, len(handles)), handlelength=2.6,

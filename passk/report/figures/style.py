@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,31 @@ def set_percent_axis(axes: Axes, label: str) -> None:
     axes.set_ylabel(label)
 
 
+def set_row_axis(axes: Axes, labels: Sequence[str]) -> None:
+    """Label one row per name on the y axis, the first at the top, without grid lines."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+
+
+def panels(
+    count: int,
+    columns: int,
+    width: float,
+    height: tuple[float, float],
+    *,
+    sharex: bool = False,
+    sharey: bool = False,
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure and its panels; `height` is a fixed part and that of a row, in inches."""
+    rows = -(-count // columns)
+    figure = canvas(width, height[0] + height[1] * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    return figure, list(grid[:count])
+
+
 def spread_labels(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
     """Return positions near those wanted, at least `gap` apart and within [low, high] if it fits.
 
@@ -157,7 +182,8 @@ def end_labels(axes: Axes, labels: list[tuple[float, float, str, str]], height: 
         height: height of the figure in inches, of which axes take about three quarters.
     """
     bottom, top = axes.get_ylim()
-    gap = 9.5 / (72 * 0.74 * height) * (top - bottom)
+    lines = max(text.count("\n") + 1 for _, _, text, _ in labels)
+    gap = 9.5 * lines / (72 * 0.74 * height) * (top - bottom)
     places = spread_labels([y for _, y, _, _ in labels], gap, bottom + gap / 2, top - gap / 2)
     for (x, y, text, color), place in zip(labels, places, strict=True):
         axes.annotate(

@@ -89,18 +89,13 @@ def steps(view: BenchmarkView) -> Iterator[CaptionedFigure]:
             f"{percent(last['pass_at_k_max'])}. {how}"
         )
         title = f"{_name_of(series)} by training step on {view.title} ({series.cells[0].sampler})"
-        figure = steps_figure(table, _color_of(view, series), f"{series.label}, {view.title}")
+        figure = steps_figure(table, view.colors[series.label], f"{series.label}, {view.title}")
         yield CaptionedFigure(f"{view.prefix}-steps-{number + 1}", title, caption, figure)
 
 
 def _name_of(series: Series) -> str:
     """Return the name of a series in text: its algorithm if it has one."""
     return series.cells[0].algorithm or series.label or "training"
-
-
-def _color_of(view: BenchmarkView, series: Series) -> str:
-    """Return the colour of a series: its own, or that of its first checkpoint."""
-    return view.colors[series.label]
 
 
 def _scored(view: BenchmarkView) -> pd.DataFrame:
@@ -169,7 +164,7 @@ def perplexity_steps(view: BenchmarkView) -> Iterator[CaptionedFigure]:
                 "the median problem."
             )
             title = f"Perplexity by training step on {view.title}: {name} under {scorer}"
-            figure = perplexity_steps_figure(part, _color_of(view, series), view.title)
+            figure = perplexity_steps_figure(part, view.colors[series.label], view.title)
             yield CaptionedFigure(
                 f"{view.prefix}-perplexity-steps-{number}", title, caption, figure
             )

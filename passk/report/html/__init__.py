@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from passk.analysis import palette
@@ -94,13 +93,7 @@ def render(study: Study, *, data: dict[str, Any], blocks: dict[str, str], **cont
     scripts = [escape_script(script) for script in scripts]
     sheets = [web.vendor("uplot.css"), web.asset("base.css"), series_css()]
     sheets.append(own("page.css").read_text(encoding="utf-8"))
-    environment = Environment(
-        loader=PackageLoader("passk.report.html", "assets"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    environment = web.templates("passk.report.html", "assets")
     environment.filters.update(context.pop("filters", {}))
     environment.globals.update(
         finding_links=finding_links, effect_link=effect_link, warning_link=warning_link

@@ -11,6 +11,7 @@ from passk.analysis import palette
 from passk.analysis.seed_series import Series, all_curve_groups, colors_of
 from passk.analysis.study import Study
 from passk.core.schemas import VERDICTS
+from passk.report.findings import Row
 from passk.report.html.responses import FINISH_REASONS, groups
 from passk.report.html.table_titles import about, plain
 
@@ -42,7 +43,7 @@ def page_data(study: Study, frames: Frames, limit: int | None) -> dict[str, Any]
     }
 
 
-def cells(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
+def cells(study: Study, frames: Frames) -> Iterator[Row]:
     """Yield each cell with its colour and the blocks of its responses."""
     colors = colors_of(study)
     drawn = {group.cells[0].id for group in all_curve_groups(study) if len(group.cells) == 1}
@@ -65,7 +66,7 @@ def _color(color: str) -> str:
     return f"--series-{palette.SERIES.index(color)}" if color in palette.SERIES else color
 
 
-def series(study: Study) -> Iterator[dict[str, Any]]:
+def series(study: Study) -> Iterator[Row]:
     """Yield each series of several seeds as one curve: the mean over seeds."""
     colors = colors_of(study)
     for group in all_curve_groups(study):
@@ -88,7 +89,7 @@ def _series_id(group: Series) -> str:
     return f"mean of {', '.join(cell.id for cell in group.cells)}"
 
 
-def series_curves(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
+def series_curves(study: Study, frames: Frames) -> Iterator[Row]:
     """Yield pass@k of each series: the mean, with its interval over problems and seeds."""
     floors = frames["pass_at_k"]
     for group, part in _means(study, frames):
@@ -100,7 +101,7 @@ def series_curves(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
         yield {"cell": _series_id(group), **_columns(table, CURVE)}
 
 
-def series_deltas(study: Study, frames: Frames) -> Iterator[dict[str, Any]]:
+def series_deltas(study: Study, frames: Frames) -> Iterator[Row]:
     """Yield the difference of each series to its base, with the interval as a method."""
     for group, part in _means(study, frames):
         ends = {"ci_low": part["delta_method_low"], "ci_high": part["delta_method_high"]}
@@ -126,13 +127,13 @@ def _columns(part: pd.DataFrame, names: tuple[str, ...]) -> dict[str, list[Any]]
     return {"k": [int(k) for k in part["k"]], **found}
 
 
-def curves(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def curves(table: pd.DataFrame) -> Iterator[Row]:
     """Yield each cell's pass@k."""
     for cell, part in table.dropna(subset="pass_at_k").groupby("cell", sort=False):
         yield {"cell": cell, **_columns(part, CURVE)}
 
 
-def reviewed(table: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
+def reviewed(table: pd.DataFrame | None) -> Iterator[Row]:
     """Yield the curves corrected by labels and without guessable problems."""
     if table is None or table.empty:
         return
@@ -143,7 +144,7 @@ def reviewed(table: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
             yield {"cell": cell, **kept, **_columns(part, CURVE)}
 
 
-def deltas(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def deltas(table: pd.DataFrame) -> Iterator[Row]:
     """Yield each comparison's difference."""
     for cell, part in table.dropna(subset="delta").groupby("cell", sort=False):
         yield {"cell": cell, "base": str(part["base"].iloc[0]), **_columns(part, DELTA)}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from passk.analysis.study import REVIEWED, read_study_table
-from passk.report.findings import Finding, percent
+from passk.report.findings import Finding, Row, percent, records
 from passk.report.html.links import rows
 
 Frames = Mapping[str, pd.DataFrame]
@@ -23,22 +22,16 @@ def read_review_tables(files: Sequence[Path]) -> dict[str, pd.DataFrame]:
     return {name: table for name, table in found.items() if not table.empty}
 
 
-def review_context(frames: Frames) -> dict[str, Any]:
+def review_context(frames: Frames) -> Row:
     """Return the template variables of reviews; empty values if there are none."""
     models, agreed = frames.get("reviewed_models"), frames.get("reviewed_agreement")
     labelled = models is not None and bool((models["queued"] > models["unlabelled"]).any())
     return {
-        "reviewed": _records(models) if labelled else [],
-        "agreed": _records(agreed) if agreed is not None else [],
+        "reviewed": records(models) if models is not None and labelled else [],
+        "agreed": records(agreed) if agreed is not None else [],
         "reviewers": _reviewers(agreed),
         "guessed": _guessed(frames.get("guessable")),
     }
-
-
-def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """Return a table as rows."""
-    records = [] if table is None else table.to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in records]
 
 
 def _reviewers(agreed: pd.DataFrame | None) -> str:
@@ -48,7 +41,7 @@ def _reviewers(agreed: pd.DataFrame | None) -> str:
     return f"{len({*agreed['reviewer'], *agreed['other']})} people"
 
 
-def _guessed(table: pd.DataFrame | None) -> dict[str, Any] | None:
+def _guessed(table: pd.DataFrame | None) -> Row | None:
     """Return how many problems are guessable, and the link to their rows."""
     if table is None or table.empty:
         return None
@@ -73,6 +66,6 @@ def describe_chart(
     ends = [
         f"{row['label']} on {row['benchmark']} from {percent(row['pass_at_1'])} at k = 1 "
         f"to {percent(row['pass_at_k_max'])} at k = {row['k_max']}"
-        for row in _records(summary)[:6]
+        for row in records(summary)[:6]
     ]
     return "pass@k against k: " + "; ".join(ends) + "."

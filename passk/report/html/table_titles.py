@@ -8,70 +8,38 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-ABOUT: Mapping[str, tuple[str, str]] = {
-    "summary": (
-        "Summary",
-        "One row per curve: pass@1, pass@k_max, gaps, crossover, coverage, truncation.",
-    ),
-    "pass_at_k": ("pass@k", "One row per curve and k, with both intervals and the guess floor."),
-    "deltas": ("Differences to the base", "Tuned minus base at each k, paired over problems."),
-    "coverage": (
-        "Problems lost and gained",
-        "One row per comparison and problem, with p-value and q-value.",
-    ),
-    "problems": ("Problems", "One row per curve and problem: verdicts counted."),
-    "histogram": ("Accuracy histogram", "Problems per accuracy bin of each curve."),
-    "flows": (
-        "From bin to bin",
-        "Problems that move from one accuracy bin of the base to another.",
-    ),
-    "perplexity": ("Perplexity", "Perplexities of responses under a scorer, per problem."),
-    "perplexity_contrasts": (
-        "Perplexity against the base",
-        "Perplexity of tuned responses over that of the base's, with its interval.",
-    ),
-    "estimates": (
-        "All estimates",
-        "One row per metric, with its interval and how it was computed.",
-    ),
-    "means": ("Means over benchmarks", "Every benchmark has equal weight."),
-    "tests": ("Tests", "Paired sign-flip tests, Holm-corrected over benchmarks."),
-    "series": (
-        "Series over seeds",
-        "One row per series and checkpoint: means over seeds, ranges, and both intervals.",
-    ),
-    "series_curves": ("Curves over seeds", "Mean over seeds and its difference to the base, by k."),
-    "method_contrasts": (
-        "Methods against each other",
-        "Differences between two methods at their last checkpoints.",
-    ),
-    "training": ("Training", "One row per training and step: reward, loss, cost."),
-    "agreement": (
-        "Agreement with imported verdicts",
-        "Our verdicts compared with the imported ones.",
-    ),
-    "disagreements": ("Disagreements", "Responses whose verdict differs from the imported one."),
-    "reviewed_models": (
-        "Valid solutions per model",
-        "One row per curve: reviewed problems by label.",
-    ),
-    "reviewed_curves": (
-        "Curves by review labels",
-        "pass@k as graded and by label, with all problems and without guessable ones.",
-    ),
-    "reviewed_problems": ("Reviewed problems", "Responses by label, per problem."),
-    "reviewed_agreement": ("Agreement of reviewers", "Cohen's kappa of each pair of reviewers."),
-    "guessable": (
-        "Guessable problems",
-        "Problems that the prompt without reasoning solves, and how often.",
-    ),
+ABOUT: Mapping[str, str] = {
+    "summary": "Summary: Per curve: pass@1, pass@k_max, gaps, crossover, coverage, truncation.",
+    "pass_at_k": "pass@k: One row per curve and k, with both intervals and the guess floor.",
+    "deltas": "Differences to the base: Tuned minus base at each k, paired over problems.",
+    "coverage": "Problems lost and gained: Per comparison and problem, with p-value and q-value.",
+    "problems": "Problems: One row per curve and problem: verdicts counted.",
+    "histogram": "Accuracy histogram: Problems per accuracy bin of each curve.",
+    "flows": "From bin to bin: Problems that move from one accuracy bin of the base to another.",
+    "perplexity": "Perplexity: Perplexities of responses under a scorer, per problem.",
+    "perplexity_contrasts": "Perplexity against the base: That of tuned responses over the base's.",
+    "estimates": "All estimates: One row per metric, with its interval and how it was computed.",
+    "means": "Means over benchmarks: Every benchmark has equal weight.",
+    "tests": "Tests: Paired sign-flip tests, Holm-corrected over benchmarks.",
+    "series": "Series over seeds: Per series and checkpoint: means, ranges and both intervals.",
+    "series_curves": "Curves over seeds: Mean over seeds and its difference to the base, by k.",
+    "method_contrasts": "Methods compared: Differences between two methods at the last checkpoint.",
+    "training": "Training: One row per training and step: reward, loss, cost.",
+    "agreement": "Agreement with imported verdicts: Our verdicts compared with the imported ones.",
+    "disagreements": "Disagreements: Responses whose verdict differs from the imported one.",
+    "reviewed_models": "Valid solutions per model: One row per curve: reviewed problems by label.",
+    "reviewed_curves": "Curves by review labels: By label, with and without guessable problems.",
+    "reviewed_problems": "Reviewed problems: Responses by label, per problem.",
+    "reviewed_agreement": "Agreement of reviewers: Cohen's kappa of each pair of reviewers.",
+    "guessable": "Guessable problems: Those that the prompt without reasoning solves, how often.",
 }
-"""Table -> title and meaning of a row; other tables are shown under their own name."""
+"""Table -> its title and what a row means; other tables are shown under their own name."""
 
 
 def about(name: str) -> tuple[str, str]:
     """Return title and explanation of a table."""
-    return ABOUT.get(name, (name.replace("_", " ").capitalize(), ""))
+    title, _, meaning = ABOUT.get(name, name.replace("_", " ").capitalize()).partition(": ")
+    return title, meaning
 
 
 def plain(value: Any) -> Any:

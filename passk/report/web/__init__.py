@@ -9,10 +9,23 @@ import re
 from functools import cache
 from importlib.resources import files
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 LIBRARIES = ("uplot.js", "katex.js", "highlight.js", "table-core.js")
 """Vendored libraries, unchanged; `vendor/NOTICE` says which versions and under which licences."""
 
 _MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
+
+
+def templates(package: str, folder: str = "templates") -> Environment:
+    """Return the templates in a folder of a package; they escape all text of specs and models."""
+    return Environment(
+        loader=PackageLoader(package, folder),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
 
 
 @cache

@@ -116,6 +116,7 @@ class Pilots:
             self.facts[who] = {
                 "engine": document["engine"],
                 "device": self._engine[1].device,
+                "dtype": self._engine[1].dtype,
                 "environment": environment(self._engine[1].packages),
             }
         return self._engine[1]

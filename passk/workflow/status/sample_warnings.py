@@ -43,6 +43,12 @@ def _cell_warnings(name: str, manifests: list[Mapping[str, Any]]) -> Iterator[st
     if truncated > TRUNCATION_LIMIT * responses:
         share = 100 * truncated / responses
         yield f"'{name}': {share:.1f} % of {responses:,} drawn responses were cut at max_tokens"
+    dtypes = {str(manifest["dtype"]) for manifest in manifests if manifest.get("dtype")}
+    if len(dtypes) > 1 or any(" and " in dtype for dtype in dtypes):
+        yield (
+            f"'{name}': responses were drawn in {' and '.join(sorted(dtypes))}, whose rounding "
+            "differs: name one as `dtype` of the model in place of auto"
+        )
     alarms = [manifest for manifest in manifests if manifest.get("repeats_alarm")]
     if alarms:
         found = sum(manifest["repeats"] for manifest in alarms)
