@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from passk.core.schemas import Sample
+from passk.core.schemas import Problem, Sample
 from passk.interop.base import ReadOptions
 from passk.verifiers.code.extract_code import extract_code
+from passk.verifiers.code.problems import entry_point_of
 
 
 def fence_program(program: str) -> str:
@@ -23,7 +24,12 @@ def fence_completion(completion: str, problem_id: str | None, options: ReadOptio
     return fence_program((problem.question if problem else "") + completion)
 
 
-def program_of(sample: Sample) -> str:
-    """Return the program of a response: its last extract_code block, or else its text."""
-    found = extract_code(sample.text)
+def find_program(sample: Sample, problem: Problem) -> str | None:
+    """Return the program of a response, as the verifier finds it, or None."""
+    return extract_code(sample.text, entry_point_of(problem.gold))
+
+
+def program_of(sample: Sample, problem: Problem) -> str:
+    """Return the program of a response, or else its text."""
+    found = find_program(sample, problem)
     return sample.text if found is None else found

@@ -92,6 +92,15 @@ class ExplainsReading(Protocol):
         ...
 
 
+@runtime_checkable
+class RunsPrograms(Protocol):
+    """A verifier whose verdicts depend on what the programs that it runs can import."""
+
+    def importable(self) -> dict[str, str | None]:
+        """Return the version of Python and of each package that decides; None: not installed."""
+        ...
+
+
 class ComparisonPool(Protocol):
     """Compares pairs, as `passk.verifiers.grading.worker_pool.Pool` does."""
 

@@ -27,7 +27,7 @@ from passk.workflow.paths import Layout
 from passk.workflow.store_format import check_format
 from passk.workflow.stored_names import stored_names
 from passk.workflow.trainings import Training, expand_trainings
-from passk.workflow.weights import reference_digest, verdict_inputs
+from passk.workflow.weights import importable_packages, reference_digest, verdict_inputs
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,10 @@ def build_plan(file: Path) -> Plan:
     }
     verdicts = {
         (name, prompt.name): f"{experiment.catalogue[name].verifier}-"
-        + digest(verdict_inputs(experiment.catalogue[name].for_prompt(prompt), identity))
+        + digest(
+            verdict_inputs(experiment.catalogue[name].for_prompt(prompt), identity)
+            | importable_packages(experiment.catalogue[name])
+        )
         for name, identity in identities.items()
         for prompt in experiment.prompts.values()
     }

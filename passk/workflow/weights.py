@@ -10,6 +10,7 @@ from passk.core import versions
 from passk.core.errors import PasskError, SpecError
 from passk.core.registry import VERIFIERS, load
 from passk.spec.models import Benchmark, Experiment, Model
+from passk.verifiers.base import RunsPrograms
 from passk.workflow.cells import Weights
 from passk.workflow.fingerprint import PACKAGE, is_local, local_digest, package_revision
 from passk.workflow.paths import Layout
@@ -79,6 +80,12 @@ def reference_digest(experiment: Experiment, name: str, layout: Layout) -> str:
             fix="paths of references are relative to the working directory",
         )
     return found
+
+
+def importable_packages(benchmark: Benchmark) -> dict[str, str | None]:
+    """Return the versions of what programs of a benchmark can import; empty without programs."""
+    verifier = load("verifier", benchmark.verifier, VERIFIERS)(**benchmark.options)
+    return verifier.importable() if isinstance(verifier, RunsPrograms) else {}
 
 
 def verdict_inputs(benchmark: Benchmark, identity: Identity) -> dict[str, Any]:

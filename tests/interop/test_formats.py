@@ -17,8 +17,9 @@ import yaml
 from conftest import write_jsonl
 
 from passk.core.errors import DataError, PasskError
-from passk.core.registry import FORMATS
-from passk.core.schemas import Sample, Verdict, read_rows
+from passk.core.registry import FORMATS, load
+from passk.core.schemas import Problem, Sample, Verdict, read_rows
+from passk.interop.base import Group
 from passk.interop.column_mapping import parse_condition
 from passk.interop.formats.detection import detect_format
 from passk.interop.import_command import run_import
@@ -456,6 +457,20 @@ def test_evalplus_before_2024_and_folders_of_programs(code: Path, tmp_path: Path
     assert detect_format([tmp_path / "programs"])[0] == "evalplus"
     _, found = read(code, "evalplus", tmp_path / "programs")
     assert [row[2] for row in found[:2]] == ["```python\nx = 2\n\n```", "```python\nx = 10\n\n```"]
+
+
+@pytest.mark.parametrize("form", ["evalplus", "human-eval", "livecodebench"])
+def test_the_program_that_is_written_is_the_one_that_was_graded(form: str, tmp_path: Path) -> None:
+    text = (
+        "```\ndef add(a, b): return a + b\n```\nTests:\n```\ndef test_add(): assert add(1, 2)\n```"
+    )
+    sample = Sample("T/0", 0, 0, text, [], 0, "stop", 0.0, 0.0, "")
+    problem = Problem("T/0", "Add.", '{"entry_point": "add"}', [], "{}", "", "")
+    (path,) = load("format", form, FORMATS)().write([Group(0, problem, [(sample, None)])], tmp_path)
+    (row, *_) = json.loads(f"[{path.read_text()}]")
+    (row,) = row if isinstance(row, list) else [row]
+    written = row.get("solution") or row.get("completion") or row["code_list"][0]
+    assert written.strip() == "def add(a, b): return a + b"
 
 
 def test_bigcode_generations_are_matched_by_position(code: Path, tmp_path: Path) -> None:

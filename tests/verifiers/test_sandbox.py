@@ -139,11 +139,15 @@ ORDINARY = {
     "    with ThreadPoolExecutor(4) as pool: return list(pool.map(lambda y: y + 1, [x]))[0]",
     "deep_recursion": "import sys\nsys.setrecursionlimit(10**6)\n"
     "def g(n): return 0 if n == 0 else 1 + g(n - 1)\ndef f(x): return g(30000) - 29999 + x",
+    "copied_file": "import os, shutil\nopen('a', 'w').close()\nos.chmod('a', 0o700)\n"
+    "def f(x):\n    shutil.copy('a', 'b')\n    shutil.copy2('a', 'c')\n    return x + 1",
+    "random_device": "open('/dev/urandom', 'rb').read(8)\ndef f(x): return x + 1",
     "own_exit": "import sys\ndef f(x): return x + 1\nsys.exit(0)",
 }
 SCRIPTS = {
     "stdin_by_name": "print(int(open('/dev/stdin').read()) + 1)",
     "stdin_by_path": "import pathlib\nprint(int(pathlib.Path('/dev/stdin').read_text()) + 1)",
+    "file_input": "import fileinput\nprint(int(next(fileinput.input())) + 1)",
     "event_loop": "import asyncio\nasync def g(): print(int(input()) + 1)\nasyncio.run(g())",
     "thread_outlives_main": "import threading, time\ndef g():\n    time.sleep(0.2)\n"
     "    print(int(input()) + 1)\nthreading.Thread(target=g).start()",

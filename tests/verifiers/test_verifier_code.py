@@ -159,7 +159,7 @@ def test_test_cases_may_be_published_json_text() -> None:
         ("```python\nx = 1", "x = 1"),
         ("```python\nx = 1\n```\n```python\nx = ", "x = 1"),
         ("~~~python\nx = '''\n```\n'''\n~~~", "x = '''\n```\n'''"),
-        ("  ```Python title=a\n  x = 1\n  ```", "  x = 1"),
+        ("  ```Python title=a\n  x = 1\n  ```", "x = 1"),
         ("```javascript\nlet x = 1\n```", None),
         ("x = 1", None),
         ("```python\n```", None),
@@ -172,6 +172,12 @@ def test_the_last_block_of_python_is_the_program(response: str, program: str | N
 
 ADD = "def add(x, y):\n    return x + y"
 METHOD = "class Solution:\n    def add(self, x, y): return x + y"
+
+
+DOCUMENTED = (
+    f'{ADD[:14]}\n    """Add.\n\n    ```python\n    add(1, 2)\n    ```\n    """\n    return x'
+)
+MARGIN = f'{ADD[:14]}\n    """Add:\nnumbers at the margin.\n    """\n    return x + y'
 
 
 @pytest.mark.parametrize(
@@ -191,6 +197,24 @@ METHOD = "class Solution:\n    def add(self, x, y): return x + y"
         (f"```python\n{ADD}", ADD),
         (f"```python\n{METHOD}\n```\n```python\nSolution().add(1, 2)\n```", METHOD),
         ("```python\nadd = max\n```\n```python\nassert add(1, 2) == 3\n```", "add = max"),
+        (f"{ADD}\n```\nThis adds them.", ADD),
+        (f"{ADD}\n```\nUsage:\n```python\nprint(add(1, 2))\n```", ADD),
+        (f"{ADD}<|im_end|>\n<|im_start|>user\nAnd def add(x): return 0?", ADD),
+        (f"```python\n{ADD}\n```\nError was:\n```\n  in add\n    def add(x):\n```", ADD),
+        (f"```python\n{ADD}\n```\nIts signature:\n```python\ndef add(x, y): ...\n```", ADD),
+        (f"```python\n{ADD}\n```\nAs a method:\n```\nclass A:\n def add(self): 0\n```", ADD),
+        (f"```python\n{ADD}\n```\nAgain:\n```python\ndef add(x, y):\n    return x +", ADD),
+        (f"1. So:\n   ```python\n   {ADD.replace(chr(10), chr(10) + '   ')}\n   ```", ADD),
+        (f"```{{.python}}\n{ADD}\n```", ADD),
+        (f"```add.py\n{ADD}\n```", ADD),
+        (f"```code\n{ADD}\n```\n```ruby\ndef add(x, y)\n  x\nend\n```", ADD),
+        (f"```\npython\n{ADD}\n```", ADD),
+        (f"```python\nTAG = '</think>'\n{ADD}\n```", f"TAG = '</think>'\n{ADD}"),
+        (f"```python\n{DOCUMENTED}\n```\nDone.", DOCUMENTED),
+        (f"Explanation (short): we add.\n{DOCUMENTED}\nSee above.", DOCUMENTED),
+        (f"I add them (as numbers).\n\n{MARGIN}\n\nfrom both (see above)", MARGIN),
+        (f"```python\n{ADD}\n```\n```python\ndef add(x) return x\n```", "def add(x) return x"),
+        ("```python\nadd = 1\n```\n```py\nfrom math import add\n```", "from math import add"),
         ("I add both numbers.", None),
         ("import math would help, but I cannot.", None),
     ],
@@ -202,8 +226,36 @@ def test_the_entry_point_decides_which_block_is_the_solution(
 
 
 @pytest.mark.parametrize(
+    ("response", "entry_point", "program"),
+    [
+        ("```python\nimport math\n```\nThen:\n```python\ndef f(x): return math.floor(x)\n```", "f",
+         "import math\ndef f(x): return math.floor(x)"),
+        ("```python\ndef f(x): return g(x)\n```\nwith\n```\ndef g(x): return 1\n```", "f",
+         "def g(x):\n    return 1\ndef f(x): return g(x)"),
+        ("```python\ndef f(x): return g(x)\n```\nBetter:\n```\ndef f(x): return 1\n```", "f",
+         "def f(x): return 1"),
+        ("n = int(input())\n\nNow the answer:\n\nprint(n, input())", "",
+         "n = int(input())\nprint(n, input())"),
+        ("```python\ndef main(): print(input())\n```\nCall it:\n```python\nmain()\n```", "",
+         "def main(): print(input())\nmain()"),
+        ("```python\nprint(input())\n```\nTests:\n```python\nassert main() == 1\n```", "",
+         "print(input())"),
+    ],
+)  # fmt: skip
+def test_a_program_in_several_blocks_is_put_together(
+    response: str, entry_point: str, program: str
+) -> None:
+    assert extract_code(response, entry_point) == program
+
+
+@pytest.mark.parametrize(
     ("response", "program"),
     [
+        ("for line in open(0):\n    print(line)", "for line in open(0):\n    print(line)"),
+        (
+            "So: \n\na, b = input().split()\nprint(a)\n\nIt reads.",
+            "a, b = input().split()\nprint(a)",
+        ),
         ("```python\nprint(input())\n```\nUsage:\n```python\nprint('4')\n```", "print(input())"),
         ("```\nprint(input())\n```\nInput:\n```\n3 4\n```", "print(input())"),
         ("import sys\nprint(sys.stdin.read())", "import sys\nprint(sys.stdin.read())"),
@@ -225,6 +277,11 @@ def test_without_an_entry_point_the_solution_reads_input(response: str, program:
         ("def " + "a" * 50 + "\n") * 20_000,
         "~~~" + " " * 200_000 + "`",
         "<think>" * 50_000 + "</think>" * 50_000,
+        "import add " * 20_000,
+        "```\ndef add(x): pass\n```\n" * 10_000,
+        "def add(x): (\n" * 20_000,
+        "add(\n\n" * 20_000,
+        "```\ndef add(x): return " + "(" * 90 + "x" * 100_000,
     ],
 )
 def test_extraction_is_linear_in_the_response(response: str) -> None:

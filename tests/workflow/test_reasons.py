@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib.metadata
+import platform
 from pathlib import Path
 
 import pytest
-from conftest import Study
+from conftest import Study, write_jsonl
 
+from passk.core import versions
+from passk.core.artifacts import write_manifest
 from passk.spec.yaml_lines import read_yaml
 from passk.workflow.cells import Weights
+from passk.workflow.plan import build_plan
 from passk.workflow.resources.memory import EXPANSION, weights_bytes
 from passk.workflow.status.logs import JobName, failure_of
+from passk.workflow.status.why_stale import why_verdicts
 
 
 def reasons(study: Study) -> str:
@@ -28,6 +33,40 @@ def test_what_is_new_is_called_new_and_a_changed_gold_by_its_name(finished: Stud
     assert "why: model 'other' is new" in text
     assert "why: sampler 'cold' is new" in text
     assert "why: verdicts: the gold answers changed" in text
+
+
+@pytest.mark.parametrize(("verifier", "stale"), [("code", True), ("number", False)])
+def test_packages_that_programs_import_decide_their_verdicts(
+    study: Study, monkeypatch: pytest.MonkeyPatch, verifier: str, *, stale: bool
+) -> None:
+    gold = {"tests": [{"input": "1", "output": "2"}]} if stale else "1"
+    rows = [{"id": f"p{n}", "question": f"f{n}", "gold": gold} for n in range(4)]
+    write_jsonl(study.folder / "benchmarks/sums.jsonl", rows)
+    file = study.folder / "benchmarks/sums.yaml"
+    file.write_text(file.read_text().replace("verifier: number", f"verifier: {verifier}"))
+    study.save()
+    monkeypatch.chdir(study.folder)
+    before = build_plan(Path(study.file))
+    real = importlib.metadata.version
+    monkeypatch.setattr(
+        "passk.verifiers.code.verifier.version",
+        lambda name: "9.9" if name == "numpy" else real(name),
+    )
+    after = build_plan(Path(study.file))
+    (one, *_), (other, *_) = before.cells.values(), after.cells.values()
+    assert (one.verdicts != other.verdicts) == stale
+    assert one.id == other.id
+    manifest = {
+        "verifier": {"name": verifier, "options": {}, "version": 4},
+        "version": versions.VERIFY,
+        "python": platform.python_version(),
+        "sandbox": {"packages": {name: real(name) for name in ("numpy", "torch")}},
+    }
+    path = Path(before.layout.store, "cells", one.id, "verdicts/x/y.parquet")
+    path.parent.mkdir(parents=True)
+    path.touch()
+    write_manifest(path, manifest)
+    assert ("numpy" in why_verdicts(after, other)) == stale
 
 
 @pytest.mark.parametrize(

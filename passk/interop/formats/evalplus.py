@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from passk.core.errors import DataError
-from passk.core.schemas import VerdictName
+from passk.core.schemas import Problem, VerdictName
 from passk.interop.base import Graded, Group, ProblemKey, ReadOptions, Response
 from passk.interop.code_responses import fence_completion, fence_program, program_of
 from passk.interop.files import Row, file_ending, json_lines, open_file
@@ -68,7 +68,7 @@ class EvalPlus:
 
     def write(self, groups: Iterable[Group], folder: Path) -> list[Path]:
         """Write samples.jsonl."""
-        rows = (_line(group.problem.id, row) for group in groups for row in group.rows)
+        rows = (_line(group.problem, row) for group in groups for row in group.rows)
         return [write_lines(folder / "samples.jsonl", rows)]
 
 
@@ -141,8 +141,8 @@ def _solution(task: str, row: Row) -> Response:
     return Response(row.file, row.line, ProblemKey(id=task), text, verdict=verdict, detail=detail)
 
 
-def _line(task: str, row: Graded) -> dict[str, Any]:
+def _line(problem: Problem, row: Graded) -> dict[str, Any]:
     """Return a response as a line of samples."""
-    solution = program_of(row[0])
+    solution = program_of(row[0], problem)
     stored = roundtrip_fields(row, fence_program(solution))
-    return {"task_id": task, "solution": solution, KEY: stored}
+    return {"task_id": problem.id, "solution": solution, KEY: stored}

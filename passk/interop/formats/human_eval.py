@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from passk.core.schemas import VerdictName
+from passk.core.schemas import Problem, VerdictName
 from passk.interop.base import Graded, Group, ProblemKey, ReadOptions, Response
-from passk.interop.code_responses import fence_completion, program_of
+from passk.interop.code_responses import fence_completion, find_program
 from passk.interop.files import json_lines
 from passk.interop.roundtrip_fields import KEY, is_correct, roundtrip_fields, write_lines
-from passk.verifiers.code.extract_code import extract_code
 
 
 class HumanEval:
@@ -38,7 +37,7 @@ class HumanEval:
 
     def write(self, groups: Iterable[Group], folder: Path) -> list[Path]:
         """Write the completions with their verdicts."""
-        rows = ((group.problem.id, row) for group in groups for row in group.rows)
+        rows = ((group.problem, row) for group in groups for row in group.rows)
         return [write_lines(folder / "samples.jsonl_results.jsonl", (_line(*row) for row in rows))]
 
 
@@ -51,12 +50,13 @@ def _verdict(row: Mapping[str, Any], detail: str) -> VerdictName | None:
     return "correct" if row["passed"] else "wrong"
 
 
-def _line(task: str, row: Graded) -> dict[str, Any]:
+def _line(problem: Problem, row: Graded) -> dict[str, Any]:
     """Return a response as a line; a whole program follows its prompt and redefines everything."""
     sample, verdict = row
     stored = roundtrip_fields(row, "") | {"text": sample.text}
-    completion = sample.text if extract_code(sample.text) is None else "\n" + program_of(sample)
-    line = {"task_id": task, "completion": completion, KEY: stored}
+    program = find_program(sample, problem)
+    completion = sample.text if program is None else f"\n{program}"
+    line = {"task_id": problem.id, "completion": completion, KEY: stored}
     if verdict is None:
         return line
     result = {"correct": "passed", "timeout": "timed out"}.get(verdict.verdict, "failed")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from passk.interop.base import Group, ProblemKey, ReadOptions, Response
+from passk.interop.code_responses import find_program
 from passk.interop.files import Row, json_array
 from passk.interop.roundtrip_fields import (
     KEY,
@@ -19,7 +20,6 @@ from passk.interop.roundtrip_fields import (
     roundtrip_list,
     write_array,
 )
-from passk.verifiers.code.extract_code import extract_code
 
 
 class LiveCodeBench:
@@ -75,7 +75,7 @@ def _row(group: Group) -> dict[str, Any]:
         "starter_code": "",
         "difficulty": "",
         "output_list": [sample.text for sample, _ in group.rows],
-        "code_list": [extract_code(sample.text) or "" for sample, _ in group.rows],
+        "code_list": [find_program(sample, group.problem) or "" for sample, _ in group.rows],
         "graded_list": graded,
         "pass@1": sum(graded) / len(graded),
         "metadata": [verdict.detail if verdict else "" for _, verdict in group.rows],

@@ -4,7 +4,7 @@
 |---|---|
 | `problems` | the gold formats, and the tests that they stand for |
 | `options`, `time_limits` | what surrounds a program, and how long it may run |
-| `extract_code` | the program of a response |
+| `code_blocks`, `extract_code` | blocks of code in a response; which of them is its program |
 | `evalplus` | inputs and comparison rules of HumanEval+ and MBPP+ |
 | `livecodebench` | rows and comparison rules of LiveCodeBench |
 | `function_attempt`, `stdin_attempt` | runs of a program in the sandbox |

@@ -1,78 +1,89 @@
-"""The program of a response: its fenced blocks, and which of them is the solution.
-
-Everything is one pass over lines, so that hostile text costs no more than its length.
-"""
+"""The program of a response: which of its blocks is the solution, and what else it needs."""
 
 from __future__ import annotations
 
+import ast
+import builtins
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 
-PYTHON = frozenset({"python", "py", "python3", "python2", "pycon3", "py3"})
+from passk.verifiers.code.code_blocks import Block, fenced_blocks, unfenced_blocks
 
-THINK_END = "</think>"
+END_OF_TURN = re.compile(
+    r"(?:<\|(?:im_end|eot_id|end|endoftext|end_of_text)\|>|<end_of_turn>|</s>"
+    r"|<\uff5cend\u2581of\u2581sentence\uff5c>)[ \t\r]*$",
+    re.MULTILINE,
+)
+"""A mark at the end of a line after which a response is over."""
+
+END_OF_THINKING = re.compile(r"(?<![\"'`])</(?:think|thinking|thought|reasoning)>")
 
 READS_INPUT = re.compile(
     r"\binput\s*\(|\bstdin\s*\.|\bin\s+(?:sys\.)?stdin\b|\bimport\s+stdin\b|\bopen\(0|/dev/stdin"
+    r"|\bfileinput\b"
 )
 """What a program that reads standard input holds."""
 
-CODE_START = re.compile(r"(?:def|class|import|from|async def)\s+\w|@\w")
-"""How the first line of code begins in a response without fences."""
+LOOKED_AT = 40
+"""Most blocks, from the last one on, that are looked at where there are several."""
 
-CODE_LINE = re.compile(
-    r"[ \t#@)\]}]|$|(?:def|class|import|from|async|if|elif|else|for|while|try|except|finally|with"
-    r"|return|raise|assert|print|pass|global|del|match|case)\b|[\w.\[\]\"'()*, ]{1,80}"
-    r"(?:[-+*/|&%^:]?=|\()"
+TREE_LIMIT = 1 << 17
+"""Longest text, in characters, that is parsed to a syntax tree, of 300 bytes each."""
+
+CUTS = 12
+"""How often lines that look like code are cut before the one that is none."""
+
+COMPOUND = ast.If | ast.Try | ast.With | ast.For | ast.While
+DEFINITIONS = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom),
+    *(ast.Assign, ast.AnnAssign),
 )
-"""How lines of code at the left margin begin; prose does not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A fenced block.
-
-    Attributes:
-        text: what is between the fences.
-        language: the word after the opening fence, in lower case, or "".
-        closed: whether a closing fence follows.
-    """
-
-    text: str
-    language: str
-    closed: bool
 
 
 def extract_code(response: str, entry_point: str = "") -> str | None:
     r"""Return the program that a response gives as its solution, or None.
 
-    Of the blocks of Python, and of those that name no language, it is the last one that defines
-    `entry_point`; without an entry point the last one that reads standard input, else the last one.
-    Where none does, blocks said to be Python come first; closed ones always do. Thinking that ends
-    by `</think>` counts only where nothing follows. Without any fence, it is the part of the
-    response that looks like code.
+    It is the last block that defines `entry_point`; without an entry point the last one that reads
+    standard input, else the last one. Blocks that no fence closes, or that are not said to be
+    Python, count only where they are Python. Names that it lacks come from the other blocks.
+    Without such a block between fences, lines that look like code are searched. Thinking that ends
+    by `</think>` counts only where nothing follows.
 
     >>> extract_code("So:\n```python\nx = 1\n```\nDone."), extract_code("x = 1")
     ('x = 1', None)
     >>> extract_code("```\ndef f(x): return x\n```\nOutput:\n```\n5\n```", "f")
     'def f(x): return x'
     """
-    before, mark, after = response.rpartition(THINK_END)
-    if mark and (found := _extract(after, entry_point)) is not None:
-        return found
-    return _extract(before if mark else response, entry_point)
+    turn = END_OF_TURN.split(response, maxsplit=1)[0]
+    text = turn if turn.strip() else response
+    ends = list(END_OF_THINKING.finditer(text))
+    if not ends:
+        return _extract(text, entry_point)
+    found = _extract(text[ends[-1].end() :], entry_point)
+    return _extract(text[: ends[-1].start()], entry_point) if found is None else found
 
 
 def _extract(text: str, entry_point: str) -> str | None:
     """Return the program of a text without marks of thinking."""
-    blocks = [block for block in find_blocks(text) if block.language in {*PYTHON, ""}]
-    if not blocks:
-        return _unfenced(text, entry_point)
+    blocks = fenced_blocks(text)
     wanted = _definition_of(entry_point) if entry_point else READS_INPUT
-    solutions = [block for block in blocks if wanted.search(block.text)]
-    tagged = [block for block in blocks if block.language]
-    for group in (solutions, tagged, blocks):
+    if len(blocks) == 1 and blocks[0].closed and blocks[0].language != "other":
+        (block,) = blocks
+        if wanted.search(block.text):
+            return block.text  # by far the most frequent: nothing to choose
+    found = _solution(blocks, entry_point, wanted)
+    if found is None and blocks:
+        found = _solution(fenced_blocks(text, nested=False), entry_point, wanted)
+    if found is None:
+        runs = [trimmed for block in unfenced_blocks(text) for trimmed in _python_of(block)]
+        found = _solution(runs, entry_point, wanted)
+    if found is not None:
+        return found
+    python = [block for block in blocks if block.language == "python"]
+    untagged = [block for block in blocks if not block.language]
+    solutions = [block for block in [*untagged, *python] if wanted.search(block.text)]
+    for group in (solutions, python, untagged):
         if group:
             return next((block.text for block in reversed(group) if block.closed), group[-1].text)
     return None
@@ -82,70 +93,174 @@ def _definition_of(name: str) -> re.Pattern[str]:
     """Return a pattern of what defines a name."""
     name = re.escape(name)
     return re.compile(
-        rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{name}\b|^{name}[ \t]*(?::[^=\n]*)?=(?!=)",
+        rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{name}\b|^{name}[ \t]*(?::[^=\n]*)?=(?!=)"
+        rf"|^[ \t]*(?:from|import)[ \t].*\b{name}\b",
         re.MULTILINE,
     )
 
 
-def find_blocks(text: str) -> list[Block]:
-    """Return the fenced blocks of a text that hold anything, in order.
+# Choosing ---------------------------------------------------------------------------------------
 
-    A fence that names a language opens a block, even within another that was never closed.
-    """
-    blocks: list[Block] = []
-    opened: tuple[str, str] | None = None
-    lines: Sequence[str] = text.split("\n")
-    begin = 0
-    for number, line in enumerate(lines):
-        fence = _fence(line, opened is not None)
-        if fence is None:
+
+def _solution(blocks: Sequence[Block], entry_point: str, wanted: re.Pattern[str]) -> str | None:
+    """Return the last block that is a solution, with the definitions that it lacks, or None."""
+    blocks = blocks[-LOOKED_AT:]
+    solutions: list[tuple[bool, int, ast.Module | None]] = []
+    for number, block in enumerate(blocks):
+        if not wanted.search(block.text):
             continue
-        mark, language, head = fence
-        if opened is not None and (language or not mark.startswith(opened[0])):
-            if not (language and mark[0] == opened[0][0]):
-                continue  # another kind of fence, within the block
-            blocks.append(Block("\n".join(lines[begin:number]), opened[1], closed=False))
-            opened = None
-        if opened is None:
-            opened, begin = (mark, language), number + 1
-        else:
-            body = [*lines[begin:number], *([head] if head else [])]
-            blocks.append(Block("\n".join(body), opened[1], closed=True))
-            opened = None
-    if opened is not None:
-        blocks.append(Block("\n".join(lines[begin:]), opened[1], closed=False))
-    return [block for block in blocks if block.text.strip()]
-
-
-def _fence(line: str, opened: bool) -> tuple[str, str, str] | None:  # noqa: FBT001
-    """Return (mark, language, the text before it) of a line that is a fence, else None."""
-    bare = line.strip()
-    for character in "`~":
-        if bare.startswith(character * 3):
-            rest = bare.lstrip(character)
-            if character in rest:
-                return None  # code in a line of text
-            words = rest.split()
-            return character * (len(bare) - len(rest)), words[0].lower() if words else "", ""
-    head, mark, tail = bare.rpartition("```")
-    if not mark or head.endswith("`") or "```" in head:
+        tree = _parse(block.text)
+        # A closed block that is said to be Python is the author's word, even if it is none.
+        at_its_word = (block.closed and block.language == "python") or len(block.text) > TREE_LIMIT
+        if (tree is None and at_its_word) or (
+            tree is not None and (not entry_point or _defines(tree.body, entry_point))
+        ):
+            solutions.append((block.closed, number, tree))
+    if not solutions:
         return None
-    if opened and not tail:
-        return mark, "", line[: line.rindex("```")]
-    if not opened and tail.strip().lower() in PYTHON:
-        return mark, tail.strip().lower(), ""
-    return None
+    _, number, tree = max(solutions, key=lambda solution: solution[:2])
+    text = blocks[number].text
+    if tree is None or len(blocks) == 1:
+        return text
+    others = [*reversed(blocks[:number]), *blocks[number + 1 :]]
+    start = [] if entry_point else _start(tree, blocks[number + 1 :])
+    return "\n".join([*_lacking(tree, others), text, *start])
 
 
-def _unfenced(text: str, entry_point: str) -> str | None:
-    """Return the code of a response without fences, or None."""
-    if "```" in text or "~~~" in text:
+def _parse(text: str) -> ast.Module | None:
+    """Return the syntax tree of a program, or None where it is none, or too long."""
+    try:
+        return _tree(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    lines = text.split("\n")
-    begin = next((n for n, line in enumerate(lines) if CODE_START.match(line)), None)
-    if begin is None:
-        return None
-    end = next((n for n in range(begin, len(lines)) if not CODE_LINE.match(lines[n])), len(lines))
-    code = "\n".join(lines[begin:end]).rstrip()
-    wanted = _definition_of(entry_point) if entry_point else READS_INPUT
-    return code if wanted.search(code) else None
+
+
+def _tree(text: str) -> ast.Module:
+    """Return the syntax tree of a program.
+
+    Raises:
+        ValueError: it is too long.
+        SyntaxError, RecursionError, MemoryError: it is no program.
+    """
+    if len(text) > TREE_LIMIT:
+        raise ValueError("too long")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
+def _defines(body: Iterable[ast.stmt], name: str) -> bool:
+    """Return whether statements define a name, or a class `Solution` with it; no stub does."""
+    return any(
+        (any(bound == name for bound, _ in _bound(node)) and not _is_stub(node))
+        or (
+            isinstance(node, ast.ClassDef) and node.name == "Solution" and _defines(node.body, name)
+        )
+        or (isinstance(node, COMPOUND) and _defines(_inner(node), name))
+        for node in body
+    )
+
+
+def _inner(node: COMPOUND) -> Iterator[ast.stmt]:
+    """Yield the statements within a compound one."""
+    return (child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt))
+
+
+def _bound(node: ast.stmt) -> Iterator[tuple[str, ast.stmt]]:
+    """Yield the names that a statement binds, each with the statement."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name, node
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            for alias in names:
+                yield (alias.asname or alias.name).partition(".")[0], node
+        case ast.Assign() | ast.AnnAssign():
+            for target in ast.walk(node):
+                if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store):
+                    yield target.id, node
+
+
+def _is_stub(node: ast.stmt) -> bool:
+    """Return whether a statement is a function without any code, as where a signature is shown."""
+    return isinstance(node, ast.FunctionDef) and all(
+        isinstance(line, ast.Pass)
+        or (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
+        for line in node.body
+    )
+
+
+# What the solution lacks ------------------------------------------------------------------------
+
+
+def _lacking(tree: ast.Module, others: Sequence[Block]) -> list[str]:
+    """Return definitions of other blocks that a program uses and does not make itself."""
+    found: list[str] = []
+    missing = _free_names(tree)
+    for block in others:
+        if not missing or block.language == "other":
+            continue
+        other = _parse(block.text)
+        definitions = (
+            [node for node in other.body if isinstance(node, DEFINITIONS)] if other else []
+        )
+        given = {name for node in definitions for name, _ in _bound(node)}
+        if other is not None and given & missing:
+            found.insert(0, "\n".join(ast.unparse(node) for node in definitions))
+            missing = (missing | _free_names(other)) - given
+    return found
+
+
+def _start(tree: ast.Module, later: Sequence[Block]) -> list[str]:
+    """Return the first later block that calls a program which is definitions alone."""
+    if not all(isinstance(node, DEFINITIONS) for node in tree.body):
+        return []
+    given = {name for node in tree.body for name, _ in _bound(node)}
+    trees = ((block.text, _parse(block.text)) for block in later if block.language != "other")
+    return [text for text, other in trees if other is not None and given & _free_names(other)][:1]
+
+
+def _free_names(tree: ast.Module) -> set[str]:
+    """Return the names that a program reads and nowhere binds."""
+    read: set[str] = set()
+    bound = set(dir(builtins))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.stmt):
+            bound.update(name for name, _ in _bound(node))
+    return read - bound
+
+
+# Lines that look like code ----------------------------------------------------------------------
+
+
+def _python_of(block: Block) -> Iterator[Block]:
+    """Yield the parts of a block that are Python, without the lines between them that are none."""
+    lines = block.text.rstrip().split("\n")
+    begin, end = 0, len(lines)
+    for _ in range(CUTS):
+        part = lines[begin:end]
+        error = _error_line("\n".join(part))
+        if error:
+            end = begin + min(error, len(part)) - 1
+        if not error or end <= begin:
+            if end > begin:
+                yield Block("\n".join(part).rstrip(), "", closed=True)
+            begin, end = end + 1, len(lines)
+            while begin < end and lines[begin][:1] in {" ", "\t", ""}:
+                begin += 1
+        if begin >= end:
+            return
+
+
+def _error_line(text: str) -> int:
+    """Return the line of the first error in a program, or 0 where there is none."""
+    try:
+        _tree(text)
+    except SyntaxError as error:
+        return error.lineno or 1
+    except (ValueError, RecursionError, MemoryError):
+        return 1
+    return 0

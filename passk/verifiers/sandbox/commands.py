@@ -19,7 +19,8 @@ START = (
 )
 
 LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64")
-SYSTEM = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom")
+SYSTEM = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/etc/localtime")
+DEVICES = ("/dev/null", "/dev/urandom")
 
 HASH_SEED = "0"
 """Value of PYTHONHASHSEED: the same program walks through a set in the same order every time."""
@@ -114,7 +115,8 @@ def bwrap_command(bwrap: str) -> list[str]:
         command += ["--ro-bind", path, path]
     for path in SYSTEM:
         command += ["--ro-bind-try", path, path]
-    command += ["--dev-bind", "/dev/null", "/dev/null"]
+    for path in DEVICES:  # a plain bind would forbid to open them
+        command += ["--dev-bind-try", path, path]
     command += ["--ro-bind", str(INSIDE), f"/passk/{PACKAGE}"]
     for path in hidden_paths():
         command += ["--tmpfs", path, "--remount-ro", path]

@@ -155,7 +155,8 @@ class SandboxProcess:
         in_namespaces, landlock = level == "namespaces", level == "landlock"
         scratch = Path(commands.SCRATCH if in_namespaces else f"{self.folder.name}/scratch")
         root = "/passk" if in_namespaces else str(Path(self.folder.name, "import"))
-        readable = [*commands.readable_paths(), *commands.SYSTEM, root, str(commands.INSIDE)]
+        readable = [*commands.readable_paths(), *commands.SYSTEM, *commands.DEVICES]
+        readable += [root, str(commands.INSIDE)]
         whole, listable = commands.split_readable(readable) if landlock else ([], [])
         # Elsewhere processes of the user are counted, not those of the sandbox.
         limits = {k: v for k, v in LIMITS.items() if in_namespaces or k != "RLIMIT_NPROC"}

@@ -12,7 +12,7 @@ from passk.core.errors import DataError
 from passk.workflow.cells import Cell
 from passk.workflow.plan import Plan
 from passk.workflow.trainings import Training
-from passk.workflow.weights import verdict_inputs
+from passk.workflow.weights import importable_packages, verdict_inputs
 
 MAX_DIFFERENCES = 4
 """A manifest that differs in more fields explains nothing."""
@@ -124,15 +124,18 @@ def why_verdicts(plan: Plan, cell: Cell) -> str:
     """Say why a cell's verdicts are missing: what differs from verdicts on the same responses."""
     folder = Path(plan.layout.store) / "cells" / cell.id / "verdicts"
     wanted = verdict_inputs(cell.benchmark, cell.identity)
+    packages = importable_packages(cell.benchmark)
     found = [
-        _verdict_changes(manifest, wanted)
+        _verdict_changes(manifest, wanted, packages)
         for path in sorted(folder.glob("*/*.parquet"))
         if (manifest := read_manifest(path)) is not None
     ]
     return min(found, key=len, default="never graded")
 
 
-def _verdict_changes(manifest: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+def _verdict_changes(
+    manifest: Mapping[str, Any], wanted: Mapping[str, Any], packages: Mapping[str, str | None]
+) -> str:
     """Return what differs between a verdict file's manifest and what is wanted, in words."""
     verifier = manifest.get("verifier") or {}
     old = {
@@ -141,7 +144,10 @@ def _verdict_changes(manifest: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
         "verifier version": verifier.get("version"),
         "verification version": manifest.get("version"),
     }
+    installed = (manifest.get("sandbox") or {}).get("packages", {})
+    installed = {**installed, "python": manifest.get("python")}
     changes = differences(old, {name: wanted[name] for name in old})
+    changes += differences({name: installed.get(name) for name in packages}, packages)
     return ", ".join(changes) or "the gold answers changed"
 
 

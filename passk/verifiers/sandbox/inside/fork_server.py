@@ -110,6 +110,7 @@ def _prepare(setup: Mapping[str, Any]) -> None:
     for name, value in setup["limits"].items():
         _limit(getattr(resource, name), value)
     _limit(resource.RLIMIT_AS, _address_space() + setup["memory"])
+    sys.argv[:] = ["solution.py"]
     os.environ.clear()
     os.environ.update(setup["environment"])
     gc.collect()
