@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from passk.stages.verify import grade_file, verify
 from passk.verifiers.code.options import CodeOptions
 from passk.verifiers.code.program_pool import ProgramPool
 from passk.verifiers.grading.worker_pool import Result
-from passk.verifiers.sandbox import choose_isolation, commands
+from passk.verifiers.sandbox import choose_isolation, commands, process
 from passk.verifiers.sandbox.host_remedies import find_remedies
 from passk.verifiers.sandbox.isolation import Isolation
 from passk.verifiers.sandbox.process import SandboxProcess, SandboxStartError
@@ -139,8 +140,6 @@ ORDINARY = {
     "    with ThreadPoolExecutor(4) as pool: return list(pool.map(lambda y: y + 1, [x]))[0]",
     "deep_recursion": "import sys\nsys.setrecursionlimit(10**6)\n"
     "def g(n): return 0 if n == 0 else 1 + g(n - 1)\ndef f(x): return g(30000) - 29999 + x",
-    "copied_file": "import os, shutil\nopen('a', 'w').close()\nos.chmod('a', 0o700)\n"
-    "def f(x):\n    shutil.copy('a', 'b')\n    shutil.copy2('a', 'c')\n    return x + 1",
     "random_device": "open('/dev/urandom', 'rb').read(8)\ndef f(x): return x + 1",
     "own_exit": "import sys\ndef f(x): return x + 1\nsys.exit(0)",
 }
@@ -430,3 +429,18 @@ def test_the_unsafe_level_runs_programs() -> None:
     with ProgramPool(Isolation("unsafe"), CodeOptions(**LIMITS)) as pool:
         found = graded(pool, RIGHT, "def f(x):\n while 1: pass")
     assert [result.verdict for result in found] == ["correct", "timeout"]
+
+
+def test_a_flood_of_files_is_removed_without_waiting_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(process, "CLEAN_SECONDS", -1.0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    sandbox = SandboxProcess(Isolation("unsafe"))
+    for number in range(20):
+        (Path(sandbox.folder.name, "scratch") / str(number)).mkdir(0o000)
+    sandbox.close()
+    due = time.monotonic() + 30
+    while list(tmp_path.iterdir()) and time.monotonic() < due:
+        time.sleep(0.02)
+    assert list(tmp_path.iterdir()) == []

@@ -35,13 +35,7 @@ def attempts():
     yield lambda: open("/proc/self/environ").read()
     yield lambda: os.listdir("/root" if os.getuid() == 0 else "/home")
     yield lambda: open("/passk-probe", "w")
-    yield change_mode
-
-def change_mode():
-    mode = os.stat(".").st_mode
-    os.chmod(".", mode ^ 0o007)
-    if os.stat(".").st_mode == mode:
-        raise OSError
+    yield lambda: os.chmod(".", 0o777)
 
 def probe():
     open("scratch", "w").write("x")

@@ -9,6 +9,7 @@ that there will be of this run, and nothing of it can be mistaken for another ru
 from __future__ import annotations
 
 import fcntl
+import logging
 import marshal
 import os
 import select
@@ -23,11 +24,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from passk.verifiers.sandbox import commands, seccomp_filter
+from passk.verifiers.sandbox.inside import clean_folder
 from passk.verifiers.sandbox.inside.clean_folder import remove_contents
-from passk.verifiers.sandbox.inside.fork_server import BUSY_WALL, LATE, TOO_MANY_FILES
+from passk.verifiers.sandbox.inside.fork_server import (
+    BUSY_WALL,
+    CLEAN_SECONDS,
+    LATE,
+    TOO_MANY_FILES,
+)
 from passk.verifiers.sandbox.inside.run_program import BEGUN
 from passk.verifiers.sandbox.isolation import Isolation
 from passk.verifiers.sandbox.run import RunRequest, RunResult
+
+log = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
 """Longest time that a fork server may take to get ready."""
@@ -269,6 +278,18 @@ class SandboxProcess:
         self.control = self.programs = self.results = self.status = -1
         scratch = Path(self.folder.name, "scratch")
         if scratch.is_dir():
-            with suppress(OSError):
-                remove_contents(str(scratch))
+            _remove(scratch)
         self.folder.cleanup()
+
+
+def _remove(scratch: Path) -> None:
+    """Empty a folder; what takes longer than `CLEAN_SECONDS` is left to a process of its own."""
+    try:
+        remove_contents(str(scratch), CLEAN_SECONDS)
+    except TimeoutError:
+        left = scratch.rename(f"{scratch.parent}-left")
+        command = ["setsid", "--fork", commands.interpreter_path(), "-S", clean_folder.__file__]
+        with suppress(OSError):
+            subprocess.run([*command, str(left)], stdin=subprocess.DEVNULL, check=False)
+    except OSError as error:
+        log.warning("a folder of the sandbox cannot be removed: %s: %s", scratch, error)

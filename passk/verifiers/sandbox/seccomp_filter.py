@@ -5,7 +5,7 @@ with EPERM as Python programs expect of a locked machine; those that the C libra
 older call fail with ENOSYS, which makes it do so. There is no way to start a process, to send a
 signal, to open a socket (but for a pair that is connected to itself), to look into or change
 another process, to mount, or to change the mode, owner or times of a file (which Landlock cannot
-forbid). Changing mode or times seems to succeed and does nothing, so that copying a file works.
+forbid).
 """
 
 from __future__ import annotations
@@ -50,12 +50,6 @@ AF_UNIX, SOCK_STREAM, SOCK_TYPE = 1, 1, 0xF
 REPLACED = ("clone3", "fchmodat2", "io_uring_setup")
 """Calls that the C library or Python does without."""
 
-IGNORED = ("chmod", "fchmod", "fchmodat", "utime", "utimes", "futimesat", "utimensat")
-"""Calls that seem to succeed and do nothing."""
-
-ATTRIBUTES = ("listxattr", "llistxattr", "flistxattr", "getxattr", "lgetxattr", "fgetxattr")
-"""Calls that fail as on a file system without extended attributes."""
-
 
 @functools.cache
 def compile_filter() -> bytes:
@@ -72,10 +66,6 @@ def compile_filter() -> bytes:
         _add(rules, seccomp, seccomp.ALLOW, name)
     for name in REPLACED:
         _add(rules, seccomp, seccomp.ERRNO(errno.ENOSYS), name)
-    for name in IGNORED:
-        _add(rules, seccomp, seccomp.ERRNO(0), name)
-    for name in ATTRIBUTES:
-        _add(rules, seccomp, seccomp.ERRNO(errno.ENOTSUP), name)
     for command in FCNTL:
         _add(rules, seccomp, seccomp.ALLOW, "fcntl", seccomp.Arg(1, seccomp.EQ, command))
     for request in IOCTL:

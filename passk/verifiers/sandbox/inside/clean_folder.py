@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import stat
+import sys
 import time
 
 
@@ -39,3 +40,8 @@ def _is_folder(path: str) -> bool:
         return False
     os.chmod(path, 0o700)  # noqa: PTH101
     return True
+
+
+if __name__ == "__main__":
+    remove_contents(sys.argv[1])
+    os.rmdir(sys.argv[1])  # noqa: PTH106
