@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pickle
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -213,3 +214,16 @@ def test_benchmark_files_state_the_rules_of_the_grader(file: str) -> None:
     assert "sys.setrecursionlimit(50000)" in options.preamble
     assert options.main_function
     assert options.time_limits.limits(3, None) == ([6, 6], 24)
+
+
+def test_every_rule_in_the_docs_has_its_test() -> None:
+    text = (SPECS.parents[1] / "docs/verification.md").read_text()
+    rows = text.partition("| rule | theirs | ours | test |\n|---|---|---|---|\n")[2]
+    named = [row.rsplit("|", 2)[1] for row in rows.partition("\n\n")[0].split("\n")]
+    folder = Path(__file__).parent
+    files = [*folder.glob("*.py"), folder.parent / "sandbox_escapes.py"]
+    source = "\n".join(file.read_text() for file in files if file.name != Path(__file__).name)
+    names = [re.findall(r"`(\w+)`", cell) for cell in named]
+    assert len(names) >= 13
+    assert all(names)
+    assert [name for row in names for name in row if name not in source] == []
