@@ -121,10 +121,19 @@ def commands_of(group: int) -> list[str]:
 
 
 def run_killed(study: Study, draw: random.Random, mean: float, most: int) -> Counter[str]:
-    """Run a study to its report and kill it so often; return the commands that were at work."""
+    """Run a study to its report and kill it so often; return the commands that were at work.
+
+    Args:
+        study: with its spec.
+        draw: when a run is killed.
+        mean: seconds between the start of a run's first job and its kill, on average.
+        most: kills.
+    """
     killed: Counter[str] = Counter()
     while True:
         process = begin(study)
+        while process.poll() is None and not commands_of(process.pid):
+            time.sleep(0.05)
         try:
             process.wait(draw.expovariate(1 / mean) if killed["runs"] < most else None)
         except subprocess.TimeoutExpired:
