@@ -28,6 +28,7 @@ from passk.stats import (
     extrapolate_difference,
     holm,
     k_grid,
+    method_band,
     paired_units,
     percentiles,
     solved_by_one_p_values,
@@ -249,6 +250,36 @@ def _trained(rates: Floats, spread: float, number: int, rng: np.random.Generator
     return [(N, rng.binomial(N, np.clip(rates + move, 0, 1))) for move in moves]
 
 
+def seed_bands(studies: int) -> None:
+    """Print how often a method's band holds at all k, where seeds move both ends of the curve."""
+    print(
+        "| problems | seeds | one k, worst | band, all k | margin at k = 1 |\n|---|---|---|---|---|"
+    )
+    rng = np.random.default_rng(11)
+    ks = k_grid(32)
+    for problems in (60, 500):
+        for number in (3, 5):
+            people = rng.beta(0.4, 1.0, 20_000)
+            truth = curve(people**0.8, ks) - curve(people, ks)
+            inner, outer, margin = np.zeros(len(ks)), 0.0, 0.0
+            for _ in range(studies):
+                rates = people[rng.integers(len(people), size=problems)]
+                easy, hard = rng.normal(0, 0.06, (2, number, 1))
+                power = 0.8 * np.exp(np.where(rates > 0.2, easy, 3 * hard))
+                own = [(32, rng.binomial(32, row)) for row in rates**power]
+                base = [(32, rng.binomial(32, rates))]
+                ends = contrast(own, base, ks)[2]
+                band = method_band(own, base, ks, replicates=500)
+                inner += inside(ends[0], truth, ends[1])
+                outer += inside(band[0], truth, band[1]).all()
+                margin += (band[1] - band[0])[0] / 2
+            print(
+                f"| {problems} | {number} | {inner.min() / studies:.3f} | {outer / studies:.3f} | "
+                f"± {100 * margin / studies:.1f} |",
+                flush=True,
+            )
+
+
 def extrapolation(studies: int) -> None:
     """Print how often the interval at 4n holds, of one model and of a difference, and its width."""
     print("| problems | success rates | pass@4n holds | width | difference holds | width |")
@@ -291,6 +322,7 @@ PARTS = {
     "intervals": intervals,
     "families": families,
     "seeds": seeds,
+    "seed_bands": seed_bands,
     "extrapolation": extrapolation,
 }
 

@@ -55,7 +55,7 @@ def compare(*, base: str, tuned: list[str], seeds: bool, output: Path) -> None:
     """Compare files of counts."""
     _use_one_thread()
     from passk.analysis.count_comparison import compare_counts
-    from passk.analysis.tables import write_tables
+    from passk.analysis.table_files import write_tables
     from passk.interop.count_files import load_comparison
     from passk.report.count_page import write_count_page
 

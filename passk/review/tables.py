@@ -15,7 +15,7 @@ import pandas as pd
 
 from passk.analysis.cells import read_counts
 from passk.analysis.study import REVIEWED, Cell, Study, read_plan
-from passk.analysis.tables import write_tables
+from passk.analysis.table_files import write_tables
 from passk.review.agreement import agreement_rows, consensus_of
 from passk.review.labels import LabelsByResponse, read_all
 from passk.review.queue import (
