@@ -429,6 +429,17 @@ def test_values_that_are_slow_to_read_are_refused() -> None:
     assert decode("(" + "1.5, " * 300_000 + ")", 1 << 22) == (1.5,) * 300_000
 
 
+@pytest.mark.parametrize("parts", [["{}", "=2\n"], ["{}=2\n"], ["=1\n{}=2\n=3\n"]])
+def test_nothing_may_follow_the_end_of_a_run(parts: list[str]) -> None:
+    reader = LineReader()
+    reader.read(reader.token)
+    assert reader.finished
+    reader = LineReader()
+    for part in parts:
+        reader.read(part.replace("{}", reader.token.decode()).encode())
+    assert not reader.finished
+
+
 def test_long_output_costs_no_more_than_its_length() -> None:
     reader, began = LineReader(), time.process_time()
     for _ in range(512):
