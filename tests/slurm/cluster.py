@@ -213,10 +213,10 @@ class Cluster:
 
     def hurry(self) -> None:
         """Start jobs of a lost node now: Slurm lets them wait two minutes after it queued them."""
-        for line in self.run("squeue", "-ht", "PD", "-o", "%i %r").splitlines():
-            job, reason = line.split(maxsplit=1)
-            if reason == "BeginTime":
-                with contextlib.suppress(subprocess.SubprocessError):
+        with contextlib.suppress(subprocess.SubprocessError):
+            for line in self.run("squeue", "-ht", "PD", "-o", "%i %r").splitlines():
+                job, reason = line.split(maxsplit=1)
+                if reason == "BeginTime":
                     self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def _configure(self) -> None:
