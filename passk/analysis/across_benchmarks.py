@@ -24,13 +24,16 @@ from passk.stats import (
 Item = TypeVar("Item")
 Key = TypeVar("Key")
 
+ALL = "all"
+"""What stands for the benchmark in a mean over them."""
+
 MEAN_COLUMNS = [
-    "model", "sampler", "base_model", "base_sampler", "metric", "k",
+    "model", "benchmark", "sampler", "base_model", "base_sampler", "metric", "k",
     "value", "ci_low", "ci_high", "benchmarks",
 ]  # fmt: skip
 
 TEST_COLUMNS = [
-    "model", "sampler", "base_model", "base_sampler", "benchmark", "cell", "base", "k",
+    "model", "benchmark", "sampler", "base_model", "base_sampler", "cell", "base", "k",
     "delta", "p", "p_holm",
 ]  # fmt: skip
 
@@ -67,7 +70,7 @@ def _means(
     value, low, high = combine_means(parts)
     for index, k in enumerate(ks):
         ends = {"value": value[index], "ci_low": low[index], "ci_high": high[index]}
-        yield {**about, "k": k, **ends, "benchmarks": len(parts)}
+        yield {**about, "benchmark": ALL, "k": k, **ends, "benchmarks": len(parts)}
 
 
 def combine_means(

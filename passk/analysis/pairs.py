@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from passk.analysis.clusters import clusters_of
+from passk.analysis.columns import names
 from passk.analysis.study import Cell, Study
 from passk.core.errors import DataError
 from passk.stats import (
@@ -47,15 +48,16 @@ class Pair:
     """
 
     COLUMNS: ClassVar = [
-        "benchmark", "cell", "base", "k", "problems", "delta",
+        "model", "benchmark", "sampler", "cell", "base", "k", "problems", "delta",
         "ci_low", "ci_high", "band_low", "band_high",
     ]  # fmt: skip
     CATEGORIES: ClassVar = [*CATEGORIES, *(f"{name}_sd" for name in CATEGORIES)]
     FLOW_COLUMNS: ClassVar = [
-        "benchmark", "cell", "base", "base_bin", "bin", "base_accuracy", "accuracy", "problems",
+        "model", "benchmark", "sampler", "cell", "base",
+        "base_bin", "bin", "base_accuracy", "accuracy", "problems",
     ]  # fmt: skip
     COVERAGE_COLUMNS: ClassVar = [
-        "benchmark", "cell", "base", "problem_id", "category",
+        "model", "benchmark", "sampler", "cell", "base", "problem_id", "category",
         "n", "correct", "base_n", "base_correct", "common_n", "p", "p_familywise",
     ]  # fmt: skip
 
@@ -79,7 +81,7 @@ class Pair:
 
     def names(self) -> dict[str, Any]:
         """Return the columns that say which comparison a row is about."""
-        return {"benchmark": self.cell.benchmark, "cell": self.cell.id, "base": self.base.id}
+        return {**names(self.cell), "base": self.base.id}
 
     def categories(self) -> npt.NDArray[np.str_]:
         """Return each problem's coverage category at the n that both models have, shape (P,)."""

@@ -19,28 +19,13 @@ from passk.core.schemas import Score, Verdict, read_table
 from passk.stats import unbounded_mean
 
 COLUMNS = [
-    "scoring",
-    "scorer",
-    "scorer_label",
-    "responses_of",
-    "cell",
-    "reference",
-    "benchmark",
-    "sampler",
-    "problem_id",
-    "step",
-    "subset",
-    "against",
-    "responses",
-    "empty",
-    "tokens",
-    "tokens_are",
-    "median",
-    "pooled",
-]
+    "model", "benchmark", "sampler", "cell", "scoring", "scorer", "scorer_label", "responses_of",
+    "reference", "problem_id", "step", "subset", "against", "responses", "empty", "tokens",
+    "tokens_are", "median", "pooled",
+]  # fmt: skip
 
 CONTRAST_COLUMNS = [
-    "benchmark", "sampler", "scorer", "scorer_label", "cell", "base", "problems",
+    "model", "benchmark", "sampler", "cell", "scorer", "scorer_label", "base", "problems",
     "ratio", "ratio_low", "ratio_high",
 ]  # fmt: skip
 """`ratio`: perplexity of the tuned model's responses over that of the base's, under one scorer."""
@@ -72,13 +57,14 @@ def perplexity_table(study: Study, pairs: Sequence[Pair]) -> pd.DataFrame:
     scorings = [scoring for scoring in study.scores if scoring.files]
     parts = [part for scoring in scorings for part in _parts(study, scoring, pairs)]
     if not parts:
-        return pd.DataFrame(columns=COLUMNS).astype({"median": float, "pooled": float})
+        return pd.DataFrame(columns=COLUMNS)
     return pd.concat(parts, ignore_index=True)[COLUMNS]
 
 
 def _parts(study: Study, scoring: Scoring, pairs: Sequence[Pair]) -> Iterator[pd.DataFrame]:
     """Yield the rows of each subset of one scoring."""
-    step = next((cell.step for cell in study.cells if cell.id == scoring.cell), None)
+    cell = next((cell for cell in study.cells if cell.id == scoring.cell), None)
+    step = cell.step if cell else None
     for subset, against, chosen in _subsets(scoring, _read(scoring), pairs):
         if not chosen.empty:
             yield _summarise(chosen).assign(
@@ -86,6 +72,7 @@ def _parts(study: Study, scoring: Scoring, pairs: Sequence[Pair]) -> Iterator[pd
                 scorer=scoring.scorer,
                 scorer_label=scoring.scorer_label or scoring.scorer,
                 responses_of=scoring.responses_of,
+                model=cell.model if cell else "",
                 cell=scoring.cell or "",
                 reference=scoring.reference or "",
                 benchmark=scoring.benchmark,
@@ -179,6 +166,7 @@ def perplexity_contrasts(
             yield {
                 **{name: first[name] for name in ("benchmark", "sampler", "scorer")},
                 "scorer_label": first["scorer_label"],
+                "model": pair.cell.model,
                 "cell": pair.cell.id,
                 "base": pair.base.id,
                 "problems": len(both),

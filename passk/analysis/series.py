@@ -23,7 +23,10 @@ from passk.analysis.seed_series import Series, series_of
 from passk.analysis.study import Study
 from passk.stats import Floats, add_seed_spread, contrast, mean_interval, pass_at_k
 
-KEYS = ["benchmark", "sampler", "series", "label", "role", "algorithm", "step", "last", "seeds"]
+KEYS = [
+    "model", "benchmark", "sampler", "series", "label", "role", "algorithm", "step", "last",
+    "seeds",
+]  # fmt: skip
 
 VALUES = ["pass_at_1", "pass_at_k", "se_gap", "se_gap_to_base", "delta_1", "delta_k"]
 
@@ -42,7 +45,7 @@ CURVE_COLUMNS = [
 ]  # fmt: skip
 
 CONTRAST_COLUMNS = [
-    "benchmark", "sampler", "base", "series", "label", "seeds", "other", "other_label",
+    "model", "benchmark", "sampler", "base", "series", "label", "seeds", "other", "other_label",
     "other_seeds", "k", "problems", "delta",
     "delta_low", "delta_high", "delta_method_low", "delta_method_high",
 ]  # fmt: skip
@@ -126,6 +129,7 @@ def _group(study: Study, series: Series, step: int | None, pairs: tuple[Pair, ..
     delta, *intervals = contrast(tuned, [base], ks, clusters)
     seeds = values.mean(axis=1) - base_values.mean(axis=0)
     names = {
+        "model": series.name,
         "benchmark": cell.benchmark,
         "sampler": cell.sampler,
         "series": series.name,
@@ -200,7 +204,7 @@ def contrast_rows(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
         delta, over_problems, method = contrast(tuned, rival, ks, clusters_of(first.counts))
         for place, k in enumerate(ks):
             yield {
-                **{name: one.names[name] for name in ("benchmark", "sampler", "series", "label")},
+                **{name: one.names[name] for name in (*KEYS[:4], "label")},
                 "base": first.base.id,
                 "seeds": one.names["seeds"],
                 "other": other.names["series"],

@@ -120,6 +120,7 @@ class Training:
         training: its id.
         model: name of the model that came of it, without the step.
         label: what figures call it.
+        benchmark: whose problems it is trained on.
         method: GRPO, ..., SFT or distillation.
         series: name of the spec's entry, with neither seed nor step.
         role: rl, sft or distilled.
@@ -132,6 +133,7 @@ class Training:
     method: str
     series: str
     steps: tuple[Path, ...]
+    benchmark: str = ""
     label: str = ""
     role: str = ""
     seed: int | None = None

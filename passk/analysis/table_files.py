@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
+from passk.analysis.table_schemas import TableSchema
 from passk.core.artifacts import output_error
 
 DECIMALS = 13
 """Decimals of every number: finer than any error that matters, coarser than summation order."""
 
 
-def write_tables(tables: dict[str, pd.DataFrame], output: Path) -> None:
-    """Write all tables as CSV and Parquet: all into a temporary folder first, then moved."""
+def write_tables(
+    tables: Mapping[str, pd.DataFrame],
+    output: Path,
+    schemas: Mapping[str, TableSchema] | None = None,
+) -> None:
+    """Write all tables as CSV and Parquet: all into a temporary folder first, then moved.
+
+    Args:
+        tables: by name.
+        output: folder for `NAME.csv` and `NAME.parquet`.
+        schemas: order and types of their columns.
+    """
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output, prefix=".tables-") as folder:
             for name, table in tables.items():
-                _write_one(table.round(DECIMALS), Path(folder) / name)
+                schema = schemas[name].arrow() if schemas else None
+                _write_one(table.round(DECIMALS), Path(folder) / name, schema)
             for path in sorted(Path(folder).iterdir()):
                 path.replace(output / path.name)
     except OSError as error:
         raise output_error(error, output) from error
 
 
-def _write_one(table: pd.DataFrame, stem: Path) -> None:
+def _write_one(table: pd.DataFrame, stem: Path, schema: pa.Schema | None) -> None:
     """Write one table as CSV and as Parquet."""
+    if schema is not None:
+        table = table[schema.names]
     table.to_csv(stem.with_suffix(".csv"), index=False, lineterminator="\n")
-    table.to_parquet(stem.with_suffix(".parquet"), index=False, compression="zstd")
+    table.to_parquet(stem.with_suffix(".parquet"), index=False, compression="zstd", schema=schema)

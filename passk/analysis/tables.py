@@ -45,6 +45,7 @@ from passk.analysis.perplexity import (
 from passk.analysis.series import series_tables
 from passk.analysis.study import Study, read_plan
 from passk.analysis.table_files import write_tables
+from passk.analysis.table_schemas import table_schemas
 from passk.analysis.training import training_table
 
 
@@ -59,7 +60,7 @@ def aggregate(plan: Path, output: Path) -> None:
         DataError: a file that the plan names is missing or cannot be used.
         OutputError: the disk is full or the folder cannot be written.
     """
-    write_tables(build(read_plan(plan)), output)
+    write_tables(build(read_plan(plan)), output, table_schemas())
 
 
 def build(study: Study) -> dict[str, pd.DataFrame]:

@@ -9,7 +9,7 @@ import pandas as pd
 from passk.analysis.study import Study, Training
 from passk.core.schemas import TrainingStep, read_table, schema
 
-NAMES = ("training", "model", "label", "method", "role", "series", "seed")
+NAMES = ("model", "benchmark", "training", "label", "method", "role", "series", "seed")
 
 
 def training_table(study: Study) -> pd.DataFrame:

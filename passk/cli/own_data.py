@@ -7,7 +7,7 @@ from typing import Any
 
 from passk.cli.command import Group, command, option
 from passk.cli.options import SPEC, VERIFIER, output, seconds, whole_number
-from passk.core.registry import EXPORT_FORMATS, FORMATS
+from passk.core.registry import EXPORT_FORMATS, FORMATS, PUSH_TARGETS
 
 IMPORTS = ("auto", *FORMATS, "counts")
 """Formats that can be imported; `auto` guesses."""
@@ -160,3 +160,31 @@ def export(*, spec: Path, kind: str, cell: list[str], output: Path) -> None:
 
     for path in export_cells(build_plan(spec), kind, output, cell):
         print(path)
+
+
+@command(
+    Group.DATA,
+    "send a finished study's tables, figures and responses to a tracker or the hub",
+    "passk push specs/quickstart.yaml --to hub --project me/quickstart",
+    SPEC,
+    option(
+        "--to",
+        required=True,
+        choices=tuple(PUSH_TARGETS),
+        metavar="TARGET",
+        help=", ".join(PUSH_TARGETS),
+    ),
+    option("--project", metavar="NAME", help="project, experiment or repository"),
+    option("--without-responses", action="store_true", help="send only tables and figures"),
+    option("--dry-run", action="store_true", help="say what would be sent, and send nothing"),
+)
+def push(
+    *, spec: Path, to: str, project: str | None, without_responses: bool, dry_run: bool
+) -> None:
+    """Push a study."""
+    from passk.interop.push.core import push
+    from passk.workflow import build_plan
+
+    plan = build_plan(spec)
+    for line in push(plan, to, project, responses=not without_responses, dry_run=dry_run):
+        print(line)

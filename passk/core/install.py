@@ -18,13 +18,16 @@ EXTRA_OF = {
     "gguf": "transformers",
     "huggingface_hub": "hub",
     "math_verify": "math",
+    "mlflow": "mlflow",
     "mpmath": "math",
     "openai": "openai",
     "peft": "transformers",
     "safetensors": "transformers",
     "torch": "transformers",
+    "trackio": "trackio",
     "transformers": "transformers",
     "trl": "train",
+    "wandb": "wandb",
 }
 """Module that may be missing -> the extra that brings it."""
 

@@ -97,6 +97,14 @@ EXPORT_FORMATS = (
 )  # fmt: skip
 """Formats that can be written too: their classes follow `passk.interop.base.Writer`."""
 
+PUSH_TARGETS = {
+    "hub": "passk.interop.push.hub:Hub",
+    "mlflow": "passk.interop.push.mlflow:MLflow",
+    "trackio": "passk.interop.push.trackio:Trackio",
+    "wandb": "passk.interop.push.wandb:Wandb",
+}
+"""Where `passk push` sends a study -> a class that follows `passk.interop.push.core.Target`."""
+
 
 def locate(kind: str, name: str, table: dict[str, str]) -> str:
     """Return the "module:attribute" of `name`, or raise with the nearest known name."""

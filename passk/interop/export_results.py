@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,19 +57,38 @@ def export_cells(
                 where=cell.id,
                 fix="--format qwen-math, lm-eval or hf, or --cell ID of a code benchmark",
             )
+    if isinstance(writer, Dataset):
+        return export_dataset(plan, chosen, output)
     files = []
     for cell in chosen:
-        folder = output / "data" / cell.id if isinstance(writer, Dataset) else output / cell.id
+        folder = output / cell.id
         files += writer.write(read_groups(plan, cell), folder)
-        if not isinstance(writer, Dataset):
-            write_json(folder / "passk_manifest.json", _provenance(plan, cell))
-            files.append(folder / "passk_manifest.json")
-    if isinstance(writer, Dataset):
-        configs = {cell.id: f"data/{cell.id}/train.parquet" for cell in chosen}
-        facts = {"licence": _licence(chosen), "cells": [_provenance(plan, c) for c in chosen]}
-        write_text(output / "README.md", card(plan.experiment.name, configs, facts))
-        files.append(output / "README.md")
+        write_json(folder / "passk_manifest.json", _provenance(plan, cell))
+        files.append(folder / "passk_manifest.json")
     return files
+
+
+def export_dataset(
+    plan: Plan, cells: Sequence[Cell], output: Path, more: Mapping[str, str] | None = None
+) -> list[Path]:
+    """Write cells as a dataset folder with its card, and return the files.
+
+    Args:
+        plan: the experiment.
+        cells: cells with responses.
+        output: folder to write.
+        more: further parts of the dataset: name -> file in the folder.
+    """
+    files = [
+        path
+        for cell in cells
+        for path in Dataset().write(read_groups(plan, cell), output / "data" / cell.id)
+    ]
+    configs = {cell.id: f"data/{cell.id}/train.parquet" for cell in cells}
+    facts = {"licence": _licence(cells), "cells": [_provenance(plan, cell) for cell in cells]}
+    name = plan.experiment.name
+    write_text(output / "README.md", card(name, {**configs, **(more or {})}, facts))
+    return [*files, output / "README.md"]
 
 
 def _writer(name: str) -> Writer:

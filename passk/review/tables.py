@@ -16,6 +16,7 @@ import pandas as pd
 from passk.analysis.cells import read_counts
 from passk.analysis.study import REVIEWED, Cell, Study, read_plan
 from passk.analysis.table_files import write_tables
+from passk.analysis.table_schemas import table_schemas
 from passk.review.agreement import agreement_rows, consensus_of
 from passk.review.labels import LabelsByResponse, read_all
 from passk.review.queue import (
@@ -40,7 +41,9 @@ COLUMNS: Mapping[str, list[str]] = {
     ],
     "reviewed_problems": [*NAMES, "problem_id", "n", "correct", "accuracy", *COUNTED],
     "reviewed_agreement": ["reviewer", "other", "responses", "agreement", "kappa"],
-    "guessable": ["benchmark", "problem_id", "cell", "n", "correct", "accuracy", "dropped"],
+    "guessable": [
+        "model", "benchmark", "problem_id", "cell", "n", "correct", "accuracy", "dropped",
+    ],
 }  # fmt: skip
 """Columns of each table, also of an empty one.
 
@@ -62,7 +65,7 @@ def review_tables(plan: Path, labels: Sequence[Path], output: Path) -> None:
         DataError: a file is missing or cannot be used.
         OutputError: the folder cannot be written.
     """
-    write_tables(build(read_plan(plan), read_all(labels)), output)
+    write_tables(build(read_plan(plan), read_all(labels)), output, table_schemas())
 
 
 def build(study: Study, reviewers: Mapping[str, LabelsByResponse]) -> dict[str, pd.DataFrame]:
@@ -98,6 +101,7 @@ def guess_rows(
             )
             for row in table.to_dict("records"):
                 yield {
+                    "model": cell.model,
                     "benchmark": cell.benchmark,
                     "cell": cell.id,
                     **{name: row[name] for name in ("problem_id", "n", "correct", "dropped")},

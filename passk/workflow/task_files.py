@@ -134,6 +134,7 @@ def _study_training(plan: Plan, training: Training) -> study.Training:
     return study.Training(
         training=training.id,
         model=training.name,
+        benchmark=training.use.name,
         series=training.series,
         label=_training_label(training.model),
         method=training.method,

@@ -273,6 +273,15 @@ def evalscope(path: Path) -> None:
     ])  # fmt: skip
 
 
+def evalscope_early(path: Path) -> None:
+    """As EvalScope 1.0.0 writes reviews."""
+    write_jsonl(path, [
+        {"index": i, "input": f"**User**: \n{question(i)}", "target": "1",
+         "sample_score": {"score": {"value": {"acc": float(i == 0)}, "prediction": f"g{i}"}}}
+        for i in range(3)
+    ])  # fmt: skip
+
+
 def evalscope_predictions(path: Path) -> None:
     write_jsonl(path, [
         {"index": i, "model": "m", "messages": user(i), "model_output": {"choices": [
@@ -285,7 +294,7 @@ def evalscope_predictions(path: Path) -> None:
 def verl(path: Path) -> None:
     write_jsonl(path, [
         {"input": f"user\n{question(i)}\nassistant\n", "output": f"g{i}", "gts": "1",
-         "score": 1.0 if i == 0 else -1.0, "acc": i == 0, "step": 20} for i in range(3)
+         "score": 1.0 if i == 0 else -1.0, "acc": str(i == 0), "step": 20} for i in range(3)
     ])  # fmt: skip
 
 
@@ -354,6 +363,7 @@ LOGS: list[tuple[str, str, Callable[[Path], None], list[Any]]] = [
     ("nemo-skills", "output-rs0.jsonl", nemo_skills, GRADED),
     ("opencompass", "p.json", opencompass, [None] * 3),
     ("evalscope", "r.jsonl", evalscope, GRADED),
+    ("evalscope", "early.jsonl", evalscope_early, GRADED),
     ("evalscope", "p.jsonl", evalscope_predictions, [None] * 3),
     ("verl", "20.jsonl", verl, GRADED),
     ("trl", "completions_00005.parquet", trl, [None] * 3),
@@ -441,13 +451,13 @@ def test_evalplus_before_2024_and_folders_of_programs(code: Path, tmp_path: Path
     write_jsonl(tmp_path / "s.jsonl", lines)
     old = {
         "nfiles": 2,
-        "base": [["pass", [1]], ["pass", [1]]],
-        "plus": [["pass", []], ["fail", []]],
+        "base": [["success", [1]], ["success", [1]]],
+        "plus": [["success", []], ["timed out", []]],
     }
     results = tmp_path / "s_eval_results.json"
     results.write_text(json.dumps({"eval": dict.fromkeys(tasks, old)}))
     _, found = read(code, "evalplus", tmp_path / "s.jsonl", results)
-    assert [row[3] for row in found] == ["correct", "wrong"] * 2
+    assert [row[3] for row in found] == ["correct", "timeout"] * 2
     refuses(code, "evalplus", results, match="has verdicts only")
     for task in tasks:
         for i in (10, 2):

@@ -2,8 +2,8 @@
 
 A line has `task_id` and `solution` (a whole program) or `completion`; a folder has
 `HumanEval_0/0.py`. Results have, per task, the solutions in the order of their lines with
-`base_status` and `plus_status`; before 2024-02 they had `base` and `plus`, lists of
-`[status, details]`.
+`base_status` and `plus_status`, which are `pass`, `fail` or `timeout`. Up to 0.2.0 they have `base`
+and `plus`, lists of `[status, details]`, and a status is `success`, `failed` or `timed out`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from passk.interop.files import Row, file_ending, json_lines, open_file
 from passk.interop.json_stream import JsonStream
 from passk.interop.roundtrip_fields import KEY, roundtrip_fields, write_lines
 
-STATUS: Mapping[str | None, VerdictName] = {"pass": "correct", "timeout": "timeout"}
+STATUS: Mapping[str | None, VerdictName] = {
+    "pass": "correct", "success": "correct", "timeout": "timeout", "timed out": "timeout",
+}  # fmt: skip
 """Status of EvalPlus -> verdict; any other is wrong."""
 
 
@@ -126,7 +128,7 @@ def _modern(task: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _status(row: Row) -> tuple[VerdictName, str]:
     """Return the verdict of one result: correct if base and extra tests pass."""
     base, plus = row.get("base_status", (str, type(None))), row.values.get("plus_status")
-    decisive = base if base != "pass" or plus is None else plus
+    decisive = base if STATUS.get(base) != "correct" or plus is None else plus
     return STATUS.get(decisive, "wrong"), f"base {base}, plus {plus}"
 
 

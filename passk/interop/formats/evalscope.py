@@ -1,7 +1,8 @@
 """EvalScope 1.x: `predictions/MODEL/*.jsonl`, or `reviews/MODEL/*.jsonl` with verdicts.
 
-A prediction has `model_output` and `messages`; a review has `messages` (the response last) and
-`sample_score`. Repeats are lines with other `index`.
+A prediction has `model_output` and `messages`; a review has `sample_score` and `messages` (the
+response last), or in early versions `input`, with the response in its score. Repeats are lines with
+other `index`.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ def _response(row: Row) -> Response:
         text = text_of((choices[0].get("message") or {}).get("content"))
         ended = str(choices[0].get("stop_reason"))
     else:
-        row.get("sample_score", dict)
-        text, ended = replies[-1] if replies else None, ""
+        score = row.get("sample_score", dict).get("score") or {}
+        text, ended = replies[-1] if replies else score.get("prediction"), ""
     verdict, answer, detail = _score(row.values.get("sample_score") or {})
     return Response(
         row.file,
         row.line,
-        ProblemKey(prompt="\n".join(asked)),
+        ProblemKey(prompt="\n".join(asked) or str(row.values.get("input", ""))),
         text,
         finish_reason=FINISH_REASONS.get(ended, "unknown"),
         verdict=verdict,

@@ -75,6 +75,8 @@ def _verdict(row: Row, stated: Any, options: ReadOptions) -> VerdictName | None:
     """Return the verdict of a row: by the user's condition, or as stated with 0 or 1."""
     if options.correct_if:
         return options.correct_if.verdict(row)
+    if stated in ("True", "False"):  # a numpy truth value that was written as text
+        stated = stated == "True"
     if isinstance(stated, bool | int | float) and stated in (0, 1):
         return "correct" if stated else "wrong"
     return None

@@ -1,0 +1,157 @@
+"""A finished study is pushed once; every target is a real client with a local stand-in."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import Study
+from hub_server import Hub, hub
+
+STUDY = "study.yaml"
+
+
+@pytest.fixture(autouse=True)
+def no_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's own tokens and servers are used."""
+    for name in ("HF_TOKEN", "WANDB_API_KEY", "MLFLOW_TRACKING_URI", "TRACKIO_SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "HF_HOME", "TRACKIO_DIR", "NETRC", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+
+
+def needs(module: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed; its extra has the same name")
+
+
+def pushed(study: Study, *arguments: str) -> str:
+    done = study.passk("push", STUDY, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(study: Study, *arguments: str) -> str:
+    done = study.passk("push", STUDY, *arguments)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) <= 3, done.stderr
+    return done.stderr
+
+
+def receipt(study: Study, target: str) -> dict[str, Any]:
+    path = study.folder / f"outputs/study/pushes/{target}.json"
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def curve(study: Study) -> dict[tuple[str, int], float]:
+    table = pd.read_csv(study.folder / "outputs/study/tables/pass_at_k.csv")
+    return {(m, k): v for m, k, v in zip(table.model, table.k, table.pass_at_k, strict=True)}
+
+
+def test_the_hub_gets_one_commit_per_content(
+    finished: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "set HF_TOKEN" in refused(finished, "--to", "hub")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with hub() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        assert "would push 20 tables" in pushed(finished, "--to", "hub", "--dry-run")
+        assert not server.tokens
+        check_repository(finished, server)
+        (finished.folder / "outputs/study/pushes/hub.json").unlink()
+        pushed(finished, "--to", "hub")  # the receipt is lost: nothing changed, so no commit
+        assert len(server.commits) == 1
+        pushed(finished, "--to", "hub", "--without-responses")
+        assert len(server.commits) == 2
+        assert not [path for path in server.files["ada/passk-study"] if path.startswith("data/")]
+    message = refused(finished, "--to", "hub", "--project", "ada/other")
+    assert "hub did not take it" in message
+    assert "hf_secret" not in message
+    assert not list((finished.folder / "outputs/study").glob(".push-*"))
+
+
+def check_repository(study: Study, server: Hub) -> None:
+    """The first push makes a private repository of all files; the second sends nothing."""
+    assert "pushed" in pushed(study, "--to", "hub")
+    assert "already pushed" in pushed(study, "--to", "hub")
+    assert (len(server.commits), server.private) == (1, {"ada/passk-study"})
+    assert server.tokens == {"Bearer hf_secret"}
+    (repo,) = server.files.values()
+    assert receipt(study, "hub")["passk-study"]["files"] == len(repo)
+    folder = study.folder / "outputs/study"
+    for part in ("tables/pass_at_k.parquet", "figures/figures.json", "report.html"):
+        assert repo[part] == (folder / part).read_bytes()
+    head = yaml.safe_load(repo["README.md"].decode().split("---\n")[1])
+    parts = {path for one in head["configs"] for path in [one["data_files"][0]["path"]]}
+    assert parts <= repo.keys()
+    assert len(parts) == 3
+
+
+def test_a_study_that_is_not_finished_is_not_pushed(study: Study) -> None:
+    assert "passk run study.yaml" in refused(study, "--to", "hub")
+
+
+def test_a_missing_package_is_one_message(finished: Study) -> None:
+    for target in ("wandb", "trackio", "mlflow"):
+        if importlib.util.find_spec(target) is None:
+            assert f"needs the package '{target}'" in refused(finished, "--to", target)
+
+
+def test_mlflow_has_one_run(finished: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("mlflow")
+    assert "set MLFLOW_TRACKING_URI" in refused(finished, "--to", "mlflow")
+    folder = finished.folder / "runs"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", folder.as_uri())
+    pushed(finished, "--to", "mlflow")
+    assert "already pushed" in pushed(finished, "--to", "mlflow")
+    (finished.folder / "outputs/study/pushes/mlflow.json").unlink()
+    assert "pushed" in pushed(finished, "--to", "mlflow")
+    (run,) = (path for path in folder.glob("*/*") if (path / "meta.yaml").is_file())
+    for (model, k), value in curve(finished).items():
+        (lines,) = run.glob(f"metrics/sums/{model}/*")
+        steps = {int(line.split()[2]): float(line.split()[1]) for line in lines.open()}
+        assert steps[k] == pytest.approx(value)
+    assert (run / "artifacts/tables/deltas.parquet").is_file()
+    assert len(list(run.glob("artifacts/data/*/train.parquet"))) == 2
+
+
+def test_wandb_offline_has_a_run(finished: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("wandb")
+    assert "WANDB_API_KEY" in refused(finished, "--to", "wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    pushed(finished, "--to", "wandb")
+    location = Path(receipt(finished, "wandb")["passk-study"]["location"])
+    (log,) = location.glob("*.wandb")
+    content = log.read_bytes()
+    assert b"sums/tuned/plain" in content
+    assert b"passk-study" in content
+    assert list(location.glob("files/media/table/tables/pass_at_k*"))
+    assert list(location.glob("files/media/images/figures/*.png"))
+    assert "already pushed" in pushed(finished, "--to", "wandb")
+    assert len(list(finished.folder.glob("wandb/offline-run-*"))) == 1
+
+
+def test_trackio_has_one_run(finished: Study) -> None:
+    needs("trackio")
+    pushed(finished, "--to", "trackio")
+    (finished.folder / "outputs/study/pushes/trackio.json").unlink()
+    pushed(finished, "--to", "trackio")  # the receipt is lost
+    script = (
+        "import json, trackio; (run,) = trackio.Api().runs('passk-study'); "
+        "from trackio import SQLiteStorage; "
+        "print(json.dumps(SQLiteStorage.get_logs('passk-study', run.name), default=str))"
+    )
+    import sys
+
+    done = finished.run(sys.executable, "-c", script)
+    assert done.returncode == 0, done.stderr
+    logs = {row["step"]: row for row in json.loads(done.stdout.splitlines()[-1])}
+    for (model, k), value in curve(finished).items():
+        assert logs[k][f"sums/{model}/plain"] == pytest.approx(value)
+    assert "tables/pass_at_k" in logs[8]
