@@ -6,13 +6,10 @@ import dataclasses
 import json
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from passk.cli.command import Group, command, option
 from passk.cli.options import AS_JSON
-
-if TYPE_CHECKING:
-    from passk.spec.models import Benchmark
 
 MAX_LISTED = 20
 """Problems that a person is shown."""
@@ -32,7 +29,7 @@ def benchmarks(*, as_json: bool, fetch: list[str]) -> None:
     """List benchmarks, or download some."""
     from passk.benchmarks.listing import list_benchmarks
     from passk.benchmarks.source import load_problems
-    from passk.spec.loading import shipped_specs
+    from passk.spec.loading import find_benchmark, shipped_specs
 
     for name in fetch:
         print(f"{name}: {len(load_problems(find_benchmark(name))):,} problems downloaded")
@@ -70,6 +67,7 @@ def overlap(*, benchmark: str, files: list[Path], as_json: bool) -> None:
     """Look for a benchmark's questions in text files."""
     from passk.benchmarks.overlap import WORDS, find_overlaps
     from passk.benchmarks.source import load_problems
+    from passk.spec.loading import find_benchmark
 
     problems = load_problems(find_benchmark(benchmark), text_only=True)
     overlaps, short = find_overlaps(problems, files)
@@ -87,14 +85,6 @@ def overlap(*, benchmark: str, files: list[Path], as_json: bool) -> None:
         f"text; {len(short)} are too short to say.\n"
         "A hint, not a proof: quoted statements overlap as well, and a paraphrase does not."
     )
-
-
-def find_benchmark(name: str) -> Benchmark:
-    """Return a benchmark by its name, or by its YAML file."""
-    from passk.spec.loading import catalogue_file, load_benchmark
-
-    is_file = name.endswith(".yaml")
-    return load_benchmark(Path(name) if is_file else catalogue_file("benchmarks", name, Path("x")))
 
 
 def show_benchmark(file: Path, source: Path | None, *, text_only: bool) -> None:

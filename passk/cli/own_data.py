@@ -80,7 +80,7 @@ def grade(
 def _golds_of(name: str, verifier: str) -> tuple[dict[str, str], dict[str, Any]]:
     """Return a benchmark's gold answers, and its options of the verifier."""
     from passk.benchmarks.source import load_problems
-    from passk.cli.benchmarks import find_benchmark
+    from passk.spec.loading import find_benchmark
 
     benchmark = find_benchmark(name)
     own = dict(benchmark.options) if benchmark.verifier == verifier else {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from passk.core.schemas import FinishReason, Problem, Sample, Verdict, VerdictName
+from passk.interop.files import Row
 
 if TYPE_CHECKING:
     from passk.interop.column_mapping import Condition
@@ -46,8 +47,7 @@ class Response:
     """One response as a source stores it.
 
     Attributes:
-        file: the file.
-        line: line, row or item in it, for messages.
+        row: where it stands.
         key: how the source identifies its problem.
         text: the response; None where the source stores a null.
         finish_reason: why generation ended, if known.
@@ -57,8 +57,7 @@ class Response:
         roundtrip: the columns that passk stored beside an exported response.
     """
 
-    file: Path
-    line: int | str
+    row: Row
     key: ProblemKey
     text: str | None
     finish_reason: FinishReason = "unknown"
@@ -66,11 +65,6 @@ class Response:
     answer: str | None = None
     detail: str = ""
     roundtrip: Mapping[str, Any] | None = None
-
-    @property
-    def location(self) -> str:
-        """`file:line`, for messages."""
-        return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +90,13 @@ class ReadOptions:
     code: bool = False
     problems: Mapping[str, Problem] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+
+
+def verdict_of(value: object) -> VerdictName | None:
+    """Return the verdict of a score: True and 1 are correct, False and 0 wrong, others none."""
+    if isinstance(value, bool | int | float) and value in (0, 1):
+        return "correct" if value else "wrong"
+    return None
 
 
 Graded = tuple[Sample, Verdict | None]

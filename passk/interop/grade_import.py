@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from passk.benchmarks.source import load_problems
 from passk.core.progress import Progress
-from passk.interop.import_results import BATCH, find_benchmark
+from passk.interop.import_results import BATCH
+from passk.spec.loading import find_benchmark
 from passk.stages.verify import grade_file
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from passk.core.errors import PasskError
 from passk.interop.column_mapping import parse_condition, read_mapping
 from passk.interop.counts import COLUMNS as COUNT_COLUMNS
-from passk.interop.counts import import_counts
 from passk.interop.formats.detection import detect_format
 from passk.interop.formats.table import COLUMNS
 from passk.interop.import_results import ImportOptions, describe_import, import_results
@@ -48,12 +47,7 @@ def run_import(
         correct_if=parse_condition(correct_if) if correct_if else None,
         **flags,
     )
-    if format_name == "counts":
-        manifest = import_counts(files, benchmark, output, model=model, options=options)
-    else:
-        manifest = import_results(
-            format_name, files, benchmark, output, model=model, options=options
-        )
+    manifest = import_results(format_name, files, benchmark, output, model=model, options=options)
     yield from describe_import(manifest)
     if grade and manifest["kind"] == "responses":
         from passk.interop.grade_import import grade_import

@@ -21,12 +21,12 @@ from passk.core.registry import FORMATS, load
 from passk.core.schemas import Count, Problem, Sample, Verdict, schema, to_table, write_table
 from passk.interop.base import Reader, ReadOptions, Response
 from passk.interop.column_mapping import Condition
+from passk.interop.counts import Counts, key_of, read_counts
 from passk.interop.duplicates import check_file_digests
 from passk.interop.files import find_files
 from passk.interop.import_state import ImportState
 from passk.interop.problem_matching import Matcher
-from passk.spec.loading import catalogue_file, load_benchmark
-from passk.spec.models import Benchmark
+from passk.spec.loading import find_benchmark
 from passk.stages.imported import STAGE
 
 log = logging.getLogger(__name__)
@@ -63,12 +63,6 @@ class ImportOptions:
     stored_verdicts: bool = False
 
 
-def find_benchmark(name: str) -> Benchmark:
-    """Return a benchmark by its name in the catalogue, or by its YAML file."""
-    named = catalogue_file("benchmarks", name, Path("x")) if not name.endswith(".yaml") else None
-    return load_benchmark(named or Path(name))
-
-
 def import_results(
     format_name: str,
     paths: Sequence[Path],
@@ -81,7 +75,7 @@ def import_results(
     """Read the responses of one model to one benchmark and write them as a folder.
 
     Args:
-        format_name: name in `passk.core.registry.FORMATS`.
+        format_name: name in `passk.core.registry.FORMATS`, or `counts`.
         paths: files, folders or patterns, in the order in which their responses count.
         benchmark_name: name in the catalogue, or YAML file.
         output: folder to write, whole or not at all.
@@ -97,9 +91,11 @@ def import_results(
         OutputError: the folder cannot be written.
     """
     started, options = time.perf_counter(), options or ImportOptions()
-    reader: Reader = load("format", format_name, FORMATS)()
-    files = find_files(paths, reader.endings)
-    manifest = source_facts(format_name, files, model, options)
+    reader: Reader | None = None
+    if format_name != "counts":
+        reader = load("format", format_name, FORMATS)()
+    files = find_files(paths, reader.endings if reader else Counts.endings)
+    manifest = _source_facts(format_name, files, model, options)
     benchmark = find_benchmark(benchmark_name)
     problems = load_problems(benchmark, with_golds=False)
     read_options = ReadOptions(
@@ -112,30 +108,35 @@ def import_results(
         problems={problem.id: problem for problem in problems},
     )
     state = ImportState(Matcher(problems, options.only_known), options.null_as_failed)
-    with import_folder(output) as folder:
-        _write(state, reader.read(files, read_options), folder)
+    counts_alone = reader is None or options.stored_verdicts
+    with _import_folder(output) as folder:
+        if reader is None:
+            for row, n, correct in read_counts(files, read_options):
+                state.add_counts(key_of(row), n, correct, row.location)
+        else:
+            _write(state, reader.read(files, read_options), folder)
         state.matcher.finish(benchmark.name)
         _check(state, problems, files, options)
-        if options.stored_verdicts:
+        if counts_alone:
             _write_counts(state, problems, folder)
         elif not state.verdicts:
             (folder / "foreign.parquet").unlink()
         manifest |= {
             "benchmark": benchmark.name,
-            "kind": "counts" if options.stored_verdicts else "responses",
+            "kind": "counts" if counts_alone else "responses",
             **state.summary(len(problems)),
-            "mean_correct": mean_correct(state),
+            "mean_correct": _mean_correct(state),
             "notes": read_options.notes,
             "seconds": round(time.perf_counter() - started, 3),
             **environment(("pyarrow",)),
         }
-        if options.stored_verdicts:
+        if counts_alone:
             manifest |= {"verdicts": 0, "correct": state.correct.total()}
-        finish(folder, problems, manifest)
+        _finish(folder, problems, manifest)
     return manifest
 
 
-def mean_correct(state: ImportState) -> float | None:
+def _mean_correct(state: ImportState) -> float | None:
     """Return the mean over problems of the share that the source calls correct: its pass@1."""
     if state.verdicts.total() != state.n.total():
         return None
@@ -143,7 +144,7 @@ def mean_correct(state: ImportState) -> float | None:
 
 
 @contextmanager
-def import_folder(output: Path) -> Iterator[Path]:
+def _import_folder(output: Path) -> Iterator[Path]:
     """Give a folder that replaces `output` when the block ends well; else nothing is left."""
     missing = [path for path in (output.parent, *output.parent.parents) if not path.exists()]
     try:
@@ -168,7 +169,7 @@ def _write(state: ImportState, responses: Iterator[Response], folder: Path) -> N
         samples: list[Sample] = []
         verdicts: list[Verdict] = []
         for response in responses:
-            problem_id = state.matcher.find(response.key, response.location)
+            problem_id = state.matcher.find(response.key, response.row.location)
             if problem_id is None:
                 continue
             samples.append(state.make_sample(response, problem_id))
@@ -188,13 +189,16 @@ def _check(
     """Raise if there is nothing, if responses are missing or numbered with gaps, or repeat."""
     location = ", ".join(map(str, files[:MAX_LISTED]))
     if not state.n:
-        raise DataError("has no responses", where=location, fix="is the file of this format?")
+        raise DataError(
+            "has no responses", where=location, fix="is the file of this format, and of this model?"
+        )
     missing = [problem.id for problem in problems if problem.id not in state.n]
     if missing and not options.allow_missing:
         raise DataError(
             f"no response to {len(missing)} of {len(problems)} problems: {_listed(missing)}",
             where=location,
-            fix="name all files, or leave these problems out with --allow-missing",
+            fix="name all files, and the model as they do, or leave these problems out with "
+            "--allow-missing",
         )
     gaps = [name for name, last in state.highest.items() if last + 1 != state.n[name]]
     if gaps:
@@ -216,16 +220,16 @@ def _write_counts(state: ImportState, problems: Sequence[Problem], folder: Path)
             fix="without --stored-verdicts passk grades all of them",
         )
     counted = [
-        count_row(problem, state.n[problem.id], state.correct[problem.id])
+        _count_row(problem, state.n[problem.id], state.correct[problem.id])
         for problem in problems
         if problem.id in state.n
     ]
     write_table(folder / "counts.parquet", to_table(Count, counted))
     for name in ("samples", "foreign"):
-        (folder / f"{name}.parquet").unlink()
+        (folder / f"{name}.parquet").unlink(missing_ok=True)
 
 
-def count_row(problem: Problem, n: int, correct: int) -> Count:
+def _count_row(problem: Problem, n: int, correct: int) -> Count:
     """Return imported counts as a row: verdicts, tokens and guesses are unknown."""
     group = str(json.loads(problem.meta).get("group", ""))
     return Count(problem.id, group, n, correct, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -237,7 +241,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names[:MAX_LISTED])) + more
 
 
-def source_facts(
+def _source_facts(
     format_name: str, files: Sequence[Path], model: str, options: ImportOptions
 ) -> dict[str, Any]:
     """Return the part of a manifest that says where results came from.
@@ -271,7 +275,7 @@ def _sha256(path: Path) -> str:
         raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
-def finish(folder: Path, problems: Sequence[Problem], manifest: dict[str, Any]) -> None:
+def _finish(folder: Path, problems: Sequence[Problem], manifest: dict[str, Any]) -> None:
     """Write the digests of the matched questions, and the manifest last."""
     digests = {problem.id: problem.question_digest for problem in problems}
     write_json(folder / "questions.json", digests)

@@ -9,7 +9,7 @@ from typing import Any
 
 from passk.core.errors import DataError
 from passk.core.schemas import Sample, Verdict
-from passk.interop.base import Response
+from passk.interop.base import ProblemKey, Response
 from passk.interop.duplicates import DuplicateCheck
 from passk.interop.problem_matching import Matcher
 from passk.interop.roundtrip_fields import restore_sample, restore_verdict
@@ -49,19 +49,28 @@ class ImportState:
         """Return a response as a row, numbered from 0 within its problem."""
         text = self._text(response)
         if response.roundtrip is not None:
-            made = restore_sample(problem_id, text, response.roundtrip, response.location)
-            self._note_index(problem_id, made.sample, response.location)
+            made = restore_sample(problem_id, text, response.roundtrip, response.row.location)
+            self._note_index(problem_id, made.sample, response.row.location)
         else:
             index, ended = self.n[problem_id], response.finish_reason
             made = Sample(problem_id, index, 0, text, [], 0, ended, NAN, NAN)
             # A program of its own file belongs to the run of its folder.
-            whole = response.file.suffix != ".py"
-            run = response.file if whole else response.file.parent.parent
+            file = response.row.file
+            run = file if file.suffix != ".py" else file.parent.parent
             self.duplicates.add(run, problem_id, text)
         self.n[problem_id] += 1
         self.finish_reasons[made.finish_reason] += 1
         self.replaced += not made.text.isascii() and _has_surrogate(made.text)
         return made
+
+    def add_counts(self, key: ProblemKey, n: int, correct: int, location: str) -> None:
+        """Record counts of a problem in place of its responses, or raise if it has some already."""
+        problem_id = self.matcher.find(key, location)
+        if problem_id in self.n:
+            raise DataError(f"problem '{problem_id}' occurs a second time", where=location)
+        if problem_id is not None:
+            self.n[problem_id], self.correct[problem_id] = n, correct
+            self.verdicts += Counter(correct=correct, wrong=n - correct)
 
     def _text(self, response: Response) -> str:
         """Return the text of a response, or raise if it is none."""
@@ -71,7 +80,7 @@ class ImportState:
         if not isinstance(response.text, str):
             raise DataError(
                 f"the response is {response.text!r:.40}, not text",
-                where=response.location,
+                where=response.row.location,
                 fix="--null-as-failed counts nulls as failed responses"
                 if response.text is None
                 else "map another column to `text`",
@@ -91,7 +100,7 @@ class ImportState:
     def make_verdict(self, response: Response, sample: Sample) -> Verdict | None:
         """Return the source's verdict on a response, if any."""
         if response.roundtrip is not None:
-            found = restore_verdict(sample, response.roundtrip, response.location)
+            found = restore_verdict(sample, response.roundtrip, response.row.location)
         elif response.text is None:
             found = Verdict(sample.problem_id, sample.sample, "no_answer", None, None, NAN, "null")
         elif response.verdict is None:

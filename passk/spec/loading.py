@@ -59,6 +59,12 @@ def catalogue_file(kind: str, name: str, beside: Path) -> Path:
     raise SpecError(f"unknown {kind.removesuffix('s')} '{name}'; {did_you_mean(name, known)}")
 
 
+def find_benchmark(name: str) -> Benchmark:
+    """Return a benchmark by its name, or by its YAML file; errors as for both."""
+    is_file = name.endswith(".yaml")
+    return load_benchmark(Path(name) if is_file else catalogue_file("benchmarks", name, Path("x")))
+
+
 def load_benchmark(file: Path) -> Benchmark:
     """Load and check one benchmark file.
 

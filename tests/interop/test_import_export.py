@@ -26,7 +26,6 @@ from passk.core.registry import EXPORT_FORMATS, FORMATS, load
 from passk.core.schemas import VERDICTS, Problem, Sample, Verdict, read_rows
 from passk.interop.base import Graded, Group, ProblemKey, ReadOptions
 from passk.interop.column_mapping import read_mapping
-from passk.interop.counts import import_counts
 from passk.interop.files import read_rows as file_rows
 from passk.interop.formats.dataset import card
 from passk.interop.import_results import ImportOptions, import_results
@@ -103,7 +102,7 @@ def test_export_then_import_loses_nothing(
     files = [path for path in files if not path.name.startswith("results_")]
     state, back = ImportState(Matcher(problems)), []
     for response in load("format", form, FORMATS)().read(files, options):
-        found = state.matcher.find(response.key, response.location)
+        found = state.matcher.find(response.key, response.row.location)
         assert found is not None
         sample = state.make_sample(response, found)
         back.append((sample, state.make_verdict(response, sample)))
@@ -474,7 +473,7 @@ def test_counts_that_cannot_be_are_refused(
     good = [{"position": i, "n": 2, "c": 1} for i in (1, 2)]
     write_jsonl(tmp_path / "t.jsonl", [*good, row])
     with pytest.raises(DataError, match=message):
-        import_counts([tmp_path / "t.jsonl"], str(sums), tmp_path / "out", model="m")
+        import_results("counts", [tmp_path / "t.jsonl"], str(sums), tmp_path / "out", model="m")
 
 
 def test_mapping_names_what_it_does_not_know() -> None:

@@ -13,7 +13,7 @@ from typing import ClassVar
 from passk.core.errors import DataError
 from passk.interop.base import ProblemKey, ReadOptions, Response
 from passk.interop.code_responses import fence_program
-from passk.interop.files import open_file
+from passk.interop.files import Row, open_file
 from passk.interop.json_stream import JsonStream
 from passk.interop.problem_matching import normalize
 
@@ -37,4 +37,4 @@ class BigCode:
                     for program in programs:
                         held = any(question in normalize(program) for question in questions)
                         key = ProblemKey(position=position, prompt=program if held else None)
-                        yield Response(path, line, key, fence_program(program))
+                        yield Response(Row({}, path, line), key, fence_program(program))

@@ -93,7 +93,7 @@ def _response(row: Row) -> Response:
     if values["verdict"] is not None:
         stored["graded"] = {name: values.get(name) for name in VERDICT_FIELDS}
     key = ProblemKey(id=values["problem_id"], question=values.get("question"))
-    return Response(row.file, row.line, key, values["text"], roundtrip=stored)
+    return Response(row, key, values["text"], roundtrip=stored)
 
 
 def card(name: str, configs: Mapping[str, str], facts: Mapping[str, Any]) -> str:

@@ -59,8 +59,7 @@ class EvalPlus:
             verdict, detail = found[seen[task]] if results else (None, "")
             seen[task] += 1
             yield Response(
-                row.file,
-                row.line,
+                row,
                 ProblemKey(id=task),
                 _text(row, options),
                 verdict=verdict,
@@ -140,7 +139,7 @@ def _solution(task: str, row: Row) -> Response:
         )
     verdict, detail = _status(row)
     text = fence_program(row.get("solution", str))
-    return Response(row.file, row.line, ProblemKey(id=task), text, verdict=verdict, detail=detail)
+    return Response(row, ProblemKey(id=task), text, verdict=verdict, detail=detail)
 
 
 def _line(problem: Problem, row: Graded) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from passk.core.errors import DataError
 from passk.core.schemas import VerdictName
-from passk.interop.base import FINISH_REASONS, ProblemKey, ReadOptions, Response
+from passk.interop.base import FINISH_REASONS, ProblemKey, ReadOptions, Response, verdict_of
 from passk.interop.files import Row, json_lines, text_of
 
 
@@ -44,8 +44,7 @@ def _response(row: Row) -> Response:
         text, ended = replies[-1] if replies else score.get("prediction"), ""
     verdict, answer, detail = _score(row.values.get("sample_score") or {})
     return Response(
-        row.file,
-        row.line,
+        row,
         ProblemKey(prompt="\n".join(asked) or str(row.values.get("input", ""))),
         text,
         finish_reason=FINISH_REASONS.get(ended, "unknown"),
@@ -60,8 +59,6 @@ def _score(found: Mapping[str, Any]) -> tuple[VerdictName | None, str | None, st
     score = found.get("score") or {}
     values = score.get("value") or {}
     name = score.get("main_score_name") or next(iter(values), None)
-    value = values.get(name)
-    known = isinstance(value, bool | int | float) and value in (0, 1)
-    verdict: VerdictName | None = ("correct" if value else "wrong") if known else None
     answer = score.get("extracted_prediction")
-    return verdict, answer if isinstance(answer, str) else None, str(score.get("explanation") or "")
+    known = answer if isinstance(answer, str) else None
+    return verdict_of(values.get(name)), known, str(score.get("explanation") or "")

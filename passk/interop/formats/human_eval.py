@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from passk.core.schemas import Problem, VerdictName
-from passk.interop.base import Graded, Group, ProblemKey, ReadOptions, Response
+from passk.core.schemas import Problem
+from passk.interop.base import Graded, Group, ProblemKey, ReadOptions, Response, verdict_of
 from passk.interop.code_responses import fence_completion, find_program
 from passk.interop.files import json_lines
 from passk.interop.roundtrip_fields import KEY, is_correct, roundtrip_fields, write_lines
@@ -26,11 +26,12 @@ class HumanEval:
                 task = row.get("task_id", str)
                 detail = str(row.values.get("result", ""))
                 yield Response(
-                    path,
-                    row.line,
+                    row,
                     ProblemKey(id=task),
                     fence_completion(row.get("completion", str), task, options),
-                    verdict=_verdict(row.values, detail),
+                    verdict="timeout"
+                    if detail == "timed out"
+                    else verdict_of(row.values.get("passed")),
                     detail=detail,
                     roundtrip=row.values.get(KEY),
                 )
@@ -39,15 +40,6 @@ class HumanEval:
         """Write the completions with their verdicts."""
         rows = ((group.problem, row) for group in groups for row in group.rows)
         return [write_lines(folder / "samples.jsonl_results.jsonl", (_line(*row) for row in rows))]
-
-
-def _verdict(row: Mapping[str, Any], detail: str) -> VerdictName | None:
-    """Return the verdict of a line."""
-    if "passed" not in row:
-        return None
-    if detail == "timed out":
-        return "timeout"
-    return "correct" if row["passed"] else "wrong"
 
 
 def _line(problem: Problem, row: Graded) -> dict[str, Any]:

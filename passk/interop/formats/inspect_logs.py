@@ -118,8 +118,7 @@ def _response(row: Row, options: ReadOptions) -> Response:
     prompt = _resolve(text_of(row.get("input", (str, list))), attachments)
     sample_id = row.get("id", (str, int))
     return Response(
-        row.file,
-        row.line,
+        row,
         # Inspect numbers samples that have no id: a number is no id of the benchmark.
         ProblemKey(
             id=sample_id if isinstance(sample_id, str) and sample_id in options.problems else None,

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from passk.core.errors import DataError
 from passk.core.schemas import VerdictName
-from passk.interop.base import ProblemKey, ReadOptions, Response
+from passk.interop.base import ProblemKey, ReadOptions, Response, verdict_of
 from passk.interop.files import Row, parquet_rows, text_of
 
 
@@ -47,7 +47,7 @@ def _responses(row: Row, options: ReadOptions) -> Iterator[Response]:
     if name:
         options.notes["metric"] = name
     for text in texts:
-        yield Response(row.file, row.line, ProblemKey(prompt=prompt or ""), text, verdict=verdict)
+        yield Response(row, ProblemKey(prompt=prompt or ""), text, verdict=verdict)
 
 
 def _literal(text: str) -> Any:
@@ -58,9 +58,7 @@ def _literal(text: str) -> Any:
         return None
 
 
-def _verdict(metrics: Any) -> tuple[str, VerdictName | None]:
+def _verdict(metrics: Mapping[str, object] | None) -> tuple[str, VerdictName | None]:
     """Return the first metric that is 0 or 1, and the verdict that it gives."""
-    for name, value in (metrics or {}).items() if isinstance(metrics, Mapping) else ():
-        if isinstance(value, bool | int | float) and value in (0, 1):
-            return name, "correct" if value else "wrong"
-    return "", None
+    verdicts = {name: verdict_of(value) for name, value in (metrics or {}).items()}
+    return next(((name, found) for name, found in verdicts.items() if found), ("", None))

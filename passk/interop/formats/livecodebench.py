@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from passk.interop.base import Group, ProblemKey, ReadOptions, Response
+from passk.interop.base import Group, ProblemKey, ReadOptions, Response, verdict_of
 from passk.interop.code_responses import find_program
 from passk.interop.files import Row, json_array
 from passk.interop.roundtrip_fields import (
@@ -50,13 +50,11 @@ def _responses(row: Row) -> Iterator[Response]:
     details = row.values.get("metadata") or []
     stored = roundtrip_list(row, count)
     for index, text in enumerate(row.values["output_list"]):
-        passed = graded[index] if graded is not None else None
         yield Response(
-            row.file,
-            row.line,
+            row,
             key,
             text,
-            verdict=None if passed is None else "correct" if passed else "wrong",
+            verdict=verdict_of(graded[index]) if graded is not None else None,
             detail=str(details[index]) if index < len(details) else "",
             roundtrip=stored[index],
         )

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from passk.core.artifacts import write_json
 from passk.core.errors import DataError
 from passk.core.schemas import VerdictName
-from passk.interop.base import Group, ProblemKey, ReadOptions, Response
+from passk.interop.base import Group, ProblemKey, ReadOptions, Response, verdict_of
 from passk.interop.code_responses import fence_program
 from passk.interop.files import Row, json_lines
 from passk.interop.roundtrip_fields import (
@@ -140,8 +140,7 @@ def _responses(row: Row, options: ReadOptions) -> Iterator[Response]:
     for text, fields in zip(texts, stored, strict=True):
         program = options.code and not options.completion and fields is None
         yield Response(
-            row.file,
-            row.line,
+            row,
             key,
             _program(text, doc, prompt) if program else text,
             verdict=_verdict(row.values) if single else None,
@@ -194,11 +193,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _verdict(row: Mapping[str, Any]) -> VerdictName | None:
     """Return what the metric of a line says of its only response."""
-    for name in METRICS:
-        value = row.get(name)
-        if isinstance(value, bool | int | float) and value in (0, 1):
-            return "correct" if value else "wrong"
-    return None
+    return next(filter(None, (verdict_of(row.get(name)) for name in METRICS)), None)
 
 
 def _line(group: Group) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from passk.core.schemas import VerdictName
-from passk.interop.base import FINISH_REASONS, ProblemKey, ReadOptions, Response
+from passk.interop.base import FINISH_REASONS, ProblemKey, ReadOptions, Response, verdict_of
 from passk.interop.files import Row, json_lines
 
 VERDICTS = ("symbolic_correct", "is_correct")
@@ -33,14 +32,12 @@ def _response(row: Row) -> Response:
     values = row.values
     question = values.get("problem", values.get("question"))
     correct = next((values[name] for name in VERDICTS if values.get(name) is not None), None)
-    verdict: VerdictName | None = None if correct is None else "correct" if correct else "wrong"
     answer = values.get("predicted_answer")
     return Response(
-        row.file,
-        row.line,
+        row,
         ProblemKey(question=question if isinstance(question, str) else row.get("problem", str)),
         row.get("generation", (str, type(None))),
         finish_reason=FINISH_REASONS.get(str(values.get("finish_reason")), "unknown"),
-        verdict=verdict,
+        verdict=verdict_of(correct),
         answer=None if answer is None else str(answer),
     )

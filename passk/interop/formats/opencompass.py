@@ -41,4 +41,4 @@ def _responses(row: Row, name: str) -> Iterator[Response]:
         position=int(name) if name.isdecimal() else None,
     )
     for text in prediction if isinstance(prediction, list) else [prediction]:
-        yield Response(row.file, row.line, key, text)
+        yield Response(row, key, text)

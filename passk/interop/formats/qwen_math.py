@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from passk.interop.base import FINISH_REASONS, Group, ProblemKey, ReadOptions, Response
+from passk.interop.base import FINISH_REASONS, Group, ProblemKey, ReadOptions, Response, verdict_of
 from passk.interop.files import Row, json_lines
 from passk.interop.roundtrip_fields import (
     KEY,
@@ -54,12 +54,11 @@ def _responses(row: Row) -> Iterator[Response]:
             for name in ("score", "pred", "finish_reason")
         )
         yield Response(
-            row.file,
-            row.line,
+            row,
             key,
             text,
             finish_reason=FINISH_REASONS.get(str(ended), "unknown"),
-            verdict=None if score is None else "correct" if score else "wrong",
+            verdict=verdict_of(score),
             answer=None if pred in (None, "") else str(pred),
             roundtrip=stored[index],
         )

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from passk.core.errors import DataError
 from passk.core.schemas import VerdictName
-from passk.interop.base import ProblemKey, ReadOptions, Response
+from passk.interop.base import ProblemKey, ReadOptions, Response, verdict_of
 from passk.interop.files import Row, json_lines, parquet_rows, text_of
 
 
@@ -46,8 +46,7 @@ class Verl:
         """Yield the response of each line; `acc` is the verdict, if the reward reports it."""
         for row in _of_one_step(_rows(files), None):
             yield Response(
-                row.file,
-                row.line,
+                row,
                 ProblemKey(prompt=row.get("input", str)),
                 row.get("output", (str, type(None))),
                 verdict=_verdict(row, row.values.get("acc"), options),
@@ -63,8 +62,7 @@ class Trl:
         """Yield the response of each row; `--correct-if` says which reward is a verdict."""
         for row in _of_one_step(_rows(files), None):
             yield Response(
-                row.file,
-                row.line,
+                row,
                 ProblemKey(prompt=text_of(row.get("prompt", (str, list))) or ""),
                 text_of(row.get("completion", (str, list, type(None)))),
                 verdict=_verdict(row, None, options),
@@ -77,6 +75,4 @@ def _verdict(row: Row, stated: Any, options: ReadOptions) -> VerdictName | None:
         return options.correct_if.verdict(row)
     if stated in ("True", "False"):  # a numpy truth value that was written as text
         stated = stated == "True"
-    if isinstance(stated, bool | int | float) and stated in (0, 1):
-        return "correct" if stated else "wrong"
-    return None
+    return verdict_of(stated)

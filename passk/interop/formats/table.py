@@ -60,8 +60,7 @@ def _response(row: Row, verdict: Any, options: ReadOptions) -> Response:
             fix="--map text=COLUMN, or --map answer=COLUMN if only answers were stored",
         )
     return Response(
-        row.file,
-        row.line,
+        row,
         _key(row),
         text,
         finish_reason=FINISH_REASONS.get(str(row.values.get("finish_reason")), "unknown"),
