@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 
 from passk.benchmarks.source import load_problems
@@ -28,18 +28,33 @@ def grade_import(folder: Path, benchmark_name: str) -> Iterator[str]:
     Raises:
         VerifierError: the benchmark's verifier cannot be started.
     """
+    keys = ["problem_id", "sample"]
+    samples = folder / "samples.parquet"
+    graded = pd.read_parquet(samples, columns=keys).assign(ours=_grade(samples, benchmark_name))
+    mean = graded.groupby("problem_id")["ours"].mean().mean()
+    yield f"graded here: {graded['ours'].sum()} of {len(graded)} correct, pass@1 = {mean:.4f}"
+    foreign = folder / "foreign.parquet"
+    if foreign.is_file():
+        both = graded.merge(pd.read_parquet(foreign, columns=[*keys, "verdict"]), on=keys)
+        theirs = both["verdict"] == "correct"
+        here, there = (both["ours"] & ~theirs).sum(), (~both["ours"] & theirs).sum()
+        yield (
+            f"the source and passk disagree on {here + there} of {len(both)}: {here} are correct "
+            f"only here, {there} only there"
+        )
+
+
+def _grade(samples: Path, benchmark_name: str) -> list[bool]:
+    """Return whether each response is correct."""
     benchmark = find_benchmark(benchmark_name)
     golds = {problem.id: problem.gold for problem in load_problems(benchmark, text_only=True)}
-    n: Counter[str] = Counter()
-    correct: Counter[str] = Counter()
-    ours: list[bool] = []
     with (
         tempfile.TemporaryDirectory(prefix="passk-grade-") as scratch,
-        Progress(f"grade {folder}", "responses") as progress,
+        Progress(f"grade {samples.parent}", "responses") as progress,
     ):
         source, output = Path(scratch, "responses.jsonl"), Path(scratch, "graded.jsonl")
         with source.open("w", encoding="utf-8") as stream:
-            for row in _rows(folder / "samples.parquet", ["problem_id", "text"]):
+            for row in _rows(samples, ["problem_id", "text"]):
                 response = {"problem_id": row["problem_id"], "response": row["text"]}
                 stream.write(json.dumps(response) + "\n")
         grade_file(
@@ -52,31 +67,7 @@ def grade_import(folder: Path, benchmark_name: str) -> Iterator[str]:
             progress=progress,
         )
         with output.open(encoding="utf-8") as stream:
-            for line in stream:
-                graded = json.loads(line)
-                ours.append(graded["verdict"] == "correct")
-                n[graded["problem_id"]] += 1
-                correct[graded["problem_id"]] += ours[-1]
-    mean = sum(correct[name] / count for name, count in n.items()) / len(n)
-    yield f"graded here: {sum(ours)} of {len(ours)} correct, pass@1 = {mean:.4f}"
-    foreign = folder / "foreign.parquet"
-    if foreign.is_file():
-        theirs = {
-            (row["problem_id"], row["sample"]): row["verdict"] == "correct"
-            for row in _rows(foreign, ["problem_id", "sample", "verdict"])
-        }
-        keys = _rows(folder / "samples.parquet", ["problem_id", "sample"])
-        pairs = [
-            (mine, theirs[row["problem_id"], row["sample"]])
-            for row, mine in zip(keys, ours, strict=True)
-            if (row["problem_id"], row["sample"]) in theirs
-        ]
-        only = sum(mine and not other for mine, other in pairs)
-        differ = sum(mine != other for mine, other in pairs)
-        yield (
-            f"the source and passk disagree on {differ} of {len(pairs)}: {only} are correct only "
-            f"here, {differ - only} only there"
-        )
+            return [json.loads(line)["verdict"] == "correct" for line in stream]
 
 
 def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, object]]:

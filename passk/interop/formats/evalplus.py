@@ -41,31 +41,25 @@ class EvalPlus:
         """Yield the solutions with their verdicts; results alone have solutions as well."""
         results = [path for path in files if file_ending(path) == ".json"]
         samples = [path for path in files if file_ending(path) != ".json"]
-        statuses: dict[str, list[tuple[VerdictName, str]]] = {}
+        if not samples:
+            for path in results:
+                for task, rows in _tasks(path):
+                    yield from (_solution(task, row, options, _status(row)) for row in rows)
+            return
+        found: dict[str, list[tuple[VerdictName, str]]] = {}
         for path in results:
             for task, rows in _tasks(path):
-                if not samples:
-                    yield from (_solution(task, row) for row in rows)
-                else:
-                    statuses.setdefault(task, []).extend(map(_status, rows))
+                found.setdefault(task, []).extend(map(_status, rows))
         seen: Counter[str] = Counter()
         for row in _samples(samples):
             task = row.get("task_id", str)
-            found = statuses.get(task, [])
-            if results and seen[task] >= len(found):
+            if results and seen[task] >= len(found.get(task, [])):
                 raise DataError(
                     f"no verdict on solution {seen[task]} of '{task}'", where=row.location
                 )
-            verdict, detail = found[seen[task]] if results else (None, "")
+            graded = found[task][seen[task]] if results else (None, "")
+            yield _solution(task, row, options, graded)
             seen[task] += 1
-            yield Response(
-                row,
-                ProblemKey(id=task),
-                _text(row, options),
-                verdict=verdict,
-                detail=detail,
-                roundtrip=row.values.get(KEY),
-            )
 
     def write(self, groups: Iterable[Group], folder: Path) -> list[Path]:
         """Write samples.jsonl."""
@@ -87,6 +81,10 @@ def _samples(files: Sequence[Path]) -> Iterator[Row]:
 
 def _text(row: Row, options: ReadOptions) -> str:
     """Return the response of a line."""
+    if "solution" not in row.values and "base_status" in row.values:
+        raise DataError(
+            "has verdicts only", where=row.location, fix="name the file of samples as well"
+        )
     if "solution" not in row.values:
         return fence_completion(row.get("completion", str), row.values["task_id"], options)
     if options.completion and row.values.get(KEY) is None:
@@ -131,15 +129,14 @@ def _status(row: Row) -> tuple[VerdictName, str]:
     return STATUS.get(decisive, "wrong"), f"base {base}, plus {plus}"
 
 
-def _solution(task: str, row: Row) -> Response:
-    """Return one result as a response."""
-    if "solution" not in row.values:
-        raise DataError(
-            "has verdicts only", where=row.location, fix="name the file of samples as well"
-        )
-    verdict, detail = _status(row)
-    text = fence_program(row.get("solution", str))
-    return Response(row, ProblemKey(id=task), text, verdict=verdict, detail=detail)
+def _solution(
+    task: str, row: Row, options: ReadOptions, graded: tuple[VerdictName | None, str]
+) -> Response:
+    """Return a solution with its verdict and what explains it."""
+    verdict, detail = graded
+    key, stored = ProblemKey(id=task), row.values.get(KEY)
+    text = _text(row, options)
+    return Response(row, key, text, verdict=verdict, detail=detail, roundtrip=stored)
 
 
 def _line(problem: Problem, row: Graded) -> dict[str, Any]:

@@ -130,8 +130,8 @@ def push(
     with tempfile.TemporaryDirectory(dir=home, prefix=".push-") as folder:
         bundle = Bundle(study.name, project, content, Path(folder), study.spec)
         if dry_run:
-            size = "with" if responses else "without"
-            yield f"would push {len(tables)} tables, figures and report, {size} responses"
+            also = "with" if responses else "without"
+            yield f"would push {len(tables)} tables, figures and report, {also} responses"
             yield f"to {name}: {project}, as {bundle.run}"
             return
         _stage(plan, home, bundle, responses=responses)
