@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 
@@ -22,7 +21,6 @@ class Hub(ThreadingHTTPServer):
         self.commits: list[str] = []
         self.tokens: set[str | None] = set()
         self.private: set[str] = set()
-        self.blobs: dict[str, bytes] = {}
 
     @property
     def url(self) -> str:
@@ -53,27 +51,14 @@ class Handler(BaseHTTPRequestHandler):
         elif "/preupload/" in path:
             files = json.loads(body)["files"]
             modes = [
-                {
-                    "path": one["path"],
-                    "uploadMode": "lfs" if one["path"].endswith(".parquet") else "regular",
-                    "shouldIgnore": False,
-                    "oid": None,
-                }
+                {"path": one["path"], "uploadMode": "regular", "shouldIgnore": False, "oid": None}
                 for one in files
             ]
             self.answer({"files": modes})
-        elif path.endswith("/objects/batch"):
-            found = [self.lfs(one) for one in json.loads(body)["objects"]]
-            self.answer({"transfer": "basic", "objects": found})
         elif "/commit/" in path:
             self.commit(path.split("/commit/")[0].removeprefix("/api/datasets/"), body)
         else:
             self.answer({"error": path}, 404)
-
-    def lfs(self, one: dict[str, Any]) -> dict[str, Any]:
-        if one["oid"] in self.server.blobs:
-            return one
-        return {**one, "actions": {"upload": {"href": f"{self.server.url}/blob/{one['oid']}"}}}
 
     def commit(self, repo: str, body: bytes) -> None:
         files = self.server.files[repo]
@@ -84,19 +69,10 @@ class Handler(BaseHTTPRequestHandler):
                     self.server.commits.append(value["summary"])
                 case "file":
                     files[value["path"]] = base64.b64decode(value["content"])
-                case "lfsFile":
-                    files[value["path"]] = self.server.blobs[value["oid"]]
                 case "deletedFile":
                     del files[value["path"]]
         oid = f"{len(self.server.commits):040x}"
         self.answer({"commitUrl": f"{self.server.url}/commit/{oid}", "commitOid": oid})
-
-    def do_PUT(self) -> None:
-        body = self.body()
-        name = urlsplit(self.path).path.removeprefix("/blob/")
-        assert hashlib.sha256(body).hexdigest() == name
-        self.server.blobs[name] = body
-        self.answer({})
 
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -137,7 +139,8 @@ def push(
         _stage(plan, home, bundle, responses=responses)
         files = [path for path in bundle.folder.rglob("*") if path.is_file()]
         try:
-            location = target.push(bundle)
+            with contextlib.redirect_stdout(sys.stderr):
+                location = target.push(bundle)
         except PasskError:
             raise
         except Exception as error:

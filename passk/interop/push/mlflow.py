@@ -1,6 +1,7 @@
 """MLflow: a run whose steps are k, with tables, figures and all files as artifacts.
 
-`MLFLOW_TRACKING_URI` names the server, or a folder (`file:///...`).
+`MLFLOW_TRACKING_URI` names the server, or a folder (`file:///...`; MLflow 3 asks for
+`MLFLOW_ALLOW_FILE_STORE=true` then).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class MLflow:
         if not os.environ.get("MLFLOW_TRACKING_URI"):
             raise PasskError(
                 "no MLflow server is named",
-                fix="set MLFLOW_TRACKING_URI to its address, or to a folder as file:///path",
+                fix="set MLFLOW_TRACKING_URI to its address, or to a folder: file:///path",
             )
 
     def push(self, bundle: Bundle) -> str:

@@ -27,15 +27,30 @@ class Trackio:
             )
 
     def push(self, bundle: Bundle) -> str:
-        """Log a run, in place of an unfinished one of the same tables."""
+        """Log a run, in place of a local one of the same tables."""
         space = os.environ.get("TRACKIO_SPACE_ID")
         if not space:
-            for earlier in trackio.Api().runs(bundle.project):
-                if earlier.name == bundle.run:
-                    earlier.delete()
+            _delete(bundle)
         run = trackio.init(
-            bundle.project, name=bundle.run, space_id=space, config=dict(bundle.spec), embed=False
+            bundle.project,
+            name=bundle.run,
+            space_id=space,
+            config=dict(bundle.spec),
+            embed=False,
+            auto_log_cpu=False,
+            auto_log_gpu=False,
         )
         log_bundle(trackio, run, bundle)
         trackio.finish()
         return f"https://huggingface.co/spaces/{space}" if space else str(trackio.TRACKIO_DIR)
+
+
+def _delete(bundle: Bundle) -> None:
+    """Delete the runs of the same tables."""
+    try:
+        runs = list(trackio.Api().runs(bundle.project))
+    except ValueError:  # no such project yet
+        return
+    for run in runs:
+        if run.name == bundle.run:
+            run.delete()

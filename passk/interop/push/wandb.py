@@ -7,6 +7,7 @@ run to `./wandb`, for `wandb sync`.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import wandb
 
@@ -21,7 +22,8 @@ class Wandb:
     def check(self) -> None:
         """Raise if there is no key for the server."""
         offline = os.environ.get("WANDB_MODE") in {"offline", "dryrun"}
-        if not offline and not wandb.api.api_key:
+        stored = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+        if not offline and not os.environ.get("WANDB_API_KEY") and not stored.is_file():
             raise PasskError(
                 "no key for Weights & Biases",
                 fix="set WANDB_API_KEY, run `wandb login`, or set WANDB_MODE=offline",
