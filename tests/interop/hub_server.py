@@ -72,7 +72,8 @@ class Handler(BaseHTTPRequestHandler):
                 case "deletedFile":
                     del files[value["path"]]
         oid = f"{len(self.server.commits):040x}"
-        self.answer({"commitUrl": f"{self.server.url}/commit/{oid}", "commitOid": oid})
+        url = f"{self.server.url}/datasets/{repo}/commit/{oid}"
+        self.answer({"commitUrl": url, "commitOid": oid})
 
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
