@@ -50,8 +50,15 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"url": f"{self.server.url}/datasets/{name}"}, status)
         elif "/preupload/" in path:
             files = json.loads(body)["files"]
+            held = self.server.files[path.split("/preupload/")[0].removeprefix("/api/datasets/")]
+            oids = {name: git_oid(data) for name, data in held.items()}
             modes = [
-                {"path": one["path"], "uploadMode": "regular", "shouldIgnore": False, "oid": None}
+                {
+                    "path": one["path"],
+                    "uploadMode": "regular",
+                    "shouldIgnore": False,
+                    "oid": oids.get(one["path"]),
+                }
                 for one in files
             ]
             self.answer({"files": modes})
