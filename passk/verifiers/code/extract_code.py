@@ -105,7 +105,7 @@ def _definition_of(name: str) -> re.Pattern[str]:
 def _solution(blocks: Sequence[Block], entry_point: str, wanted: re.Pattern[str]) -> str | None:
     """Return the last block that is a solution, with the definitions that it lacks, or None."""
     blocks = blocks[-LOOKED_AT:]
-    solutions: list[tuple[bool, int, ast.Module | None]] = []
+    solutions: list[tuple[tuple[bool, bool, bool, int], ast.Module | None]] = []
     for number, block in enumerate(blocks):
         if not wanted.search(block.text):
             continue
@@ -115,10 +115,12 @@ def _solution(blocks: Sequence[Block], entry_point: str, wanted: re.Pattern[str]
         if (tree is None and at_its_word) or (
             tree is not None and (not entry_point or _defines(tree.body, entry_point))
         ):
-            solutions.append((block.closed, number, tree))
+            # A test block may import the name that another block defines.
+            own = tree is None or not entry_point or _defines(tree.body, entry_point, own=True)
+            solutions.append(((own, block.language != "other", block.closed, number), tree))
     if not solutions:
         return None
-    _, number, tree = max(solutions, key=lambda solution: solution[:2])
+    (*_, number), tree = max(solutions, key=lambda solution: solution[0])
     text = blocks[number].text
     if tree is None or len(blocks) == 1:
         return text
@@ -149,16 +151,29 @@ def _tree(text: str) -> ast.Module:
         return ast.parse(text)
 
 
-def _defines(body: Iterable[ast.stmt], name: str) -> bool:
-    """Return whether statements define a name, or a class `Solution` with it; no stub does."""
+def _defines(body: Iterable[ast.stmt], name: str, *, own: bool = False) -> bool:
+    """Return whether statements define a name, or a class `Solution` with it; no stub does.
+
+    Args:
+        body: the statements.
+        name: the name.
+        own: whether an import does not count.
+    """
     return any(
-        (any(bound == name for bound, _ in _bound(node)) and not _is_stub(node))
+        (_binds(node, name) and not (own and isinstance(node, ast.Import | ast.ImportFrom)))
         or (
-            isinstance(node, ast.ClassDef) and node.name == "Solution" and _defines(node.body, name)
+            isinstance(node, ast.ClassDef)
+            and node.name == "Solution"
+            and _defines(node.body, name, own=own)
         )
-        or (isinstance(node, COMPOUND) and _defines(_inner(node), name))
+        or (isinstance(node, COMPOUND) and _defines(_inner(node), name, own=own))
         for node in body
     )
+
+
+def _binds(node: ast.stmt, name: str) -> bool:
+    """Return whether a statement gives a name a value that may be a function."""
+    return any(bound == name for bound, _ in _bound(node)) and not _is_stub(node)
 
 
 def _inner(node: COMPOUND) -> Iterator[ast.stmt]:
@@ -181,7 +196,9 @@ def _bound(node: ast.stmt) -> Iterator[tuple[str, ast.stmt]]:
 
 
 def _is_stub(node: ast.stmt) -> bool:
-    """Return whether a statement is a function without any code, as where a signature is shown."""
+    """Return whether a statement shows a signature alone, or a value, as a printed result does."""
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        return not isinstance(node.value, ast.Name | ast.Attribute | ast.Lambda | ast.Call)
     return isinstance(node, ast.FunctionDef) and all(
         isinstance(line, ast.Pass)
         or (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
