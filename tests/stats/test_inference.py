@@ -23,6 +23,7 @@ from passk.stats import (
     flow_counts,
     k_grid,
     mean_interval,
+    method_band,
     noise_interval,
     pass_at_k,
     regions,
@@ -264,3 +265,21 @@ def test_a_problem_that_nobody_solves_is_never_named() -> None:
     p = solved_by_one_p_values((128, [20, 0, 0]), (128, [0, 0, 0]))
     assert p[0] < 0.001
     assert p[1:].tolist() == [1, 1]
+
+
+def test_a_methods_band_covers_both_ends_of_the_curve() -> None:
+    seeds = [(1000, np.full(3000, c)) for c in (480, 500, 520)]
+    for ks, level in (([1], 0.975), ([1, 2], 0.9875)):
+        low, high = method_band(seeds, [(1000, np.full(3000, 500))], ks, replicates=100)
+        margin = stats.t.ppf(level, 2) * 0.02 / 3**0.5
+        assert high[0] == pytest.approx(margin, rel=0.03)
+        assert low[0] == pytest.approx(-margin, rel=0.03)
+
+
+def test_the_band_of_seeds_that_agree_is_that_of_one_checkpoint() -> None:
+    rng = np.random.default_rng(5)
+    tuned, base = (16, rng.binomial(16, 0.5, 80)), (16, rng.binomial(16, rng.random(80)))
+    band = method_band([tuned, tuned], [base], k_grid(16), replicates=2000)
+    one = compare(tuned, base, k_grid(16), replicates=2000)
+    assert band == pytest.approx(np.stack([one.band_low, one.band_high]), abs=0.01)
+    assert ((band[1] - band[0]) > 1.05 * (one.high - one.low)).all()

@@ -30,10 +30,13 @@ from passk.stats import (
     flag,
     holm,
     mean_pass_at_k,
+    paired_units,
     t_quantile,
 )
-from passk.stats.extrapolation import RATES, likeliest_mixture
-from passk.stats.intervals import percentiles, tail
+from passk.stats.extrapolation import RATES, _with_rises, likeliest_mixture
+from passk.stats.intervals import percentiles, sup_t_quantile, tail
+from passk.stats.resampling import add_unseen_changes, unseen_size
+from passk.stats.score_intervals import difference_interval
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 5, 10, 29, 499])
@@ -134,9 +137,26 @@ def test_a_difference_beyond_n_holds_and_is_narrower_than_that_of_two_curves() -
     assert (found.low < truth).all()
     assert (truth < found.high).all()
     assert (found.high - found.low < one.high - one.low + other.high - other.low).all()
+    units = _with_rises(paired_units(*counts, [1, 2, 4, 8, 16, 32]))
+    sizes = [
+        np.append(size, size[1:])
+        for size in (unseen_size([side], [1, 2, 4, 8, 16, 32]) for side in counts[::-1])
+    ]
+    reach = sup_t_quantile(add_unseen_changes(units, *sizes), 1 - 0.05 / 3, 500)
+    paired = difference_interval(units, *sizes, reach)[:, 5]
+    assert [found.low[0], found.high[0]] == pytest.approx(paired, abs=1e-4)
     back = extrapolate_difference(*counts[::-1], [32, 64], replicates=500)
     assert back.low == pytest.approx(-found.high, abs=0.01)
     assert back.value == pytest.approx(-found.value)
+
+
+def test_extrapolation_begins_at_the_smallest_n() -> None:
+    n = np.repeat([8, 32], 100)
+    c = np.random.default_rng(0).binomial(n, 0.1)
+    found = extrapolate((n, c), [8, 32], replicates=200)
+    assert found.fits
+    assert found.low[0] < mean_pass_at_k(n, c, [8])[0] < found.high[0]
+    assert found.value == pytest.approx([1 - 0.9**8, 1 - 0.9**32], abs=0.05)
 
 
 def test_the_likeliest_mixture_is_the_one_that_made_the_counts() -> None:
