@@ -31,6 +31,7 @@ from passk.stages.verify import PoolConfig, grade, grade_file, verify
 from passk.verifiers.code import evalplus, livecodebench
 from passk.verifiers.code.expected_outputs import ExpectedOutputs, ReferenceOutputs
 from passk.verifiers.code.extract_code import extract_code
+from passk.verifiers.code.function_attempt import FunctionAttempt
 from passk.verifiers.code.output_lines import LineReader
 from passk.verifiers.code.problems import FunctionTests, problem_of
 from passk.verifiers.code.time_limits import TimeLimits
@@ -441,6 +442,21 @@ def test_nothing_may_follow_the_end_of_a_run(parts: list[str]) -> None:
     for part in parts:
         reader.read(part.replace("{}", reader.token.decode()).encode())
     assert not reader.finished
+
+
+def test_lines_are_no_more_than_they_say() -> None:
+    gold = evalplus_gold("HumanEval/0", "    return x\n", [[1], [2]])
+    problem = problem_of(gold)
+    assert isinstance(problem, FunctionTests)
+    expected = ExpectedOutputs(problem, ReferenceOutputs(["=1.0", "?object"], [0.1, 0.1]))
+    assert expected.passes(0, "=1.0")
+    assert not expected.passes(1, "?object")
+    assert expected.fault(0, "=1.0000000001") is None
+    assert expected.fault(0, "~1.0000000001") is not None
+    attempt = FunctionAttempt(b"", ExpectedOutputs(problem_of(FUNCTION), None), [1.0], 1.0)
+    attempt.request()
+    assert attempt.receive(b"=2\n=6\n=7\n")
+    assert attempt.fault == "more results than tests"
 
 
 def test_long_output_costs_no_more_than_its_length() -> None:
