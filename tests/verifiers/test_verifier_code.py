@@ -134,6 +134,8 @@ def test_a_script_is_judged_by_its_output(program: str, verdict: str, detail: st
         ("50000000000000001", "50000000000000000", False),
         ("YES", "Yes", False),
         ("1\n\n2", "1\n2", False),
+        ("1\n2\n3", "1\n2", False),
+        ("1", "1\n2", False),
         ("", "", True),
     ],
 )
