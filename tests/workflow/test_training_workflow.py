@@ -13,7 +13,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from conftest import Study, write_jsonl
-from opened_files import noted, rules_that_read_what_they_declare
 from tiny_models import save_tiny
 from trained_study import train_of, trained_study
 
@@ -36,11 +35,9 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = trained_study(tmp_path_factory.mktemp("trained"))
     save_tiny(study.folder / "tiny")
     study.spec["perplexity"] = [{"scorer": "grpo@2", "responses_of": ["base"], "per_problem": 1}]
-    with noted(study) as notes:
-        jobs = study.snakemake()
+    jobs = study.snakemake()
     loaded = Counter(load_questions=1, load_problems=2, resolve_score=1, score_responses=1)
     assert jobs == loaded + TRAINED + cells(3) + ANALYSIS
-    assert rules_that_read_what_they_declare(study, notes) > {"resolve_training", "train_model"}
     return study
 
 
