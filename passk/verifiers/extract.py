@@ -56,18 +56,21 @@ BETWEEN_BOXES = re.compile(
 
 ANSWER_IS = re.compile(
     r"\banswer(?:\s{1,9}to\s{1,9}(?:the|this)\s{1,9}(?:question|problem))?"
-    r"(?:\s{1,9}(?:is|would\s{1,9}be|must\s{1,9}be|should\s{1,9}be)\b|\s{0,9}=)"
+    r"(?:\s{1,9}(?:is|would\s{1,9}be|must\s{1,9}be|should\s{1,9}be)(?![a-zA-Z_])|\s{0,9}=)"
     r"(?:\s{1,9}(?:thus|therefore|then|simply|just)\b,?)?[ \t:*_]{0,9}"
+    r"|\b(?:respuesta|resposta|risposta)(?:\s{1,9}fina[le]{1,2})?\s{1,9}(?:es|\u00e9|\u00e8)\s"
+    r"|\br\u00e9ponse(?:\s{1,9}finale)?\s{1,9}est\b|\bantwort\s{1,9}(?:ist|lautet)\b:?"
     r"|\u7b54\u6848(?:\u662f|\u4e3a|\u70ba)?[ \t:\uff1a*_]{0,9}",
     re.IGNORECASE,
 )
 ANSWER = re.compile(
-    r"\banswer[ \t*_]{0,9}:[ \t*_]{0,9}"
+    r"\b(?:answer|respuesta|resposta|risposta|r\u00e9ponse|antwort|\u043e\u0442\u0432\u0435\u0442)"
+    r"[ \t*_]{0,9}:[ \t*_]{0,9}|(?<![\u4e00-\u9fff])\u7b54[:\uff1a][ \t*_]{0,9}"
     r"|^[ \t]{0,9}(?:#{1,6}[ \t]{0,9}[*_]{0,3}|[*_]{2,3})(?:final[ \t]{1,9})?answer"
     r"[ \t*_:]{0,9}(?=\n)",
     re.IGNORECASE | re.MULTILINE,
 )
-SENTENCE_END = re.compile(r"\n|\.(?:\s|$)|\u3002|,?\s(?:because|since)\s")
+SENTENCE_END = re.compile(r"\n|</|\.(?:\s|$)|\u3002|,?\s(?:because|since)\s")
 MATH = re.compile(
     r"\$\$((?:\\.|[^\\$])+?)\$\$|\$((?:\\.|[^\\$])+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL
 )
@@ -122,6 +125,8 @@ class Match:
 
     start: int
     answer: str
+    end: int = 0
+    """Where a box ends; a statement within it is part of it."""
 
 
 def extract_answer(
@@ -218,7 +223,7 @@ def _last_match(text: str, rules: Sequence[str]) -> tuple[str, Match] | None:
         return None
     rule, best = max(found, key=lambda item: item[1].start)
     box = next((match for name, match in found if name == "boxed"), None)
-    if box is not None and rule != "boxed" and not _is_value(best.answer):
+    if box is not None and (best.start < box.end or not _is_value(best.answer)):
         rule, best = "boxed", box
     return rule, Match(best.start, best.answer.strip())
 
@@ -244,7 +249,7 @@ def boxed(text: str) -> Match | None:
             return None
         inside = _box_at(text, at)
         if inside and inside[0].strip():
-            return _join_boxes(text, at, inside[0])
+            return _join_boxes(text, at, *inside)
         end = at
     return _last_balanced_box(text)
 
@@ -260,7 +265,7 @@ def _box_at(text: str, at: int) -> tuple[str, int] | None:
     return None if inside is None else (inside, start.end() + len(inside) + 1)
 
 
-def _join_boxes(text: str, at: int, answer: str) -> Match:
+def _join_boxes(text: str, at: int, answer: str, end: int) -> Match:
     """Return a box together with the boxes before it, where only a connective parts them."""
     answers, begin = [answer], at
     while len(answers) < MAX_BOXES:
@@ -273,7 +278,7 @@ def _join_boxes(text: str, at: int, answer: str) -> Match:
         if box[0].strip() and box[0].strip() not in answers:
             answers.insert(0, box[0].strip())
         begin = before
-    return Match(at, ", ".join(answers))
+    return Match(at, ", ".join(answers), end)
 
 
 def _balanced(text: str, begin: int) -> str | None:
@@ -329,7 +334,9 @@ def tag(text: str) -> Match | None:
     start = text.rfind("<answer>", 0, max(end, 0)) + len("<answer>")
     if end < 0 or start < len("<answer>"):
         return None
-    return Match(start, _statement(text[start:end][:MAX_ANSWER_LENGTH].strip()))
+    inside = text[start:end][:MAX_ANSWER_LENGTH].strip()
+    within = answer_is(inside)
+    return Match(start, within.answer if within else _statement(inside))
 
 
 def last_sentence(text: str) -> Match | None:

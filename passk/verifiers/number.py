@@ -21,6 +21,15 @@ NUMBER = re.compile(
 )
 """A sign, digits (perhaps grouped by commas) with a decimal part, perhaps over an integer."""
 
+NUMBER_WORDS = {
+    word: number
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "  # noqa: SIM905
+        "fifteen sixteen seventeen eighteen nineteen twenty".split()
+    )
+}
+"""Numbers as words."""
+
 LIMIT = 1000
 """Longest number, in characters, that is read as one: Python refuses over 4300 digits."""
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from passk.verifiers.math.answers import Assignment, Collection, Scalar
-from passk.verifiers.math.compare import CompareOptions, equal
+from passk.verifiers.math.compare import equal
+from passk.verifiers.math.compare_scalars import CompareOptions
 from passk.verifiers.math.evaluate import evaluate
-from passk.verifiers.math.formulas import variables_of
+from passk.verifiers.math.expr_tree import variables_of
 from passk.verifiers.math.numbers import TooLargeError, UndefinedValueError
 from passk.verifiers.math.parse_answer import parse_answer
 from passk.verifiers.number import NUMBER, parse_number
@@ -27,7 +28,8 @@ LETTER = re.compile(
 
 HEDGE = re.compile(
     r"\b(?:than|least|most|between|cannot|can't|not|n't|need|unable|information|more|less|fewer|"
-    r"either|neither|unless|unknown|except)\b",
+    r"either|neither|unless|unknown|except|about|around|approximately|roughly|nearly|almost|over|"
+    r"under|could|may|might|maybe|perhaps|probably|possibly)\b",
     re.IGNORECASE,
 )
 """Words with which a number is no answer by itself: "values larger than 4"."""
@@ -36,14 +38,6 @@ AND = re.compile(r",(?:\s{0,3}and\s)?|\sand\s")
 
 CLAUSE = re.compile(r"([^\W\d_]{2,20})[,.;:!]\s")
 """A word that answers, in front of why: `Yes, it is.`"""
-
-WORDS = {
-    word: str(number)
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "  # noqa: SIM905
-        "fifteen sixteen seventeen eighteen nineteen twenty".split()
-    )
-}
 
 
 def choice_of(answer: str, choices: Sequence[str]) -> int | None:
@@ -106,7 +100,6 @@ def single_number(text: str) -> Fraction | None:
     (Fraction(25, 1), Fraction(5, 1), None)
     """
     stated = plain(text.rpartition("=")[2])
-    stated = WORDS.get(stated.casefold(), stated)
     value = _exact_value(stated)
     if value is not None:
         return value

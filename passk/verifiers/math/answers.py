@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
-from passk.verifiers.math.expr_tree import Tree
+from passk.verifiers.math.expr_tree import Tree, has, rename_variables, variables_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,17 @@ class Equation:
 
 @dataclass(frozen=True, slots=True)
 class Qualified:
-    """An answer with a condition on its names: `(2t, t)` for all real `t`."""
+    r"""An answer with a condition on its names: `(2t, t)` for all real `t`.
+
+    Attributes:
+        answer: the answer without its condition.
+        condition: the condition, as text.
+        names: the names that it says are any number of a kind: `k` of `k \in \mathbb{Z}`.
+    """
 
     answer: Answer
     condition: str
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,42 @@ class Unparsed:
 
 
 Answer = Scalar | Collection | Assignment | Equation | Qualified | Text | Unparsed
+
+Parse = Callable[[str], Answer]
+"""`parse_answer` of a text in normal form."""
+
+
+def trees_of(answer: Answer) -> list[Tree]:
+    """Return the formulas that an answer holds."""
+    if isinstance(answer, Scalar):
+        return [answer.tree]
+    if isinstance(answer, Equation):
+        return [answer.left, answer.right]
+    if isinstance(answer, Collection):
+        return [tree for item in answer.items for tree in trees_of(item)]
+    return trees_of(answer.answer) if isinstance(answer, Assignment | Qualified) else []
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def has_negative(answer: Answer) -> bool:
+    """Return whether a number or term with a minus sign in front is in an answer."""
+    return any(has(tree, ("neg",)) for tree in trees_of(answer))
+
+
+def rename(answer: Answer, names: Mapping[str, str]) -> Answer:
+    """Return an answer with some variables renamed."""
+    if isinstance(answer, Scalar):
+        return replace(answer, tree=rename_variables(answer.tree, names))
+    if isinstance(answer, Collection):
+        return replace(answer, items=tuple(rename(item, names) for item in answer.items))
+    if isinstance(answer, Assignment):
+        return Assignment(answer.name, rename(answer.answer, names))
+    return answer
+
+
+def free_names(answer: Answer) -> frozenset[str]:
+    """Return the variables of all formulas in an answer."""
+    return frozenset().union(*map(variables_of, trees_of(answer)))
 
 
 def describe(answer: Answer) -> str:

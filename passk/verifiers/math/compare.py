@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from passk.verifiers.math.answers import (
@@ -16,17 +15,15 @@ from passk.verifiers.math.answers import (
     Scalar,
     Text,
     Unparsed,
+    free_names,
+    rename,
 )
-from passk.verifiers.math.evaluate import evaluate, nearly_equal
-from passk.verifiers.math.expr_tree import Tree, numerator
-from passk.verifiers.math.formulas import formulas_equal, test_points, value_name, variables_of
-from passk.verifiers.math.lexer import LOG
+from passk.verifiers.math.compare_relations import compare_equations
+from passk.verifiers.math.compare_scalars import CompareOptions, compare_scalars
+from passk.verifiers.math.expr_tree import Tree, variables_of
+from passk.verifiers.math.formulas import value_name
 from passk.verifiers.math.normalize import squeeze
-from passk.verifiers.math.numbers import TooLargeError, UndefinedValueError, Value, context, inexact
-from passk.verifiers.math.units import units_agree
-
-MIN_DIGITS_OF_ROUNDED = 6
-"""Significant digits from which a decimal passes for the exact value that it rounds or cuts."""
+from passk.verifiers.math.real_sets import real_set, same_real_set
 
 PROSE = re.compile(r"\\text ?\{[^{}]*[a-zA-Z]{2}[^{}]*\}.*[0-9]")
 """Words in front of a number."""
@@ -40,21 +37,18 @@ SIMPLE_NAME = re.compile(r"\\?[a-zA-Z]+(?:_.+)?'?(?:\([^()]*\))?")
 PLAIN = re.compile(r"[a-zA-Z0-9 ,:'-]+")
 """Words and numbers without any LaTeX."""
 
+FUNCTION_OF = re.compile(r"([a-zA-Z])\(([a-zA-Z])\)")
+"""A function with its argument: f(x)."""
+
+RATIO = re.compile(r"([1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
+
+ENDING = re.compile(r"s|[ap]m")
+"""What one of two equal words may have behind it: a plural, or the half of the day."""
+
+NO_SOLUTION = {Text("nosolution"), Collection("{", "}", ())}
+
 MAX_ITEMS = 100
 """Most items of an unordered group that are matched with each other."""
-
-
-@dataclass(frozen=True, slots=True)
-class CompareOptions:
-    """How strictly answers are compared; the options of the same names in `MathOptions`."""
-
-    percent: str = "sign"
-    units: str = "drop"
-    relative: float = 0.0
-    absolute: float = 0.0
-    lists: str = "unordered"
-    brackets: str = "loose"
-    assume: str = "real"
 
 
 def equal(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:  # noqa: PLR0911
@@ -69,11 +63,13 @@ def equal(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:  
         return _compare_equation_with(gold, answer, rules)
     if isinstance(gold, Assignment) or isinstance(answer, Assignment):
         return _compare_assignments(gold, answer, rules)
+    if {gold, answer} == NO_SOLUTION:
+        return True
     if isinstance(gold, Collection) or isinstance(answer, Collection):
         return _compare_collections(_as_group(gold), _as_group(answer), rules)
     if isinstance(gold, Scalar) and isinstance(answer, Scalar):
-        return _compare_scalars(gold, answer, rules)
-    return _compare_text_and_letters(gold, answer)
+        return compare_scalars(gold, answer, rules)
+    return _compare_words(gold, answer, rules)
 
 
 def _compare_qualified(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:
@@ -82,6 +78,9 @@ def _compare_qualified(gold: Answer, answer: Answer, rules: CompareOptions) -> b
     if len(set(conditions)) > 1 or not (len(conditions) > 1 or GENERAL.search(conditions[0])):
         return None
     bare = [side.answer if isinstance(side, Qualified) else side for side in (gold, answer)]
+    names = [side.names if isinstance(side, Qualified) else () for side in (gold, answer)]
+    if len(names[0]) == len(names[1]) == 1 and names[0][0] not in free_names(bare[1]):
+        bare[1] = rename(bare[1], {names[1][0]: names[0][0]})
     return equal(bare[0], bare[1], rules)
 
 
@@ -97,11 +96,22 @@ def _compare_unparsed(gold: Answer, answer: Answer) -> bool | None:
     return False if prose else None
 
 
-def _compare_text_and_letters(gold: Answer, answer: Answer) -> bool | None:
-    """Compare words with a product of letters, as which short words are read."""
+def _compare_words(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:
+    """Compare words with each other, a ratio with a fraction, or words with a product of letters.
+
+    Short words are read as such a product.
+    """
+    if isinstance(gold, Text) and isinstance(answer, Text):
+        shorter, longer = sorted((gold.text, answer.text), key=len)
+        return ENDING.fullmatch(longer.removeprefix(shorter)) is not None and bool(
+            re.match(r"[0-9]" if longer[-1] == "m" else "[a-z]{4}", shorter)
+        )
     word, other = (gold, answer) if isinstance(gold, Text) else (answer, gold)
     if not isinstance(word, Text) or not isinstance(other, Scalar):
         return False
+    ratio = RATIO.fullmatch(word.text)
+    if ratio and other.tree[0] == "div":
+        return equal(Scalar(("num", Fraction(int(ratio[1]), int(ratio[2])))), other, rules)
     letters = _letters(other.tree)
     return letters is not None and letters.lower() == word.text
 
@@ -121,9 +131,12 @@ def _compare_assignments(gold: Answer, answer: Answer, rules: CompareOptions) ->
     if isinstance(gold, Assignment) and isinstance(answer, Assignment):
         if _same_name(gold.name, answer.name):
             found = equal(gold.answer, answer.answer, rules)
-            return found or _compare_equations(gold.relation, answer.relation) or found
-        if _compare_equations(gold.relation, answer.relation):
+            return found or compare_equations(gold.relation, answer.relation) or found
+        if compare_equations(gold.relation, answer.relation):
             return True
+        renamed = _same_function(gold, answer)
+        if renamed is not None:
+            return equal(gold, renamed, rules)
         simple = SIMPLE_NAME.fullmatch(gold.name) and SIMPLE_NAME.fullmatch(answer.name)
         return False if simple else equal(gold.answer, answer.answer, rules)
     named, other = (gold, answer) if isinstance(gold, Assignment) else (answer, gold)
@@ -131,6 +144,16 @@ def _compare_assignments(gold: Answer, answer: Answer, rules: CompareOptions) ->
     if named.name.startswith("choice ") and other == Scalar(("var", named.name[-1])):
         return True
     return equal(named.answer, answer, rules) if named is gold else equal(gold, named.answer, rules)
+
+
+def _same_function(gold: Assignment, answer: Assignment) -> Assignment | None:
+    """Return `f(t) = t^2` as `f(x) = x^2` where the gold answer calls its argument so."""
+    names = [FUNCTION_OF.fullmatch(side.name) for side in (gold, answer)]
+    if not names[0] or not names[1] or names[0][1] != names[1][1]:
+        return None
+    if names[0][2] in free_names(answer.answer):
+        return None
+    return Assignment(gold.name, rename(answer.answer, {names[1][2]: names[0][2]}))
 
 
 def _same_name(gold: str, answer: str) -> bool:
@@ -149,7 +172,7 @@ def _compare_equation_with(gold: Answer, answer: Answer, rules: CompareOptions) 
     """
     sides = [_relation_of(side) for side in (gold, answer)]
     if sides[0] is not None and sides[1] is not None:
-        return _compare_equations(sides[0], sides[1])
+        return compare_equations(sides[0], sides[1])
     if isinstance(answer, Equation) and isinstance(gold, Scalar) and answer.kind == "=":
         several = len(variables_of(answer.left)) > 1
         if several and not variables_of(gold.tree) and not variables_of(answer.right):
@@ -164,39 +187,6 @@ def _relation_of(answer: Answer) -> Equation | None:
         if isinstance(answer, Assignment)
         else (answer if isinstance(answer, Equation) else None)
     )
-
-
-def _compare_equations(a: Equation | None, b: Equation | None) -> bool | None:
-    """Compare two relations: equal where their differences are proportional.
-
-    The sides are brought over one denominator first, so that `xy = 1` is `y = 1/x`. The factor of
-    an inequality has to be positive.
-    """
-    if a is None or b is None:
-        return None
-    if a.kind != b.kind:
-        return False
-    trees = [("sub", side.left, side.right) for side in (a, b)]
-    if variables_of(trees[0]) != variables_of(trees[1]):
-        return False
-    if not variables_of(trees[0]):
-        return None
-    forms = [trees] if a.kind in ("lt", "le") else [trees, [numerator(tree) for tree in trees]]
-    found = [_proportional(form, signed=a.kind in ("lt", "le")) for form in forms]
-    if True in found:
-        return True
-    return None if None in found else False
-
-
-def _proportional(trees: Sequence[Tree], *, signed: bool) -> bool | None:
-    """Return whether two formulas differ by a constant factor."""
-    try:
-        ratios = [evaluate(("div", *trees), names) for names in test_points(trees)[0]]
-    except UndefinedValueError:
-        return None
-    if ratios[0] == 0 or not all(nearly_equal(ratio, ratios[0]) for ratio in ratios[1:]):
-        return False
-    return not signed or (isinstance(ratios[0], Fraction) and ratios[0] > 0)
 
 
 def _as_group(answer: Answer) -> Collection:
@@ -225,9 +215,9 @@ def _compare_collections(
     if (gold.left, answer.left).count("|") == 1:
         gold, answer = _vector(gold), _vector(answer)
     union = {gold.left, answer.left} & {"u", "ne"}
-    merged = (_real_set(gold), _real_set(answer)) if union else (None, None)
+    merged = (real_set(gold), real_set(answer)) if union else (None, None)
     if merged[0] is not None and merged[1] is not None:
-        return _same_real_set(merged[0], merged[1])
+        return same_real_set(merged[0], merged[1])
     if (gold.left, answer.left).count("|") == 1:
         gold, answer = _as_matrix(gold), _as_matrix(answer)
     if _names(gold) and _names(answer) and gold.left in "[({" and answer.left in "[({":
@@ -271,92 +261,6 @@ def _as_matrix(group: Collection) -> Collection:
     if group.left != "[" or len(rows) != len(group.items) or any(row.left != "[" for row in rows):
         return group
     return Collection("|", "|", tuple(Collection("|", "|", row.items) for row in rows))
-
-
-Interval = tuple[Value, bool, Value, bool]
-"""Lower end, whether it belongs to the interval, upper end, whether that does."""
-
-
-def _real_set(group: Collection) -> list[Interval] | None:
-    r"""Return a union of intervals (or `x \ne 0`) in order, overlaps merged; None if it is none.
-
-    A lone interval is one of these only in comparison with a union, which `equal` sees to.
-    """
-    parts: list[Interval] = []
-    if group.left == "ne":
-        points = [_value(item) for item in group.items]
-        if len(points) != 1 or points[0] is None:
-            return None
-        mp = context()
-        return [(-mp.inf, False, points[0], False), (points[0], False, mp.inf, False)]
-    members = group.items if group.left == "u" else (group,)
-    for item in members:
-        if not isinstance(item, Collection) or len(item.items) not in (1, 2):
-            return None
-        if item.left == "{" and len(item.items) == 1 and group.left == "u":
-            ends = [_value(item.items[0])] * 2
-            closed = True, True
-        elif item.left in ("(", "[") and item.right in (")", "]") and len(item.items) == 2:  # noqa: PLR2004
-            ends = [_value(end) for end in item.items]
-            closed = item.left == "[", item.right == "]"
-        else:
-            return None
-        if ends[0] is None or ends[1] is None or not inexact(ends[0]) <= inexact(ends[1]):
-            return None
-        parts.append((ends[0], closed[0], ends[1], closed[1]))
-    return _merged(parts)
-
-
-def _value(answer: Answer) -> Value | None:
-    """Return the value of a real number or infinity, else None."""
-    if not isinstance(answer, Scalar) or answer.percent or answer.unit:
-        return None
-    try:
-        infinite = {name: context().inf for name in variables_of(answer.tree) if name == "infty"}
-        if len(infinite) != len(variables_of(answer.tree)):
-            return None
-        value = evaluate(answer.tree, infinite)
-    except UndefinedValueError:
-        return None
-    return value if isinstance(value, Fraction) or not context().im(value) else None
-
-
-def _merged(parts: list[Interval]) -> list[Interval]:
-    """Return intervals in order, those that overlap or touch put together."""
-    ordered = sorted(parts, key=lambda part: (inexact(part[0]), not part[1]))
-    whole: list[Interval] = []
-    for part in ordered:
-        if whole:
-            low, closed, high, ends = whole[-1]
-            touch = inexact(part[0]) < inexact(high) or (
-                nearly_equal(part[0], high) and (part[1] or ends)
-            )
-            if touch:
-                later = inexact(part[2]) > inexact(high)
-                same = (
-                    nearly_equal(part[2], high)
-                    if not context().isinf(inexact(high))
-                    else part[2] == high
-                )
-                end = (part[2], part[3]) if later else (high, ends or (same and part[3]))
-                whole[-1] = (low, closed, *end)
-                continue
-        whole.append(part)
-    return whole
-
-
-def _same_real_set(a: list[Interval], b: list[Interval]) -> bool:
-    """Return whether two unions of intervals are the same set."""
-    return len(a) == len(b) and all(
-        x[1] == y[1] and x[3] == y[3] and _same_end(x[0], y[0]) and _same_end(x[2], y[2])
-        for x, y in zip(a, b, strict=True)
-    )
-
-
-def _same_end(a: Value, b: Value) -> bool:
-    """Return whether two ends are equal; infinity is equal to itself."""
-    infinite = context().isinf(inexact(a)), context().isinf(inexact(b))
-    return bool(a == b) if any(infinite) else nearly_equal(a, b)
 
 
 def _brackets_agree(a: str, b: str, rules: CompareOptions) -> bool:
@@ -404,112 +308,6 @@ def _match_unordered(
         else:
             return False
     return None if unclear else True
-
-
-def _compare_scalars(gold: Scalar, answer: Scalar, rules: CompareOptions) -> bool | None:
-    """Compare numbers or formulas with their units and percent signs."""
-    gold, answer = _read_units(gold, answer)
-    if not _units_agree(gold.unit, answer.unit, rules):
-        return False
-    found = [
-        _compare_values(gold, answer, factor, rules)
-        for factor in _percent_factors(gold, answer, rules)
-    ]
-    if True in found:
-        return True
-    return None if None in found else False
-
-
-def _read_units(gold: Scalar, answer: Scalar) -> tuple[Scalar, Scalar]:
-    """Read the `m` of `15 m` as a unit where the other side has no such variable."""
-    if answer.with_unit and not variables_of(gold.tree):
-        answer = Scalar(answer.with_unit[0], unit=answer.with_unit[1])
-    compound = gold.with_unit is not None and "-" in gold.with_unit[1]
-    if gold.with_unit and not variables_of(answer.tree) and (answer.unit or compound):
-        gold = Scalar(gold.with_unit[0], unit=gold.with_unit[1])
-    return gold, answer
-
-
-def _units_agree(gold: str, answer: str, rules: CompareOptions) -> bool:
-    """Return whether units do not keep two answers apart.
-
-    `keep`: a unit that the gold answer states has to be stated. A number base that both state has
-    to be the same, and one that only the answer states changes its value.
-    """
-    if gold.startswith("_") or answer.startswith("_"):
-        return gold == answer or (answer == "" and rules.units == "drop")
-    if gold and answer:
-        return units_agree(gold, answer)
-    return rules.units == "drop" or gold == ""
-
-
-def _percent_factors(gold: Scalar, answer: Scalar, rules: CompareOptions) -> list[Fraction]:
-    """Return the factors by which the answer may differ from the gold answer."""
-    if rules.percent == "lenient":
-        return [Fraction(1), Fraction(100), Fraction(1, 100)]
-    if rules.percent == "fraction" and gold.percent != answer.percent:
-        return [Fraction(1), Fraction(100) if gold.percent else Fraction(1, 100)]
-    return [Fraction(1)] if rules.percent != "strict" or gold.percent == answer.percent else []
-
-
-def _compare_values(
-    gold: Scalar, answer: Scalar, factor: Fraction, rules: CompareOptions
-) -> bool | None:
-    """Compare the values of two formulas, the answer's multiplied by a factor."""
-    tree = answer.tree if factor == 1 else ("mul", ("num", factor), answer.tree)
-    names = variables_of(gold.tree), variables_of(tree)
-    if (LOG in names[0]) != (LOG in names[1]):
-        return None
-    if names[0] or names[1]:
-        return formulas_equal(gold.tree, tree, positive=rules.assume == "positive")
-    return _compare_constants(gold, answer, tree, rules)
-
-
-def _compare_constants(
-    gold: Scalar, answer: Scalar, tree: Tree, rules: CompareOptions
-) -> bool | None:
-    """Compare two constants, within the tolerance that the benchmark declares."""
-    try:
-        a, b = evaluate(gold.tree, {}), evaluate(tree, {})
-        if nearly_equal(a, b):
-            return True
-        if rules.relative or rules.absolute:
-            return _within_tolerance(a, b, rules)
-        return _is_rounding_of(a, answer, b) or _is_rounding_of(b, gold, a)
-    except TooLargeError:
-        raise
-    except UndefinedValueError:
-        return None
-
-
-def _within_tolerance(gold: Value, answer: Value, rules: CompareOptions) -> bool:
-    """Return whether an answer is within the declared tolerance of the gold answer."""
-    mp, a, b = context(), inexact(gold), inexact(answer)
-    return bool(abs(a - b) <= max(mp.mpf(rules.absolute), mp.mpf(rules.relative) * abs(a)))
-
-
-def _is_rounding_of(exact: Value, written: Scalar, value: Value) -> bool:
-    """Return whether a decimal of enough digits is an exact value rounded or cut off.
-
-    0.333333 stands for 1/3, but 419.999844 does not stand for 420, which needs no decimals.
-    """
-    if written.places is None or written.digits < MIN_DIGITS_OF_ROUNDED:
-        return False
-    if not isinstance(value, Fraction) or (not isinstance(exact, Fraction) and context().im(exact)):
-        return False
-    scale = 10**written.places
-    if isinstance(exact, Fraction) and _is_decimal(exact):
-        return False
-    return bool(abs(inexact(exact) - inexact(value)) * scale < 1)
-
-
-def _is_decimal(value: Fraction) -> bool:
-    """Return whether a rational can be written as a decimal that ends."""
-    below = value.denominator
-    for factor in (2, 5):
-        while below % factor == 0:
-            below //= factor
-    return below == 1
 
 
 def canonical(answer: Answer) -> str:

@@ -12,6 +12,7 @@ from passk.verifiers.math.numbers import (
     AGREEMENT,
     MAX_LOG,
     OPERATIONS,
+    NotRealError,
     TooLargeError,
     UndefinedValueError,
     Value,
@@ -23,6 +24,29 @@ from passk.verifiers.math.numbers import (
     overflow_sign,
     require_small,
 )
+
+
+def is_real(tree: Tree, names: Mapping[str, Fraction]) -> bool | None:
+    """Return whether a tree and all its parts have real values; None where one is undefined."""
+    try:
+        _real_value(tree, names)
+    except NotRealError:
+        return False
+    except (ZeroDivisionError, ValueError, OverflowError, TypeError, UndefinedValueError):
+        return None
+    return True
+
+
+def _real_value(tree: Tree, names: Mapping[str, Fraction]) -> Value:
+    """Evaluate a node; raise `NotRealError` where it, or one of its parts, is not real."""
+    if tree[0] in ("num", "var"):
+        return names[tree[1]] if tree[0] == "var" else tree[1]
+    skip = 2 if tree[0] == "call" else 1
+    values = [_real_value(branch, names) for branch in tree[skip:]]
+    value = _call(tree[1], values) if tree[0] == "call" else OPERATIONS[tree[0]](*values)
+    if not isinstance(value, Fraction) and context().im(value) != 0:
+        raise NotRealError
+    return value
 
 
 def evaluate(tree: Tree, names: Mapping[str, Fraction]) -> Value:

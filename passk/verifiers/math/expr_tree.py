@@ -7,6 +7,7 @@ or an operation with its operands: `add sub mul div pow neg pm mp root abs floor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -75,3 +76,23 @@ def mixed_number(whole: Tree, part: Tree, *, must: bool) -> Tree:
     if must or (inner[0] == "div" and inner[1][0] == inner[2][0] == "num"):
         raise ParseError("neither a mixed number nor a product")
     return ("mul", whole, part)
+
+
+def has(tree: Tree, kinds: tuple[str, ...]) -> bool:
+    """Return whether a node of one of these kinds is in the tree."""
+    return tree[0] in kinds or any(has(b, kinds) for b in tree[1:] if isinstance(b, tuple))
+
+
+def variables_of(tree: Tree) -> frozenset[str]:
+    """Return the variables of a tree."""
+    if tree[0] == "var":
+        return frozenset({tree[1]})
+    branches = [variables_of(branch) for branch in tree[1:] if isinstance(branch, tuple)]
+    return frozenset().union(*branches)
+
+
+def rename_variables(tree: Tree, names: Mapping[str, str]) -> Tree:
+    """Return a tree with some variables renamed."""
+    if tree[0] == "var":
+        return ("var", names.get(tree[1], tree[1]))
+    return tuple(rename_variables(b, names) if isinstance(b, tuple) else b for b in tree)

@@ -12,9 +12,15 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from passk.verifiers.math.evaluate import evaluate, fingerprint, hash_to_point, nearly_equal
-from passk.verifiers.math.expr_tree import Tree
-from passk.verifiers.math.numbers import UndefinedValueError, UnstableError, context
+from passk.verifiers.math.evaluate import (
+    evaluate,
+    fingerprint,
+    hash_to_point,
+    is_real,
+    nearly_equal,
+)
+from passk.verifiers.math.expr_tree import Tree, has, variables_of
+from passk.verifiers.math.numbers import UndefinedValueError, UnstableError
 
 INTEGERS = [n for n in range(3, 40) if n not in (4, 8, 9, 16, 25, 27, 32, 36)]
 """Where formulas for integers are compared: no perfect powers, whose roots and logs are whole."""
@@ -28,18 +34,8 @@ NEGATIVE = 3
 POSITIVE = 2
 """Points at which all variables are positive."""
 
-
-def has(tree: Tree, kinds: tuple[str, ...]) -> bool:
-    """Return whether a node of one of these kinds is in the tree."""
-    return tree[0] in kinds or any(has(b, kinds) for b in tree[1:] if isinstance(b, tuple))
-
-
-def variables_of(tree: Tree) -> frozenset[str]:
-    """Return the variables of a tree."""
-    if tree[0] == "var":
-        return frozenset({tree[1]})
-    branches = [variables_of(branch) for branch in tree[1:] if isinstance(branch, tuple)]
-    return frozenset().union(*branches)
+SCALES = (Fraction(1, 8), Fraction(1, 100), Fraction(50))
+"""Factors of the positive points that are tried where a formula is not real at them."""
 
 
 def is_integral(tree: Tree) -> bool:
@@ -107,31 +103,49 @@ def _more_points(gold: Tree, answer: Tree) -> Iterator[dict[str, Fraction]]:
 def formulas_equal(gold: Tree, answer: Tree, *, positive: bool = False) -> bool | None:
     """Compare two formulas: equal at all points is equal, unequal at one is not.
 
-    Points at which neither has a real value are passed over, except for formulas that are real at
-    none. With `positive` all variables are positive, unless the gold answer has a negative term.
+    Points at which one of them is not real are passed over, except for formulas that are real at
+    none, which are compared by their complex values. Bars in only one of them say that its
+    variables may be negative: ln|x| is not ln(x). With `positive` all variables are positive.
     """
     if any(_equal_at(names, gold, answer) is False for names in _more_points(gold, answer)):
         return False
     points, deciding = test_points([gold, answer])
-    if positive and not has(gold, ("neg",)):
-        points = points[:deciding]
-    found = [_equal_at(names, gold, answer) for names in points]
-    if False in found[:deciding]:
-        return False
-    outside = [_outside_domain(names, gold, answer) for names in points[deciding:]]
-    rest = [same for same, out in zip(found[deciding:], outside, strict=True) if not out]
-    if False in rest:
-        return False
-    return True if all(found[:deciding]) and None not in rest else None
+    found = [_equal_at(names, gold, answer) for names in points[:deciding]]
+    if False in found:
+        found = [
+            _equal_at(names, gold, answer)
+            for names in _real_points(points[:deciding], gold, answer)
+        ]
+    if not positive and False not in found:
+        widened = has(gold, ("abs",)) != has(answer, ("abs",))
+        found += [
+            _equal_at(names, gold, answer)
+            for names in points[deciding:]
+            if not _outside_domain(names, gold, answer, widened=widened)
+        ]
+    return False if False in found else None if None in found else True
 
 
-def _outside_domain(names: Mapping[str, Fraction], gold: Tree, answer: Tree) -> bool:
-    """Return whether neither formula has a real value at a point."""
-    try:
-        values = evaluate(gold, names), evaluate(answer, names)
-    except UndefinedValueError:
-        return False
-    return not any(isinstance(v, Fraction) or context().im(v) == 0 for v in values)
+def _real_points(
+    points: Sequence[Mapping[str, Fraction]], gold: Tree, answer: Tree
+) -> Sequence[Mapping[str, Fraction]]:
+    r"""Return the points, or smaller or larger ones if the formulas are real at those only.
+
+    `\sqrt{1-x^2}` is real below 1, where no point stands at first.
+    """
+    for scale in (Fraction(1), *SCALES):
+        other = [{name: value * scale for name, value in names.items()} for names in points]
+        if all(is_real(tree, names) for names in other for tree in (gold, answer)):
+            return other
+    return points
+
+
+def _outside_domain(
+    names: Mapping[str, Fraction], gold: Tree, answer: Tree, *, widened: bool
+) -> bool:
+    """Return whether one formula (both, if `widened`) has no real value at a point."""
+    outside = [is_real(tree, names) is False for tree in (gold, answer)]
+    return all(outside) if widened else any(outside)
 
 
 def _equal_at(names: Mapping[str, Fraction], gold: Tree, answer: Tree) -> bool | None:

@@ -31,10 +31,20 @@ UNICODE = {
     "\u2208": "\\in ",
     "\u222a": "\\cup ",
     "\u00b1": "\\pm ",
+    "\u211d": "\\mathbb{R}",
+    "\u2216": "\\setminus ",
+    "\u2126": "\\Omega ",
     "\u066b": ".",
     "\u066c": "",
 }
-SYMBOLS = str.maketrans({char: tex for chars, tex in UNICODE.items() for char in chars})
+GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
+    "sigma sigma tau upsilon phi chi psi omega"
+)
+SYMBOLS = str.maketrans(
+    {char: tex for chars, tex in UNICODE.items() for char in chars}
+    | {chr(0x3B1 + place): f"\\{name} " for place, name in enumerate(GREEK.split())}
+)
 """Signs that models write for LaTeX commands."""
 
 RAISED = re.compile("[\u00b2\u00b3\u00b9\u2070-\u207e]+")
@@ -80,6 +90,9 @@ SPACING = re.compile(
 RENAMED = {
     re.compile(r"\\[dtc]frac(?![a-zA-Z])"): r"\\frac",
     re.compile(r"\\[dt]binom(?![a-zA-Z])"): r"\\binom",
+    re.compile(r"\{([^{}\\]{1,99})\\over(?![a-zA-Z])([^{}\\]{1,99})\}"): r"\\frac{\1}{\2}",
+    re.compile(r"\\colon(?![a-zA-Z])"): ":",
+    re.compile(r"\\\\\[ ?-?[0-9.]+ ?(?:pt|em|ex|mm|cm) ?\]"): r"\\\\",
     re.compile(r"\\(?:mathbf|mathit|boldsymbol|bm)\s?\{([a-zA-Z])\}"): r" \1 ",
     re.compile(r"\\(?:mathrm|textrm|text|operatorname)\s?\{([ei])\}"): r" \1 ",
     re.compile(r"\\(?:text(?:bf|it|rm|sf|normal)|math(?:rm|bf|it|sf)|mbox|operatorname\*?)\b"): (
@@ -94,7 +107,7 @@ RENAMED = {
     re.compile(r"\\lbrace(?![a-zA-Z])"): r"\\{",
     re.compile(r"\\rbrace(?![a-zA-Z])"): r"\\}",
     re.compile(r"\\var(epsilon|phi|theta|rho)(?![a-zA-Z])"): r"\\\1",
-    re.compile(r"\^\s?\{?\s?\\circ(?![a-zA-Z])\s?\}?|\\degree(?![a-zA-Z])"): r"^\\circ ",
+    re.compile(r"\^\s?\{?\s?\\circ(?![a-zA-Z])\s?\}?|\\(?:text)?degree(?![a-zA-Z])"): r"^\\circ ",
     re.compile(r"\*\*"): "^",
     re.compile(r"\\q?quad(?![a-zA-Z])"): r" \\quad ",
     re.compile(r"\\langle(?![a-zA-Z])"): "(",
@@ -140,10 +153,16 @@ def normalize(text: str) -> str:
     return plain.removeprefix("{,}")
 
 
+RATIO_IN_WORDS = re.compile(r"([0-9]{1,9}) to ([0-9]{1,9})")
+
+
 def _spell_numbers(text: str) -> str:
     r"""Return the text with `\sqrt{12}` for `sqrt12`, and one spelling of repeating decimals."""
     if "sqrt" in text:
         text = ROOT_OF_NUMBER.sub(r"\\sqrt\1{\2}", text)
+    ratio = RATIO_IN_WORDS.fullmatch(text)
+    if ratio:
+        return f"{ratio[1]}:{ratio[2]}"
     if "\\dot" in text:
         text = DOTTED.sub(r"\1\\overline{\2\3\4}", text)
     if text.endswith(("...", "dots")):

@@ -40,6 +40,10 @@ class TooLargeError(UndefinedValueError):
     """The value, or one on the way to it, has too many digits."""
 
 
+class NotRealError(UndefinedValueError):
+    """The value, or one on the way to it, is not real."""
+
+
 class UnstableError(UndefinedValueError):
     """A sum cancels so far that its digits cannot be trusted."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from passk.verifiers.math.expr_tree import Tree, mixed_number, part_of_name, quotient_of
+from passk.verifiers.math.expr_tree import Tree, has, mixed_number, part_of_name, quotient_of
 from passk.verifiers.math.lexer import (
     ACCENTS,
     BRACKETS,
@@ -276,7 +276,9 @@ class ExpressionParser(Stream):
             base = ("var", LOG) if below is None else ("call", "ln", below)
             tree = ("div", ("call", "ln", argument), base)
         if exponent == ("neg", ("num", Fraction(1))):
-            raise ParseError("an inverse or a reciprocal")
+            if f"arc{function}" not in FUNCTIONS:
+                raise ParseError("an inverse or a reciprocal")
+            return ("call", f"arc{function}", argument)
         return ("pow", tree, exponent) if exponent is not None else tree
 
     def function_argument(self) -> Tree:
@@ -302,3 +304,17 @@ class ExpressionParser(Stream):
             index = self.sum()
             self.expect("]")
         return ("root", self.argument(), index)
+
+
+def try_parse(text: str) -> Tree | None:
+    """Return the tree of a formula, if it is one."""
+    try:
+        return parse(text)
+    except ParseError:
+        return None
+
+
+def try_parse_value(text: str) -> Tree | None:
+    """Return the tree of one side of an equation, if it stands for one value."""
+    tree = try_parse(text)
+    return None if tree is None or has(tree, ("pm", "mp")) else tree

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,8 +29,9 @@ from passk.verifiers.extract import (
 )
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.math.answers import Answer, Collection, Scalar, Text, describe
-from passk.verifiers.math.compare import CompareOptions, canonical, equal
-from passk.verifiers.math.formulas import variables_of
+from passk.verifiers.math.compare import canonical, equal
+from passk.verifiers.math.compare_scalars import CompareOptions
+from passk.verifiers.math.expr_tree import variables_of
 from passk.verifiers.math.math_verify import can_compare, math_verify_equal
 from passk.verifiers.math.normalize import normalize
 from passk.verifiers.math.numbers import TooLargeError
@@ -198,12 +200,23 @@ def _equal(
     stated: str, expected: Answer, text: str, given: Answer, rules: CompareOptions
 ) -> bool | str | None:
     """Return whether an answer is the gold answer, None where it is unclear, or `TOO_LARGE`."""
-    if stated == text:
+    if stated == text or _same_wording(stated, text):
         return bool(text) or None
     try:
         return equal(expected, given, rules)
     except TooLargeError:
         return TOO_LARGE
+
+
+WORDING = re.compile(r"[a-z0-9_,:;.()' -]*[a-z][a-z0-9_,:;.()' -]*", re.IGNORECASE)
+
+
+def _same_wording(stated: str, text: str) -> bool:
+    r"""Return whether texts differ only in `\text`, its braces and the blanks before a command."""
+    if "\\text" not in stated + text:
+        return " \\" in stated + text and stated.replace(" \\", "\\") == text.replace(" \\", "\\")
+    plain = [re.sub(r"\\text|[{} ]", "", side) for side in (stated, text)]
+    return plain[0] == plain[1] and WORDING.fullmatch(plain[0]) is not None
 
 
 def _rule(given: Answer) -> str:
