@@ -28,7 +28,7 @@ LETTER = re.compile(
 
 HEDGE = re.compile(
     r"\b(?:than|least|most|between|cannot|can't|not|n't|need|unable|information|more|less|fewer|"
-    r"either|neither|unless|unknown|except|about|around|approximately|roughly|nearly|almost|over|"
+    r"either|neither|unless|unknown|except|over|"
     r"under|could|may|might|maybe|perhaps|probably|possibly)\b",
     re.IGNORECASE,
 )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from passk.verifiers.math.expr_tree import Tree, has, rename_variables, variables_of
+from passk.verifiers.math.expr_tree import Tree, rename_variables, variables_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +112,6 @@ def trees_of(answer: Answer) -> list[Tree]:
     if isinstance(answer, Collection):
         return [tree for item in answer.items for tree in trees_of(item)]
     return trees_of(answer.answer) if isinstance(answer, Assignment | Qualified) else []
-
-
-@functools.lru_cache(maxsize=1 << 12)
-def has_negative(answer: Answer) -> bool:
-    """Return whether a number or term with a minus sign in front is in an answer."""
-    return any(has(tree, ("neg",)) for tree in trees_of(answer))
 
 
 def rename(answer: Answer, names: Mapping[str, str]) -> Answer:

@@ -150,7 +150,7 @@ def read_equation(text: str, parse: Parse) -> Answer | None:
     if left and not variables_of(left) - {LOG}:
         return parse(parts[-1])
     if left is None and (
-        OPERATOR.search(parts[0]) or DERIVATIVE.fullmatch(parts[0]) or len(parts) > 2
+        OPERATOR.search(parts[0]) or DERIVATIVE.fullmatch(parts[0]) or len(parts) > 2  # noqa: PLR2004
     ):
         return Assignment(squeeze(parts[0]), parse(parts[-1]))
     return whole or Unparsed(text)

@@ -36,9 +36,8 @@ def read_words(text: str, parse: Parse) -> Answer | None:
         return Scalar(("var", choice[1]))
     if inside is not None and re.search(r",| and | or ", inside) and WORD_LIST.fullmatch(inside):
         return parse(CONNECTIVE.sub(as_text, inside))
-    if inside is not None or _is_wordy(text) or text.lower() in NOTHING:
-        return as_words(text)
-    return None
+    known = text.lower() in NOTHING or text.lower() in NUMBER_WORDS
+    return as_words(text) if inside is not None or known or _is_wordy(text) else None
 
 
 def as_words(text: str) -> Answer:
