@@ -140,9 +140,8 @@ def test_another_answer_is_wrong(gold: str, answer: str) -> None:
     ("gold", "answer", "positive"),
     [
         (r"\frac{1}{\sqrt{1-u^2/c^2}}", r"\frac{c}{\sqrt{c^2-u^2}}", True),
-        (r"\ln(a^2)", r"2\ln a", True),
-        (r"-\ln(a^2)", r"-2\ln a", False),
         ("a", "|a|", True),
+        ("-a", "-|a|", False),
     ],
 )
 def test_positive_quantities_are_an_option(gold: str, answer: str, *, positive: bool) -> None:

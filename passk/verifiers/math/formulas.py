@@ -103,8 +103,9 @@ def _more_points(gold: Tree, answer: Tree) -> Iterator[dict[str, Fraction]]:
 def formulas_equal(gold: Tree, answer: Tree, *, positive: bool = False) -> bool | None:
     """Compare two formulas: equal at all points is equal, unequal at one is not.
 
-    Points at which neither is real are passed over, except for formulas that are real at none,
-    which are compared by their complex values. With `positive` all variables are positive, unless
+    Points at which one of them is not real are passed over, except for formulas that are real at
+    none, which are compared by their complex values: ln(x^2) is 2 ln(x). Bars in only one of them
+    say that its variables may be negative: ln|x| is not ln(x). With `positive` all variables are positive, unless
     the gold answer has a negative term.
     """
     if any(_equal_at(names, gold, answer) is False for names in _more_points(gold, answer)):
@@ -117,10 +118,11 @@ def formulas_equal(gold: Tree, answer: Tree, *, positive: bool = False) -> bool 
             for names in _real_points(points[:deciding], gold, answer)
         ]
     if not (positive and not has(gold, ("neg",))) and False not in found:
+        widened = has(gold, ("abs",)) != has(answer, ("abs",))
         found += [
             _equal_at(names, gold, answer)
             for names in points[deciding:]
-            if not _outside_domain(names, gold, answer)
+            if not _outside_domain(names, gold, answer, widened=widened)
         ]
     return False if False in found else None if None in found else True
 
@@ -139,9 +141,12 @@ def _real_points(
     return points
 
 
-def _outside_domain(names: Mapping[str, Fraction], gold: Tree, answer: Tree) -> bool:
-    """Return whether neither formula has a real value at a point."""
-    return all(is_real(tree, names) is False for tree in (gold, answer))
+def _outside_domain(
+    names: Mapping[str, Fraction], gold: Tree, answer: Tree, *, widened: bool
+) -> bool:
+    """Return whether one formula (both, if `widened`) has no real value at a point."""
+    outside = [is_real(tree, names) is False for tree in (gold, answer)]
+    return all(outside) if widened else any(outside)
 
 
 def _equal_at(names: Mapping[str, Fraction], gold: Tree, answer: Tree) -> bool | None:
