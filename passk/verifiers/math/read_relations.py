@@ -149,9 +149,8 @@ def read_equation(text: str, parse: Parse) -> Answer | None:
         return Assignment(parts[0].replace(" ", ""), parse(parts[-1]), whole)
     if left and not variables_of(left) - {LOG}:
         return parse(parts[-1])
-    if left is None and (
-        OPERATOR.search(parts[0]) or DERIVATIVE.fullmatch(parts[0]) or len(parts) > 2  # noqa: PLR2004
-    ):
+    chain = len(parts) > 2  # noqa: PLR2004
+    if left is None and (OPERATOR.search(parts[0]) or DERIVATIVE.fullmatch(parts[0]) or chain):
         return Assignment(squeeze(parts[0]), parse(parts[-1]))
     return whole or Unparsed(text)
 
