@@ -105,8 +105,8 @@ def formulas_equal(gold: Tree, answer: Tree, *, positive: bool = False) -> bool 
 
     Points at which one of them is not real are passed over, except for formulas that are real at
     none, which are compared by their complex values: ln(x^2) is 2 ln(x). Bars in only one of them
-    say that its variables may be negative: ln|x| is not ln(x). With `positive` all variables are positive, unless
-    the gold answer has a negative term.
+    say that its variables may be negative: ln|x| is not ln(x). With `positive` all variables are
+    positive, unless the gold answer has a negative term.
     """
     if any(_equal_at(names, gold, answer) is False for names in _more_points(gold, answer)):
         return False
