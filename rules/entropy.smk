@@ -14,11 +14,11 @@ rule match_entropy:
         TEMPERATURE,
     log:
         R.paths.log("entropy", "{cell}"),
-    threads: R.sample_threads
+    threads: R.threads
     resources:
-        gpu=R.jobs.sample_gpus,
-        gpu_model=R.jobs.sample_gpu_model,
-        mem_mb=R.jobs.sample_memory,
+        gpu=R.jobs.gpus,
+        gpu_model=R.jobs.gpu_model,
+        mem_mb=R.jobs.memory,
     shell:
         "passk match-entropy --cell {input.cell} --base {input.base} --problems {input.questions}"
         " --threads {threads} --gpus {resources.gpu} --log {log} -o {output}"

@@ -45,12 +45,12 @@ rule score_responses:
         R.paths.log("perplexity", "{cell}.{scorer}.{shard}"),
     wildcard_constraints:
         shard=r"\d+-\d+|all",
-    threads: R.score_threads
+    threads: R.threads
     resources:
-        gpu=R.jobs.score_gpus,
-        gpu_model=R.jobs.score_gpu_model,
-        mem_mb=R.jobs.score_memory,
-        runtime=R.jobs.score_minutes,
+        gpu=R.jobs.gpus,
+        gpu_model=R.jobs.gpu_model,
+        mem_mb=R.jobs.memory,
+        runtime=R.jobs.minutes,
     shell:
         "passk perplexity --task {input.task} --problems {input.questions}"
         " --samples {input.samples} --threads {threads}"

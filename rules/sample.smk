@@ -26,12 +26,12 @@ rule draw_samples:
         SAMPLES,
     log:
         R.paths.log("sample", "{cell}.{shard}"),
-    threads: R.sample_threads
+    threads: R.threads
     resources:
-        gpu=R.jobs.sample_gpus,
-        gpu_model=R.jobs.sample_gpu_model,
-        mem_mb=R.jobs.sample_memory,
-        runtime=R.jobs.sample_minutes,
+        gpu=R.jobs.gpus,
+        gpu_model=R.jobs.gpu_model,
+        mem_mb=R.jobs.memory,
+        runtime=R.jobs.minutes,
     shell:
         "passk sample --cell {input.cell} --problems {input.questions}"
         " --samples {wildcards.shard} --threads {threads}"

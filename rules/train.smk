@@ -29,12 +29,12 @@ rule train_model:
         steps=R.paths.training_steps("{training}", "{step}"),
     log:
         R.paths.log("train", "{training}.{step}"),
-    threads: R.train_threads
+    threads: R.threads
     resources:
-        gpu=R.jobs.train_gpus,
-        gpu_model=R.jobs.train_gpu_model,
-        mem_mb=R.jobs.train_memory,
-        runtime=R.jobs.train_minutes,
+        gpu=R.jobs.gpus,
+        gpu_model=R.jobs.gpu_model,
+        mem_mb=R.jobs.memory,
+        runtime=R.jobs.minutes,
     shell:
         "passk train --task {input.task} --problems {input.problems} --step {wildcards.step}"
         " --threads {threads} --gpus {resources.gpu} --log {log} -o {output.manifest}"

@@ -60,12 +60,17 @@ def optional_path(text: str) -> Path | None:
     return Path(text) if text else None
 
 
-def json_list(text: str) -> list[str]:
-    """Return a JSON list of texts."""
+def number_or_none(text: str) -> int | None:
+    """Return a whole number; 0, as a rule of the workflow may give, is none."""
+    return int(text) or None
+
+
+def json_list(text: str) -> list[str] | None:
+    """Return a JSON list of texts; an empty one, as a rule of the workflow may give, is none."""
     value = _parse_json(text)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise argparse.ArgumentTypeError("not a JSON list of texts, such as '[\"7\"]'")
-    return value
+    return value or None
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -102,7 +107,6 @@ VERIFIER = (
     option("--verifier", required=True, help="math, number, ..."),
     option(
         "--options",
-        dest="verifier_options",
         type=json_object,
         default={},
         metavar="JSON",

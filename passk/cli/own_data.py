@@ -41,7 +41,7 @@ def grade(
     *,
     responses: Path,
     verifier: str,
-    verifier_options: dict[str, Any],
+    options: dict[str, Any],
     workers: int,
     benchmark: str | None,
     timeout: float | None,
@@ -56,9 +56,9 @@ def grade(
     golds = None
     if benchmark:
         golds, own = _golds_of(benchmark, verifier)
-        verifier_options = own | verifier_options
+        options = own | options
     if explain:
-        for label, text in explain_line(responses, explain, verifier, verifier_options, golds):
+        for label, text in explain_line(responses, explain, verifier, options, golds):
             print(f"{label:22} {text}")
         return
     if output is None:
@@ -68,7 +68,7 @@ def grade(
             responses,
             output,
             verifier,
-            verifier_options,
+            options,
             golds=golds,
             workers=workers,
             timeout=timeout,

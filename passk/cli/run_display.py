@@ -17,6 +17,7 @@ from rich.text import Text
 from passk.core.errors import PasskError
 from passk.core.progress import duration
 from passk.workflow.run import Failure, Job, Run, progress_of
+from passk.workflow.status.run_progress import RunProgress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,9 +32,9 @@ BAR_WIDTH = 30
 class RunDisplay:
     """Shows a run while it goes on: drawn over in a terminal, one line per job elsewhere."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, progress: RunProgress) -> None:
         """Start the clock."""
-        self._console = console
+        self._console, self._progress = console, progress
         self._began = time.monotonic()
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._finished = self._failed = 0
@@ -73,20 +74,21 @@ class RunDisplay:
 
     def _picture(self, run: Run) -> Group:
         """Return the bar and the running jobs."""
-        share = [progress_of(job) for job in run.running.values()]
-        parts = sum(one.done / one.total for one in share if one and one.total)
-        table = Table.grid(padding=(0, 2))
-        count = f"{run.done}/{run.total} jobs" if run.total else "looking at what there is"
+        found = self._progress(run.running.values())
+        share = found.share if found.counts else run.done / max(run.total, 1)
+        counts = [
+            f"{made:,}/{total:,} {unit}, {rate:.3g}/s"
+            for unit, (made, total, rate) in found.counts.items()
+        ]
+        counts.append(f"{run.done}/{run.total} jobs" if run.total else "looking at what there is")
+        counts.append(duration(time.monotonic() - self._began))
         if run.interrupted:
-            count += ", stopping"
-        seconds = duration(time.monotonic() - self._began)
-        bar = ProgressBar(
-            total=run.total or None,
-            completed=run.done + parts,
-            width=BAR_WIDTH,
-            pulse=not run.total,
-        )
-        table.add_row("study", bar, f"{count}, {seconds}")
+            counts.append("stopping")
+        elif found.seconds_left is not None:
+            counts.append(f"about {duration(found.seconds_left)} left")
+        table = Table.grid(padding=(0, 2))
+        bar = _bar(share if run.total else 0, 1 if run.total else 0)
+        table.add_row("study", bar, "; ".join(counts))
         for job in list(run.running.values())[:MAX_JOBS]:
             table.add_row(*self._row(job))
         hidden = len(run.running) - MAX_JOBS

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from passk.cli.command import Group, command, option
+from passk.cli.command import Group, Option, command, option
 from passk.cli.options import (
     LOAD_MODEL,
     SPEC,
@@ -14,12 +16,15 @@ from passk.cli.options import (
     file_option,
     index_range,
     json_list,
+    number_or_none,
     optional_path,
     output,
     problem_rows,
     whole_number,
 )
 from passk.core.errors import PasskError
+from passk.core.progress import Progress
+from passk.core.registry import load
 
 TASK = "as `passk resolve` writes it"
 
@@ -29,6 +34,63 @@ MANIFEST = option(
     metavar="FILE",
     help="also write their digests: STAGE-KEY.json",
 )
+
+STAGE_FUNCTIONS: dict[str, str] = {}
+"""Command -> "module:name" of the function that it is."""
+
+
+def stage(
+    name: str,
+    function: str,
+    summary: str,
+    example: str,
+    *options: Option | tuple[Option, ...],
+    unit: str = "",
+) -> None:
+    """Make a function a command: its parameters are the options.
+
+    `--gpus` and `--manifest` are not passed on: GPUs are claimed for the function, and the digests
+    of what it has written are written.
+
+    Args:
+        name: of the command.
+        function: "module:name" of what it calls.
+        summary: as for `command`.
+        example: as for `command`.
+        options: as for `command`.
+        unit: what it reports its progress in, if it does.
+    """
+
+    def run(*, gpus: int = 0, manifest: Path | None = None, **arguments: Any) -> None:
+        output = arguments["output"]
+        with ExitStack() as stack:
+            if unit:
+                arguments["progress"] = stack.enter_context(_progress(name, unit, output, gpus))
+            load("stage", name, STAGE_FUNCTIONS)(**arguments)
+        _write_manifest(manifest, output)
+
+    STAGE_FUNCTIONS[name] = function
+    run.__name__ = name
+    command(Group.STAGES, summary, example, *options)(run)
+
+
+@contextmanager
+def _progress(name: str, unit: str, output: Path, gpus: int) -> Iterator[Progress]:
+    """Claim GPUs for the block, and give what logs its progress."""
+    from passk.core.gpus import claim_gpus
+
+    with claim_gpus(gpus), Progress(f"{name} {_short(output)}", unit) as progress:
+        yield progress
+
+
+def _short(output: Path) -> str:
+    """Return an output's name for progress: cell and shard, or training and step."""
+    if output.name == "manifest.json":
+        return f"{output.parent.parent.name} {output.parent.name}"
+    parts = output.parts
+    if "cells" not in parts[:-1]:
+        return str(output)
+    return f"{parts[parts.index('cells') + 1]} {output.stem}"
 
 
 def _write_manifest(manifest: Path | None, *outputs: Path) -> None:
@@ -79,41 +141,23 @@ def resolve(
     _write_manifest(manifest, output)
 
 
-@command(
-    Group.STAGES,
+stage(
+    "problems",
+    "passk.stages.problems:write_problems",
     "write a benchmark's problems",
     "passk problems specs/benchmarks/arithmetic.yaml -o problems.parquet",
     option("benchmark", type=Path, help="YAML file of the benchmark"),
-    option("--limit", type=int, default=0, metavar="N", help="only the first N"),
-    option("--only", type=json_list, default=[], metavar="JSON", help="only these ids: '[\"7\"]'"),
+    option("--limit", type=number_or_none, metavar="N", help="only the first N; 0: all"),
+    option("--only", type=json_list, metavar="JSON", help="only these ids: '[\"7\"]'"),
     option("--questions-only", action="store_true", help="leave gold answers out"),
     option("--expect", metavar="DIGEST", help="fail if the source's digest differs"),
     output("Parquet file of Problem rows"),
 )
-def problems(
-    *,
-    benchmark: Path,
-    limit: int,
-    only: list[str],
-    questions_only: bool,
-    expect: str | None,
-    output: Path,
-) -> None:
-    """Write a benchmark's problems."""
-    from passk.stages.problems import write_problems
-
-    write_problems(
-        benchmark,
-        output,
-        limit=limit or None,
-        only=only or None,
-        questions_only=questions_only,
-        expect=expect,
-    )
 
 
-@command(
-    Group.STAGES,
+stage(
+    "reference",
+    "passk.stages.problems:write_references",
     "write gold answers, or responses from a file, as responses to score",
     "passk reference --problems problems.parquet --template ' {gold}' -o gold.parquet",
     problem_rows(),
@@ -126,11 +170,6 @@ def problems(
     ),
     output("Parquet file of Sample rows"),
 )
-def reference(*, problems: Path, template: str, responses: Path | None, output: Path) -> None:
-    """Write reference responses for scoring."""
-    from passk.stages.problems import write_references
-
-    write_references(problems, output, template=template, responses=responses)
 
 
 @command(
@@ -148,8 +187,9 @@ def weights(*, package: str, revision: str | None, output: Path) -> None:
     convert_package(package, revision, output)
 
 
-@command(
-    Group.STAGES,
+stage(
+    "train",
+    "passk.stages.train:train",
     "train a model up to a checkpoint, from the newest one before it",
     "passk train --task training.json --problems p.parquet --step 9 -o step-9/manifest.json",
     file_option("--task", f"training.json, {TASK}"),
@@ -157,22 +197,13 @@ def weights(*, package: str, revision: str | None, output: Path) -> None:
     option("--step", type=whole_number, required=True, metavar="N", help="the last step"),
     LOAD_MODEL,
     output("the checkpoint's manifest.json, written last; the weights are beside it"),
+    unit="steps",
 )
-def train(
-    *, task: Path, problems: Path, step: int, threads: int | None, gpus: int, output: Path
-) -> None:
-    """Train a model up to a checkpoint."""
-    from passk.core.gpus import claim_gpus
-    from passk.core.progress import Progress
-    from passk.stages import train as stage
-
-    name = f"train {output.parent.parent.name} {output.parent.name}"
-    with claim_gpus(gpus), Progress(name, "steps") as progress:
-        stage.train(task, problems, step, output, threads=threads, progress=progress)
 
 
-@command(
-    Group.STAGES,
+stage(
+    "match-entropy",
+    "passk.stages.entropy:match",
     "find the temperature at which a tuned model has its base's token entropy",
     "passk match-entropy --cell cell.json --base base.json --problems p.parquet -o t.json",
     file_option("--cell", f"cell.json of the tuned model, {TASK}"),
@@ -180,17 +211,8 @@ def train(
     problem_rows(),
     LOAD_MODEL,
     output("JSON file: the temperature, its interval and every trial"),
+    unit="responses",
 )
-def match_entropy(
-    *, cell: Path, base: Path, problems: Path, threads: int | None, gpus: int, output: Path
-) -> None:
-    """Match the entropy of a tuned model to its base's."""
-    from passk.core.gpus import claim_gpus
-    from passk.core.progress import Progress
-    from passk.stages.entropy import match
-
-    with claim_gpus(gpus), Progress(f"entropy {_short(output)}", "responses") as progress:
-        match(cell, base, problems, output, threads=threads, progress=progress)
 
 
 @command(
@@ -222,18 +244,16 @@ def sample(
     output: list[Path],
 ) -> None:
     """Sample responses."""
-    from passk.core.gpus import claim_gpus
-    from passk.core.progress import Progress
-    from passk.stages import sample as stage
+    from passk.stages.sample import sample as draw
 
     shards = [(one["output"], one["samples"]) for one in _parallel(output=output, samples=samples)]
-    name = f"sample {_short(output[0])}"
-    with claim_gpus(gpus), Progress(name, "responses") as progress:
-        stage.sample(cell, problems, shards, threads=threads, wait=wait, progress=progress)
+    with _progress("sample", "responses", output[0], gpus) as progress:
+        draw(cell, problems, shards, threads=threads, wait=wait, progress=progress)
 
 
-@command(
-    Group.STAGES,
+stage(
+    "adopt",
+    "passk.stages.adopt:adopt",
     "copy imported responses, or counts, into the store",
     "passk adopt --cell cell.json --problems questions.parquet --samples 0-64 -o s.parquet",
     file_option("--cell", "cell.json of an imported cell"),
@@ -241,45 +261,19 @@ def sample(
     option("--samples", type=index_range, metavar="FIRST-LAST", help="indices; without it, counts"),
     output("Parquet file of Sample or of Count rows"),
 )
-def adopt(*, cell: Path, problems: Path, samples: range | None, output: Path) -> None:
-    """Copy imported results into the store."""
-    from passk.stages import adopt as stage
-
-    stage.adopt(cell, problems, output, samples)
 
 
-@command(
-    Group.STAGES,
+stage(
+    "verify",
+    "passk.stages.verify:verify",
     "grade sampled responses",
     "passk verify --verifier math --problems p.parquet --samples s.parquet -o v.parquet",
     problem_rows(),
     file_option("--samples", "Parquet file of Sample rows"),
     VERIFIER,
     output("Parquet file of Verdict rows"),
+    unit="answers",
 )
-def verify(
-    *,
-    problems: Path,
-    samples: Path,
-    verifier: str,
-    verifier_options: dict[str, Any],
-    workers: int,
-    output: Path,
-) -> None:
-    """Grade sampled responses."""
-    from passk.core.progress import Progress
-    from passk.stages import verify as stage
-
-    with Progress(f"verify {_short(output)}", "answers") as progress:
-        stage.verify(
-            problems,
-            samples,
-            output,
-            verifier,
-            verifier_options,
-            workers=workers,
-            progress=progress,
-        )
 
 
 @command(
@@ -307,16 +301,12 @@ def perplexity(
     output: list[Path],
 ) -> None:
     """Score responses under a model."""
-    from passk.core.gpus import claim_gpus
-    from passk.core.progress import Progress
     from passk.stages import score
 
-    files = _parallel(task=task, problems=problems, samples=samples, output=output)
-    name = f"perplexity {_short(output[0])}"
-    with claim_gpus(gpus), Progress(name, "responses") as progress:
-        score.perplexity(
-            [score.Scored(**one) for one in files], threads=threads, wait=wait, progress=progress
-        )
+    rows = _parallel(task=task, problems=problems, samples=samples, output=output)
+    files = [score.Scored(**one) for one in rows]
+    with _progress("perplexity", "responses", output[0], gpus) as progress:
+        score.perplexity(files, threads=threads, wait=wait, progress=progress)
 
 
 @command(
@@ -338,13 +328,13 @@ def count(
     samples: list[Path],
     verdicts: list[Path],
     verifier: str,
-    verifier_options: dict[str, Any],
+    options: dict[str, Any],
     workers: int,  # noqa: ARG001 - part of the shared options of grading
     output: Path,
 ) -> None:
     """Count verdicts per problem."""
     from passk.core import versions
-    from passk.core.registry import VERIFIERS, load
+    from passk.core.registry import VERIFIERS
     from passk.stages import count as stage
     from passk.stages.imported import is_adopted
 
@@ -354,30 +344,26 @@ def count(
         verdicts,
         output,
         n,
-        canonical=load("verifier", verifier, VERIFIERS)(**verifier_options).canonical,
+        canonical=load("verifier", verifier, VERIFIERS)(**options).canonical,
         partial=all(is_adopted(path) for path in samples),
         manifest={"stage": "count", "n": n, "version": versions.COUNT},
     )
 
 
-@command(
-    Group.STAGES,
+stage(
+    "aggregate",
+    "passk.analysis.tables:aggregate",
     "compute the tables of a study",
     "passk aggregate --plan plan.json -o tables",
     file_option("--plan", f"plan.json, {TASK}"),
     MANIFEST,
     output("folder of tables"),
 )
-def aggregate(*, plan: Path, manifest: Path | None, output: Path) -> None:
-    """Compute the tables of a study."""
-    from passk.analysis import tables
-
-    tables.aggregate(plan, output)
-    _write_manifest(manifest, output)
 
 
-@command(
-    Group.STAGES,
+stage(
+    "figures",
+    "passk.report.figures:draw",
     "draw the figures of a study",
     "passk figures --plan plan.json --tables tables -o figures",
     file_option("--plan", "plan.json"),
@@ -385,16 +371,11 @@ def aggregate(*, plan: Path, manifest: Path | None, output: Path) -> None:
     MANIFEST,
     output("folder of figures"),
 )
-def figures(*, plan: Path, tables: Path, manifest: Path | None, output: Path) -> None:
-    """Draw the figures of a study."""
-    from passk.report.figures import draw
-
-    draw(tables, plan, output)
-    _write_manifest(manifest, output)
 
 
-@command(
-    Group.STAGES,
+stage(
+    "report",
+    "passk.report.build:report",
     "write the report page of a study",
     "passk report --plan plan.json --tables tables --figures figures -o report.html",
     file_option("--plan", "plan.json"),
@@ -404,24 +385,11 @@ def figures(*, plan: Path, tables: Path, manifest: Path | None, output: Path) ->
     MANIFEST,
     output("HTML file"),
 )
-def report(
-    *,
-    plan: Path,
-    tables: Path,
-    figures: Path,
-    reviewed: list[Path],
-    manifest: Path | None,
-    output: Path,
-) -> None:
-    """Write the report page of a study."""
-    from passk.report import build
-
-    build.report(plan, tables, figures, output, reviewed)
-    _write_manifest(manifest, output)
 
 
-@command(
-    Group.STAGES,
+stage(
+    "label-tables",
+    "passk.review.tables:review_tables",
     "compute the tables of human labels: validated curves, agreement",
     "passk label-tables --plan plan.json --labels labels/ada.jsonl -o reviewed",
     file_option("--plan", "plan.json"),
@@ -429,20 +397,6 @@ def report(
     MANIFEST,
     output("folder of tables"),
 )
-def label_tables(*, plan: Path, labels: list[Path], manifest: Path | None, output: Path) -> None:
-    """Compute the tables of human labels."""
-    from passk.review.tables import review_tables
-
-    review_tables(plan, labels, output)
-    _write_manifest(manifest, output)
-
-
-def _short(output: Path) -> str:
-    """Return an output's name for progress: cell and shard if it is in the store."""
-    parts = output.parts
-    if "cells" not in parts[:-1]:
-        return str(output)
-    return f"{parts[parts.index('cells') + 1]} {output.stem}"
 
 
 def _parallel(**lists: list[Any]) -> list[dict[str, Any]]:

@@ -87,10 +87,11 @@ def run(
     from rich.console import Console
 
     from passk.cli.run_display import RunDisplay, show_end
+    from passk.workflow.status.run_progress import RunProgress, missing_outputs
 
     console = Console(highlight=False)
     print(f"snakemake {shlex.join(arguments)}\n", flush=True)
-    with RunDisplay(console) as display:
+    with RunDisplay(console, RunProgress(missing_outputs(study))) as display:
         done = run_study(study, arguments, display)
     report = Path(study.layout.experiment(study.experiment.name, "report.html"))
     show_end(console, done, report)

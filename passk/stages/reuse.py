@@ -11,7 +11,8 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +83,32 @@ def stored_samples(
         samples: the range of these indices.
     """
     left = dict(seeds)
+    for path in sample_files(cell, key, samples):
+        if not left:
+            return
+        manifest = read_manifest(path) or {}
+        for row in _rows(path, Sample, "seed", left):
+            problem, index = left.pop(row["seed"])
+            yield Sample(**{**row, "problem_id": problem, "sample": index}), manifest
+
+
+def stored_seeds(cell: Path, key: str, seeds: Collection[int], samples: range) -> frozenset[int]:
+    """Return which of some seeds `stored_samples` would find a response of."""
+    left = frozenset(seeds)
+    for path in sample_files(cell, key, samples):
+        if not left:
+            break
+        with suppress(DataError):
+            left -= set(read_table(path, Sample, ["seed"]).column("seed").to_pylist())
+    return frozenset(seeds) - left
+
+
+def sample_files(cell: Path, key: str, samples: range) -> Iterator[Path]:
+    """Yield the store's files that may hold responses of a draw key with some indices."""
     for folder in _cells(cell, key):
         for path in sorted(folder.glob("samples/*.parquet")):
-            if not left:
-                return
-            if not _overlaps(path, samples):
-                continue
-            manifest = read_manifest(path) or {}
-            for row in _rows(path, Sample, "seed", left):
-                problem, index = left.pop(row["seed"])
-                yield Sample(**{**row, "problem_id": problem, "sample": index}), manifest
+            if _overlaps(path, samples):
+                yield path
 
 
 def stored_scores(
@@ -104,19 +121,29 @@ def stored_scores(
         fingerprint_inputs: its fingerprint inputs.
         responses: `response_key` -> the responses that are needed.
     """
-    key, left = score_key(fingerprint_inputs), {k: list(v) for k, v in responses.items()}
-    cells = task.parents[3] if len(task.parents) > 3 else task.parent  # noqa: PLR2004
-    for path in sorted(cells.glob("*/scores/*/score.json")) if cells.name == "cells" else ():
+    left = {k: list(v) for k, v in responses.items()}
+    for path in _score_files(task, fingerprint_inputs):
         if not left:
             return
-        if _inputs_of(path, score_key) != key:
-            continue
-        for file in sorted(path.parent.glob("*.parquet")):
-            manifest = read_manifest(file) or {}
-            for row in _rows(file, Score, "response", left):
-                for one in left.pop(row["response"], ()):
-                    found = {**row, "problem_id": one.problem_id, "sample": one.sample}
-                    yield Score(**found), manifest
+        manifest = read_manifest(path) or {}
+        for row in _rows(path, Score, "response", left):
+            for one in left.pop(row["response"], ()):
+                found = {**row, "problem_id": one.problem_id, "sample": one.sample}
+                yield Score(**found), manifest
+
+
+def has_stored_scores(task: Path, fingerprint_inputs: Mapping[str, Any]) -> bool:
+    """Tell whether a store has any scores of the same scorer and prompt."""
+    return next(_score_files(task, fingerprint_inputs), None) is not None
+
+
+def _score_files(task: Path, fingerprint_inputs: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the files of a store that may hold scores of a task."""
+    key = score_key(fingerprint_inputs)
+    cells = task.parents[3] if len(task.parents) > 3 else task.parent  # noqa: PLR2004
+    for path in sorted(cells.glob("*/scores/*/score.json")) if cells.name == "cells" else ():
+        if _inputs_of(path, score_key) == key:
+            yield from sorted(path.parent.glob("*.parquet"))
 
 
 def _cells(cell: Path, key: str) -> Iterator[Path]:

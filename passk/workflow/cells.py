@@ -91,6 +91,10 @@ class Cell:
         count, size = n or self.use.n, self.use.shard
         return [shard_name(first, first + size) for first in range(0, count, size)]
 
+    def responses_in(self, shard: str) -> int:
+        """Return how many responses a shard holds; 0 where nobody knows how many problems."""
+        return len(shard_range(shard)) * (self.identity.problems or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
@@ -120,6 +124,12 @@ class Scoring:
     cell: Cell | None = None
     reference: str | None = None
     file: str | None = None
+
+    def responses_in(self, shard: str) -> int:
+        """Return how many responses of a shard are scored; 0 as for `Cell.responses_in`."""
+        samples = shard_range(shard) if self.cell else range(1)
+        each = min(samples.stop, self.per_problem) - samples.start
+        return each * (self.identity.problems or 0)
 
 
 def shard_name(first: int, last: int) -> str:

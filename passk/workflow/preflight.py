@@ -292,9 +292,9 @@ def _disk_too_small(work: _Work) -> Iterator[Obstacle]:
     """Yield the outputs folder if what is still to be written does not fit on its disk."""
     wanted = 0.0
     for cell in work.cells:
-        shards = [path for path in work.plan.samples_of(cell) if not Path(path).is_file()]
-        responses = len(shards) * cell.use.shard * (cell.identity.problems or 0)
-        wanted += responses * rates(work.plan, cell, ()).bytes
+        missing = [path for path in work.plan.samples_of(cell) if not Path(path).is_file()]
+        responses = sum(cell.responses_in(Path(path).stem) for path in missing)
+        wanted += responses * rates(work.plan, cell).bytes
     for training in work.trainings:
         left = [p for p in work.plan.checkpoints_of(training) if not Path(p).is_file()]
         wanted += len(left) * trained_bytes(training)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import logging
 import re
@@ -17,8 +18,13 @@ from conftest import REPO, Study
 
 from passk.cli import main
 from passk.cli.command import COMMANDS, parser
+from passk.cli.stages import STAGE_FUNCTIONS
+from passk.core.registry import load
 
 PARSER = parser()
+
+KEPT = {"command", "log", "gpus", "manifest"}
+"""What a stage's command does not pass on to its function."""
 
 
 def shown(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -79,7 +85,12 @@ def test_help_ends_with_an_example_that_the_parser_takes(
     example = shown(command, "--help", capsys=capsys).rpartition("example:\n")[2].strip()
     call = example[example.index(f"passk {command}") :].partition(")")[0]
     words = shlex.split(call.partition(" > ")[0].replace("*", "1"))[1:]
-    PARSER.parse_args(words)
+    options = vars(PARSER.parse_args(words))
+    if command in STAGE_FUNCTIONS:
+        function = load("stage", command, STAGE_FUNCTIONS)
+        inspect.signature(function).bind(
+            **{name: value for name, value in options.items() if name not in KEPT}
+        )
 
 
 def test_a_command_called_from_python_leaves_its_logging_as_it_was(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ from passk.cli.run_display import RunDisplay, show_end
 from passk.cli.starter import write_starter
 from passk.core.errors import PasskError
 from passk.spec.loading import load_experiment
+from passk.workflow.plan import build_plan
 from passk.workflow.run import MAX_ALIKE, Run, progress_of, snakemake_arguments
+from passk.workflow.status.run_progress import Missing, RunProgress, missing_outputs
 
 TUTORIAL = (REPO / "docs/tutorial.md").read_text()
 
@@ -226,10 +228,39 @@ def test_progress_is_read_from_the_last_line_that_has_it(tmp_path: Path) -> None
     assert found is not None
     assert (found.done, found.total, found.unit, found.rest) == (32, 96, "responses", "20 s left")
     screen = io.StringIO()
-    display = RunDisplay(Console(file=screen, force_terminal=True, width=120))
+    display = RunDisplay(Console(file=screen, force_terminal=True, width=120), RunProgress({}))
     with display:
         display(run)
     assert "32/96 responses, 1e+03/s, 20 s left" in screen.getvalue()
+
+
+def test_the_study_line_says_how_far_how_fast_and_how_long_it_still_takes(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(study.folder)
+    study.save()
+    missing = missing_outputs(build_plan(Path(study.file)))
+    kinds = [one.kind for one in missing.values() for _ in range(one.rows)]
+    assert kinds.count("draw samples") == 2 * 4 * 8
+    assert kinds.count("score responses") == 4 * 4 + 4
+    finished, other, batch = Path("a"), Path("b"), "draw_samples__x_0"
+    one = Missing("draw samples", 60, 60.0)
+    resumed = Missing("draw samples", 40, 40.0, journaled=20, batch=batch)
+    clock = iter([0.0, 1.0, 11.0])
+    progress = RunProgress({finished: one, other: resumed}, lambda: next(clock))
+    run = Run("snakemake", Path("log"), total=9, done=2)
+    screen = io.StringIO()
+    display = RunDisplay(Console(file=screen, force_terminal=True, width=160), progress)
+    log = study.folder / "1.log"
+    run.take(events((1, batch, log))[0])
+    display(run)
+    assert "20/100 responses, 0/s; 2/9 jobs; 0 s" in screen.getvalue()
+    assert "left" not in screen.getvalue()
+    log.write_text("sample b: 30/40 responses, 3/s, 3 s left\n")
+    finished.write_text("")
+    other.write_text("")  # of a batch that is not done: its rows are those of the log
+    display(run)
+    assert "90/100 responses, 7/s; 2/9 jobs; 0 s; about 1 s left" in screen.getvalue()
 
 
 def test_warnings_of_jobs_are_shown_once(tmp_path: Path) -> None:
@@ -239,7 +270,7 @@ def test_warnings_of_jobs_are_shown_once(tmp_path: Path) -> None:
     for event in (events((1, "draw_samples", log))[0], {"event": "job_finished", "job_id": 1}):
         run.take(event)
     screen = io.StringIO()
-    display = RunDisplay(Console(file=screen, width=120))
+    display = RunDisplay(Console(file=screen, width=120), RunProgress({}))
     display(run)
     display(run)
     assert screen.getvalue().count("12 % of the responses were cut") == 1

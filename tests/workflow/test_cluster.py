@@ -109,12 +109,12 @@ def test_requests_grow_with_attempts_and_never_pass_the_partition(study: Study) 
     jobs = Jobs(build_plan(study.folder / study.file))
     cell = next(iter(jobs.plan.cells))
     wildcards = SimpleNamespace(cell=cell, shard="000000-000004")
-    memory = [jobs.sample_memory(wildcards, attempt) for attempt in (1, 2, 3)]
+    memory = [jobs.memory(wildcards, attempt) for attempt in (1, 2, 3)]
     assert memory == [memory[0], 2 * memory[0], 4 * memory[0]]
-    minutes = [jobs.sample_minutes(wildcards, attempt) for attempt in (1, 2, 3)]
+    minutes = [jobs.minutes(wildcards, attempt) for attempt in (1, 2, 3)]
     assert minutes[0] < minutes[1] < minutes[2]
     jobs.limit([Partition("cpu", minutes=20)])
-    assert jobs.sample_minutes(wildcards, 3) == 20
+    assert jobs.minutes(wildcards, 3) == 20
 
 
 def test_planning_refuses_a_job_that_no_partition_takes(study: Study) -> None:

@@ -69,6 +69,22 @@ def test_packages_that_programs_import_decide_their_verdicts(
     assert ("numpy" in why_verdicts(after, other)) == stale
 
 
+def test_plan_tells_what_is_reused_from_what_is_still_to_draw(finished: Study) -> None:
+    finished.spec["shard"] = 8
+    text = reasons(finished)
+    assert text.count("left: 32 reused, 0 to draw, 0 tokens") == 2
+    assert "left: 16 reused, 0 to score, 0 tokens" in text
+    assert "still to be spent: 0 responses, 0 tokens" in text
+    finished.set_golds(["10", "11", "12", "13", "14"])
+    text = reasons(finished)
+    assert text.count("left: 32 reused, 8 to draw") == 2
+    finished.spec["perplexity"][0]["per_problem"] = 8
+    assert "left: 30 reused, 10 to score" in reasons(finished)
+    lost = next(finished.folder.glob("outputs/store/cells/base*/samples/*.parquet"))
+    lost.unlink()
+    assert "left: 16 reused, 24 to draw" in reasons(finished)
+
+
 @pytest.mark.parametrize(
     ("line", "failed"),
     [("out of memory", True), ("interrupted; finished work is kept", False)],

@@ -467,10 +467,10 @@ def test_a_training_asks_for_four_copies_of_its_weights_and_time_for_its_steps(
     put_checkpoint(trained, training, 1, seconds=3600.0)
     jobs = Jobs(plan)
     wildcards = SimpleNamespace(training=training, step="000002")
-    assert jobs.train_memory(wildcards, 1) == 4_000 + 4 * 4 * 1.25
-    assert jobs.train_memory(wildcards, 2) == 2 * jobs.train_memory(wildcards, 1)
-    assert jobs.train_minutes(wildcards, 1) == 15 + 2 * 60
-    assert jobs.train_gpus(wildcards) == 1
+    assert jobs.memory(wildcards, 1) == 4_000 + 4 * 4 * 1.25
+    assert jobs.memory(wildcards, 2) == 2 * jobs.memory(wildcards, 1)
+    assert jobs.minutes(wildcards, 1) == 15 + 2 * 60
+    assert jobs.gpus == 1
     with pytest.raises(SpecError, match="a job of model 'grpo@1' needs 4,020 MB"):
         jobs.limit([Partition("small", gpus=1, memory_mb=4_010)])
 

@@ -54,26 +54,25 @@ class Rates:
     basis: str
 
 
-def rates(plan: Plan, cell: Cell, near: Iterable[str]) -> Rates:
-    """Return what a response of a cell costs.
+def rates(plan: Plan, work: Cell | Scoring) -> Rates:
+    """Return what drawing, or scoring, a response costs.
 
-    Recorded by the cell's own shards, else by the cells `near` it (same model and benchmark),
-    else assumed.
+    Recorded by the cell's own shards, else by cells of the same model and benchmark, or by scores
+    under the same model; else assumed.
     """
-    own = _recorded(plan, [f"{cell.id}/samples"], "this cell's shards")
-    others = [f"{name}/samples" for name in near]
-    recorded = own or _recorded(plan, others, "other cells of this model and benchmark")
-    return recorded or _assumed(cell, cell.sampler, ASSUMED_TOKENS_PER_SECOND)
-
-
-def scoring_rates(plan: Plan, scoring: Scoring) -> Rates:
-    """Return what scoring a response costs: recorded under the same scorer, else assumed."""
-    folder = Path(plan.layout.store) / "cells"
-    scored = folder.glob(f"*.{scoring.use.name}.*/scores/{scoring.model.name}-*")
-    near = [str(path.relative_to(folder)) for path in sorted(scored)]
-    recorded = _recorded(plan, near, "shards scored by this model")
-    sampler = scoring.cell.sampler if scoring.cell else None
-    return recorded or _assumed(scoring, sampler, ASSUMED_SCORED_PER_SECOND)
+    folder, places = Path(plan.layout.store) / "cells", dict[str, Iterable[Path]]()
+    cell = work if isinstance(work, Cell) else work.cell
+    if isinstance(work, Cell):
+        speeds = ASSUMED_TOKENS_PER_SECOND
+        near = folder.glob(f"{work.model.name}.{work.use.name}.*/samples")
+        places["this cell's shards"] = [folder / work.id / "samples"]
+        places["other cells of this model and benchmark"] = near
+    else:
+        speeds = ASSUMED_SCORED_PER_SECOND
+        scored = folder.glob(f"*.{work.use.name}.*/scores/{work.model.name}-*")
+        places["shards scored by this model"] = scored
+    found = (_recorded(sorted(folders), basis) for basis, folders in places.items())
+    return next(filter(None, found), None) or _assumed(work, cell.sampler if cell else None, speeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +127,10 @@ def _step_tokens(training: Training) -> float:
     return float(training.settings["prompts_per_step"]) * each * min(most, expected)
 
 
-def _recorded(plan: Plan, folders: Iterable[str], basis: str) -> Rates | None:
+def _recorded(folders: Iterable[Path], basis: str) -> Rates | None:
     """Return the mean cost per response in the manifests of some folders of cells."""
     found = []
-    for name in folders:
-        folder = Path(plan.layout.store) / "cells" / name
+    for folder in folders:
         for path in sorted(folder.glob("*.parquet"))[:SHARDS_READ]:
             manifest = read_manifest(path)
             if manifest is not None and manifest.get("drawn_responses"):

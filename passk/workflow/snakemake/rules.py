@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -29,6 +29,10 @@ from passk.workflow.snakemake.batches import Batch, sampling_batches, scoring_ba
 from passk.workflow.snakemake.parameters import known_parameters
 from passk.workflow.snakemake.startup import prepare_files, start_run
 
+if TYPE_CHECKING:
+    from snakemake.io import Wildcards
+    from snakemake.workflow import Workflow
+
 DEFAULT_THREADS = {"fake": 1}
 """Engine -> cores of a job where its spec names none; any other engine takes what there is."""
 
@@ -39,7 +43,7 @@ ALL_CORES = 1024
 class Rules:
     """Lookups for the rules of one experiment; every method takes Snakemake's wildcards."""
 
-    def __init__(self, plan: Plan, workflow: Any = None) -> None:
+    def __init__(self, plan: Plan, workflow: Workflow | None = None) -> None:
         """Keep the plan, the paths that rules use as patterns, and Snakemake's workflow."""
         self.plan = plan
         self._workflow = workflow
@@ -50,8 +54,18 @@ class Rules:
         self.spec = str(plan.experiment.file)
         self.name = plan.experiment.name
         self._planned_at = time.time()
+        self._include_batches()
 
-    def input(self, output: str, name: str) -> Callable[[Any], list[str]]:
+    def _include_batches(self) -> None:
+        """Let `--until draw_samples` and `--omit-from` name the rules of its batches, too."""
+        settings = getattr(self._workflow, "dag_settings", None)
+        for option in ("until", "omit_from"):
+            if stages := frozenset(getattr(settings, option, ())):
+                batches = (*self.sampling_batches, *self.scoring_batches)
+                names = {one.name for one in batches if one.name.partition("__")[0] in stages}
+                setattr(settings, option, stages | names)
+
+    def input(self, output: str, name: str) -> Callable[[Wildcards], list[str]]:
         """Return what Snakemake calls for one input of a rule.
 
         Args:
@@ -60,17 +74,17 @@ class Rules:
         """
 
         @known_parameters
-        def files(wildcards: Any) -> list[str]:
+        def files(wildcards: Wildcards) -> list[str]:
             path = output.format(**dict(wildcards.items()))
             return self._flagged(path, self.build.inputs(path, name))
 
         return files
 
-    def batch_input(self, batch: Batch, name: str) -> Callable[[Any], list[str]]:
+    def batch_input(self, batch: Batch, name: str) -> Callable[[Wildcards], list[str]]:
         """Return the same for a batch: the files of one input, output by output."""
 
         @known_parameters
-        def files(_wildcards: Any) -> list[str]:
+        def files(_wildcards: Wildcards) -> list[str]:
             found = [path for one in batch.outputs for path in self.build.inputs(one, name)]
             return self._flagged(batch.outputs[0], found)
 
@@ -109,7 +123,7 @@ class Rules:
         """The files of a finished study."""
         return self.study.targets()
 
-    def start_run(self, workflow: Any) -> None:
+    def start_run(self, workflow: Workflow) -> None:
         """Lock what the run will write, and refuse what cannot end well; for `onstart:`.
 
         Raises:
@@ -127,8 +141,8 @@ class Rules:
         Raises:
             OutputError: a file is missing.
         """
-        settings = self._workflow.dag_settings
-        if settings.targets - {"all"} or settings.until or settings.omit_from:
+        settings = self._workflow.dag_settings if self._workflow else None
+        if settings is None or settings.targets - {"all"} or settings.until or settings.omit_from:
             return
         missing = [path for path in self.targets if not Path(path).exists()]
         if missing:
@@ -154,36 +168,36 @@ class Rules:
             return self.build.is_pending(path)
         return not Path(path).is_file()
 
-    def batch_threads(self, batch: Batch) -> Callable[[Any], int]:
-        """Return what Snakemake calls for the cores of a batch."""
-
-        @known_parameters
-        def threads(_wildcards: Any) -> int:
-            return self._threads(batch.model)
-
-        return threads
-
-    def benchmark_file(self, wildcards: Any) -> str:
+    @known_parameters
+    def benchmark_file(self, wildcards: Wildcards) -> str:
         """Return the YAML file of a set of problems."""
         return str(self.plan.problems[wildcards.problems][0].file)
 
-    def questions_digest(self, wildcards: Any) -> str:
+    def questions_digest(self, wildcards: Wildcards) -> str:
         """Return the digest that a set of questions must have."""
         benchmark, _ = self.plan.problems[wildcards.problems]
         return str(wildcards.problems).removeprefix(f"{benchmark.name}-")
 
-    def problem_limit(self, wildcards: Any) -> int:
+    def problem_limit(self, wildcards: Wildcards) -> int:
         """Return how many of a benchmark's problems are taken; 0 is all."""
         return self.plan.problems[wildcards.problems][1].problems or 0
 
-    def problem_ids(self, wildcards: Any) -> str:
+    def problem_ids(self, wildcards: Wildcards) -> str:
         """Return the ids of the problems that are taken, as JSON; an empty list is all."""
         return canonical_json(list(self.plan.problems[wildcards.problems][1].only or ()))
 
     @known_parameters
-    def samples_of_batch(self, _wildcards: Any, output: Sequence[str]) -> str:
+    def samples_of_batch(self, _wildcards: Wildcards, output: Sequence[str]) -> str:
         """Return the indices that a run of shards draws, as their names say."""
         return " ".join(Path(path).stem for path in output)
+
+    def threads(self, wildcards: Wildcards) -> int:
+        """Return the cores of a job with an engine."""
+        return self._threads(self.jobs.part(wildcards).model)
+
+    def batch_threads(self, batch: Batch) -> Callable[[Wildcards], int]:
+        """Return what Snakemake calls for the cores of a batch."""
+        return lambda _wildcards: self._threads(batch.model)
 
     def _threads(self, model: Model) -> int:
         """Return the cores of a job that runs a model.
@@ -202,16 +216,6 @@ class Rules:
         away = executor is not None and executor.common_settings.non_local_exec
         return bool(away or getattr(flow, "remote_exec", False))
 
-    @known_parameters
-    def train_threads(self, wildcards: Any) -> int:
-        """Return the cores of a training job."""
-        return self._threads(self.plan.training(wildcards.training).model)
-
-    @known_parameters
-    def sample_threads(self, wildcards: Any) -> int:
-        """Return the cores of a sampling job."""
-        return self._threads(self.plan.cell(wildcards.cell).model)
-
     @property
     def imported_cells(self) -> str:
         """Return a pattern of the ids of imported cells; it matches nothing where there is none."""
@@ -219,34 +223,30 @@ class Rules:
         return "|".join(ids) or "(?!)"
 
     @known_parameters
-    def verifier(self, wildcards: Any) -> str:
+    def verifier(self, wildcards: Wildcards) -> str:
         """Return the verifier of a cell's benchmark."""
         return self.plan.cell(wildcards.cell).benchmark.verifier
 
     @known_parameters
-    def verifier_options(self, wildcards: Any) -> str:
+    def verifier_options(self, wildcards: Wildcards) -> str:
         """Return the verifier's options as JSON."""
         return canonical_json(dict(self.plan.cell(wildcards.cell).benchmark.options))
 
-    def reference_template(self, wildcards: Any) -> str:
+    def reference_template(self, wildcards: Wildcards) -> str:
         """Return how gold answers read as responses."""
         return self._reference(wildcards).benchmark.gold_response
 
-    def reference_file(self, wildcards: Any) -> str:
+    def reference_file(self, wildcards: Wildcards) -> str:
         """Return the file of a reference's responses; empty for the gold answers."""
         return self._reference(wildcards).file or ""
 
-    def _reference(self, wildcards: Any) -> Scoring:
+    def _reference(self, wildcards: Wildcards) -> Scoring:
         """Return a scoring task of a reference."""
         scorings = self.plan.scorings.values()
         return next(scoring for scoring in scorings if scoring.target == wildcards.reference)
 
     @known_parameters
-    def score_threads(self, wildcards: Any) -> int:
-        """Return the cores of a scoring job."""
-        return self._threads(self.plan.scoring(wildcards.cell, wildcards.scorer).model)
-
-    def package_weights(self, wildcards: Any) -> Sequence[str]:
+    def package_weights(self, wildcards: Wildcards) -> Sequence[str]:
         """Return the package and revision that a folder of weights is converted from."""
         found = self.plan.weights.values()
         folder = self.paths.weights(wildcards.package)
@@ -255,7 +255,7 @@ class Rules:
 
 
 def for_snakemake(
-    files: Sequence[str | Path], config: Mapping[str, Any], workflow: Any = None
+    files: Sequence[str | Path], config: Mapping[str, Any], workflow: Workflow | None = None
 ) -> Rules:
     """Return the lookups for the spec that Snakemake was given with --configfile.
 
@@ -280,7 +280,9 @@ def one_message() -> Iterator[None]:
         raise SystemExit(error.exit_status) from None
 
 
-def _rules_of(files: Sequence[str | Path], config: Mapping[str, Any], workflow: Any) -> Rules:
+def _rules_of(
+    files: Sequence[str | Path], config: Mapping[str, Any], workflow: Workflow | None
+) -> Rules:
     """Return the lookups for one spec."""
     if len(files) != 1:
         raise SpecError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from passk.core.artifacts import canonical_json, digest, read_document
 from passk.core.errors import DataError, OutputError, PasskError
@@ -22,8 +22,11 @@ from passk.workflow.store_format import write_format
 from passk.workflow.stored_names import stored_names
 from passk.workflow.task_files import cell_task, score_task_document, training_task
 
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
 
-def start_run(jobs: Jobs, workflow: Any, outputs: Sequence[str], since: float) -> FileIO:
+
+def start_run(jobs: Jobs, workflow: Workflow, outputs: Sequence[str], since: float) -> FileIO:
     """Check that a run can begin and hold what it will write; the file must stay open.
 
     A run on Slurm is watched over from here to its end.
@@ -76,7 +79,7 @@ def prepare_files(build: Build) -> None:
                 output.unlink()
 
 
-def _holds(path: Path, document: Any) -> bool:
+def _holds(path: Path, document: object) -> bool:
     """Return whether a file holds a JSON document."""
     try:
         stored = canonical_json(read_document(path))

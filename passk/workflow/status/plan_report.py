@@ -18,7 +18,8 @@ from passk.workflow.contamination import unseen_overlap
 from passk.workflow.files import Build
 from passk.workflow.plan import Plan
 from passk.workflow.preflight import describe, find_obstacles
-from passk.workflow.resources.cost import Rates, gpus, rates, scoring_rates
+from passk.workflow.resources.cost import Rates, gpus, rates
+from passk.workflow.status.reusable import reusable_samples, reusable_scores
 from passk.workflow.status.sample_warnings import sample_warnings
 from passk.workflow.status.training_report import report_training, training_lines
 from passk.workflow.status.why_stale import (
@@ -31,6 +32,7 @@ from passk.workflow.status.why_stale import (
 from passk.workflow.task_files import plan_document
 
 NOTHING_LEFT: dict[str, Any] = {
+    "responses_reused": 0,
     "responses_left": 0,
     "tokens_left": 0,
     "hours_left": 0.0,
@@ -86,8 +88,11 @@ def _report_cell(
     uncounted = build.is_pending(plan.counts_of(cell))
     journaled = sum(_journaled(cell, path) for path in absent)
     problems = cell.identity.problems
-    left = max(0, len(absent) * cell.use.shard * (problems or 0) - journaled)
-    cost = rates(plan, cell, [name for name in known if name.startswith(_near(cell))])
+    wanted = max(0, len(absent) * cell.use.shard * (problems or 0) - journaled)
+    reused = 0
+    if cell.imported is None:
+        reused = min(wanted, reusable_samples(plan, cell, [Path(path).stem for path in absent]))
+    cost = rates(plan, cell)
     return {
         "id": cell.id,
         "state": (
@@ -104,7 +109,7 @@ def _report_cell(
         "responses": cell.use.n * (problems or 0),
         "responses_journaled": journaled,
         "imported": str(cell.imported.folder) if cell.imported else None,
-        **(_left(left, cost, cell.model) if cell.imported is None else NOTHING_LEFT),
+        **(_left(wanted, reused, cost, cell.model) if cell.imported is None else NOTHING_LEFT),
     }
 
 
@@ -117,22 +122,19 @@ def _journaled(cell: Cell, path: str) -> int:
     )
 
 
-def _left(responses: int, cost: Rates, model: Model) -> dict[str, Any]:
-    """Return what so many responses still cost."""
+def _left(wanted: int, reused: int, cost: Rates, model: Model) -> dict[str, Any]:
+    """Return what missing responses still cost; those that are reused cost disk alone."""
+    responses = wanted - reused
     hours = responses * cost.seconds / 3600
     return {
+        "responses_reused": reused,
         "responses_left": responses,
         "tokens_left": round(responses * cost.tokens),
         "hours_left": hours,
         "gpu_hours_left": hours * gpus(model) if model.engine == "vllm" else 0.0,
-        "bytes_left": round(responses * cost.bytes),
+        "bytes_left": round(wanted * cost.bytes),
         "basis": cost.basis,
     }
-
-
-def _near(cell: Cell) -> str:
-    """Return how the ids of cells of the same model and benchmark begin."""
-    return f"{cell.model.name}.{cell.use.name}."
 
 
 def _state(absent: int, shards: int) -> str:
@@ -177,8 +179,9 @@ def _report_scores(build: Build, scoring: Scoring) -> dict[str, Any]:
     absent = [path for path in plan.scores_of(scoring) if build.is_pending(path)]
     state = "present" if not absent else _state(len(absent), len(scoring.shards))
     journaled = sum(finished_rows(Path(path)) for path in absent)
-    wanted = sum(_scored(scoring, Path(path).stem) for path in absent)
-    left = max(0, wanted * (scoring.identity.problems or 0) - journaled)
+    shards = [Path(path).stem for path in absent]
+    wanted = max(0, sum(map(scoring.responses_in, shards)) - journaled)
+    reused = min(wanted, reusable_scores(plan, scoring, shards))
     return {
         "target": scoring.target,
         "scorer": scoring.scorer,
@@ -186,15 +189,8 @@ def _report_scores(build: Build, scoring: Scoring) -> dict[str, Any]:
         "shards": len(scoring.shards),
         "shards_missing": len(absent),
         "responses_journaled": journaled,
-        **_left(left, scoring_rates(plan, scoring), scoring.model),
+        **_left(wanted, reused, rates(plan, scoring), scoring.model),
     }
-
-
-def _scored(scoring: Scoring, shard: str) -> int:
-    """Return the responses per problem that are scored of a shard."""
-    if scoring.cell is None:
-        return 1
-    return min(shard_range(shard).stop, scoring.per_problem) - shard_range(shard).start
 
 
 def _report_analysis(
@@ -236,13 +232,13 @@ def to_text(found: Mapping[str, Any]) -> str:
         lines.append(f"  {cell['state']:8} {cell['id']}  n = {cell['n']}, {_size(cell)}")
         lines.extend(f"           why: {reason}" for reason in cell["why"])
         unknown = cell["problems"] is None and cell["shards_missing"] and not cell["imported"]
-        if cell["responses_left"] or unknown:
+        if cell["responses_left"] or cell["responses_reused"] or unknown:
             lines.append(f"           left: {_spending(cell)}  [{cell['basis']}]")
     for score in found["scores"]:
         done = score["shards"] - score["shards_missing"]
         name = f"perplexity of {score['target']} under {score['scorer']}"
         lines.append(f"  {score['state']:8} {name}  {done}/{score['shards']} shards")
-        if score["responses_left"]:
+        if score["responses_left"] or score["responses_reused"]:
             lines.append(f"           left: {_spending(score)}  [{score['basis']}]")
     analysis = found["analysis"]
     lines.append(f"  {analysis['state']:8} {analysis['report']}")
@@ -268,10 +264,14 @@ def _size(cell: Mapping[str, Any]) -> str:
 
 def _spending(cost: Mapping[str, Any]) -> str:
     """Return what is still to be spent in words."""
+    count = f"{cost['responses_left']:,} responses"
+    if cost.get("responses_reused"):
+        verb = "score" if "scorer" in cost else "draw"
+        count = f"{cost['responses_reused']:,} reused, {cost['responses_left']:,} to {verb}"
     gpu = f", {cost['gpu_hours_left']:,.1f} GPU-hours" if cost["gpu_hours_left"] else ""
     steps = f"{cost['steps_left']:,} steps of training, " if cost.get("steps_left") else ""
     return (
-        f"{steps}{cost['responses_left']:,} responses, {cost['tokens_left']:,} tokens, "
+        f"{steps}{count}, {cost['tokens_left']:,} tokens, "
         f"{duration(cost['hours_left'] * 3600)} of one job at a time{gpu}, "
         f"{_megabytes(cost['bytes_left'])}"
     )

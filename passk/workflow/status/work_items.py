@@ -8,7 +8,7 @@ from pathlib import Path
 
 from passk.core.journal import finished_rows, journal_path
 from passk.workflow import Plan
-from passk.workflow.cells import Cell, Scoring, shard_range
+from passk.workflow.cells import Cell, Scoring
 from passk.workflow.snakemake.batches import rule_name
 from passk.workflow.status.logs import JobName, is_held
 from passk.workflow.trainings import Training
@@ -48,8 +48,7 @@ class WorkItem:
 
 def sampling(plan: Plan, cell: Cell) -> WorkItem:
     """Return the work of drawing a cell's responses."""
-    shards, problems = cell.shards(), cell.identity.problems or 0
-    size = plan.experiment.jobs.shards
+    shards, size = cell.shards(), plan.experiment.jobs.shards
 
     def jobs(index: int, shard: str) -> tuple[JobName, JobName]:
         run = f"rule_{rule_name('draw_samples', cell.id, index // size)}"
@@ -61,7 +60,7 @@ def sampling(plan: Plan, cell: Cell) -> WorkItem:
     return WorkItem(
         cell.id,
         {shard: Path(plan.layout.samples(cell.id, shard)) for shard in shards},
-        {shard: problems * len(shard_range(shard)) for shard in shards},
+        {shard: cell.responses_in(shard) for shard in shards},
         {shard: jobs(index, shard) for index, shard in enumerate(shards)},
     )
 
@@ -94,13 +93,12 @@ def scoring_items(plan: Plan) -> Iterator[WorkItem]:
 
 def _scoring(plan: Plan, task: Scoring, numbers: Mapping[str, int]) -> WorkItem:
     """Return the work of scoring a cell's responses; `numbers` are those of each shard's block."""
-    problems, scorer = task.identity.problems or 0, task.model.name
+    scorer = task.model.name
     key = f"{task.target}_{task.scorer}"
-    first = {shard: shard_range(shard) if shard != "all" else range(1) for shard in task.shards}
     return WorkItem(
         f"perplexity of {task.target} under {task.scorer}",
         {s: Path(plan.layout.scores(task.target, task.scorer, s)) for s in task.shards},
-        {s: problems * (min(r.stop, task.per_problem) - r.start) for s, r in first.items()},
+        {shard: task.responses_in(shard) for shard in task.shards},
         {
             shard: (
                 JobName(
