@@ -278,4 +278,4 @@ def manifests(study: Study) -> list[dict[str, Any]]:
     files = [path for cell in study.cells for path in cell.samples]
     files += [path for scoring in study.scores for path in scoring.files]
     found = (read_manifest(path) for path in dict.fromkeys(files))
-    return [manifest for manifest in found if manifest is not None]
+    return [dict(manifest) for manifest in found if manifest is not None]

@@ -48,7 +48,7 @@ class Option:
     """Arguments of `ArgumentParser.add_argument`; options of one `one_of` exclude each other."""
 
     names: tuple[str, ...]
-    settings: dict[str, Any]
+    settings: dict[str, object]
     one_of: str = ""
 
 
@@ -72,7 +72,7 @@ COMMANDS: dict[str, Command] = {}
 """Name -> command, filled as the modules of this package are imported."""
 
 
-def option(*names: str, one_of: str = "", **settings: Any) -> Option:
+def option(*names: str, one_of: str = "", **settings: object) -> Option:
     """Return an option or argument, described as for `ArgumentParser.add_argument`."""
     return Option(names, settings, one_of)
 
@@ -163,7 +163,7 @@ def _add(commands: Any, one: Command) -> None:
         allow_abbrev=not one.pass_on,
     )
     parser.set_defaults(command=one)
-    exclusive: dict[str, Any] = {}
+    exclusive: dict[str, object] = {}
     for each in one.options:
         target = parser
         if each.one_of:

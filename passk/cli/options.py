@@ -73,7 +73,7 @@ def json_list(text: str) -> list[str] | None:
     return value or None
 
 
-def json_object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, object]:
     """Return a JSON object."""
     value = _parse_json(text)
     if not isinstance(value, dict):

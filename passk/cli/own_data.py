@@ -41,7 +41,7 @@ def grade(
     *,
     responses: Path,
     verifier: str,
-    options: dict[str, Any],
+    options: dict[str, object],
     workers: int,
     benchmark: str | None,
     timeout: float | None,
@@ -77,7 +77,7 @@ def grade(
     print(", ".join(f"{count} {name}" for name, count in verdicts.items()))
 
 
-def _golds_of(name: str, verifier: str) -> tuple[dict[str, str], dict[str, Any]]:
+def _golds_of(name: str, verifier: str) -> tuple[dict[str, str], dict[str, object]]:
     """Return a benchmark's gold answers, and its options of the verifier."""
     from passk.benchmarks.source import load_problems
     from passk.spec.loading import find_benchmark

@@ -328,7 +328,7 @@ def count(
     samples: list[Path],
     verdicts: list[Path],
     verifier: str,
-    options: dict[str, Any],
+    options: dict[str, object],
     workers: int,  # noqa: ARG001 - part of the shared options of grading
     output: Path,
 ) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from passk.core.errors import DataError, OutputError
 from passk.core.versions import __version__
@@ -22,6 +22,39 @@ CHECKSUM = "checksum"
 
 DIGEST_LENGTH = 8
 """Hexadecimal digits of a digest in a path."""
+
+
+class Manifest(TypedDict, total=False):
+    """What other stages read of a manifest; each stage writes what applies to it, and more."""
+
+    stage: str
+    version: int
+    fingerprint_inputs: Mapping[str, object]
+    engine: str
+    vocabulary: str
+    tokens_are: str
+    device: str
+    dtype: str
+    responses: int
+    tokens: int
+    seconds: float
+    reused: int
+    resumed: int
+    drawn_responses: int
+    drawn_tokens: int
+    draw_seconds: float
+    load_seconds: float
+    sampling: Mapping[str, Any]
+    truncated: int
+    repeats: int
+    expected_repeats: float
+    repeats_alarm: bool
+    prompts: str
+    verifier: Mapping[str, Any]
+    sandbox: Mapping[str, Any]
+    python: str
+    sha256: str
+    file: str
 
 
 def canonical_json(value: object) -> str:
@@ -182,7 +215,7 @@ def manifest_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.manifest.json")
 
 
-def environment(packages: tuple[str, ...] = ()) -> dict[str, Any]:
+def environment(packages: tuple[str, ...] = ()) -> dict[str, object]:
     """Return what a manifest records of the machine and of the packages that did the work."""
     versions = {"passk": __version__}
     for name in packages:
@@ -200,13 +233,13 @@ def write_manifest(path: Path, manifest: Mapping[str, object]) -> None:
     write_document(manifest_path(path), manifest)
 
 
-def read_manifest(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> Manifest | None:
     """Return an artefact's manifest, or None if there is none, or its checksum is wrong."""
     try:
         manifest = read_json(manifest_path(path))
         if isinstance(manifest, dict) and CHECKSUM not in manifest and "sha256" in manifest:
             return None  # the checksum's key is damaged
-        return read_document(manifest_path(path))
+        return cast("Manifest", read_document(manifest_path(path)))
     except DataError:
         return None
 

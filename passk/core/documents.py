@@ -15,7 +15,7 @@ from passk.core.errors import DataError, did_you_mean
 Part = TypeVar("Part")
 
 
-def to_document(value: Any, *, defaults: bool = False) -> Any:
+def to_document(value: object, *, defaults: bool = False) -> Any:
     """Return nested frozen values as plain JSON; fields at their default are left out.
 
     So a new field with a default changes no document that does not use it. With `defaults`, only
@@ -42,7 +42,7 @@ def to_document(value: Any, *, defaults: bool = False) -> Any:
 
 
 def from_document(
-    kind: type[Part], document: Mapping[str, Any], where: str, *, ignore_unknown: bool = False
+    kind: type[Part], document: Mapping[str, object], where: str, *, ignore_unknown: bool = False
 ) -> Part:
     """Return the frozen value that a document describes.
 
@@ -75,7 +75,7 @@ def default(field: dataclasses.Field[Any]) -> Any:
     return field.default if factory is dataclasses.MISSING else factory()
 
 
-def _value(kind: str, value: Any) -> Any:
+def _value(kind: str, value: object) -> Any:
     """Return a JSON value as the type that a field is annotated with."""
     if isinstance(value, str) and kind.startswith("Path"):
         return Path(value)

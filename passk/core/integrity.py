@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from passk.core.artifacts import (
+    Manifest,
     file_digest,
     manifest_path,
     read_document,
@@ -114,7 +115,7 @@ def _fault(path: Path, stored: str | None) -> str | None:
     return None
 
 
-def _restore(path: Path) -> dict[str, Any] | None:
+def _restore(path: Path) -> Manifest | None:
     """Write a lost manifest again from the copy in the file; None if there is no good copy."""
     import pyarrow as pa
     import pyarrow.parquet as pq

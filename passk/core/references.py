@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from passk.core.errors import DataError
 
@@ -44,7 +43,7 @@ def read_references(path: Path, known: Collection[str] | None = None) -> Sequenc
 def _reference(line: str, where: str, known: Collection[str] | None) -> Reference:
     """Return one line's problem id and text."""
     try:
-        row: dict[str, Any] = json.loads(line)
+        row: dict[str, object] = json.loads(line)
         problem_id, text = str(row["problem_id"]), str(row["text"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(

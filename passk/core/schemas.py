@@ -279,7 +279,7 @@ def to_table(row_type: type, rows: Iterable[object]) -> pa.Table:
     return pa.table(columns, schema=schema(row_type))
 
 
-def _arrow_safe(value: Any) -> Any:
+def _arrow_safe(value: object) -> Any:
     """Return text without lone surrogates, which UTF-8 cannot hold; anything else as it is."""
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", "replace").decode("utf-8")

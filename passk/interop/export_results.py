@@ -116,7 +116,7 @@ def _licence(cells: Sequence[Cell]) -> str:
 def _provenance(plan: Plan, cell: Cell) -> dict[str, Any]:
     """Return the provenance of a cell, from its manifests."""
     samples = plan.samples_of(cell)
-    manifest = read_manifest(Path(samples[0])) or {}
+    manifest = dict(read_manifest(Path(samples[0])) or {})
     names = ("engine", "device", "dtype", "environment", "execution")
     return {
         "cell": cell.id,

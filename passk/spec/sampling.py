@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from passk.core.documents import default
 
@@ -43,7 +42,7 @@ class Sampling:
     stop_token_ids: tuple[int, ...] = ()
     frequency_penalty: float = field(default=0.0, metadata={"engines": ("openai", "vllm")})
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """Return the settings as JSON.
 
         A setting at its default is left out, so that a new one changes no cell's id.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -67,7 +66,7 @@ def adopt(cell: Path, problems: Path, output: Path, samples: range | None = None
 
 def _require_same_questions(folder: Path, questions: pa.Table, problems: Path) -> None:
     """Raise where a question has changed since responses to it were imported."""
-    matched: dict[str, Any] = read_json(folder / "questions.json")
+    matched: dict[str, object] = read_json(folder / "questions.json")
     pairs = zip(questions["id"].to_pylist(), questions["question_digest"].to_pylist(), strict=True)
     changed = [name for name, digest in pairs if matched.get(name, digest) != digest]
     if changed:

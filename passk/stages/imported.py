@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from passk.core.artifacts import read_json, read_manifest
 from passk.core.errors import DataError
@@ -113,5 +112,5 @@ def read_imported(folder: Path) -> Imported:
 
 def is_adopted(samples: Path) -> bool:
     """Tell whether a sample file of a cell came from an import: n may then differ by problem."""
-    manifest: Mapping[str, Any] = read_manifest(samples) or {}
+    manifest: Mapping[str, object] = read_manifest(samples) or {}
     return manifest.get("stage") == STAGE

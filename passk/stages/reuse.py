@@ -11,12 +11,12 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import canonical_json, digest, read_document, read_manifest
+from passk.core.artifacts import Manifest, canonical_json, digest, read_document, read_manifest
 from passk.core.errors import DataError
 from passk.core.schemas import Problem, Sample, Score, read_table
 from passk.spec.models import PromptTemplate
@@ -27,12 +27,12 @@ OF_THE_SET = ("questions", "worked examples", "temperature matched", "matching v
 """Fingerprint inputs of a cell that say which problems there are, not what decides one response."""
 
 
-def draw_key(fingerprint_inputs: Mapping[str, Any]) -> str:
+def draw_key(fingerprint_inputs: Mapping[str, object]) -> str:
     """Return the digest of what decides a response, besides its question and index."""
     return digest({k: v for k, v in fingerprint_inputs.items() if k not in OF_THE_SET})
 
 
-def score_key(fingerprint_inputs: Mapping[str, Any]) -> str:
+def score_key(fingerprint_inputs: Mapping[str, object]) -> str:
     """Return the digest of what decides a score, besides the response."""
     return digest({k: v for k, v in fingerprint_inputs.items() if k != "per_problem"})
 
@@ -73,7 +73,7 @@ def response_key(question: str, sample: Sample) -> str:
 
 def stored_samples(
     cell: Path, key: str, seeds: Mapping[int, tuple[str, int]], samples: range
-) -> Iterator[tuple[Sample, dict[str, Any]]]:
+) -> Iterator[tuple[Sample, Manifest]]:
     """Yield responses that other files hold, with their file's manifest.
 
     Args:
@@ -112,8 +112,8 @@ def sample_files(cell: Path, key: str, samples: range) -> Iterator[Path]:
 
 
 def stored_scores(
-    task: Path, fingerprint_inputs: Mapping[str, Any], responses: Mapping[str, Sequence[Sample]]
-) -> Iterator[tuple[Score, dict[str, Any]]]:
+    task: Path, fingerprint_inputs: Mapping[str, object], responses: Mapping[str, Sequence[Sample]]
+) -> Iterator[tuple[Score, Manifest]]:
     """Yield scores that other files hold, with their file's manifest.
 
     Args:
@@ -132,12 +132,12 @@ def stored_scores(
                 yield Score(**found), manifest
 
 
-def has_stored_scores(task: Path, fingerprint_inputs: Mapping[str, Any]) -> bool:
+def has_stored_scores(task: Path, fingerprint_inputs: Mapping[str, object]) -> bool:
     """Tell whether a store has any scores of the same scorer and prompt."""
     return next(_score_files(task, fingerprint_inputs), None) is not None
 
 
-def _score_files(task: Path, fingerprint_inputs: Mapping[str, Any]) -> Iterator[Path]:
+def _score_files(task: Path, fingerprint_inputs: Mapping[str, object]) -> Iterator[Path]:
     """Yield the files of a store that may hold scores of a task."""
     key = score_key(fingerprint_inputs)
     cells = task.parents[3] if len(task.parents) > 3 else task.parent  # noqa: PLR2004
@@ -155,14 +155,14 @@ def _cells(cell: Path, key: str) -> Iterator[Path]:
             yield path.parent
 
 
-def _inputs_of(path: Path, key: Any) -> str | None:
+def _inputs_of(path: Path, key: Callable[[Mapping[str, object]], str]) -> str | None:
     """Return a key of a task file's fingerprint inputs, or None if it cannot be read."""
     try:
         inputs = read_document(path)["fingerprint_inputs"]
         matched = path.with_name("temperature.json")
         if path.name == "cell.json" and matched.is_file():
             inputs = {**inputs, "temperature": read_document(matched)["temperature"]}
-        return str(key(inputs))
+        return key(inputs)
     except (DataError, KeyError, TypeError, AttributeError):
         return None
 

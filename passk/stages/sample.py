@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from passk.core.artifacts import digest, environment, read_manifest, write_manifest
+from passk.core.artifacts import Manifest, digest, environment, read_manifest, write_manifest
 from passk.core.documents import from_document
 from passk.core.errors import EngineError
 from passk.core.journal import Journal
@@ -19,7 +19,7 @@ from passk.engines.loader import Loader, Progress, is_made, part_of, shard_key, 
 from passk.engines.prompts import render
 from passk.spec.sampling import Sampling
 from passk.stages.reuse import draw_key, question_keys, response_seed, stored_samples
-from passk.stages.sampling_task import read_sampling_task
+from passk.stages.sampling_task import SamplingTask, read_sampling_task
 from passk.stats.sample_repeats import count_repeats_by_problem, fingerprints, has_repeat_alarm
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def sample(
 
 def _shard(
     cell: Path,
-    document: Mapping[str, Any],
+    document: SamplingTask,
     problems: Sequence[Problem],
     samples: range,
     journal: Journal[Sample],
@@ -102,13 +102,14 @@ def _shard(
     reused, source = _reuse(cell, document, seeds, samples, journal)
     requests = _requests(document, problems, samples, seeds, journal.rows)
     known = {"engine", "vocabulary", "dtype"}
-    facts: dict[str, Any] = {k: v for k, v in (source | earlier).items() if k in known}
+    facts: dict[str, object] = {k: v for k, v in (source | earlier).items() if k in known}
     if requests:
         facts = _draw(document, requests, journal, output, total, loader, progress)
     if resumed or reused:
-        dtypes = {manifest.get("dtype") for manifest in (source, earlier, facts)}
+        dtypes = {source.get("dtype"), earlier.get("dtype"), str(facts.get("dtype") or "")}
         facts["dtype"] = " and ".join(sorted(filter(None, dtypes)))
     rows = [journal.rows[problem.id, index] for problem in problems for index in samples]
+    found = describe_samples(rows, document["sampling"])
     manifest = {
         "stage": "sample",
         "cell": document["cell"],
@@ -119,11 +120,11 @@ def _shard(
         "resumed": resumed,
         "reused": reused,
         "sampling": document["sampling"],
-        **describe_samples(rows, document["sampling"]),
+        **found,
         "seconds": round(time.perf_counter() - began, 3),
         **facts,
     }
-    _warn(document["cell"], manifest)
+    _warn(document["cell"], len(rows), found)
     write_rows(output, rows, manifest)
 
 
@@ -131,7 +132,7 @@ Seeds = Mapping[tuple[str, int], int]
 """(problem, index) -> seed of the response."""
 
 
-def _seeds(document: Mapping[str, Any], problems: Sequence[Problem], samples: range) -> Seeds:
+def _seeds(document: SamplingTask, problems: Sequence[Problem], samples: range) -> Seeds:
     """Return the seed of every response of a shard."""
     key = draw_key(document["fingerprint_inputs"])
     questions = question_keys(problems, template_of(document))
@@ -144,17 +145,17 @@ def _seeds(document: Mapping[str, Any], problems: Sequence[Problem], samples: ra
 
 def _reuse(
     cell: Path,
-    document: Mapping[str, Any],
+    document: SamplingTask,
     seeds: Seeds,
     samples: range,
     journal: Journal[Sample],
-) -> tuple[int, dict[str, Any]]:
+) -> tuple[int, Manifest]:
     """Add responses that other files of the store hold; return how many, and a manifest of theirs.
 
     They are not written to the journal: a killed job finds them again.
     """
     needed = {seed: place for place, seed in seeds.items() if place not in journal.rows}
-    count, source = 0, dict[str, Any]()
+    count, source = 0, Manifest()
     key = draw_key(document["fingerprint_inputs"])
     for row, manifest in stored_samples(cell, key, needed, samples):
         journal.rows[row.problem_id, row.sample] = row
@@ -163,7 +164,7 @@ def _reuse(
 
 
 def _requests(
-    document: Mapping[str, Any],
+    document: SamplingTask,
     problems: Sequence[Problem],
     samples: range,
     seeds: Seeds,
@@ -180,14 +181,14 @@ def _requests(
 
 
 def _draw(
-    document: Mapping[str, Any],
+    document: SamplingTask,
     requests: Sequence[Request],
     journal: Journal[Sample],
     output: Path,
     total: int,
     loader: Loader,
     progress: Progress | None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Draw and journal the requested responses; return the facts of the run for the manifest."""
     sampling = from_document(Sampling, document["sampling"], document["cell"])
     engine, load_seconds = loader(document)
@@ -226,7 +227,7 @@ def _draw(
     }
 
 
-def describe_samples(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> dict[str, Any]:
+def describe_samples(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> Manifest:
     """Return what a plan should warn of: responses cut short, repeats, and which prompts."""
     table = to_table(Sample, rows)
     counted = count_repeats_by_problem(
@@ -242,15 +243,15 @@ def describe_samples(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> dic
     }
 
 
-def _warn(cell: str, manifest: Mapping[str, Any]) -> None:
+def _warn(cell: str, responses: int, found: Manifest) -> None:
     """Say where many responses were cut at max_tokens (their verdicts say little), or repeat."""
-    share = manifest["truncated"] / manifest["responses"]
+    share = found["truncated"] / responses
     if share > TRUNCATION_WARNING:
         log.warning("%s: %.1f %% of the responses were cut at max_tokens", cell, 100 * share)
-    if manifest["repeats_alarm"]:
+    if found["repeats_alarm"]:
         log.warning(
             "%s: %d of %d responses repeat another to the same problem, where their "
             "log-probabilities allow about %.0f: the sampler is at fault (a seed used twice, or "
             "one response given for several)",
-            *(cell, manifest["repeats"], manifest["responses"], manifest["expected_repeats"]),
+            *(cell, found["repeats"], responses, found["expected_repeats"]),
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 from passk.core.errors import DataError
 from passk.core.integrity import read_task_file
@@ -13,7 +14,19 @@ FILE = "temperature.json"
 """Name, beside a cell.json, of what entropy matching found."""
 
 
-def read_sampling_task(cell: Path) -> dict[str, Any]:
+class SamplingTask(TypedDict):
+    """A cell.json: what decides a cell's responses, and how they are drawn."""
+
+    cell: str
+    fingerprint_inputs: Mapping[str, object]
+    engine: str
+    model: Mapping[str, object]
+    prompt: Mapping[str, object]
+    sampling: Mapping[str, Any]
+    match: NotRequired[Mapping[str, float]]
+
+
+def read_sampling_task(cell: Path) -> SamplingTask:
     """Return a cell.json with its temperature, matched where the spec says so.
 
     The fields then hold the temperature that was found, and how it was as `temperature matched`.
@@ -21,7 +34,7 @@ def read_sampling_task(cell: Path) -> dict[str, Any]:
     Raises:
         DataError: it is no task file, or the temperature has not been matched yet.
     """
-    document = read_task(cell, "cell", "sampling")
+    document = cast("SamplingTask", read_task(cell, "cell", "sampling"))
     if document["sampling"]["temperature"] is not None:
         return document
     path = cell.with_name(FILE)

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
-from passk.core.artifacts import digest, environment, read_manifest, write_manifest
+from passk.core.artifacts import Manifest, digest, environment, read_manifest, write_manifest
 from passk.core.errors import DataError, EngineError
 from passk.core.journal import Journal
 from passk.core.schemas import Problem, Sample, Score, read_rows, write_rows
@@ -19,6 +19,19 @@ from passk.engines.base import Engine, ScoreRequest
 from passk.engines.loader import Loader, Progress, is_made, part_of, read_task, template_of
 from passk.engines.prompts import render
 from passk.stages.reuse import question_keys, response_key, stored_scores
+
+
+class ScoreTask(TypedDict):
+    """A score.json: what decides scores, and how they are computed."""
+
+    scorer: str
+    target: str
+    fingerprint_inputs: Mapping[str, object]
+    engine: str
+    model: Mapping[str, object]
+    prompt: Mapping[str, object]
+    per_problem: int
+
 
 OWN_TOKENS = "the sampler's own"
 RETOKENISED = "the text tokenised by the scorer"
@@ -71,7 +84,7 @@ def perplexity(
     with ExitStack() as stack:
         journals = []
         for number, one in enumerate(files):
-            document = read_task(one.task, "scorer", "target", "per_problem")
+            document = cast("ScoreTask", read_task(one.task, "scorer", "target", "per_problem"))
             rows = _wanted(document, one)
             key = digest([document["fingerprint_inputs"], _content(rows)])
             journal = stack.enter_context(Journal(one.output, key, Score, wait=wait))
@@ -86,7 +99,7 @@ def perplexity(
 
 
 def _score_file(
-    document: Mapping[str, Any],
+    document: ScoreTask,
     one: Scored,
     rows: Sequence[Sample],
     journal: Journal[Score],
@@ -97,7 +110,7 @@ def _score_file(
     began = time.perf_counter()
     earlier = read_manifest(one.output) or {}
     known = {"engine", "vocabulary", "tokens_are"}
-    facts: dict[str, Any] = {name: v for name, v in earlier.items() if name in known}
+    facts: dict[str, object] = {name: v for name, v in earlier.items() if name in known}
     keys = _response_keys(document, one, rows)
     reused, source = _reuse(document, one, rows, keys, journal)
     facts = {name: v for name, v in source.items() if name in known} | facts
@@ -120,17 +133,17 @@ def _score_file(
     write_rows(one.output, scores, manifest)
 
 
-def _wanted(document: Mapping[str, Any], one: Scored) -> list[Sample]:
+def _wanted(document: ScoreTask, one: Scored) -> list[Sample]:
     """Return the responses of a file that are scored."""
     return [row for row in read_rows(one.samples, Sample) if row.sample < document["per_problem"]]
 
 
-def _content(rows: list[Sample]) -> list[list[Any]]:
+def _content(rows: list[Sample]) -> list[list[str | int]]:
     """Return what identifies the responses that are scored."""
     return [[row.problem_id, row.sample, row.seed, row.text] for row in rows]
 
 
-def tokens_of(sampled: Mapping[str, Any] | None, vocabulary: str) -> str:
+def tokens_of(sampled: Manifest | None, vocabulary: str) -> str:
     """Say by which tokens responses are scored.
 
     These are the sampler's own where the vocabulary it recorded is the scorer's.
@@ -147,7 +160,7 @@ Keys = Mapping[tuple[str, int], str]
 """(problem, index) -> `response_key` of the response."""
 
 
-def _response_keys(document: Mapping[str, Any], one: Scored, rows: Sequence[Sample]) -> Keys:
+def _response_keys(document: ScoreTask, one: Scored, rows: Sequence[Sample]) -> Keys:
     """Return what identifies each response that is scored.
 
     Raises:
@@ -163,18 +176,18 @@ def _response_keys(document: Mapping[str, Any], one: Scored, rows: Sequence[Samp
 
 
 def _reuse(
-    document: Mapping[str, Any],
+    document: ScoreTask,
     one: Scored,
     rows: Sequence[Sample],
     keys: Keys,
     journal: Journal[Score],
-) -> tuple[int, dict[str, Any]]:
+) -> tuple[int, Manifest]:
     """Add scores that other files of the store hold; return how many, and a manifest of theirs."""
     needed: dict[str, list[Sample]] = {}
     for row in rows:
         if (row.problem_id, row.sample) not in journal.rows:
             needed.setdefault(keys[row.problem_id, row.sample], []).append(row)
-    count, source = 0, dict[str, Any]()
+    count, source = 0, Manifest()
     for score, manifest in stored_scores(one.task, document["fingerprint_inputs"], needed):
         journal.rows[score.problem_id, score.sample] = score
         count, source = count + 1, manifest
@@ -182,7 +195,7 @@ def _reuse(
 
 
 def _requests(
-    document: Mapping[str, Any], one: Scored, rows: Sequence[Sample], *, exact: bool
+    document: ScoreTask, one: Scored, rows: Sequence[Sample], *, exact: bool
 ) -> Iterator[ScoreRequest]:
     """Yield responses as the engine is asked to score them."""
     problems = {problem.id: problem for problem in read_rows(one.problems, Problem)}
@@ -197,7 +210,7 @@ def _requests(
 
 
 def _score(
-    document: Mapping[str, Any],
+    document: ScoreTask,
     one: Scored,
     rows: Sequence[Sample],
     keys: Keys,
@@ -205,7 +218,7 @@ def _score(
     loader: Loader,
     total: int,
     progress: Progress | None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Score and journal the responses; return the facts of the run for the manifest."""
     engine, load_seconds = loader(document)
     tokens_are = tokens_of(read_manifest(one.samples), engine.vocabulary)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from passk.benchmarks.base import MissingSourceError, describe_source
 from passk.benchmarks.source import find_source, identity_of, load_problems, unpinned
@@ -18,6 +18,24 @@ from passk.spec.models import Benchmark, Experiment
 from passk.stages.check_golds import answer_forms, asks_for, check_golds, check_questions
 
 
+class Examined(TypedDict):
+    """What a benchmark's file holds."""
+
+    file: str
+    title: str
+    source: str
+    problems: int
+    digests: dict[str, str]
+    prompt: str | None
+    id: str
+    rendered: str
+    images: list[str]
+    gold: str
+    verifier: str
+    answer_forms: list[str]
+    warnings: list[str]
+
+
 def with_source(benchmark: Benchmark, source: Path | None) -> Benchmark:
     """Return a benchmark that is read from a file in place of its own sources."""
     if source is None:
@@ -27,7 +45,7 @@ def with_source(benchmark: Benchmark, source: Path | None) -> Benchmark:
     return dataclasses.replace(benchmark, sources=({**kept, "file": str(source.absolute())},))
 
 
-def examine(file: Path, source: Path | None = None, *, text_only: bool = False) -> dict[str, Any]:
+def examine(file: Path, source: Path | None = None, *, text_only: bool = False) -> Examined:
     """Return what a benchmark holds, with its first prompt and gold answer, as plain JSON.
 
     Args:

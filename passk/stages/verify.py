@@ -63,7 +63,7 @@ def verify(
     samples: Path,
     output: Path,
     verifier: str,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
     *,
     workers: int = 1,
     deadline: float = DEADLINE,
@@ -110,7 +110,7 @@ def grade_file(
     source: Path,
     output: Path,
     verifier: str,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
     *,
     golds: Mapping[str, str] | None = None,
     workers: int = 1,
@@ -162,13 +162,13 @@ def grade_file(
 
 
 def grade_rows(
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, object]],
     verifier: str,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
     *,
     workers: int = 1,
     timeout: float | None = None,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Grade responses in memory, as `passk grade` does a file: `passk.grade` of the Python API.
 
     Example: `passk.grade([{"gold": "1/2", "response": "so 0.5"}], verifier="number")`.
@@ -204,7 +204,7 @@ def grade_rows(
 
 
 def _configure(
-    verifier: str, options: Mapping[str, Any] | None, workers: int, timeout: float | None
+    verifier: str, options: Mapping[str, object] | None, workers: int, timeout: float | None
 ) -> tuple[Verifier, PoolConfig]:
     """Return a verifier and the configuration of its pool, with a time limit if one is given."""
     kind, options = load("verifier", verifier, VERIFIERS), dict(options or {})
@@ -224,7 +224,7 @@ def explain_line(
     source: Path,
     line: int,
     verifier: str,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
     golds: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
     """Return (label, text) lines that explain the verdict on one line of a JSON-lines file.
@@ -289,7 +289,7 @@ def _require_known(ids: list[str], golds: Mapping[str, str], samples: Path, prob
         )
 
 
-def _manifest(setup: PoolConfig, graded: Grades, seconds: float) -> dict[str, Any]:
+def _manifest(setup: PoolConfig, graded: Grades, seconds: float) -> dict[str, object]:
     """Return what made a verdict file."""
     kind = load("verifier", setup.verifier, VERIFIERS)
     counts = graded.verdicts()

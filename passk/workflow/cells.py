@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from passk.benchmarks.source import Identity
 from passk.core import versions
@@ -44,7 +43,7 @@ class Weights:
         start: what that is as large as: the weights, not trained here, that training starts from.
     """
 
-    fingerprint_inputs: Mapping[str, Any]
+    fingerprint_inputs: Mapping[str, object]
     load: str
     convert: tuple[str, str, str] | None = None
     missing: str | None = None
@@ -63,7 +62,7 @@ class Cell:
     """One model x benchmark x sampler."""
 
     id: str
-    fingerprint_inputs: Mapping[str, Any]
+    fingerprint_inputs: Mapping[str, object]
     model: Model
     weights: Weights
     use: BenchmarkUse
@@ -112,7 +111,7 @@ class Scoring:
 
     target: str
     scorer: str
-    fingerprint_inputs: Mapping[str, Any]
+    fingerprint_inputs: Mapping[str, object]
     model: Model
     weights: Weights
     per_problem: int
@@ -147,7 +146,7 @@ def shard_range(name: str) -> range:
     return range(int(first), int(last))
 
 
-def prompt_inputs(prompt: PromptTemplate) -> dict[str, Any]:
+def prompt_inputs(prompt: PromptTemplate) -> dict[str, object]:
     """Return what of a prompt decides the text of samples; fields at rest are left out."""
     names = ["format", "system", "user", "prefix", "stop"]
     if prompt.shots:
@@ -156,7 +155,7 @@ def prompt_inputs(prompt: PromptTemplate) -> dict[str, Any]:
     return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
 
-def model_inputs(model: Model, weights: Weights) -> dict[str, Any]:
+def model_inputs(model: Model, weights: Weights) -> dict[str, object]:
     """Return what of a model decides its responses and scores."""
     return {**weights.fingerprint_inputs, "dtype": model.dtype, "engine": model.engine}
 
@@ -183,7 +182,7 @@ def expand_cells(
     for model, use, sampler in _triples(experiment):
         prompt, identity = experiment.prompt_of(model, use), identities[use.name]
         imported, content = (imports or {}).get((model.name, use.name), (None, ""))
-        inputs: dict[str, Any]
+        inputs: dict[str, object]
         if imported is not None:
             use = imported_use(use, imported)  # noqa: PLW2901 - this cell's own n
             inputs = {"imported": content, "questions": identity.questions}
@@ -212,7 +211,7 @@ def expand_cells(
 
 def _drawing_inputs(
     experiment: Experiment, prompt: PromptTemplate, identity: Identity, sampler: Sampler
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return what decides how a cell's responses are drawn, besides the model."""
     return {
         **prompt_inputs(prompt),
@@ -231,7 +230,7 @@ def _matching_inputs(
     identity: Identity,
     sampler: Sampler,
     weights: Mapping[str, Weights],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return how a temperature is matched, in its stead: known before any response is drawn."""
     match = sampler.match_entropy
     if match is None or model.base is None:
@@ -317,7 +316,7 @@ def expand_scorings(
 
 def _scorer_inputs(
     run: PerplexityRun, model: Model, weights: Weights, prompt: PromptTemplate
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return what decides scores besides the responses."""
     return {
         **model_inputs(model, weights),

@@ -6,7 +6,7 @@ converted into the store; benchmarks become the store's problems, as the workflo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def _from_hub(repository: str, revision: str | None, *, dry_run: bool) -> Item:
         raise _hub_error(name, error) from error
 
 
-def _cached_at(about: Any) -> str:
+def _cached_at(about: Mapping[str, Any]) -> str:
     """Return where the hub's cache has a repository, or an empty text."""
     from huggingface_hub import snapshot_download
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from passk.core.artifacts import DIGEST_LENGTH, read_document, write_document
 from passk.core.errors import DataError, OutputError
@@ -20,6 +20,13 @@ PACKAGE = "package:"
 
 ANNOUNCE_ABOVE = 10**8
 """Bytes above which reading weights takes long enough to be announced."""
+
+
+class Remembered(TypedDict):
+    """What a cache knows of a file or folder."""
+
+    stat: list[list[str | int]]
+    digest: str
 
 
 def is_local(weights: str) -> bool:
@@ -54,7 +61,7 @@ def local_digest(weights: str, cache: Path) -> str | None:
     known = _read_cache(cache)
     entry = known.get(str(root))
     if entry is not None and entry.get("stat") == stat:
-        return str(entry["digest"])
+        return entry["digest"]
     size = sum(path.stat().st_size for path in files)
     if size > ANNOUNCE_ABOVE:
         log.info("reading %s (%.1f GB) to tell whether it changed", root, size / 1e9)
@@ -91,7 +98,7 @@ def _content_digest(root: Path, files: Iterable[Path]) -> str:
     return total.hexdigest()[: 2 * DIGEST_LENGTH]
 
 
-def _read_cache(cache: Path) -> dict[str, Any]:
+def _read_cache(cache: Path) -> dict[str, Remembered]:
     """Return the remembered digests; an unreadable cache is an empty one."""
     try:
         return read_document(cache)

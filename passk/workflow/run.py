@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, TypedDict
 
 from passk.core.artifacts import output_error
 from passk.core.errors import PasskError
@@ -45,6 +45,19 @@ PROGRESS = re.compile(r": (\d+)/(\d+) (\S+), ([\d.e+]+)/s, (.*)$")
 
 MAX_ALIKE = 5
 """Jobs that fail for one cause, with none of their kind done, before a run gives up."""
+
+
+class Event(TypedDict, total=False):
+    """An event of Snakemake, as `launch` writes it."""
+
+    event: str
+    jobid: int
+    job_id: int
+    rule_name: str
+    log: list[str]
+    wildcards: dict[str, str]
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +134,7 @@ class Run:
     interrupted: bool = False
     gave_up: bool = False
 
-    def take(self, event: dict[str, Any]) -> None:
+    def take(self, event: Event) -> None:
         """Follow one event of Snakemake."""
         match event["event"]:
             case "job_info":  # written as a job starts, and again on each attempt

@@ -41,7 +41,7 @@ def cell_task(cell: Cell) -> dict[str, Any]:
     }
 
 
-def score_task_document(scoring: Scoring) -> dict[str, Any]:
+def score_task_document(scoring: Scoring) -> dict[str, object]:
     """Return what a perplexity job reads: what decides the scores, and how they are made."""
     return {
         "target": scoring.target,
@@ -54,7 +54,7 @@ def score_task_document(scoring: Scoring) -> dict[str, Any]:
     }
 
 
-def training_task(training: Training) -> dict[str, Any]:
+def training_task(training: Training) -> dict[str, object]:
     """Return what a training job reads: what decides the weights, and how it is run."""
     source = dataclasses.replace(
         _model_source(training.start, training.weights),
@@ -76,11 +76,11 @@ def training_task(training: Training) -> dict[str, Any]:
     }
 
 
-def _teacher(teacher: Teacher | None) -> dict[str, Any] | None:
+def _teacher(teacher: Teacher | None) -> dict[str, object] | None:
     """Return whose texts are imitated, and how they are had."""
     if teacher is None:
         return None
-    found: dict[str, Any] = {"kind": teacher.kind}
+    found: dict[str, object] = {"kind": teacher.kind}
     if teacher.file is not None:
         found["file"] = teacher.file
     if teacher.model is not None and teacher.weights is not None:
@@ -102,9 +102,9 @@ def _model_source(model: Model, weights: Weights) -> ModelSource:
     )
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
+def plan_document(plan: Plan) -> dict[str, object]:
     """Return what aggregation, figures and report read, as JSON."""
-    document: dict[str, Any] = to_document(plan_study(plan))
+    document: dict[str, object] = to_document(plan_study(plan))
     return document
 
 
@@ -139,7 +139,7 @@ def _study_training(plan: Plan, training: Training) -> study.Training:
         label=_training_label(training.model),
         method=training.method,
         role=training.model.role,
-        seed=training.settings["seed"],
+        seed=training.seed,
         steps=_paths(plan.steps_of(training)),
     )
 
@@ -179,7 +179,7 @@ def _study_cell(plan: Plan, cell: Cell) -> study.Cell:
         imported=imported.format if imported else None,
         foreign=imported.foreign if imported else None,
         series=series_name(model) if in_series else None,
-        seed=training.settings["seed"] if in_series and training else model.seed,
+        seed=training.seed if in_series and training else model.seed,
         training=training.id if in_series and training else None,
     )
 
@@ -223,7 +223,7 @@ def _paths(names: Iterable[str]) -> tuple[Path, ...]:
     return tuple(map(Path, names))
 
 
-def _spec_record(experiment: Experiment) -> dict[str, Any]:
+def _spec_record(experiment: Experiment) -> dict[str, object]:
     """Return the spec as JSON for the record, without what only changes cost."""
     kept = ["name", "k", "seed", "shard", "models", "benchmarks", "samplers", "perplexity"]
     if experiment.review is not None:

@@ -65,7 +65,7 @@ class Training:
     """
 
     id: str
-    fingerprint_inputs: Mapping[str, Any]
+    fingerprint_inputs: Mapping[str, object]
     model: Model
     start: Model
     weights: Weights
@@ -99,6 +99,11 @@ class Training:
         """The files that say that the weights it needs are there."""
         taught = self.teacher.weights if self.teacher else None
         return tuple(dict.fromkeys((*self.weights.markers, *(taught.markers if taught else ()))))
+
+    @property
+    def seed(self) -> int:
+        """The seed of its data order and its responses."""
+        return int(self.settings["seed"])
 
     def checkpoints(self) -> list[str]:
         """Return the names of the kept checkpoints, in order."""
@@ -249,11 +254,11 @@ class _Finder:
 
     def _teacher_inputs(
         self, teacher: Teacher | None, identity: Identity, train: Train
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Return what decides the texts that are imitated."""
         if teacher is None:
             return {}
-        found: dict[str, Any] = {"teacher": teacher.kind}
+        found: dict[str, object] = {"teacher": teacher.kind}
         if teacher.kind == SOLUTIONS:
             found["solutions"] = identity.solutions
         elif teacher.file is not None:
@@ -265,7 +270,7 @@ class _Finder:
         return found
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return a number as it is written whether the spec says 1 or 1.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from passk.benchmarks.source import Identity
 from passk.core import versions
@@ -54,13 +53,13 @@ def find_weights(model: Model, layout: Layout) -> Weights:
 
 def _weights_inputs(
     model: Model, layout: Layout, weights: str, revision: str | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the identifying fields of weights, with their adapters."""
     adapters = [
         f"local:{local_digest(name, _cache(layout))}" if is_local(name) else name
         for name in model.adapters
     ]
-    inputs: dict[str, Any] = {"weights": weights, "revision": revision}
+    inputs: dict[str, object] = {"weights": weights, "revision": revision}
     return inputs | ({"adapters": adapters} if adapters else {})
 
 
@@ -88,7 +87,7 @@ def importable_packages(benchmark: Benchmark) -> dict[str, str | None]:
     return verifier.importable() if isinstance(verifier, RunsPrograms) else {}
 
 
-def verdict_inputs(benchmark: Benchmark, identity: Identity) -> dict[str, Any]:
+def verdict_inputs(benchmark: Benchmark, identity: Identity) -> dict[str, object]:
     """Return what decides the verdicts on given responses.
 
     Raises:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -22,7 +21,7 @@ from passk.cli.starter import write_starter
 from passk.core.errors import PasskError
 from passk.spec.loading import load_experiment
 from passk.workflow.plan import build_plan
-from passk.workflow.run import MAX_ALIKE, Run, progress_of, snakemake_arguments
+from passk.workflow.run import MAX_ALIKE, Event, Run, progress_of, snakemake_arguments
 from passk.workflow.status.run_progress import Missing, RunProgress, missing_outputs
 
 TUTORIAL = (REPO / "docs/tutorial.md").read_text()
@@ -175,9 +174,9 @@ def test_a_dry_run_counts_jobs_and_lists_none(study: Study) -> None:
     assert not list((study.folder / "outputs").rglob("*.parquet"))
 
 
-def events(*jobs: tuple[int, str, Path | None]) -> list[dict[str, Any]]:
+def events(*jobs: tuple[int, str, Path | None]) -> list[Event]:
     """Events of jobs that start and fail."""
-    found: list[dict[str, Any]] = []
+    found: list[Event] = []
     for job, rule, log in jobs:
         found += [
             {"event": "job_info", "jobid": job, "rule_name": rule, "log": [str(log)] if log else [],

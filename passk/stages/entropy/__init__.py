@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import cast
 
 from passk.core.artifacts import digest
 from passk.core.integrity import write_task_file
@@ -20,6 +21,7 @@ from passk.core.schemas import Problem, Sample, read_rows
 from passk.engines.loader import Progress, read_task
 from passk.stages.entropy.pilots import Pilots
 from passk.stages.entropy.search import interval, search
+from passk.stages.sampling_task import SamplingTask
 
 __all__ = ["match"]
 
@@ -53,7 +55,8 @@ def match(
         OutputError: the output cannot be written, or another process is writing it.
     """
     began = time.perf_counter()
-    tuned, basis = read_task(cell, "cell", "sampling", "match"), read_task(base, "sampling")
+    tuned = cast("SamplingTask", read_task(cell, "cell", "sampling", "match"))
+    basis = cast("SamplingTask", read_task(base, "cell", "sampling"))
     asked = read_rows(problems, Problem)[: int(tuned["match"]["problems"])]
     key = digest([tuned["fingerprint_inputs"], basis["fingerprint_inputs"], tuned["match"]])
     with Journal(output, key, Sample) as journal:

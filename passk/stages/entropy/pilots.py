@@ -7,7 +7,6 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from passk.engines.base import Engine, Request
 from passk.engines.loader import Progress, load_engine, source_of, template_of
 from passk.engines.prompts import render
 from passk.spec.sampling import Sampling
+from passk.stages.sampling_task import SamplingTask
 
 MOST_TRIALS = 16
 """Temperatures that are tried at the most."""
@@ -58,7 +58,7 @@ class Pilots:
 
     def __init__(
         self,
-        documents: Mapping[str, Mapping[str, Any]],
+        documents: Mapping[str, SamplingTask],
         problems: Sequence[Problem],
         journal: Journal[Sample],
         threads: int | None,
@@ -69,7 +69,7 @@ class Pilots:
         self._journal, self._threads, self._progress = journal, threads, progress
         self._responses = int(documents["tuned"]["match"]["responses"])
         self._engine: tuple[str, Engine] | None = None
-        self.facts: dict[str, Any] = {}
+        self.facts: dict[str, object] = {}
 
     def draw(self, who: str, trial: int, temperature: float) -> Pilot:
         """Return the pilot of one trial, drawn as far as the journal does not hold it."""
@@ -95,7 +95,7 @@ class Pilots:
         """Responses of one pilot."""
         return len(self._problems) * self._responses
 
-    def _requests(self, document: Mapping[str, Any], wanted: range) -> Iterator[Request]:
+    def _requests(self, document: SamplingTask, wanted: range) -> Iterator[Request]:
         """Yield what is still to be drawn."""
         template = template_of(document)
         for problem in self._problems:
@@ -128,7 +128,7 @@ def _seed(problem_id: str, index: int) -> int:
     return (int.from_bytes(start[:8], "big") + index) % 2**63
 
 
-def _check(row: Sample, document: Mapping[str, Any]) -> None:
+def _check(row: Sample, document: SamplingTask) -> None:
     """Refuse an engine that does not tell entropies."""
     if math.isnan(row.mean_entropy):
         raise EngineError(

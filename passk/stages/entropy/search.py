@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from passk.core.errors import DataError
 from passk.stages.entropy.pilots import MOST_TRIALS, Pilot, Pilots
+from passk.stages.sampling_task import SamplingTask
 from passk.stats import LEVEL, SEED
 
 STEP = 1.5
@@ -21,7 +21,7 @@ NARROW = 0.002
 REPLICATES = 2000
 
 
-def search(pilots: Pilots, tuned: Mapping[str, Any], target: Pilot) -> list[Pilot]:
+def search(pilots: Pilots, tuned: SamplingTask, target: Pilot) -> list[Pilot]:
     """Return the trials of a search: outward until the target is passed, then by bisection."""
     rules = tuned["match"]
     low, high, close = (float(rules[name]) for name in ("low", "high", "tolerance"))

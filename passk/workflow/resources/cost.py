@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from passk.core.artifacts import read_json, read_manifest
+from passk.core.artifacts import Manifest, read_json, read_manifest
 from passk.core.errors import DataError
 from passk.spec.models import Model, Sampler
 from passk.workflow.cells import Cell, Scoring
@@ -92,10 +91,9 @@ def step_rate(plan: Plan, training: Training) -> StepRate:
         f"other trainings by {training.method}": folder.glob("*"),
     }
     for basis, folders in near.items():
-        found = [r for one in folders for r in _checkpoint_manifests(one, training.method)]
-        steps = sum(int(manifest["trained_steps"]) for manifest in found)
+        found = [r for one in folders for r in _trained_steps(one, training.method)]
+        steps, seconds = (sum(numbers) for numbers in zip((0, 0.0), *found, strict=True))
         if steps:
-            seconds = sum(float(manifest["step_seconds"]) for manifest in found)
             return StepRate(seconds / steps, f"recorded: {steps} steps of {basis}")
     tokens = _step_tokens(training)
     speed = ASSUMED_TRAINED_PER_SECOND.get(training.model.engine, 100.0)
@@ -103,8 +101,8 @@ def step_rate(plan: Plan, training: Training) -> StepRate:
     return StepRate(tokens / speed, basis)
 
 
-def _checkpoint_manifests(folder: Path, method: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the manifests of checkpoints that say how long they took, of trainings by a method."""
+def _trained_steps(folder: Path, method: str) -> Iterator[tuple[int, float]]:
+    """Yield (steps, seconds) of each checkpoint of trainings by a method that says them."""
     for path in sorted(folder.glob("step-*/manifest.json"))[:SHARDS_READ]:
         try:
             manifest = read_json(path)
@@ -116,7 +114,7 @@ def _checkpoint_manifests(folder: Path, method: str) -> Iterator[Mapping[str, An
             and manifest.get("trained_steps")
         )
         if known and manifest.get("fingerprint_inputs", {}).get("method") == method:
-            yield manifest
+            yield int(manifest["trained_steps"]), float(manifest["step_seconds"])
 
 
 def _step_tokens(training: Training) -> float:
@@ -147,9 +145,9 @@ def _recorded(folders: Iterable[Path], basis: str) -> Rates | None:
     )
 
 
-def _seconds(manifest: Mapping[str, Any]) -> float:
+def _seconds(manifest: Manifest) -> float:
     """Return the seconds that a shard's job took, loading included."""
-    return float(manifest.get("draw_seconds", 0)) + float(manifest.get("load_seconds", 0))
+    return manifest.get("draw_seconds", 0.0) + manifest.get("load_seconds", 0.0)
 
 
 def _assumed(work: Cell | Scoring, sampler: Sampler | None, speeds: Mapping[str, float]) -> Rates:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from passk.core.errors import PasskError
 from passk.core.progress import duration
@@ -29,6 +29,9 @@ PATIENCE = 3600.0
 
 PATIENCE_VARIABLE = "PASSK_SLURM_PATIENCE"
 """Environment variable that says other seconds."""
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
 
 PLUGIN = "snakemake_executor_plugin_slurm"
 
@@ -123,7 +126,7 @@ def _say(message: str) -> None:
     log.warning(f"passk: {message}")  # noqa: G004
 
 
-def start_watchdog(parts: Collection[str], spec: str, workflow: Any) -> None:
+def start_watchdog(parts: Collection[str], spec: str, workflow: Workflow) -> None:
     """Watch over a run on Slurm from now to its end.
 
     Args:
@@ -153,7 +156,7 @@ def _watch(watcher: Watcher) -> None:
         watcher.look()
 
 
-def _waited_for(workflow: Any) -> set[str]:
+def _waited_for(workflow: Workflow) -> set[str]:
     """Return the jobs that the plugin has submitted and whose end it does not know."""
     executor = getattr(workflow.scheduler, "_executor", None)
     jobs = tuple(getattr(executor, "active_jobs", ()))

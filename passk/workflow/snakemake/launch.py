@@ -16,7 +16,6 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 EVENTS = "PASSK_RUN_EVENTS"
 """Environment variable: the file descriptor that events are written to."""
@@ -59,9 +58,9 @@ class EventFilter(logging.Filter):
         return True
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
+def _plain(values: dict[str, object]) -> dict[str, object]:
     """Return values as plain JSON: Snakemake's lists and mappings are classes of its own."""
-    plain: dict[str, Any] = {}
+    plain: dict[str, object] = {}
     for name, value in values.items():
         if isinstance(value, list | tuple):
             plain[name] = [item if isinstance(item, int) else str(item) for item in value]

@@ -13,17 +13,28 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from passk.core.artifacts import output_error, read_json, write_json
 from passk.core.errors import DataError, OutputError
 from passk.workflow.paths import Layout
 
 RETRY = "wait until it is done (`passk status SPEC`), then run the same command again"
+
+
+class Note(TypedDict):
+    """What a run says of itself in the store, while it is at work."""
+
+    spec: str
+    user: str
+    host: str
+    pid: int
+    since: float
+    parts: list[str]
 
 
 def part_of(path: str, layout: Layout) -> str:
@@ -93,7 +104,7 @@ def _byte(part: str) -> int:
     return int.from_bytes(hashlib.sha256(part.encode()).digest()[:6], "big")
 
 
-def _who(run: Mapping[str, Any]) -> str:
+def _who(run: Note) -> str:
     """Say which run it is."""
     return f"{run['user']}'s run of {run['spec']} ({run['host']}, process {run['pid']})"
 
@@ -114,7 +125,7 @@ def _refuse_finished(wanted: Iterable[str], since: float) -> None:
 def _write_note(folder: Path, parts: list[str], spec: str) -> None:
     """Say in a file who holds what, until the process ends."""
     note = folder / f"{socket.gethostname()}-{os.getpid()}.json"
-    about = {
+    about: Note = {
         "spec": str(Path(spec).resolve()),
         "user": getpass.getuser(),
         "host": socket.gethostname(),
@@ -126,7 +137,7 @@ def _write_note(folder: Path, parts: list[str], spec: str) -> None:
     atexit.register(note.unlink, missing_ok=True)
 
 
-def read_runs(folder: Path) -> Iterator[dict[str, Any]]:
+def read_runs(folder: Path) -> Iterator[Note]:
     """Yield what runs said of themselves; one that was killed may still be among them."""
     for path in sorted(folder.glob("*.json")):
         try:
@@ -135,7 +146,7 @@ def read_runs(folder: Path) -> Iterator[dict[str, Any]]:
             continue
 
 
-def live_runs(layout: Layout) -> list[dict[str, Any]]:
+def live_runs(layout: Layout) -> list[Note]:
     """Return the runs that are at work, and forget those that were killed.
 
     A run is alive where somebody holds the byte of one of its parts.
@@ -164,6 +175,6 @@ def _is_locked(lock: Path, parts: list[str]) -> bool:
     return False
 
 
-def describe(run: Mapping[str, Any]) -> str:
+def describe(run: Note) -> str:
     """Return a run in one line of JSON-free words."""
     return f"{_who(run)}, since {time.strftime('%Y-%m-%d %H:%M', time.localtime(run['since']))}"

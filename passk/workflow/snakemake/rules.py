@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -255,7 +255,7 @@ class Rules:
 
 
 def for_snakemake(
-    files: Sequence[str | Path], config: Mapping[str, Any], workflow: Workflow | None = None
+    files: Sequence[str | Path], config: Mapping[str, object], workflow: Workflow | None = None
 ) -> Rules:
     """Return the lookups for the spec that Snakemake was given with --configfile.
 
@@ -281,7 +281,7 @@ def one_message() -> Iterator[None]:
 
 
 def _rules_of(
-    files: Sequence[str | Path], config: Mapping[str, Any], workflow: Workflow | None
+    files: Sequence[str | Path], config: Mapping[str, object], workflow: Workflow | None
 ) -> Rules:
     """Return the lookups for one spec."""
     if len(files) != 1:

@@ -79,7 +79,7 @@ def prepare_files(build: Build) -> None:
                 output.unlink()
 
 
-def _holds(path: Path, document: object) -> bool:
+def _holds(path: Path, document: Mapping[str, object]) -> bool:
     """Return whether a file holds a JSON document."""
     try:
         stored = canonical_json(read_document(path))

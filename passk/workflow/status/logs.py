@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from passk.workflow import Plan
+from passk.workflow.status.report_types import Failure
 
 RECENT = 600.0
 """A progress line older than so many seconds says nothing about the present rate."""
@@ -103,9 +103,7 @@ def rate_of(log: Path | None) -> float:
     return float(rates[-1]) if rates else 0.0
 
 
-def failure_of(
-    shard: str, jobs: Iterable[JobName], logs: Mapping[str, Path]
-) -> dict[str, Any] | None:
+def failure_of(shard: str, jobs: Iterable[JobName], logs: Mapping[str, Path]) -> Failure | None:
     """Return why a shard's last try failed, where a log says so: its line, and the log's end."""
     names = [name for job in jobs for name in (job.log, f"slurm/{job.comment}")]
     found = [(logs[name].stat().st_mtime, logs[name]) for name in names if name in logs]
@@ -113,6 +111,6 @@ def failure_of(
         lines = [line.rstrip() for line in tail_lines(path)]
         faults = [line.strip() for line in lines if FAULT.search(line)]
         if faults and not faults[-1].startswith(INTERRUPTED):
-            about = {"shard": shard, "log": str(path), "message": faults[-1], "when": when}
-            return {**about, "tail": lines[-LAST_LINES:]}
+            tail = lines[-LAST_LINES:]
+            return Failure(shard=shard, log=str(path), message=faults[-1], when=when, tail=tail)
     return None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from passk.core.artifacts import read_json
 from passk.core.errors import DataError
@@ -19,6 +18,14 @@ from passk.workflow.files import Build
 from passk.workflow.plan import Plan
 from passk.workflow.preflight import describe, find_obstacles
 from passk.workflow.resources.cost import Rates, gpus, rates
+from passk.workflow.status.report_types import (
+    AnalysisReport,
+    CellReport,
+    Left,
+    PlanReport,
+    ScoreReport,
+    TrainingReport,
+)
 from passk.workflow.status.reusable import reusable_samples, reusable_scores
 from passk.workflow.status.sample_warnings import sample_warnings
 from passk.workflow.status.training_report import report_training, training_lines
@@ -31,7 +38,7 @@ from passk.workflow.status.why_stale import (
 )
 from passk.workflow.task_files import plan_document
 
-NOTHING_LEFT: dict[str, Any] = {
+NOTHING_LEFT: Left = {
     "responses_reused": 0,
     "responses_left": 0,
     "tokens_left": 0,
@@ -43,7 +50,7 @@ NOTHING_LEFT: dict[str, Any] = {
 """What an imported cell still costs."""
 
 
-def report_plan(plan: Plan, *, local: bool = True) -> dict[str, Any]:
+def report_plan(plan: Plan, *, local: bool = True) -> PlanReport:
     """Return the state of every part of a plan as plain JSON; nothing is written or run.
 
     `local`: jobs would run on this machine, whose GPUs and isolation are looked at, too.
@@ -53,7 +60,6 @@ def report_plan(plan: Plan, *, local: bool = True) -> dict[str, Any]:
     trainings = [report_training(build, one, trained) for one in plan.trainings.values()]
     cells = [_report_cell(build, cell, known) for cell in plan.cells.values()]
     scores = [_report_scores(build, scoring) for scoring in plan.scorings.values()]
-    keys = ("responses_left", "tokens_left", "hours_left", "gpu_hours_left", "bytes_left")
     return {
         "name": plan.experiment.name,
         "spec": str(plan.experiment.file),
@@ -63,10 +69,7 @@ def report_plan(plan: Plan, *, local: bool = True) -> dict[str, Any]:
         "scores": scores,
         "analysis": _report_analysis(build, [*trainings, *cells], scores),
         "files_to_make": dict(Counter(made.rule for made in build.pending.values())),
-        "total": {
-            "steps_left": sum(part["steps_left"] for part in trainings),
-            **{key: sum(part[key] for part in (*trainings, *cells, *scores)) for key in keys},
-        },
+        "total": _total([*trainings, *cells, *scores]),
         "obstacles": describe(plan, find_obstacles(plan, local=local)),
         "warnings": [
             *plan.warnings(),
@@ -76,9 +79,20 @@ def report_plan(plan: Plan, *, local: bool = True) -> dict[str, Any]:
     }
 
 
-def _report_cell(
-    build: Build, cell: Cell, known: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def _total(parts: Sequence[Left]) -> Left:
+    """Return what all parts together still cost."""
+    return {
+        "steps_left": sum(part.get("steps_left", 0) for part in parts),
+        "responses_reused": sum(part["responses_reused"] for part in parts),
+        "responses_left": sum(part["responses_left"] for part in parts),
+        "tokens_left": sum(part["tokens_left"] for part in parts),
+        "hours_left": sum(part["hours_left"] for part in parts),
+        "gpu_hours_left": sum(part["gpu_hours_left"] for part in parts),
+        "bytes_left": sum(part["bytes_left"] for part in parts),
+    }
+
+
+def _report_cell(build: Build, cell: Cell, known: Mapping[str, Mapping[str, object]]) -> CellReport:
     """Return one cell's state: present, partial (samples or verdicts missing) or missing."""
     plan, shards = build.plan, cell.shards()
     samples = [plan.counts_of(cell)] if cell.counts_alone else plan.samples_of(cell)
@@ -122,7 +136,7 @@ def _journaled(cell: Cell, path: str) -> int:
     )
 
 
-def _left(wanted: int, reused: int, cost: Rates, model: Model) -> dict[str, Any]:
+def _left(wanted: int, reused: int, cost: Rates, model: Model) -> Left:
     """Return what missing responses still cost; those that are reused cost disk alone."""
     responses = wanted - reused
     hours = responses * cost.seconds / 3600
@@ -147,7 +161,7 @@ def _why(
     cell: Cell,
     absent: list[str],
     ungraded: list[str],
-    known: Mapping[str, Mapping[str, Any]],
+    known: Mapping[str, Mapping[str, object]],
 ) -> list[str]:
     """Return the reasons for which a cell is not present."""
     reasons = []
@@ -173,7 +187,7 @@ def _verdict_path(plan: Plan, cell: Cell, samples: str) -> str:
     return plan.layout.verdicts(cell.id, cell.verdicts, Path(samples).stem)
 
 
-def _report_scores(build: Build, scoring: Scoring) -> dict[str, Any]:
+def _report_scores(build: Build, scoring: Scoring) -> ScoreReport:
     """Return one scoring task's state."""
     plan = build.plan
     absent = [path for path in plan.scores_of(scoring) if build.is_pending(path)]
@@ -194,8 +208,8 @@ def _report_scores(build: Build, scoring: Scoring) -> dict[str, Any]:
 
 
 def _report_analysis(
-    build: Build, parts: list[dict[str, Any]], scores: list[dict[str, Any]]
-) -> dict[str, Any]:
+    build: Build, parts: Sequence[TrainingReport | CellReport], scores: Sequence[ScoreReport]
+) -> AnalysisReport:
     """Return the state of tables, figures and report."""
     plan, study = build.plan, build.study
     absent = missing([study.report])
@@ -224,7 +238,7 @@ def _spec_changes(plan: Plan, plan_file: str) -> list[str]:
     return [f"changed in the spec: {', '.join(changed)}"] if changed else []
 
 
-def to_text(found: Mapping[str, Any]) -> str:
+def to_text(found: PlanReport) -> str:
     """Return a preview for people."""
     lines = [f"{found['name']} ({found['spec']})", ""]
     lines.extend(line for training in found["trainings"] for line in training_lines(training))
@@ -233,13 +247,13 @@ def to_text(found: Mapping[str, Any]) -> str:
         lines.extend(f"           why: {reason}" for reason in cell["why"])
         unknown = cell["problems"] is None and cell["shards_missing"] and not cell["imported"]
         if cell["responses_left"] or cell["responses_reused"] or unknown:
-            lines.append(f"           left: {_spending(cell)}  [{cell['basis']}]")
+            lines.append(f"           left: {_spending(cell, 'draw')}  [{cell['basis']}]")
     for score in found["scores"]:
         done = score["shards"] - score["shards_missing"]
         name = f"perplexity of {score['target']} under {score['scorer']}"
         lines.append(f"  {score['state']:8} {name}  {done}/{score['shards']} shards")
         if score["responses_left"] or score["responses_reused"]:
-            lines.append(f"           left: {_spending(score)}  [{score['basis']}]")
+            lines.append(f"           left: {_spending(score, 'score')}  [{score['basis']}]")
     analysis = found["analysis"]
     lines.append(f"  {analysis['state']:8} {analysis['report']}")
     lines.extend(f"           why: {reason}" for reason in analysis["why"])
@@ -250,7 +264,7 @@ def to_text(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _size(cell: Mapping[str, Any]) -> str:
+def _size(cell: CellReport) -> str:
     """Return a cell's size in words."""
     count = "unknown" if cell["problems"] is None else f"{cell['problems']:,}"
     if cell["imported"] and not cell["shards"]:
@@ -262,11 +276,10 @@ def _size(cell: Mapping[str, Any]) -> str:
     return f"{count} problems, {done}/{cell['shards']} shards drawn{archived}"
 
 
-def _spending(cost: Mapping[str, Any]) -> str:
+def _spending(cost: Left, verb: str = "") -> str:
     """Return what is still to be spent in words."""
     count = f"{cost['responses_left']:,} responses"
-    if cost.get("responses_reused"):
-        verb = "score" if "scorer" in cost else "draw"
+    if verb and cost["responses_reused"]:
         count = f"{cost['responses_reused']:,} reused, {cost['responses_left']:,} to {verb}"
     gpu = f", {cost['gpu_hours_left']:,.1f} GPU-hours" if cost["gpu_hours_left"] else ""
     steps = f"{cost['steps_left']:,} steps of training, " if cost.get("steps_left") else ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from passk.core.errors import PasskError
 from passk.core.progress import duration
@@ -18,6 +17,7 @@ from passk.workflow.slurm import queue as slurm
 from passk.workflow.snakemake.locks import describe, live_runs
 from passk.workflow.snakemake.startup import comment_names
 from passk.workflow.status.logs import failure_of, newest_logs, rate_of
+from passk.workflow.status.report_types import Progress, Status
 from passk.workflow.status.work_items import WorkItem, cpu_jobs, sampling, scoring_items, training
 from passk.workflow.trainings import Training
 
@@ -28,7 +28,7 @@ STATES = ("done", "running", "failed", "queued", "waiting")
 """Of a shard: it stands; a process has it; its last try failed; in the scheduler's queue; else."""
 
 
-def status(plan: Plan) -> dict[str, Any]:
+def status(plan: Plan) -> Status:
     """Return where every training, cell and scoring task of a plan stands, as plain JSON."""
     jobs, scheduler = _queue(plan)
     logs = newest_logs(plan)
@@ -74,9 +74,7 @@ def _queue(plan: Plan) -> tuple[list[slurm.Job], str]:
     return jobs, f"{running} jobs running, {len(jobs) - running} in the queue"
 
 
-def _state(
-    unit: WorkItem, queue: Mapping[str, slurm.Job], logs: Mapping[str, Path]
-) -> dict[str, Any]:
+def _state(unit: WorkItem, queue: Mapping[str, slurm.Job], logs: Mapping[str, Path]) -> Progress:
     """Return where a unit stands."""
     missing = {shard for shard, path in unit.outputs.items() if not path.is_file()}
     counts = dict.fromkeys(STATES, 0) | {"done": len(unit.outputs) - len(missing)}
@@ -110,20 +108,24 @@ def _state(
 
 def _training(
     plan: Plan, task: Training, queue: Mapping[str, slurm.Job], logs: Mapping[str, Path]
-) -> dict[str, Any]:
+) -> Progress:
     """Return where a training stands: its shards are checkpoints."""
     found = _state(training(plan, task), queue, logs)
-    steps, done = found.pop("responses"), found.pop("responses_done")
-    return {**found, "steps": steps, "steps_done": done}
+    found["steps"], found["steps_done"] = found.pop("responses"), found.pop("responses_done")
+    return found
 
 
-def _total(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _total(parts: Sequence[Progress]) -> Progress:
     """Return the sum over all parts."""
-    keys = ("responses", "responses_done", "per_second")
-    total: dict[str, Any] = {key: sum(part[key] for part in parts) for key in keys}
-    left, rate = total["responses"] - total["responses_done"], total["per_second"]
-    shards = {key: sum(part["shards"][key] for part in parts) for key in ("all", *STATES)}
-    return {**total, "shards": shards, "seconds_left": left / rate if rate else None}
+    responses = sum(part["responses"] for part in parts)
+    done, rate = sum(part["responses_done"] for part in parts), sum(p["per_second"] for p in parts)
+    return {
+        "shards": {key: sum(part["shards"][key] for part in parts) for key in ("all", *STATES)},
+        "responses": responses,
+        "responses_done": done,
+        "per_second": rate,
+        "seconds_left": (responses - done) / rate if rate else None,
+    }
 
 
 def _present(paths: Iterable[Path]) -> int:
@@ -131,7 +133,7 @@ def _present(paths: Iterable[Path]) -> int:
     return sum(path.is_file() for path in paths)
 
 
-def to_text(found: Mapping[str, Any]) -> str:
+def to_text(found: Status) -> str:
     """Return a status for people."""
     lines = [f"{found['name']}  {time.strftime('%H:%M:%S')}"]
     lines += [f"  at work: {describe(run)}" for run in found["runs"]]
@@ -144,7 +146,7 @@ def to_text(found: Mapping[str, Any]) -> str:
         lines += ["", f"{heading}steps", *map(_line, found["trainings"])]
     lines += ["", f"{heading}responses"]
     lines += [_line(part) for part in (*found["cells"], *found["scores"])]
-    lines.append(_line({"name": "all", **found["total"]}))
+    lines.append(_line({**found["total"], "name": "all"}))
     if found["failures"]:
         last = found["failures"][-1]
         lines += ["", f"  last failure: {last['message']}", f"           log: {last['log']}"]
@@ -153,13 +155,15 @@ def to_text(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _line(part: Mapping[str, Any]) -> str:
+def _line(part: Progress) -> str:
     """Return one part's line."""
-    shards, unit = part["shards"], "steps" if "steps" in part else "responses"
+    shards, done, rows = part["shards"], part.get("responses_done"), part.get("responses")
+    if "steps" in part:
+        done, rows = part["steps_done"], part["steps"]
     rate = f", {part['per_second']:.3g}/s" if part["per_second"] else ""
     left = f", {duration(part['seconds_left'])} left" if part["seconds_left"] else ""
     return (
         f"  {shards['done']:>4}/{shards['all']:<4} {shards['running']:>5} {shards['failed']:>5} "
         f"{shards['queued']:>5} {shards['waiting']:>5}  "
-        f"{part[f'{unit}_done']:,}/{part[unit]:,}{rate}{left}  {part['name']}"
+        f"{done:,}/{rows:,}{rate}{left}  {part['name']}"
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from passk.core.artifacts import read_manifest
+from passk.core.artifacts import Manifest, read_manifest
 from passk.workflow.cells import Cell, base_of
 from passk.workflow.plan import Plan
 
@@ -28,7 +27,7 @@ def sample_warnings(plan: Plan) -> Iterator[str]:
             )
 
 
-def _manifests(plan: Plan, cell: Cell) -> Iterator[Mapping[str, Any]]:
+def _manifests(plan: Plan, cell: Cell) -> Iterator[Manifest]:
     """Yield the manifests of a cell's shards that stand; old ones do not say how they went."""
     for path in plan.samples_of(cell):
         manifest = read_manifest(Path(path)) if Path(path).is_file() else None
@@ -36,7 +35,7 @@ def _manifests(plan: Plan, cell: Cell) -> Iterator[Mapping[str, Any]]:
             yield manifest
 
 
-def _cell_warnings(name: str, manifests: list[Mapping[str, Any]]) -> Iterator[str]:
+def _cell_warnings(name: str, manifests: list[Manifest]) -> Iterator[str]:
     """Yield what the shards of one cell are warned of."""
     responses = sum(manifest["responses"] for manifest in manifests)
     truncated = sum(manifest["truncated"] for manifest in manifests)
@@ -60,6 +59,6 @@ def _cell_warnings(name: str, manifests: list[Mapping[str, Any]]) -> Iterator[st
         )
 
 
-def _prompts(manifests: list[Mapping[str, Any]]) -> set[str]:
+def _prompts(manifests: list[Manifest]) -> set[str]:
     """Return the digests of the prompts' tokens that shards were drawn after."""
     return {str(manifest["prompts"]) for manifest in manifests if manifest.get("prompts")}

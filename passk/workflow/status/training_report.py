@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from passk.core.progress import duration
 from passk.workflow.files import Build
 from passk.workflow.plan import Plan
 from passk.workflow.resources.cost import step_rate
 from passk.workflow.resources.memory import trained_bytes
+from passk.workflow.status.report_types import TrainingReport
 from passk.workflow.status.why_stale import why_training
 from passk.workflow.trainings import Training
 
 
 def report_training(
-    build: Build, training: Training, known: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+    build: Build, training: Training, known: Mapping[str, Mapping[str, object]]
+) -> TrainingReport:
     """Return one training's state; `known` are the fields of trainings on disk, by id."""
     plan = build.plan
     paths = dict(zip(training.steps, plan.checkpoints_of(training), strict=True))
@@ -33,6 +33,7 @@ def report_training(
         "steps": list(training.steps),
         "steps_missing": absent,
         "steps_left": left,
+        "responses_reused": 0,
         "responses_left": 0,
         "tokens_left": 0,
         "hours_left": hours,
@@ -52,7 +53,7 @@ def _before(plan: Plan, training: Training, step: int) -> int:
 
 
 def _why(
-    training: Training, absent: list[int], known: Mapping[str, Mapping[str, Any]]
+    training: Training, absent: list[int], known: Mapping[str, Mapping[str, object]]
 ) -> list[str]:
     """Return the reasons for which a training is not present."""
     there = [step for step in training.steps if step not in absent]
@@ -65,7 +66,7 @@ def _why(
     return [why_training(training, known)]
 
 
-def training_lines(found: Mapping[str, Any]) -> Iterator[str]:
+def training_lines(found: TrainingReport) -> Iterator[str]:
     """Yield a training's lines for people."""
     done = len(found["steps"]) - len(found["steps_missing"])
     steps = ", ".join(map(str, found["steps"]))

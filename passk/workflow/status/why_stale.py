@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from passk.core.artifacts import read_document, read_manifest
+from passk.core.artifacts import Manifest, read_document, read_manifest
 from passk.core.errors import DataError
 from passk.workflow.cells import Cell
 from passk.workflow.plan import Plan
@@ -29,13 +28,13 @@ DIGESTS = {
 """Fields whose values say nothing to people -> what has changed."""
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
     """Return the fields in which two manifests differ, as `top_p 0.95 → 0.9`."""
     names = [name for name in {**new, **old} if old.get(name) != new.get(name)]
     return [_difference(name, old.get(name), new.get(name)) for name in names]
 
 
-def _difference(name: str, old: Any, new: Any) -> str:
+def _difference(name: str, old: object, new: object) -> str:
     """Return one field's change in words."""
     if name in DIGESTS:
         return f"{DIGESTS[name]} changed"
@@ -46,14 +45,14 @@ def _difference(name: str, old: Any, new: Any) -> str:
     return f"{name} {_shown(old)} → {_shown(new)}"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """Return a value as it reads in a spec."""
     if value is None:
         return "none"
     return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
 
 
-def why_cell(cell: Cell, known: Mapping[str, Mapping[str, Any]]) -> str:
+def why_cell(cell: Cell, known: Mapping[str, Mapping[str, object]]) -> str:
     """Return why a cell has no samples: what is new, or how it differs from its namesake."""
     prefix = f"{cell.id.rpartition('-')[0]}-"
     namesakes = {name: inputs for name, inputs in known.items() if name.startswith(prefix)}
@@ -67,7 +66,7 @@ def why_cell(cell: Cell, known: Mapping[str, Mapping[str, Any]]) -> str:
     return f"model '{model}' is new" if known else "never sampled"
 
 
-def why_training(training: Training, known: Mapping[str, Mapping[str, Any]]) -> str:
+def why_training(training: Training, known: Mapping[str, Mapping[str, object]]) -> str:
     """Return why a training has no checkpoint: it is new, or differs from its namesake."""
     prefix = f"{training.id.rpartition('-')[0]}-"
     namesakes = {name: inputs for name, inputs in known.items() if name.startswith(prefix)}
@@ -76,7 +75,7 @@ def why_training(training: Training, known: Mapping[str, Mapping[str, Any]]) -> 
     return _why(namesakes, training.fingerprint_inputs) or "never trained with these settings"
 
 
-def _why(known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]) -> str:
+def _why(known: Mapping[str, Mapping[str, object]], wanted: Mapping[str, object]) -> str:
     """Return what differs from the nearest of what is known, in words; empty where none is near."""
     found = _nearest(known, wanted)
     if found is None:
@@ -86,7 +85,7 @@ def _why(known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]) -> s
 
 
 def _nearest(
-    known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]
+    known: Mapping[str, Mapping[str, object]], wanted: Mapping[str, object]
 ) -> tuple[str, list[str]] | None:
     """Return the manifest with the fewest differences, and these; None where none is near."""
     found = [(differences(inputs, wanted), name) for name, inputs in sorted(known.items())]
@@ -97,17 +96,17 @@ def _nearest(
     return name, changes
 
 
-def known_cells(plan: Plan) -> dict[str, Mapping[str, Any]]:
+def known_cells(plan: Plan) -> dict[str, Mapping[str, object]]:
     """Return the fields of every cell on disk that has samples, by id."""
     return _known(Path(plan.layout.store), "cells/*/cell.json", "samples/*.parquet")
 
 
-def known_trainings(plan: Plan) -> dict[str, Mapping[str, Any]]:
+def known_trainings(plan: Plan) -> dict[str, Mapping[str, object]]:
     """Return the fields of every training on disk that has a checkpoint, by id."""
     return _known(Path(plan.layout.store), "trainings/*/training.json", "step-*/manifest.json")
 
 
-def _known(store: Path, tasks: str, made: str) -> dict[str, Mapping[str, Any]]:
+def _known(store: Path, tasks: str, made: str) -> dict[str, Mapping[str, object]]:
     """Return the fields of the task files in folders where something was made, by folder."""
     found = {}
     for path in sorted(store.glob(tasks)):
@@ -134,7 +133,7 @@ def why_verdicts(plan: Plan, cell: Cell) -> str:
 
 
 def _verdict_changes(
-    manifest: Mapping[str, Any], wanted: Mapping[str, Any], packages: Mapping[str, str | None]
+    manifest: Manifest, wanted: Mapping[str, object], packages: Mapping[str, str | None]
 ) -> str:
     """Return what differs between a verdict file's manifest and what is wanted, in words."""
     verifier = manifest.get("verifier") or {}
