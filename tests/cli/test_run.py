@@ -252,13 +252,14 @@ def test_the_study_line_says_how_far_how_fast_and_how_long_it_still_takes(
     display = RunDisplay(Console(file=screen, force_terminal=True, width=160), progress)
     log = study.folder / "1.log"
     run.take(events((1, batch, log))[0])
-    display(run)
-    assert "20/100 responses, 0/s; 2/9 jobs; 0 s" in screen.getvalue()
-    assert "left" not in screen.getvalue()
-    log.write_text("sample b: 30/40 responses, 3/s, 3 s left\n")
-    finished.write_text("")
-    other.write_text("")  # of a batch that is not done: its rows are those of the log
-    display(run)
+    with display:
+        display(run)
+        assert "20/100 responses, 0/s; 2/9 jobs; 0 s" in screen.getvalue()
+        assert "left" not in screen.getvalue()
+        log.write_text("sample b: 30/40 responses, 3/s, 3 s left\n")
+        finished.write_text("")
+        other.write_text("")  # of a batch that is not done: its rows are those of the log
+        display(run)
     assert "90/100 responses, 7/s; 2/9 jobs; 0 s; about 1 s left" in screen.getvalue()
 
 

@@ -118,15 +118,6 @@ def test_new_shards_alone_are_drawn_where_some_of_a_run_stand(finished: Study) -
     assert (jobs["draw_samples"], jobs["verify_responses"]) == (2, 4)
 
 
-def test_until_and_omit_from_a_stage_mean_its_batches_too(study: Study) -> None:
-    study.spec["jobs"] = {"shards": 2, "scores": 2}
-    jobs = study.snakemake("--dry-run", "--omit-from", "draw_samples")
-    assert (jobs["draw_samples"], jobs["resolve_cell"]) == (0, 2)
-    jobs = study.snakemake("--until", "draw_samples")
-    assert (jobs["draw_samples"], jobs["verify_responses"]) == (2, 0)
-    assert len(list(study.folder.glob("outputs/store/cells/*/samples/*.parquet"))) == 4
-
-
 class Failing(FakeEngine):
     """Yields five responses, and then fails in the way that the test sets."""
 

@@ -54,16 +54,6 @@ class Rules:
         self.spec = str(plan.experiment.file)
         self.name = plan.experiment.name
         self._planned_at = time.time()
-        self._include_batches()
-
-    def _include_batches(self) -> None:
-        """Let `--until draw_samples` and `--omit-from` name the rules of its batches, too."""
-        settings = getattr(self._workflow, "dag_settings", None)
-        for option in ("until", "omit_from"):
-            if stages := frozenset(getattr(settings, option, ())):
-                batches = (*self.sampling_batches, *self.scoring_batches)
-                names = {one.name for one in batches if one.name.partition("__")[0] in stages}
-                setattr(settings, option, stages | names)
 
     def input(self, output: str, name: str) -> Callable[[Wildcards], list[str]]:
         """Return what Snakemake calls for one input of a rule.
