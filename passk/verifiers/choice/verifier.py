@@ -126,7 +126,7 @@ class ChoiceVerifier:
         VerifierError: an option is unknown or has a value that is none of its choices.
     """
 
-    version = 3
+    version = 4
     packages: tuple[str, ...] = MathVerifier.packages
 
     def __init__(self, **options: Any) -> None:
