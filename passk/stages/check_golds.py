@@ -11,7 +11,7 @@ from passk.core.errors import DataError
 from passk.core.registry import VERIFIERS, load
 from passk.core.schemas import Problem
 from passk.spec.models import Benchmark
-from passk.verifiers.base import CustomGold, CustomPool, Verifier
+from passk.verifiers.base import CustomGold, CustomPool, NotesGolds, Verifier
 from passk.verifiers.gold import gold_answers
 
 BARE = "the bare answer"
@@ -48,7 +48,7 @@ def check_golds(benchmark: Benchmark, problems: Sequence[Problem]) -> list[str]:
             verifier finds as an answer.
     """
     verifier: Verifier = load("verifier", benchmark.verifier, VERIFIERS)(**benchmark.options)
-    failed = []
+    failed, notes = [], dict[str, list[str]]()
     for problem in problems:
         try:
             if isinstance(verifier, CustomGold):
@@ -63,10 +63,16 @@ def check_golds(benchmark: Benchmark, problems: Sequence[Problem]) -> list[str]:
             ) from error
         if not graded:
             failed.append(problem.id)
+        if isinstance(verifier, NotesGolds) and (note := verifier.gold_note(problem.gold)):
+            notes.setdefault(note, []).append(problem.id)
+    told = [
+        f"{note} ({_count(ids, problems)} gold answers: {_named(ids)})"
+        for note, ids in notes.items()
+    ]
     if not failed:
-        return []
+        return told
     what = f"verifier '{benchmark.verifier}' does not grade {_count(failed, problems)} gold answers"
-    return [f"{what} as equal to themselves: {_named(failed)}"]
+    return [f"{what} as equal to themselves: {_named(failed)}", *told]
 
 
 def _grades_itself(verifier: Verifier, template: str, gold: str) -> bool:

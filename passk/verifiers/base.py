@@ -128,6 +128,15 @@ class CustomGold(Protocol):
 
 
 @runtime_checkable
+class NotesGolds(Protocol):
+    """A verifier that grades some golds by other rules than its options say."""
+
+    def gold_note(self, gold: str) -> str:
+        """Return which option does not apply to a gold, and why; empty where all do."""
+        ...
+
+
+@runtime_checkable
 class CustomPool(Protocol):
     """A verifier that needs its own pool of workers.
 

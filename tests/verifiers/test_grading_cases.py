@@ -149,6 +149,14 @@ def test_positive_quantities_are_an_option(gold: str, answer: str, *, positive: 
     assert (verdict(gold, answer, assume="positive") == "correct") == positive
 
 
+def test_a_gold_that_positive_quantities_do_not_apply_to_is_told() -> None:
+    rows = [(json.dumps("-a"), r"\boxed{-|a|}"), (json.dumps("a"), r"\boxed{b}")]
+    found = grade(rows, PoolConfig("math", {"assume": "positive"}))
+    assert "`assume: positive` is not applied: the gold has a negative term" in found[0].detail
+    assert "assume" not in found[1].detail
+    assert "assume" not in grade(rows[:1], PoolConfig("math", {}))[0].detail
+
+
 @pytest.mark.parametrize(
     ("response", "answer"),
     [

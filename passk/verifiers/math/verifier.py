@@ -28,10 +28,10 @@ from passk.verifiers.extract import (
     hashes,
 )
 from passk.verifiers.gold import gold_answers
-from passk.verifiers.math.answers import Answer, Collection, Scalar, Text, describe
+from passk.verifiers.math.answers import Answer, Collection, Scalar, Text, describe, trees_of
 from passk.verifiers.math.compare import canonical, equal
 from passk.verifiers.math.compare_scalars import CompareOptions
-from passk.verifiers.math.expr_tree import variables_of
+from passk.verifiers.math.expr_tree import has, variables_of
 from passk.verifiers.math.math_verify import can_compare, math_verify_equal
 from passk.verifiers.math.normalize import normalize
 from passk.verifiers.math.numbers import TooLargeError
@@ -157,10 +157,12 @@ class MathVerifier:
             expected = golds[found.index(True)]
             detail = "same text" if expected[0] == text else _rule(given)
             return Outcome("correct", detail, canonical(expected[1]))
+        note = self.gold_note(gold)
         if TOO_LARGE in found:
             return Outcome("error", "too large to compare", canonical(given))
         if None not in found:
-            return Outcome("wrong", _rule(given), canonical(given))
+            detail = f"{_rule(given)}; {note}" if note else _rule(given)
+            return Outcome("wrong", detail, canonical(given))
         if not any(
             same is None and can_compare(s[0]) for same, s in zip(found, golds, strict=True)
         ) or not can_compare(text):
@@ -176,6 +178,15 @@ class MathVerifier:
             if comparable and math_verify_equal(stated, text):
                 return Outcome("correct", "symbolic", canonical(expected))
         return Outcome("wrong", "symbolic", canonical(given))
+
+    def gold_note(self, gold: str) -> str:
+        """Return that `assume: positive` does not apply, where a gold has a negative term."""
+        if self.options.assume != "positive":
+            return ""
+        golds = _parse_golds(gold, self.options.several)
+        trees = [tree for _, answer in golds for tree in trees_of(answer)]
+        negative = any(variables_of(tree) and has(tree, ("neg",)) for tree in trees)
+        return "`assume: positive` is not applied: the gold has a negative term" if negative else ""
 
     def readings(self, gold: str, answer: str) -> list[tuple[str, str]]:
         """Return the normal form and the reading of both sides, for `passk grade --explain`."""
