@@ -17,6 +17,10 @@ from passk.verifiers.math.units import canonical_unit, units_agree
 from passk.verifiers.math.verifier import MathVerifier
 
 RIGHT = [
+    (r"\ln(x^2)", r"2\ln x"),
+    (r"\ln(ab)", r"\ln a+\ln b"),
+    ("6", "six"),
+    (r"\sqrt{1-x^2}", r"\sqrt{(1-x)(1+x)}"),
     # lists, systems and conditions
     (r"$x=-\frac{2}{7}$ or $x=\frac{4}{9}$", r"x=\frac{4}{9} or x=-\frac{2}{7}"),
     (r"x=4 \quad y=9", r"y=9, x=4"),
@@ -80,6 +84,10 @@ RIGHT = [
 ]
 
 WRONG = [
+    (r"\ln|x|", r"\ln x"),
+    (r"\ln x", r"\ln|x|"),
+    (r"\frac{1}{3}", "0.333339"),
+    (r"\sqrt{1-x^2}", r"\sqrt{1-x^2}+x-|x|"),
     (r"x^2-6x+13=0", r"x^2-6x+23=0"),
     (r"4x^2-4x+17=0", r"4x^2+4x+17=0"),
     (r"\log(0.001)=-3", r"\log(0.001)=3"),
@@ -163,6 +171,9 @@ def test_a_gold_that_positive_quantities_do_not_apply_to_is_told() -> None:
         (r"$\boxed6$", "6"),
         (r"\boxed 64 it is", "64"),
         ("\\boxed{6}\n\n\\boxed{}", "6"),
+        (r"\boxed{x = 3, so the answer is 3}", "x = 3, so the answer is 3"),
+        ("<answer>Adding both, the answer is 5 at last</answer>", "5 at last"),
+        ("<answer>We add 2 and 3.\nThe answer is 5\n</answer>", "5"),
         (r"\boxed{6} \text{ or } \boxed{8}", "6, 8"),
         (r"so $x=\boxed{6}$ and $y=\boxed{8}$.", "6, 8"),
         ("<think>The answer is 5.</think>\n**Answer:** 7", "7"),

@@ -40,7 +40,7 @@ def hub() -> Iterator[Hub]:  # noqa: C901
         def do_GET(self) -> None:
             made.asked.append(f"{self.command} {self.path}")
             name = self.path.partition("?")[0].rpartition("/")[2]
-            if "/revision/" in self.path and COMMIT not in self.path:
+            if "/revision/ffff" in self.path:
                 self.refuse()
             elif self.path.startswith("/api/models/lab/model"):
                 siblings = [{"rfilename": n, "size": len(data)} for n, data in FILES.items()]
@@ -153,6 +153,8 @@ def test_pins_are_compared_with_what_is_there(
 
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     assert states() == (0, {"lab/model": "as pinned", "benchmark sums": "not pinned"})
+    away.spec["models"]["tuned"]["revision"] = "main"
+    assert states()[1]["lab/model"] == "not pinned"
     del away.spec["models"]["tuned"]["revision"]
     assert states()[1]["lab/model"] == "not pinned"
     away.spec["models"]["tuned"]["revision"] = "f" * 40

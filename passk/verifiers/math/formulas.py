@@ -119,11 +119,10 @@ def formulas_equal(gold: Tree, answer: Tree, *, positive: bool = False) -> bool 
         ]
     if not (positive and not has(gold, ("neg",))) and False not in found:
         widened = has(gold, ("abs",)) != has(answer, ("abs",))
-        found += [
-            _equal_at(names, gold, answer)
-            for names in points[deciding:]
-            if not _outside_domain(names, gold, answer, widened=widened)
-        ]
+        for names in points[deciding:]:
+            point = _real_point(names, gold, answer, widened=widened)
+            if point is not None:
+                found.append(_equal_at(point, gold, answer))
     return False if False in found else None if None in found else True
 
 
@@ -141,12 +140,19 @@ def _real_points(
     return points
 
 
-def _outside_domain(
+def _real_point(
     names: Mapping[str, Fraction], gold: Tree, answer: Tree, *, widened: bool
-) -> bool:
-    """Return whether one formula (both, if `widened`) has no real value at a point."""
-    outside = [is_real(tree, names) is False for tree in (gold, answer)]
-    return all(outside) if widened else any(outside)
+) -> Mapping[str, Fraction] | None:
+    """Return a point, or a smaller or larger one, at which both formulas are real, or None.
+
+    If `widened`, a point at which one of them is real tells them apart.
+    """
+    for scale in (Fraction(1), *SCALES):
+        point = {name: value * scale for name, value in names.items()}
+        if all(is_real(tree, point) is not False for tree in (gold, answer)):
+            return point
+    one_is_real = any(is_real(tree, names) is not False for tree in (gold, answer))
+    return names if widened and one_is_real else None
 
 
 def _equal_at(names: Mapping[str, Fraction], gold: Tree, answer: Tree) -> bool | None:
