@@ -397,6 +397,7 @@ def test_a_controller_that_stays_silent_or_forgets_ends_the_run_with_one_message
     cluster.forget()
     ended_with(run, "Slurm has forgotten")
     cluster.wait_for_nodes()
+    cluster.run("scontrol", "reconfigure")  # it may have forgotten the nodes' GPUs, too
     assert study.passk("cancel", study.file).returncode == 0
     before = journaled(study)
     start(study, *TO_RESULTS).end()
