@@ -44,7 +44,7 @@ def algorithm_rows(
             "base": cell.base or "",
             "problems": len(table),
             "k": k,
-            **_own(table, k, study),
+            **_pass_at_ends(table, k, study),
             **_to_base(by_cell.get(cell.id), k),
         }
 
@@ -54,7 +54,7 @@ def common_k(study: Study, benchmark: str) -> int:
     return largest_k(study, min(cell.n for cell in study.cells if cell.benchmark == benchmark))
 
 
-def _own(table: pd.DataFrame, k: int, study: Study) -> dict[str, float]:
+def _pass_at_ends(table: pd.DataFrame, k: int, study: Study) -> dict[str, float]:
     """Return pass@1, pass@k and the gap between them, each with its interval over problems."""
     n, c, clusters = table["n"], table["correct"], clusters_of(table)
     values = pass_at_k(n, c, [1, k])

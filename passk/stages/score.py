@@ -85,7 +85,7 @@ def perplexity(
         journals = []
         for number, one in enumerate(files):
             document = cast("ScoreTask", read_task(one.task, "scorer", "target", "per_problem"))
-            rows = _wanted(document, one)
+            rows = _responses_to_score(document, one)
             key = digest([document["fingerprint_inputs"], _content(rows)])
             journal = stack.enter_context(Journal(one.output, key, Score, wait=wait))
             journals.append(journal)
@@ -133,7 +133,7 @@ def _score_file(
     write_rows(one.output, scores, manifest)
 
 
-def _wanted(document: ScoreTask, one: Scored) -> list[Sample]:
+def _responses_to_score(document: ScoreTask, one: Scored) -> list[Sample]:
     """Return the responses of a file that are scored."""
     return [row for row in read_rows(one.samples, Sample) if row.sample < document["per_problem"]]
 

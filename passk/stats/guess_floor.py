@@ -58,7 +58,7 @@ def guess_columns(
     answers = classes.assign(group=group[classes["problem"]])
     own = _sum_by(answers, "problem", len(group))
     guess_n = _sum_by(answers, "group", int(group.max()) + 1)[group] - own
-    right = pd.concat([_given(gold), answers.loc[answers["correct"], ["problem", "answer"]]])
+    right = pd.concat([_gold_rows(gold), answers.loc[answers["correct"], ["problem", "answer"]]])
     right = right.drop_duplicates().assign(group=lambda frame: group[frame["problem"]])
     in_group = answers.groupby(["group", "answer"])["times"].sum().reset_index()
     at_home = answers.groupby(["problem", "answer"])["times"].sum().reset_index()
@@ -67,7 +67,7 @@ def guess_columns(
     return {"guess_n": guess_n, "guess_correct": hits - home}
 
 
-def _given(gold: Sequence[tuple[str, ...]]) -> pd.DataFrame:
+def _gold_rows(gold: Sequence[tuple[str, ...]]) -> pd.DataFrame:
     """Return the gold classes as rows (problem, answer)."""
     pairs = [(row, name) for row, names in enumerate(gold) for name in names]
     rows = np.array([row for row, _ in pairs], dtype=np.int64)

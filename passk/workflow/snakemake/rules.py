@@ -181,13 +181,14 @@ class Rules:
         """Return the indices that a run of shards draws, as their names say."""
         return " ".join(Path(path).stem for path in output)
 
+    @known_parameters
     def threads(self, wildcards: Wildcards) -> int:
         """Return the cores of a job with an engine."""
         return self._threads(self.jobs.part(wildcards).model)
 
     def batch_threads(self, batch: Batch) -> Callable[[Wildcards], int]:
         """Return what Snakemake calls for the cores of a batch."""
-        return lambda _wildcards: self._threads(batch.model)
+        return known_parameters(lambda _wildcards: self._threads(batch.model))
 
     def _threads(self, model: Model) -> int:
         """Return the cores of a job that runs a model.
