@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +14,12 @@ from passk.engines.loader import Loader, template_of
 from passk.engines.packaged_weights import convert_package
 from passk.engines.prompts import as_text, render
 from passk.spec.sampling import Sampling
+from passk.stages.check_golds import answer_forms, asks_for
 from passk.stages.reuse import draw_key, question_keys, response_seed
 from passk.stages.verify import Grade, PoolConfig, grade
 from passk.workflow.cells import Cell
 from passk.workflow.plan import Plan
 from passk.workflow.task_files import cell_task
-
-ANSWER_FORMS = {
-    "math": (r"boxed|answer|####", r"\boxed{}, `the answer is`, `Answer:` or ####"),
-    "choice": (r"boxed|answer|option|choice|letter", "a letter, such as `Answer: B`"),
-    "code": (r"```|code|program|function|implement|python|solution", "a block of code"),
-}
-"""Verifier -> a pattern of prompts that ask for a form of answer it reads, and those forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +62,13 @@ class Trial:
         """Return what would make a run of this cell say little."""
         attempts = [attempt for one in self.problems for attempt in one.attempts]
         cell, found = self.cell, []
-        pattern, forms = ANSWER_FORMS.get(cell.benchmark.verifier, ("", ""))
-        if self.problems and not re.search(pattern, self.problems[0].prompt, re.IGNORECASE):
-            found.append(
-                f"prompt '{cell.prompt.name}' asks for no answer that verifier "
-                f"'{cell.benchmark.verifier}' reads: {forms}"
-            )
+        for first in self.problems[:1]:
+            forms = answer_forms(cell.benchmark, first.problem)
+            if not asks_for(first.prompt, forms):
+                found.append(
+                    f"prompt '{cell.prompt.name}' asks for no answer that verifier "
+                    f"'{cell.benchmark.verifier}' reads: {', '.join(forms)}"
+                )
         if cut := sum(one.response.finish_reason == "length" for one in attempts):
             limit = cell.sampler.sampling.max_tokens
             found.append(f"{cut} of {len(attempts)} responses were cut at max_tokens = {limit}")
