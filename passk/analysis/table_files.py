@@ -42,7 +42,10 @@ def write_tables(
 
 def _write_one(table: pd.DataFrame, stem: Path, schema: pa.Schema | None) -> None:
     """Write one table as CSV and as Parquet."""
+    text = table
     if schema is not None:
-        table = table[schema.names]
-    table.to_csv(stem.with_suffix(".csv"), index=False, lineterminator="\n")
+        text = table = table[schema.names]
+        whole = [column.name for column in schema if column.type == pa.int64()]
+        text = table.astype(dict.fromkeys(whole, "Int64"))  # a 12 stays 12 beside missing values
+    text.to_csv(stem.with_suffix(".csv"), index=False, lineterminator="\n")
     table.to_parquet(stem.with_suffix(".parquet"), index=False, compression="zstd", schema=schema)

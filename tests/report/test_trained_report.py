@@ -68,6 +68,12 @@ def test_the_training_table_holds_every_step_with_whose_it_is(folder: Path) -> N
     assert set(table["seed"]) == {1, 2}
 
 
+def test_a_step_is_a_whole_number_beside_models_without_one(folder: Path) -> None:
+    (file,) = folder.rglob("summary.csv")
+    written = pd.read_csv(file, dtype=str, keep_default_na=False)
+    assert set(written["step"]) == {"", "10", "20"}
+
+
 def test_a_missing_file_of_steps_is_told(tmp_path: Path) -> None:
     plan = make_trained_study(tmp_path, ("GRPO",), seeds=(1,), problems=6, n=4)
     missing = Path(read_json(plan)["trainings"][0]["steps"][1])
