@@ -54,7 +54,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its name, where and how help describes it, its options, and what it calls.
+    """A command: its name, its place and text in the help, its options and its function.
 
     One that passes options on takes those it does not know as a list, `pass_on`.
     """

@@ -37,7 +37,7 @@ def fetch(*, spec: Path, dry_run: bool, check: bool) -> None:
             raise PasskError(
                 f"{found.count('differs')} of {len(found)} differ from what is pinned",
                 where=str(spec),
-                fix="keep the pinned content at hand, or pin the new one and expect other results",
+                fix="keep a copy of the pinned content, or pin the new one: results will differ",
             )
         return
 

@@ -30,7 +30,7 @@ BAR_WIDTH = 30
 
 
 class RunDisplay:
-    """Shows a run while it goes on: drawn over in a terminal, one line per job elsewhere."""
+    """Shows the progress of a run: redrawn in a terminal, one line per job elsewhere."""
 
     def __init__(self, console: Console, progress: RunProgress) -> None:
         """Start the clock."""

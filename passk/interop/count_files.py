@@ -99,7 +99,7 @@ def count_sets_of(counts: Any, name: str) -> list[CountSet]:
 
 
 def _standard_input(folder: Path) -> Path:
-    """Return a file with what stands on standard input, named by how it begins."""
+    """Save standard input to a file, with a suffix that fits its first bytes."""
     data = sys.stdin.buffer.read()
     if data.startswith(GZIP_MAGIC):
         try:

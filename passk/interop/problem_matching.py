@@ -22,7 +22,7 @@ def normalize(text: str) -> str:
 
 @dataclass
 class Matcher:
-    """Finds problems by id, question, prompt or position, and collects what it does not find.
+    """Finds problems by id, question, prompt or position, and collects the rows without a match.
 
     An id never overrides a contradicting question: where a source has both, both must agree. A
     position counts only where there is nothing else, or to tell equal questions apart.

@@ -82,7 +82,7 @@ def _model_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[F
     """Yield what is wrong with models: engine, base, and the parts that they are limited to."""
     named = [model for name, entry in data["models"].items() for model in names_of(name, entry)]
     for name in {name for name in named if named.count(name) > 1}:
-        yield ("models",), f"the name '{name}' stands for two models"
+        yield ("models",), f"the name '{name}' is used by two models"
     for model in experiment.models.values():
         path: KeyPath = ("models", model.entry)
         if model.imported is not None:

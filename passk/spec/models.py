@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # planning needs no numpy
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """How a model is trained; `start` is the spec's `from`, `settings` what it says of the rest."""
+    """How a model is trained; `start` is the spec's `from`, `settings` the other keys."""
 
     start: str
     method: str

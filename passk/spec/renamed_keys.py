@@ -37,7 +37,7 @@ RENAMED: Mapping[str, str] = {
     **{f"models.*.train.{old}": new for old, new in TRAIN.items()},
     **{f"models.*.execution.{old}": new for old, new in EXECUTION.items()},
 }
-"""Old key path (`*` stands for any name) -> the new name of its last key."""
+"""Old key path (`*` is any name) -> the new name of its last key."""
 
 
 def find_new_name(path: tuple[str | int, ...]) -> str | None:

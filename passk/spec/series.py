@@ -1,4 +1,4 @@
-"""One entry of a spec as the models that it stands for: one per step and per seed."""
+"""Expand one model entry of a spec: one model per step and per seed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from passk.spec.training_methods import METHODS
 from passk.spec.yaml_lines import Document, KeyPath
 
 STEP, SEED = "{step}", "{seed}"
-"""What stands for the step and the seed in the names of a series."""
+"""Placeholders of the step and the seed in the names of a series."""
 
 SEPARATORS = "@._+-"
 """Characters that part a step or seed from the rest of a name."""
 
 
 def names_of(name: str, entry: Mapping[str, Any]) -> list[str]:
-    """Return the names of the models that an entry stands for."""
+    """Return the names of the models that an entry expands to."""
     return [_put(name, *values) for values in _values(entry)]
 
 

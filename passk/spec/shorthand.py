@@ -14,7 +14,7 @@ from passk.core.errors import SpecError, did_you_mean
 from passk.spec.yaml_lines import Document, KeyPath
 
 METHOD = "{method}"
-"""What stands for the training method in a model's name (in lower case) and label."""
+"""Placeholder of the training method in a model's name (in lower case) and label."""
 
 ANCHOR = "x-"
 """How a top-level key begins that only holds values for YAML anchors."""
@@ -90,7 +90,7 @@ def _fitting(
 def _fill(
     document: Document, entry: Any, values: Mapping[str, Any], path: KeyPath, origin: KeyPath
 ) -> None:
-    """Put defaults into an entry where it is silent, and note where each of them stands.
+    """Put defaults into an entry that does not set them, and note where each comes from.
 
     A key of the entry without a value (`base: null`) takes no default.
     """

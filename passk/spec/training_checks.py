@@ -69,7 +69,7 @@ def teaching_model(train: Train) -> str | None:
 
 
 def _path(model: Model) -> KeyPath:
-    """Return where a model's training stands."""
+    """Return the key path of a model's training."""
     return ("models", model.entry, "train")
 
 

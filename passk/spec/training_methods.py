@@ -1,4 +1,4 @@
-"""The training methods that a spec can name: what each reads, and what it takes where silent.
+"""The training methods that a spec can name: the settings that each reads, and their defaults.
 
 One table for the spec's checks, the plan and the trainers (`passk/training/`). Nothing heavy is
 imported: planning reads it, too.
@@ -30,7 +30,7 @@ DRAWING: Mapping[str, Any] = {
 """How responses are drawn: read wherever any are."""
 
 OWN: Mapping[str, Any] = {**DRAWING, "engine": "transformers"}
-"""How the model that learns draws. What draws is told apart because responses differ with it."""
+"""How the model in training samples; part of its identity, as engines' responses differ."""
 
 CLIPPED: Mapping[str, Any] = {
     "beta": 0.0,
@@ -142,7 +142,7 @@ _ALL = (
 )
 
 METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}
-"""Method name -> what it reads."""
+"""Method name -> the settings that it reads."""
 
 
 def draws(method: Method, teacher: str | None) -> bool:

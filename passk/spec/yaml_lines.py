@@ -45,7 +45,7 @@ class Document:
     origins: dict[KeyPath, KeyPath] = field(default_factory=dict)
 
     def origin(self, path: KeyPath) -> KeyPath:
-        """Return where in the file the value of a key path stands."""
+        """Return the position in the file of the value of a key path."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
                 return self.origin((*self.origins[path[:length]], *path[length:]))
@@ -180,7 +180,7 @@ def load_checked(
 
 
 def _faults(document: Document, error: Any) -> Iterator[str]:
-    """Yield one line per fault that a schema error stands for."""
+    """Yield one line per fault that a schema error reports."""
     path: KeyPath = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
@@ -244,7 +244,7 @@ def _explain(error: Any) -> str:
 
 
 def resolve(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Follow a local `$ref` (`#/$defs/x`); what stands beside it wins."""
+    """Follow a local `$ref` (`#/$defs/x`); keys beside it win."""
     reference = schema.get("$ref")
     if reference is None:
         return schema

@@ -1,4 +1,4 @@
-"""Rows that another file of the store holds already, so that they are not made again.
+"""Rows that another file of the store already has, so that they are not computed again.
 
 The problems of a benchmark may change, shards may be cut otherwise, more responses may be scored:
 the rows that the old files and the new ones share are copied. A response is recognised by its seed,

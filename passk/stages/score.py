@@ -1,4 +1,4 @@
-"""Perplexity: how likely a scorer finds responses that some model, or nobody's model, wrote."""
+"""Perplexity: how likely a scorer finds responses, of a model or of any other source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A benchmark's file by itself: whether it can be used, and what a model and a verifier get."""
+"""Check one benchmark file: whether it can be used, and what a model and a verifier get from it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def check_problems(benchmark: Benchmark, problems: Sequence[Problem]) -> list[st
 
 
 def check_study(experiment: Experiment) -> list[str]:
-    """Return warnings about the problems of every benchmark of a spec that is at hand.
+    """Return warnings about the problems of every benchmark of a spec that needs no download.
 
     Raises:
         DataError: a gold answer cannot be read, or equal questions have different ones.

@@ -58,7 +58,7 @@ def estimate_curve(
     seed: int = SEED,
     method: Method = "percentile",
 ) -> Curve:
-    """Return one model's pass@k curve with both intervals, each named as what it is.
+    """Return one model's pass@k curve with both intervals, each under its own name.
 
     Args:
         n: responses per problem, shape (P,) or one number.

@@ -190,7 +190,7 @@ class Ppo(TokenRewards):
         return optimizer
 
     def _clip_grad_norm(self, model: torch.nn.Module) -> torch.Tensor:
-        """Clip policy and value head each by itself; return the policy's norm before."""
+        """Clip policy and value head separately; return the policy's norm before."""
         head = list(self.model.value_head.parameters())
         known = set(head)
         body = [p for p in model.parameters() if p not in known]

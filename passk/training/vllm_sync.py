@@ -37,7 +37,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a name of its own i
 """Where files are kept in memory."""
 
 RANK_VARIABLES = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
-"""With those that start as in `TORCHRUN`: they mark a process as one of several."""
+"""Variables, beside those that begin as in `TORCHRUN`, that mark a process as one of several."""
 
 TORCHRUN = ("MASTER_", "TORCHELASTIC_")
 

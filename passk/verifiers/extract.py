@@ -52,7 +52,7 @@ BETWEEN_BOXES = re.compile(
     r"[\s$.:()\\\[\]]*(?:[,;]\s*)?(?:\\text\s?\{\s?)?(?:and|or|(?<=[,;]) ?|\\q?quad)"
     r"(?:\s?\})?[\s$,;:()\\\[\]]*(?:\\?[a-zA-Z](?:_\{?[a-z0-9]\}?)?\s?=)?[\s$]*"
 )
-"""What stands between two boxes that are one answer: `\\boxed{2}$ and $x = \\boxed{3}`."""
+"""Text between two boxes that are one answer: `\\boxed{2}$ and $x = \\boxed{3}`."""
 
 ANSWER_IS = re.compile(
     r"\banswer(?:\s{1,9}to\s{1,9}(?:the|this)\s{1,9}(?:question|problem))?"
@@ -414,7 +414,7 @@ RULES: dict[str, Callable[[str], Match | None]] = {
     "last_sentence": last_sentence,
     "last_number": last_number,
 }
-"""Rule name -> what it finds in a response."""
+"""Rule name -> the function that finds an answer by it."""
 
 DEFAULT_RULES = ("boxed", "answer_is", "answer", "hashes", "tag")
 """The rules where a benchmark declares none."""

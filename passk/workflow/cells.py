@@ -91,7 +91,7 @@ class Cell:
         return [shard_name(first, first + size) for first in range(0, count, size)]
 
     def responses_in(self, shard: str) -> int:
-        """Return how many responses a shard holds; 0 where nobody knows how many problems."""
+        """Return how many responses a shard holds; 0 where the number of problems is unknown."""
         return len(shard_range(shard)) * (self.identity.problems or 0)
 
 

@@ -77,7 +77,7 @@ def _model(name: str, revision: str | None) -> Pin:
 
 
 def _source(benchmark: Benchmark, source: Source) -> Pin:
-    """Read one source of a benchmark by itself, which compares it with what is pinned."""
+    """Read one source of a benchmark; reading compares it with its pin."""
     name = f"benchmark {benchmark.name}: {describe_source(benchmark, source)}"
     try:
         problems = load_problems(dataclasses.replace(benchmark, sources=(source,)))

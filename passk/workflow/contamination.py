@@ -46,7 +46,7 @@ def _shared(cell: Cell, training: Training, seen: dict[str, frozenset[str]]) -> 
 
 
 def _questions(part: Cell | Training) -> frozenset[str]:
-    """Return the questions of a set of problems, none where they are not at hand."""
+    """Return the questions of a set of problems, none where they would have to be downloaded."""
     about: Any = {"text_only": True, "with_golds": False}
     try:
         find_source(part.benchmark, fetch=False)
@@ -57,7 +57,7 @@ def _questions(part: Cell | Training) -> frozenset[str]:
 
 
 def unseen_overlap(cells: Iterable[Cell], trainings: Iterable[Training]) -> Iterator[str]:
-    """Yield which benchmarks cannot be compared with those trained on: they are not at hand."""
+    """Yield which benchmarks cannot be compared with those trained on: not downloaded yet."""
     trained = {one.problems: one for one in trainings}
     measured = {cell.problems: cell for cell in cells} if trained else {}
     parts: list[Cell | Training] = [*measured.values(), *trained.values()]

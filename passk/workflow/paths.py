@@ -1,4 +1,4 @@
-"""Where everything stands below the outputs folder.
+"""Paths of all files below the outputs folder.
 
 Every function takes names and returns a path, and so makes a pattern of a Snakemake rule when it
 is given wildcards in their stead. Paths of the store hold a digest of what decides their content.

@@ -32,7 +32,7 @@ from passk.workflow.weights import importable_packages, reference_digest, verdic
 
 @dataclass(frozen=True)
 class Plan:
-    """An experiment expanded: its cells and scoring tasks by id, and where everything stands.
+    """An experiment expanded: its cells and scoring tasks by id, and the paths of all files.
 
     `trainings` are by id, `weights` by the name of their model.
     """

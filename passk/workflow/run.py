@@ -76,7 +76,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What a person calls it: its kind and what it works on."""
+        """Its name in messages: its kind and its item."""
         subject = list(self.wildcards.values()) or [self.log.stem if self.log else ""]
         return DIGEST.sub("", " ".join([self.kind, *subject])).strip()
 

@@ -100,7 +100,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _simulated_model(rates: tuple[float, ...]) -> str:
-    """Return the weights of a simulated model: what it answers to each question, how often."""
+    """Return the weights of a simulated model: its answers to each question, with probabilities."""
     questions = resources.files(__name__).joinpath("benchmarks/questions.jsonl").read_text("utf-8")
     rows = []
     for line, rate in zip(questions.splitlines(), rates, strict=True):

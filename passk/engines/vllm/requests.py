@@ -71,7 +71,7 @@ def scoring_params() -> SamplingParams:
 
 
 def outputs(llm: LLM, names: Collection[str]) -> Iterator[tuple[str, RequestOutput]]:
-    """Step vLLM until nothing is left; yield what it says of each request.
+    """Step vLLM until no request is left; yield its output of each.
 
     Raises:
         EngineError: vLLM failed; what was yielded before is the caller's.

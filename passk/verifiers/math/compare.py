@@ -1,4 +1,4 @@
-"""Whether two answers say the same: yes, no, or not to be told by these rules (None)."""
+"""Whether two answers are equal: yes, no, or not decided by these rules (None)."""
 
 from __future__ import annotations
 

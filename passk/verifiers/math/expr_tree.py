@@ -67,7 +67,7 @@ def _over_one_denominator(tree: Tree) -> tuple[Tree, Tree]:
 
 
 def mixed_number(whole: Tree, part: Tree, *, must: bool) -> Tree:
-    """Return the sum that a mixed number such as 1 4/5 stands for."""
+    """Return a mixed number such as 1 4/5 as a sum."""
     inner = part[1] if part[0] == "group" else part
     if inner[0] == "div" and inner[1][0] == inner[2][0] == "num":
         above, below = inner[1][1], inner[2][1]

@@ -187,7 +187,7 @@ class ExpressionParser(Stream):
             return ("group", tree) if tree[0] == "div" else tree
         if kind == "sign" and text == "|":
             return self.bars()
-        raise ParseError(f"{text!r} stands where a value should")
+        raise ParseError(f"found {text!r} where a value should be")
 
     def bars(self) -> Tree:
         """Read an absolute value; bars do not nest."""
@@ -315,6 +315,6 @@ def try_parse(text: str) -> Tree | None:
 
 
 def try_parse_value(text: str) -> Tree | None:
-    """Return the tree of one side of an equation, if it stands for one value."""
+    """Return the tree of one side of an equation, if it has one value."""
     tree = try_parse(text)
     return None if tree is None or has(tree, ("pm", "mp")) else tree

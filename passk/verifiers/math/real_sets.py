@@ -59,7 +59,7 @@ def _value(answer: Answer) -> Value | None:
 
 
 def _merged(parts: list[Interval]) -> list[Interval]:
-    """Return intervals in order, those that overlap or touch put together."""
+    """Return intervals in order, with overlapping or touching ones merged."""
     ordered = sorted(parts, key=lambda part: (inexact(part[0]), not part[1]))
     whole: list[Interval] = []
     for part in ordered:

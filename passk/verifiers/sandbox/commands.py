@@ -1,4 +1,4 @@
-"""The command that starts a fork server at an isolation level, and what it may read there."""
+"""The command that starts a fork server at an isolation level, and the paths that it may read."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def make_dict(keys: Sequence[Hashable], values: Sequence[Any] | None) -> dict[An
 
 
 def decode(text: str, limit: int = LIMIT, *, trusted: bool = False) -> Any:
-    """Return the value that a text stands for.
+    """Return the value that a text encodes.
 
     Args:
         text: what `inside.encode` writes, or anything else.

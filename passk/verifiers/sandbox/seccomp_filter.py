@@ -34,7 +34,7 @@ ALLOWED = """
     getsockname getpeername getsockopt shutdown recvfrom
     getresgid getpriority getrlimit getrusage uname sysinfo getrandom setrlimit capget
 """
-"""Calls that are allowed with any argument. Descriptors of other processes are never at hand."""
+"""Calls that are allowed with any argument. Descriptors of other processes are never open."""
 
 FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 1030, 1032)
 """fcntl commands: duplicate, flags, locks and pipe size; none that sends a signal."""

@@ -70,7 +70,7 @@ class Jobs:
 
     def _need(self, part: Part) -> Need:
         """Return what a job of one shard, or a training of one step, needs, without any margin."""
-        if isinstance(part, Training):  # whatever time it is given, a killed one goes on
+        if isinstance(part, Training):  # any time limit works: a killed one continues
             minutes = START_MINUTES
         else:
             shards = part.shards() if isinstance(part, Cell) else part.shards

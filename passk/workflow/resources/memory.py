@@ -25,7 +25,7 @@ ADAM_COPIES = 4
 """Copies of the weights that training holds: themselves, gradients and AdamW's two moments."""
 
 VLLM_COPIES = 2
-"""Those that vLLM draws from, and those that it is handed."""
+"""The weights that vLLM samples from, and the copy that it receives."""
 
 EXPANSION = 8
 """Packaged weights of 4 bits become 32 bits when they are converted."""

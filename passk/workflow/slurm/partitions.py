@@ -23,7 +23,7 @@ SINFO = ("sinfo", "--noheader", "--format=%R|%G|%m|%l")
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """Nodes that take jobs up to a size; a limit that nobody named is infinite.
+    """Nodes that take jobs up to a size; a limit that is not set is infinite.
 
     Attributes:
         name: what Slurm calls it.

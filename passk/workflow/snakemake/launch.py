@@ -1,4 +1,4 @@
-"""Run Snakemake by itself, as a process of its own that reports its events.
+"""Run Snakemake in a process of its own that reports its events.
 
 `python -m passk.workflow.snakemake.launch ARGUMENTS` is `snakemake ARGUMENTS`: the same parser, the
 same scheduler. It also writes one JSON line per event to the file descriptor in `EVENTS`, so that
@@ -52,7 +52,7 @@ class EventFilter(logging.Filter):
         if event is not None:
             found = {name: getattr(record, name) for name in KEPT if hasattr(record, name)}
             line = {"event": str(getattr(event, "value", event)), **_plain(found)}
-            # Where nobody listens any more, the run goes on.
+            # The run continues even if no one reads its events.
             with self._lock, contextlib.suppress(OSError):
                 os.write(self._descriptor, (json.dumps(line) + "\n").encode())
         return True

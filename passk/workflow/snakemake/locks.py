@@ -90,7 +90,7 @@ def lock_outputs(layout: Layout, outputs: Iterable[str], spec: str, since: float
 
 
 def _lock_part(file: FileIO, part: str, name: str, folder: Path) -> None:
-    """Lock the byte of the lock file that stands for a part; messages call it by its name."""
+    """Lock a part's byte of the lock file; `name` is the part in messages."""
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte(part))
     except (BlockingIOError, PermissionError) as error:
@@ -147,7 +147,7 @@ def read_runs(folder: Path) -> Iterator[Note]:
 
 
 def live_runs(layout: Layout) -> list[Note]:
-    """Return the runs that are at work, and forget those that were killed.
+    """Return the active runs, and remove the records of those that were killed.
 
     A run is alive where somebody holds the byte of one of its parts.
     """

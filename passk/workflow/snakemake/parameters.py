@@ -1,4 +1,4 @@
-"""Functions that Snakemake calls for each job, with their parameters at hand.
+"""Functions that Snakemake calls for each job, with their parameter names attached.
 
 Snakemake looks up a function's parameters at every call: a seventh of a dry run of 1,000 shards. It
 does not where a function has them as an attribute (`snakemake.common.overwrite_function_params`).

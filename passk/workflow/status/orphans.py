@@ -1,4 +1,4 @@
-"""`passk clean`: what stands in the store and no spec refers to."""
+"""`passk clean`: files of the store that no spec refers to."""
 
 from __future__ import annotations
 

@@ -25,11 +25,11 @@ WATCH_SECONDS = 10.0
 """Seconds between two looks of `passk status --watch`."""
 
 STATES = ("done", "running", "failed", "queued", "waiting")
-"""Of a shard: it stands; a process has it; its last try failed; in the scheduler's queue; else."""
+"""States of a shard: complete; held by a process; last attempt failed; in the queue; else."""
 
 
 def status(plan: Plan) -> Status:
-    """Return where every training, cell and scoring task of a plan stands, as plain JSON."""
+    """Return the progress of every training, cell and scoring task of a plan, as plain JSON."""
     jobs, scheduler = _queue(plan)
     logs = newest_logs(plan)
     queue = {job.comment: job for job in jobs}
@@ -75,7 +75,7 @@ def _queue(plan: Plan) -> tuple[list[slurm.Job], str]:
 
 
 def _state(unit: WorkItem, queue: Mapping[str, slurm.Job], logs: Mapping[str, Path]) -> Progress:
-    """Return where a unit stands."""
+    """Return the progress of a unit."""
     missing = {shard for shard, path in unit.outputs.items() if not path.is_file()}
     counts = dict.fromkeys(STATES, 0) | {"done": len(unit.outputs) - len(missing)}
     rows = sum(unit.responses[shard] for shard in unit.outputs if shard not in missing)
@@ -109,7 +109,7 @@ def _state(unit: WorkItem, queue: Mapping[str, slurm.Job], logs: Mapping[str, Pa
 def _training(
     plan: Plan, task: Training, queue: Mapping[str, slurm.Job], logs: Mapping[str, Path]
 ) -> Progress:
-    """Return where a training stands: its shards are checkpoints."""
+    """Return the progress of a training: its shards are checkpoints."""
     found = _state(training(plan, task), queue, logs)
     found["steps"], found["steps_done"] = found.pop("responses"), found.pop("responses_done")
     return found

@@ -63,7 +63,7 @@ def _draw_key(plan: Plan, cell: Cell) -> str:
 
 
 def _questions(plan: Plan, part: Cell | Scoring) -> dict[str, str]:
-    """Return the `question_keys` of a part; none where its questions are not at hand."""
+    """Return the `question_keys` of a part; none where its questions are not in the store."""
     stored = Path(plan.layout.questions(f"{part.use.name}-{part.identity.questions}"))
     try:
         if stored.is_file():
@@ -88,7 +88,7 @@ def _seeds(key: str, questions: dict[str, str], samples: range) -> dict[int, tup
 
 
 def _responses(plan: Plan, scoring: Scoring, shard: str, questions: dict[str, str]) -> list[Sample]:
-    """Return the responses of a shard: its own file's, else those that will be copied into it."""
+    """Return the responses of a shard: its own file's, or those that will be copied into it."""
     own = Path(plan.layout.samples(scoring.target, shard))
     if own.is_file():
         return read_rows(own, Sample)

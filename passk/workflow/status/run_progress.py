@@ -16,7 +16,7 @@ from passk.workflow.run import Job, progress_of
 from passk.workflow.snakemake.batches import sampling_batches, scoring_batches
 
 UNITS = {"train model": "steps", "draw samples": "responses", "score responses": "scores"}
-"""Kind of job -> what it makes."""
+"""Kind of job -> its outputs."""
 
 LOOK_SECONDS = 5.0
 """Seconds between two looks at which files are there."""

@@ -51,7 +51,7 @@ class UnknownTypeError(Exception):
 
 
 def encode(value: Any, *, whole: bool = False) -> str:
-    """Return the line that stands for a value that a program returned; never raises.
+    """Return the line that encodes a value that a program returned; never raises.
 
     >>> encode([1, (2.0, None)]), encode(True), encode(object())
     ('=[1, (2.0, None)]', '=True', '?object')
@@ -96,7 +96,7 @@ def _parts(value: Any) -> Iterator[Any]:
 
 
 def _digest(first: str, parts: Iterable[bytes], value: Any) -> str:
-    """Return what stands for a long value, given in parts."""
+    """Return the digest line of a long value, given in parts."""
     import hashlib
 
     digest = hashlib.sha256()

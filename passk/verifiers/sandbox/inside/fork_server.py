@@ -51,7 +51,7 @@ MAX_FILES = 20_000
 """Most files that a program may leave in a folder that is a file system of its own."""
 
 IN_TIME, LATE, TOO_MANY_FILES = 0, 1, 2
-"""How a run came to its end: by itself, or killed for its time, or for its files."""
+"""How a run ended: by itself, killed for its time, or killed for its files."""
 
 
 def main() -> None:
