@@ -1,13 +1,15 @@
 """What the stages after grading read: `plan.json`, and the tables made of it.
 
-`plan.json` says which files belong to which cell; paths in it are relative to the working
-directory. Keys that are not known here are left alone.
+`plan.json` says which files belong to which cell; paths in it are relative to its own
+folder. Keys that are not known here are left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -216,6 +218,10 @@ class Study:
                 yield cell, known[cell.base]
 
 
+PARTS: Mapping[str, type] = {"cells": Cell, "scores": Scoring, "trainings": Training}
+"""Fields of a study that name files, and what each of their items is."""
+
+
 def read_plan(path: Path) -> Study:
     """Read `plan.json`.
 
@@ -223,18 +229,35 @@ def read_plan(path: Path) -> Study:
         DataError: it is missing, is not JSON, or lacks a field.
     """
     verify_study_file(path, path.parent)
-    return parse_study(read_document(path), str(path))
+    found = parse_study(read_document(path), str(path))
+    return with_paths(found, lambda one: Path(os.path.normpath(path.parent / one)))
+
+
+def with_paths(study: Study, change: Callable[[Path], Path]) -> Study:
+    """Return a study with every path changed."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, Path):
+            return change(value)
+        return tuple(map(changed, value)) if isinstance(value, tuple) else value
+
+    def part(one: Any) -> Any:
+        return dataclasses.replace(
+            one, **{field.name: changed(getattr(one, field.name)) for field in fields(one)}
+        )
+
+    parts: dict[str, Any] = {name: tuple(map(part, getattr(study, name))) for name in PARTS}
+    return dataclasses.replace(study, **parts)
 
 
 def parse_study(raw: Mapping[str, Any], where: str) -> Study:
     """Return the study of a plan's JSON; errors as for `read_plan`, at `where`."""
-    kinds: Mapping[str, type] = {"cells": Cell, "scores": Scoring, "trainings": Training}
     parts: dict[str, Any] = {
         name: tuple(
             from_document(kind, entry, f"{where}: {name}", ignore_unknown=True)
             for entry in raw.get(name, [])
         )
-        for name, kind in kinds.items()
+        for name, kind in PARTS.items()
     }
     if not parts["cells"]:
         raise DataError("the plan has no cells", where=where)

@@ -136,7 +136,7 @@ def resolve(
         document = task_files.score_task_document(plan.scoring(*score))
     else:
         assert experiment  # noqa: S101 - one of the four is required
-        document = task_files.plan_document(plan)
+        document = task_files.plan_document(plan, output.parent)
     write_task_file(output, document)
     _write_manifest(manifest, output)
 

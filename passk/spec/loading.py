@@ -16,6 +16,7 @@ from passk.core import registry
 from passk.core.documents import from_document
 from passk.core.errors import SpecError, did_you_mean
 from passk.spec.checks import meaning_faults
+from passk.spec.local_paths import beside, with_local_paths
 from passk.spec.models import (
     Benchmark,
     BenchmarkUse,
@@ -218,7 +219,7 @@ def _fill_sizes(document: Document, data: Mapping[str, Any]) -> None:
 def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment:
     """Return the spec as values; catalogues are still empty."""
     models = {
-        model.name: model
+        model.name: with_local_paths(model, document.file)
         for name, entry in data["models"].items()
         for model in expand_model(document, name, entry)
     }
@@ -231,7 +232,7 @@ def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment
     for entry in data["perplexity"]:
         entry["responses_of"] = _whole_series(entry["responses_of"], data["models"])
     runs = tuple(PerplexityRun(**_frozen(entry)) for entry in data["perplexity"])
-    plain = ("name", "title", "description", "seed", "shard", "outputs", "references", "interval")
+    plain = ("name", "title", "description", "seed", "shard", "interval")
     return Experiment(
         file=document.file,
         k=tuple(sorted(data["k"])),
@@ -243,8 +244,18 @@ def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment
         extrapolate=tuple(sorted(data["extrapolate"])),
         figures=tuple(data["figures"]),
         review=Review(**_frozen(data["review"])) if "review" in data else None,
+        references={key: beside(document.file, path) for key, path in data["references"].items()},
+        outputs=_outputs(document, data),
         **{key: data[key] for key in plain if key in data},
     )
+
+
+def _outputs(document: Document, data: Mapping[str, Any]) -> str:
+    """Return the outputs folder: beside the spec where it names one, else below the working one."""
+    written = str(data["outputs"])
+    if "outputs" not in document.data or "://" in written:
+        return written
+    return beside(document.file, written).removeprefix("./")
 
 
 def _whole_series(names: Sequence[str], entries: Mapping[str, Any]) -> list[str]:

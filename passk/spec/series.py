@@ -15,6 +15,9 @@ from passk.spec.yaml_lines import Document, KeyPath
 STEP, SEED = "{step}", "{seed}"
 """Placeholders of the step and the seed in the names of a series."""
 
+SOURCES = ("weights", "revision", "adapters", "imported")
+"""Keys of a model, not trained here, that can hold `{step}` and `{seed}`."""
+
 SEPARATORS = "@._+-"
 """Characters that part a step or seed from the rest of a name."""
 
@@ -75,9 +78,11 @@ def _values(entry: Mapping[str, Any]) -> Iterator[tuple[int | None, int | None]]
 
 
 def _put(value: Any, seed: int | None, step: int | None) -> Any:
-    """Return a text, or a mapping of texts, with seed and step in their places."""
+    """Return a text, or texts in a mapping or tuple, with seed and step in their places."""
     if isinstance(value, Mapping):
         return {key: _put(inner, seed, step) for key, inner in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_put(inner, seed, step) for inner in value)
     if not isinstance(value, str):
         return value
     for mark, number in ((SEED, seed), (STEP, step)):
@@ -91,7 +96,7 @@ def _check_mark(
 ) -> None:
     """Raise where a list of steps or seeds does not fit the names that should hold its mark."""
     trained = "train" in fields
-    source = str(fields.get("weights") or fields.get("imported"))
+    source = " ".join(str(fields.get(one, "")) for one in SOURCES)
     holds = (mark in str(path[-1]), trained or mark in source)
     if key in fields and all(holds):
         if trained and mark == STEP and STEP in str(fields["train"]):
@@ -106,7 +111,7 @@ def _check_mark(
     if key not in fields and mark not in f"{path[-1]}{'' if trained else source}":
         return
     what = "checkpoint series" if mark == STEP else "series of repeats"
-    where = "its name" if trained else "both its name and its weights"
+    where = "its name" if trained else f"both its name and one of {', '.join(SOURCES)}"
     message = f"a {what} needs `{key}`, and {mark} in {where}"
     raise SpecError(message, where=document.where(path))
 

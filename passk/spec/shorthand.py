@@ -1,4 +1,4 @@
-"""What a spec says once: `defaults`, `methods` and YAML anchors, written out for each model.
+"""What a spec says once: `defaults`, `methods`, `steps: discover` and anchors, for each model.
 
 `write_out` turns them into the plain entries that the rest of passk reads. A fault in a value that
 came from `defaults` is told at the line where it stands.
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from passk.core.errors import SpecError, did_you_mean
+from passk.spec.local_paths import discover_steps
 from passk.spec.yaml_lines import Document, KeyPath
 
 METHOD = "{method}"
@@ -61,6 +62,7 @@ def write_out(document: Document) -> Document:
                 fitting = _fitting(group, values, name, entry)
                 _fill(plain, target, fitting, at, ("defaults", group))
     _label(data.get("models"))
+    discover_steps(plain)
     return plain
 
 

@@ -252,7 +252,7 @@ class StudyFiles:
     @cached_property
     def _key(self) -> str:
         """The digest of all that decides tables and figures."""
-        foreign = {path: file_digest(Path(path)) for path in self.foreign}
+        foreign = [file_digest(Path(path)) for path in self.foreign]
         return digest([plan_document(self.plan), foreign, versions.COUNT])
 
     @cached_property

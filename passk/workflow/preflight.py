@@ -191,7 +191,7 @@ def _missing_weights(work: _Work) -> Iterator[Obstacle]:
             continue
         path = ("models", model.entry, "weights")
         if not Path(weights.load).expanduser().exists():
-            fix = "check the path: it is relative to the working directory"
+            fix = "check the path: it is relative to the spec"
             yield Obstacle(path, f"no such file or folder: {model.weights}", fix)
         elif model.engine in LOCAL_ENGINES:
             try:

@@ -6,6 +6,7 @@ They are training.json, cell.json, score.json and plan.json.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from passk.analysis import study
 from passk.core import versions
 from passk.core.documents import to_document
 from passk.engines.base import ModelSource
+from passk.spec.local_paths import as_written
 from passk.spec.models import Experiment, Model
 from passk.spec.series import series_name, training_name
 from passk.workflow.cells import Cell, Scoring, Weights, base_of
@@ -102,9 +104,24 @@ def _model_source(model: Model, weights: Weights) -> ModelSource:
     )
 
 
-def plan_document(plan: Plan) -> dict[str, object]:
-    """Return what aggregation, figures and report read, as JSON."""
-    document: dict[str, object] = to_document(plan_study(plan))
+def plan_document(plan: Plan, folder: Path | None = None) -> dict[str, object]:
+    """Return what aggregation, figures and report read, as JSON.
+
+    Args:
+        plan: the plan.
+        folder: where the document will be, to which its paths are relative (default: the study's).
+    """
+    root = plan.layout.root
+    folder = folder or Path(plan.layout.experiment(plan.experiment.name, "plan.json")).parent
+    to_root = f"{os.path.relpath(root, folder)}/"
+
+    def relative(path: Path) -> Path:
+        text = str(path)
+        if text.startswith(f"{root}/"):  # far faster than relpath, for thousands of shards
+            return Path(to_root + text[len(root) + 1 :])
+        return Path(os.path.relpath(path, folder))
+
+    document: dict[str, object] = to_document(study.with_paths(plan_study(plan), relative))
     return document
 
 
@@ -116,7 +133,7 @@ def plan_study(plan: Plan) -> study.Study:
         title=experiment.title or experiment.name,
         k=experiment.k,
         versions={"aggregate": versions.AGGREGATE, "report": versions.REPORT},
-        spec_path=str(experiment.file),
+        spec_path=experiment.file.name,
         cells=tuple(_study_cell(plan, cell) for cell in plan.cells.values()),
         scores=tuple(_study_scoring(plan, scoring) for scoring in plan.scorings.values()),
         trainings=tuple(_study_training(plan, one) for one in plan.trainings.values()),
@@ -229,9 +246,9 @@ def _spec_record(experiment: Experiment) -> dict[str, object]:
     if experiment.review is not None:
         kept.append("review")
     spec = {key: to_document(getattr(experiment, key), defaults=True) for key in kept}
-    for model in spec["models"].values():
-        model.pop("execution")
-        model.pop("entry")
+    for name, model in spec["models"].items():
+        spec["models"][name] = as_written(model, experiment.file)
+        del spec["models"][name]["execution"], spec["models"][name]["entry"]
     for use in spec["benchmarks"].values():
         use.pop("expected_tokens", None)
     return spec

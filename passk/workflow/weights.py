@@ -76,7 +76,7 @@ def reference_digest(experiment: Experiment, name: str, layout: Layout) -> str:
         raise SpecError(
             f"no such file: {file}",
             where=f"{experiment.file}: references.{name}",
-            fix="paths of references are relative to the working directory",
+            fix="check the path: it is relative to the spec",
         )
     return found
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from passk.benchmarks.arithmetic import LEVELS, generate
 from passk.benchmarks.source import load_problems
 from passk.core.artifacts import canonical_json, digest
+from passk.core.errors import SpecError
 from passk.engines.prompts import render
 from passk.spec.loading import load_benchmark, load_experiment, load_prompt
 from passk.spec.reference_docs import reference_page
@@ -98,8 +99,49 @@ def test_a_checkpoint_series_becomes_one_model_per_step(study: Study) -> None:
     }
     study.save()
     models = load_experiment(study.folder / study.file).models
-    assert models["grpo@20"].weights == "./runs/step_20.jsonl"
+    assert Path(models["grpo@20"].weights).samefile(study.folder / "runs/step_20.jsonl")
     assert (models["grpo@10"].step, models["grpo@10"].label) == (10, "GRPO, step 10")
+
+
+def test_a_series_is_by_revision_by_adapter_or_by_whatever_checkpoints_there_are(
+    study: Study,
+) -> None:
+    entry = {"engine": "transformers", "role": "rl", "base": "base"}
+    for step in (20, 100, 3):
+        (study.folder / f"out/checkpoint-{step}").mkdir(parents=True)
+    (study.folder / "out/checkpoint-0100").mkdir()
+    (study.folder / "out/checkpoint-7.tmp").mkdir()
+    adapters = ["./out/checkpoint-{step}"]
+    study.spec["models"] |= {
+        "hub@{step}": {**entry, "weights": "org/m", "revision": "step{step}", "steps": [1, 2]},
+        "lora@{step}": {**entry, "weights": "org/m", "adapters": adapters, "steps": "discover"},
+    }
+    study.save()
+    models = load_experiment(study.folder / study.file).models
+    assert [models[f"hub@{step}"].revision for step in (1, 2)] == ["step1", "step2"]
+    steps = [name for name in models if name.startswith("lora")]
+    assert steps == ["lora@3", "lora@20", "lora@100"]
+    (adapter,) = models["lora@20"].adapters
+    assert Path(adapter).samefile(study.folder / "out/checkpoint-20")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": "./no/step-{step}"}, "no checkpoint matches ./no/step-{step}"),
+        ({"weights": "org/m", "revision": "s{step}"}, "`steps: discover` needs a local path"),
+        ({"weights": "org/m", "steps": [1]}, "{step} in both its name and one of weights"),
+    ],
+)
+def test_a_series_without_checkpoints_is_one_message(
+    study: Study, change: dict[str, object], message: str
+) -> None:
+    study.spec["models"]["x@{step}"] = {"engine": "fake", "steps": "discover", **change}
+    study.save()
+    with pytest.raises(SpecError) as caught:
+        load_experiment(study.folder / study.file)
+    assert message in str(caught.value)
+    assert re.search(r"study.yaml:\d+: models", str(caught.value))
 
 
 def test_plan_of_the_paper_knows_what_it_costs_without_its_files(

@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,27 @@ def _files_of(study: Study) -> dict[str, str]:
     with inside(study) as spec:
         files = Build(build_plan(spec)).files
     return {path: made.outputs[0] for path, made in files.items()}
+
+
+def test_another_working_directory_makes_nothing(
+    finished: Study, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    finished.spec["outputs"] = "outputs"
+    elsewhere = replace(finished, folder=tmp_path_factory.mktemp("elsewhere"))
+    with inside(finished):
+        assert not Build(build_plan(Path(finished.file))).pending
+    spec = os.path.relpath(finished.folder / finished.file, elsewhere.folder)
+    with contextlib.chdir(elsewhere.folder):
+        assert not Build(build_plan(Path(spec))).pending
+        assert check_study(build_plan(Path(spec))).damaged == ()
+    (finished.folder / "outputs/study/tables/summary.csv").unlink()
+    command = ("snakemake", "-c2", "-s", str(REPO / "Snakefile"), "--configfile", spec)
+    done = elsewhere.run(*command, "--quiet", "rules")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (finished.folder / "outputs/study/tables/summary.csv").is_file()
+    with inside(finished):
+        assert not Build(build_plan(Path(finished.file))).pending
+    assert sorted(path.name for path in elsewhere.folder.iterdir()) == [".snakemake"]
 
 
 def test_names_decide_nothing(finished: Study) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from importlib import resources
 from pathlib import Path
@@ -29,10 +30,10 @@ SIMULATED = """\
   #   base:  {weights: Qwen/Qwen2.5-0.5B, engine: transformers}     # hub id or local folder
   #   tuned: {weights: runs/grpo/step_100, engine: transformers, role: rl, base: base}
   base:
-    weights: $folder/models/base.jsonl
+    weights: models/base.jsonl
     engine: fake                       # fake | transformers | vllm | openai
   tuned:
-    weights: $folder/models/tuned.jsonl
+    weights: models/tuned.jsonl
     engine: fake
     role: rl                           # base | rl | distilled | instruct | sft
     base: base                         # the model that it is compared with"""
@@ -72,8 +73,7 @@ def write_starter(folder: Path, weights: str | None, engine: str) -> Path:
         "name": re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._") or "study",
         "folder": shown,
         "spec": f"{shown}/spec.yaml",
-        "outputs": f"{shown}/outputs",
-        "weights": weights,
+        "weights": _from_folder(weights, folder) if weights else "",
         "engine": engine,
     }
     about["models"] = Template(ONE_MODEL if weights else SIMULATED).substitute(about)
@@ -91,6 +91,15 @@ def write_starter(folder: Path, weights: str | None, engine: str) -> Path:
     except OSError as error:
         raise output_error(error, folder) from error
     return folder / "spec.yaml"
+
+
+def _from_folder(weights: str, folder: Path) -> str:
+    """Return local weights relative to the folder of the spec; a hub id or package as it is."""
+    path = Path(weights)
+    if path.is_absolute() or not path.exists():
+        return weights
+    found = os.path.relpath(path, folder)
+    return found if found.startswith("..") else f"./{found}"
 
 
 def _write(path: Path, text: str) -> None:
