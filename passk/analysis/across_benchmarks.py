@@ -27,16 +27,6 @@ Key = TypeVar("Key")
 ALL = "all"
 """What stands for the benchmark in a mean over them."""
 
-MEAN_COLUMNS = [
-    "model", "benchmark", "sampler", "base_model", "base_sampler", "metric", "k",
-    "value", "ci_low", "ci_high", "benchmarks",
-]  # fmt: skip
-
-TEST_COLUMNS = [
-    "model", "benchmark", "sampler", "base_model", "base_sampler", "cell", "base", "k",
-    "delta", "p", "p_holm",
-]  # fmt: skip
-
 
 def mean_rows(
     study: Study, counts: Mapping[str, pd.DataFrame], pairs: Sequence[Pair]

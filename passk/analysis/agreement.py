@@ -14,17 +14,6 @@ from passk.analysis.study import Cell, Study
 from passk.core.schemas import Verdict, read_table
 from passk.stats import cohen_kappa
 
-AGREEMENT_COLUMNS = [
-    "model", "benchmark", "sampler", "cell", "source", "responses",
-    "both_correct", "ours_only", "theirs_only", "neither", "agreement", "kappa",
-]  # fmt: skip
-"""`ours_only`: correct by our verdict alone; `agreement`: share of equal verdicts in [0, 1]."""
-
-DISAGREEMENT_COLUMNS = [
-    "model", "benchmark", "sampler", "cell", "problem_id", "sample",
-    "verdict", "answer", "detail", "their_verdict", "their_answer", "their_detail",
-]  # fmt: skip
-
 KEY = ["problem_id", "sample"]
 
 
@@ -80,5 +69,4 @@ def disagreement_rows(study: Study, compared: dict[str, pd.DataFrame]) -> Iterat
         if cell.id in compared:
             both = compared[cell.id]
             for row in both[both["right"] != both["their_right"]].to_dict("records"):
-                about = {**names(cell), **{str(name): value for name, value in row.items()}}
-                yield {name: about[name] for name in DISAGREEMENT_COLUMNS}
+                yield {**names(cell), **{str(name): value for name, value in row.items()}}

@@ -18,16 +18,6 @@ from passk.analysis.pairs import Pair
 from passk.analysis.study import Study
 from passk.stats import Floats, curve_units, mean_interval, pass_at_k, problem_interval
 
-COLUMNS = [
-    "model", "benchmark", "sampler", "cell", "label", "role", "algorithm", "step", "base",
-    "n", "problems", "k",
-    "pass_at_1", "pass_at_1_low", "pass_at_1_high",
-    "pass_at_k", "pass_at_k_low", "pass_at_k_high",
-    "se_gap", "se_gap_low", "se_gap_high",
-    "se_gap_to_base", "se_gap_to_base_low", "se_gap_to_base_high",
-]  # fmt: skip
-"""`k` is the benchmark's own k_max: the largest that every model has responses for."""
-
 
 def algorithm_rows(
     study: Study, counts: Mapping[str, pd.DataFrame], pairs: Sequence[Pair]

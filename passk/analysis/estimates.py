@@ -32,13 +32,6 @@ from passk.stats import (
     pass_hat_k,
 )
 
-COLUMNS = [
-    "model", "benchmark", "sampler", "cell", "base", "metric", "k",
-    "value", "lower", "upper", "interval", "n", "problems", "flag",
-]  # fmt: skip
-"""`interval` is problems, noise, paired, band or extrapolated; empty where a value has none.
-`flag` says why an interval is unreliable (`passk.stats.reliability_flags`); empty where it is."""
-
 Values = tuple[str, Sequence[float], np.ndarray]
 """Metric, its k (nan where it has none), and a value per problem and k, shape (P, K)."""
 
@@ -65,7 +58,7 @@ def estimate_rows(
             yield {**named, **row, "flag": mark}
     for found in beyond[beyond["k"] > beyond["n"]].dropna(subset="value").to_dict("records"):
         mark = flag("extrapolated", found["k"], found["n"], found["problems"])
-        known = {str(name): value for name, value in found.items() if name in COLUMNS}
+        known = {str(name): value for name, value in found.items()}
         metric = f"{found['metric']} extrapolated"
         yield {**known, "metric": metric, "interval": "extrapolated", "flag": mark}
 

@@ -14,13 +14,6 @@ from passk.analysis.pairs import Pair
 from passk.analysis.study import Study
 from passk.stats import MAX_EXTRAPOLATION, Extrapolation, extrapolate, extrapolate_difference
 
-COLUMNS = [
-    "model", "benchmark", "sampler", "cell", "base", "metric", "k", "value", "lower", "upper",
-    "n", "problems", "fits",
-]  # fmt: skip
-"""`metric` is pass@k, or delta pass@k with the cell's `base`; values are empty where no mixture of
-success rates fits the counts."""
-
 
 def extrapolation_rows(
     study: Study, counts: Mapping[str, pd.DataFrame], pairs: Sequence[Pair]

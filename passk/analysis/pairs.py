@@ -47,20 +47,7 @@ class Pair:
             could be such; 1 for the others.
     """
 
-    COLUMNS: ClassVar = [
-        "model", "benchmark", "sampler", "cell", "base", "k", "problems", "delta",
-        "ci_low", "ci_high", "band_low", "band_high",
-    ]  # fmt: skip
     CATEGORIES: ClassVar = [*CATEGORIES, *(f"{name}_sd" for name in CATEGORIES)]
-    FLOW_COLUMNS: ClassVar = [
-        "model", "benchmark", "sampler", "cell", "base",
-        "base_bin", "bin", "base_accuracy", "accuracy", "problems",
-    ]  # fmt: skip
-    COVERAGE_COLUMNS: ClassVar = [
-        "model", "benchmark", "sampler", "cell", "base", "problem_id", "category",
-        "n", "correct", "base_n", "base_correct", "common_n", "p", "p_familywise",
-    ]  # fmt: skip
-
     cell: Cell
     base: Cell
     counts: pd.DataFrame

@@ -14,21 +14,10 @@ import pandas as pd
 from passk.analysis.clusters import clusters_of
 from passk.analysis.pairs import Pair
 from passk.analysis.study import Scoring, Study
+from passk.analysis.table_schemas import table_schemas
 from passk.core.artifacts import read_manifest
 from passk.core.schemas import Score, Verdict, read_table
 from passk.stats import unbounded_mean
-
-COLUMNS = [
-    "model", "benchmark", "sampler", "cell", "scoring", "scorer", "scorer_label", "responses_of",
-    "reference", "problem_id", "step", "subset", "against", "responses", "empty", "tokens",
-    "tokens_are", "median", "pooled",
-]  # fmt: skip
-
-CONTRAST_COLUMNS = [
-    "model", "benchmark", "sampler", "cell", "scorer", "scorer_label", "base", "problems",
-    "ratio", "ratio_low", "ratio_high",
-]  # fmt: skip
-"""`ratio`: perplexity of the tuned model's responses over that of the base's, under one scorer."""
 
 SUBSETS = {
     "all": None,
@@ -56,9 +45,8 @@ def perplexity_table(study: Study, pairs: Sequence[Pair]) -> pd.DataFrame:
     """
     scorings = [scoring for scoring in study.scores if scoring.files]
     parts = [part for scoring in scorings for part in _parts(study, scoring, pairs)]
-    if not parts:
-        return pd.DataFrame(columns=COLUMNS)
-    return pd.concat(parts, ignore_index=True)[COLUMNS]
+    columns = table_schemas()["perplexity"].names
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def _parts(study: Study, scoring: Scoring, pairs: Sequence[Pair]) -> Iterator[pd.DataFrame]:

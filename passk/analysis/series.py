@@ -14,7 +14,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from passk.analysis.clusters import clusters_of
 from passk.analysis.columns import largest_k
@@ -31,25 +30,6 @@ KEYS = [
 VALUES = ["pass_at_1", "pass_at_k", "se_gap", "se_gap_to_base", "delta_1", "delta_k"]
 
 ENDS = ("", "_min", "_max", "_low", "_high", "_method_low", "_method_high")
-
-COLUMNS = [
-    *KEYS, "base", "base_label", "problems", "k", "base_pass_at_1", "base_pass_at_k",
-    *(f"{name}{end}" for name in VALUES for end in ENDS),
-    "lost_min", "lost_max", "lost_by_all", "gained_min", "gained_max", "gained_by_all",
-]  # fmt: skip
-"""`lost_by_all`: those that the base solves and no seed ever does; `gained_by_all`: that the
-base never solves and every seed does."""
-
-CURVE_COLUMNS = [
-    *KEYS, "k", *(f"{name}{end}" for name in ("pass_at_k", "delta") for end in ENDS),
-]  # fmt: skip
-
-CONTRAST_COLUMNS = [
-    "model", "benchmark", "sampler", "base", "series", "label", "seeds", "other", "other_label",
-    "other_seeds", "k", "problems", "delta",
-    "delta_low", "delta_high", "delta_method_low", "delta_method_high",
-]  # fmt: skip
-"""One method minus another at their last checkpoints, problem by problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,13 +211,3 @@ def _changes(pairs: Sequence[Pair]) -> dict[str, int]:
         found[f"{name}_max"] = int(each.max())
         found[f"{name}_by_all"] = int(changed.all(axis=0).sum())
     return found
-
-
-def series_tables(study: Study, pairs: Sequence[Pair]) -> dict[str, pd.DataFrame]:
-    """Return the tables of series; empty where the spec has none."""
-    groups = series_groups(study, pairs)
-    return {
-        "series": pd.DataFrame(series_rows(study, groups), columns=COLUMNS),
-        "series_curves": pd.DataFrame(series_curve_rows(groups), columns=CURVE_COLUMNS),
-        "method_contrasts": pd.DataFrame(contrast_rows(groups), columns=CONTRAST_COLUMNS),
-    }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import yaml
 
@@ -35,6 +36,11 @@ class TableSchema:
     row: str
     columns: tuple[Column, ...]
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns in order."""
+        return [column.name for column in self.columns]
+
     def arrow(self) -> pa.Schema:
         """Return the types of the columns, which an empty table has, too."""
         return pa.schema([(column.name, TYPES[column.kind]) for column in self.columns])
@@ -48,6 +54,16 @@ def table_schemas() -> Mapping[str, TableSchema]:
         name: TableSchema(table["row"], tuple(_columns(table, raw)))
         for name, table in raw["tables"].items()
     }
+
+
+def make_table(name: str, rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Return rows as a table with its columns in their order, also where there are no rows.
+
+    Raises:
+        KeyError: no row has one of the columns.
+    """
+    names, table = table_schemas()[name].names, pd.DataFrame(rows)
+    return pd.DataFrame(columns=names) if table.empty else table[names]
 
 
 def _columns(table: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Column]:

@@ -10,20 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from passk.analysis.across_benchmarks import (
-    MEAN_COLUMNS,
-    TEST_COLUMNS,
-    mean_rows,
-    significance_rows,
-)
-from passk.analysis.agreement import (
-    AGREEMENT_COLUMNS,
-    DISAGREEMENT_COLUMNS,
-    agreement_rows,
-    compared_verdicts,
-    disagreement_rows,
-)
-from passk.analysis.algorithms import COLUMNS as ALGORITHM_COLUMNS
+from passk.analysis.across_benchmarks import mean_rows, significance_rows
+from passk.analysis.agreement import agreement_rows, compared_verdicts, disagreement_rows
 from passk.analysis.algorithms import algorithm_rows
 from passk.analysis.cells import (
     histogram_rows,
@@ -33,19 +21,19 @@ from passk.analysis.cells import (
     read_counts,
     summary_rows,
 )
-from passk.analysis.estimates import COLUMNS, estimate_rows
-from passk.analysis.extrapolated import COLUMNS as EXTRAPOLATION_COLUMNS
+from passk.analysis.estimates import estimate_rows
 from passk.analysis.extrapolated import extrapolation_rows
-from passk.analysis.pairs import Pair, coverage_rows, delta_rows, flow_rows, make_pairs
-from passk.analysis.perplexity import (
-    CONTRAST_COLUMNS,
-    perplexity_contrasts,
-    perplexity_table,
+from passk.analysis.pairs import coverage_rows, delta_rows, flow_rows, make_pairs
+from passk.analysis.perplexity import perplexity_contrasts, perplexity_table
+from passk.analysis.series import (
+    contrast_rows,
+    series_curve_rows,
+    series_groups,
+    series_rows,
 )
-from passk.analysis.series import series_tables
 from passk.analysis.study import Study, read_plan
 from passk.analysis.table_files import write_tables
-from passk.analysis.table_schemas import table_schemas
+from passk.analysis.table_schemas import make_table, table_schemas
 from passk.analysis.training import training_table
 
 
@@ -69,30 +57,26 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
     curves, pairs = make_curves(study, counts), make_pairs(study, counts)
     compared = compared_verdicts(study)
     perplexity = perplexity_table(study, pairs)
-    beyond = pd.DataFrame(extrapolation_rows(study, counts, pairs), columns=EXTRAPOLATION_COLUMNS)
-    return {
-        "pass_at_k": pd.DataFrame(pass_at_k_rows(study, counts, curves)),
-        "deltas": pd.DataFrame(delta_rows(pairs), columns=Pair.COLUMNS),
-        "summary": pd.DataFrame(summary_rows(study, counts, curves, pairs)),
-        "problems": pd.DataFrame(problem_rows(study, counts)),
-        "coverage": pd.DataFrame(coverage_rows(pairs), columns=Pair.COVERAGE_COLUMNS),
-        "histogram": pd.DataFrame(histogram_rows(study, counts)),
-        "perplexity": perplexity,
-        "perplexity_contrasts": pd.DataFrame(
-            perplexity_contrasts(perplexity, pairs), columns=CONTRAST_COLUMNS
-        ),
-        "flows": pd.DataFrame(flow_rows(pairs), columns=Pair.FLOW_COLUMNS),
-        "means": pd.DataFrame(mean_rows(study, counts, pairs), columns=MEAN_COLUMNS),
-        "tests": pd.DataFrame(significance_rows(study, pairs), columns=TEST_COLUMNS),
-        "estimates": pd.DataFrame(
-            estimate_rows(study, counts, curves, pairs, beyond), columns=COLUMNS
-        ),
-        "extrapolation": beyond,
-        "algorithms": pd.DataFrame(algorithm_rows(study, counts, pairs), columns=ALGORITHM_COLUMNS),
-        "agreement": pd.DataFrame(agreement_rows(study, compared), columns=AGREEMENT_COLUMNS),
-        "disagreements": pd.DataFrame(
-            disagreement_rows(study, compared), columns=DISAGREEMENT_COLUMNS
-        ),
-        **series_tables(study, pairs),
-        "training": training_table(study),
+    beyond = make_table("extrapolation", extrapolation_rows(study, counts, pairs))
+    groups = series_groups(study, pairs)
+    rows = {
+        "pass_at_k": pass_at_k_rows(study, counts, curves),
+        "deltas": delta_rows(pairs),
+        "summary": summary_rows(study, counts, curves, pairs),
+        "problems": problem_rows(study, counts),
+        "coverage": coverage_rows(pairs),
+        "histogram": histogram_rows(study, counts),
+        "perplexity_contrasts": perplexity_contrasts(perplexity, pairs),
+        "flows": flow_rows(pairs),
+        "means": mean_rows(study, counts, pairs),
+        "tests": significance_rows(study, pairs),
+        "estimates": estimate_rows(study, counts, curves, pairs, beyond),
+        "algorithms": algorithm_rows(study, counts, pairs),
+        "agreement": agreement_rows(study, compared),
+        "disagreements": disagreement_rows(study, compared),
+        "series": series_rows(study, groups),
+        "series_curves": series_curve_rows(groups),
+        "method_contrasts": contrast_rows(groups),
     }
+    whole = {"extrapolation": beyond, "perplexity": perplexity, "training": training_table(study)}
+    return whole | {name: make_table(name, found) for name, found in rows.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,14 +31,6 @@ class Locator(Protocol):
             MissingSourceError: they do not exist.
             DataError: they exist and differ from what is pinned.
         """
-        ...
-
-
-class RowReader(Protocol):
-    """Reads the rows of a file."""
-
-    def __call__(self, path: Path) -> Iterator[Row]:
-        """Yield the rows of a file as they are read."""
         ...
 
 

@@ -9,7 +9,6 @@ quoted elsewhere overlap, too, and a paraphrase does not.
 from __future__ import annotations
 
 import codecs
-import gzip
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from passk.benchmarks.files import READERS, file_ending, read_rows
-from passk.core.errors import DataError
+from passk.benchmarks.files import DATA_ENDINGS
+from passk.core.row_files import file_ending, open_file, read_rows
 from passk.core.schemas import Problem
 
 WORDS = 13
@@ -124,11 +123,11 @@ def _search(wanted: frozenset[Gram], file: Path) -> Iterator[Gram]:
 
 def _documents(file: Path) -> Iterator[Iterable[list[str]]]:
     """Yield the words of each document, in parts: a row of a data file, or a whole text file."""
-    if file_ending(file) not in READERS:
+    if file_ending(file) not in DATA_ENDINGS:
         yield _stream(file)
         return
     for row in read_rows(file):
-        yield [[word for text in _texts(row) for word in split_words(text)]]
+        yield [[word for text in _texts(row.values) for word in split_words(text)]]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -147,13 +146,10 @@ def _stream(file: Path) -> Iterator[list[str]]:
     """Yield the words of a text file, one chunk at a time in memory."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
-    try:
-        with gzip.open(file) if file.name.endswith(".gz") else file.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                text = rest + decoder.decode(chunk)
-                cut = max(text.rfind(" "), text.rfind("\n")) + 1 or len(text)
-                yield split_words(text[:cut])
-                rest = text[cut:]
-    except (OSError, EOFError) as error:
-        raise DataError(f"cannot be read: {error}", where=str(file)) from error
+    with open_file(file) as stream:
+        while chunk := stream.read(CHUNK):
+            text = rest + decoder.decode(chunk)
+            cut = max(text.rfind(" "), text.rfind("\n")) + 1 or len(text)
+            yield split_words(text[:cut])
+            rest = text[cut:]
     yield split_words(rest)

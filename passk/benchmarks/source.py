@@ -8,7 +8,6 @@ never matters which one it was.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from passk.benchmarks.base import MissingSourceError, Row, Source, describe_source
-from passk.benchmarks.files import check_hash, read_rows
+from passk.benchmarks.files import check_hash
 from passk.benchmarks.row_filters import matches
 from passk.benchmarks.rows import RowParser, parse_problem
 from passk.core import registry
 from passk.core.artifacts import digest
 from passk.core.errors import DataError, did_you_mean
+from passk.core.row_files import read_rows
 from passk.core.schemas import Problem
 from passk.spec.models import Benchmark
 
@@ -241,7 +241,7 @@ def _all_rows(benchmark: Benchmark, source: Source, files: Sequence[Path]) -> It
         from passk.benchmarks.generators import generate_rows
 
         return generate_rows(benchmark, source)
-    return itertools.chain.from_iterable(read_rows(path) for path in files)
+    return (row.values for path in files for row in read_rows(path))
 
 
 def _select(

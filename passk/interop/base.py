@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from passk.core.row_files import Row
 from passk.core.schemas import FinishReason, Problem, Sample, Verdict, VerdictName
-from passk.interop.files import Row
 
 if TYPE_CHECKING:
     from passk.interop.column_mapping import Condition

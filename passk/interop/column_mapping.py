@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from passk.core.errors import DataError, PasskError, did_you_mean
+from passk.core.row_files import Row
 from passk.core.schemas import VERDICTS, VerdictName
-from passk.interop.files import Row
 
 EACH = "[]"
 

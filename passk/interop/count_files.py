@@ -17,7 +17,7 @@ from typing import Any
 
 from passk.analysis.count_sets import CountSet, make_count_sets
 from passk.core.errors import DataError, did_you_mean
-from passk.interop.files import read_rows
+from passk.core.row_files import read_rows
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "problem_id": ("problem_id", "id", "idx", "task_id", "question_id", "problem"),

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 from passk.core.artifacts import atomic
 from passk.core.errors import DataError
+from passk.core.row_files import READERS, Row, read_rows
 from passk.interop.base import Group, ProblemKey, ReadOptions
 from passk.interop.column_mapping import map_row
-from passk.interop.files import READERS, Row, read_rows
 from passk.interop.roundtrip_fields import is_correct
 
 COLUMNS = ("problem_id", "question", "position", "model", "n", "c")

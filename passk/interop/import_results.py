@@ -27,6 +27,7 @@ from passk.interop.files import find_files
 from passk.interop.import_state import ImportState
 from passk.interop.problem_matching import Matcher
 from passk.spec.loading import find_benchmark
+from passk.spec.models import Benchmark
 from passk.stages.imported import STAGE
 
 log = logging.getLogger(__name__)
@@ -98,15 +99,7 @@ def import_results(
     manifest = _source_facts(format_name, files, model, options)
     benchmark = find_benchmark(benchmark_name)
     problems = load_problems(benchmark, with_golds=False)
-    read_options = ReadOptions(
-        columns=options.columns,
-        model=model,
-        filter=options.filter,
-        correct_if=options.correct_if,
-        completion=bool(benchmark.options.get("completion")),
-        code=benchmark.verifier == "code",
-        problems={problem.id: problem for problem in problems},
-    )
+    read_options = _read_options(options, model, benchmark, problems)
     state = ImportState(Matcher(problems, options.only_known), options.null_as_failed)
     counts_alone = reader is None or options.stored_verdicts
     with _import_folder(output) as folder:
@@ -123,17 +116,38 @@ def import_results(
             (folder / "foreign.parquet").unlink()
         manifest |= {
             "benchmark": benchmark.name,
-            "kind": "counts" if counts_alone else "responses",
-            **state.summary(len(problems)),
-            "mean_correct": _mean_correct(state),
+            **_findings(state, problems, counts_alone=counts_alone),
             "notes": read_options.notes,
             "seconds": round(time.perf_counter() - started, 3),
             **environment(("pyarrow",)),
         }
-        if counts_alone:
-            manifest |= {"verdicts": 0, "correct": state.correct.total()}
         _finish(folder, problems, manifest)
     return manifest
+
+
+def _read_options(
+    options: ImportOptions, model: str, benchmark: Benchmark, problems: Sequence[Problem]
+) -> ReadOptions:
+    """Return what a format needs to know."""
+    return ReadOptions(
+        columns=options.columns,
+        model=model,
+        filter=options.filter,
+        correct_if=options.correct_if,
+        completion=bool(benchmark.options.get("completion")),
+        code=benchmark.verifier == "code",
+        problems={problem.id: problem for problem in problems},
+    )
+
+
+def _findings(
+    state: ImportState, problems: Sequence[Problem], *, counts_alone: bool
+) -> dict[str, Any]:
+    """Return the part of a manifest that says what was read."""
+    found = {**state.summary(len(problems)), "mean_correct": _mean_correct(state)}
+    if counts_alone:
+        return found | {"kind": "counts", "verdicts": 0, "correct": state.correct.total()}
+    return found | {"kind": "responses"}
 
 
 def _mean_correct(state: ImportState) -> float | None:

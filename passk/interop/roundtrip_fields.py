@@ -14,9 +14,9 @@ from typing import Any
 
 from passk.core.artifacts import atomic
 from passk.core.errors import DataError
+from passk.core.row_files import Row
 from passk.core.schemas import Sample, Verdict
 from passk.interop.base import Graded
-from passk.interop.files import Row
 
 KEY = "passk"
 """The key."""

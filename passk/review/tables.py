@@ -16,7 +16,7 @@ import pandas as pd
 from passk.analysis.cells import read_counts
 from passk.analysis.study import REVIEWED, Cell, Study, read_plan
 from passk.analysis.table_files import write_tables
-from passk.analysis.table_schemas import table_schemas
+from passk.analysis.table_schemas import make_table, table_schemas
 from passk.review.agreement import agreement_rows, consensus_of
 from passk.review.labels import LabelsByResponse, read_all
 from passk.review.queue import (
@@ -29,28 +29,8 @@ from passk.review.queue import (
 )
 from passk.stats import estimate_curve
 
-NAMES = ["model", "benchmark", "sampler", "cell", "label"]
-COUNTED = ["queued", "valid", "flawed", "unsure", "unlabelled"]
-COLUMNS: Mapping[str, list[str]] = {
-    "reviewed_curves": [
-        *NAMES, "problems_kept", "responses_kept", "k", "pass_at_k",
-        "ci_low", "ci_high", "noise_low", "noise_high", "n", "problems",
-    ],
-    "reviewed_models": [
-        *NAMES, "problems", "solved", "problems_read", "with_valid", "all_flawed", "open", *COUNTED,
-    ],
-    "reviewed_problems": [*NAMES, "problem_id", "n", "correct", "accuracy", *COUNTED],
-    "reviewed_agreement": ["reviewer", "other", "responses", "agreement", "kappa"],
-    "guessable": [
-        "model", "benchmark", "problem_id", "cell", "n", "correct", "accuracy", "dropped",
-    ],
-}  # fmt: skip
-"""Columns of each table, also of an empty one.
-
-`problems_kept`: all, or without guessable; `responses_kept`: graded, valid at least, valid at
-most; `solved`: problems with a correct response; `with_valid`: reviewed problems with a valid
-response; `all_flawed`: those whose correct responses are all flawed; `open`: the rest.
-"""
+COUNTED = ("queued", "valid", "flawed", "unsure", "unlabelled")
+"""What responses of a problem are counted by: waiting for reviewers, and their labels."""
 
 
 def review_tables(plan: Path, labels: Sequence[Path], output: Path) -> None:
@@ -81,7 +61,7 @@ def build(study: Study, reviewers: Mapping[str, LabelsByResponse]) -> dict[str, 
         "reviewed_agreement": list(agreement_rows(reviewers)),
         "guessable": guessable,
     }
-    return {name: pd.DataFrame(rows[name], columns=COLUMNS[name]) for name in REVIEWED}
+    return {name: make_table(name, rows[name]) for name in REVIEWED}
 
 
 def _names(cell: Cell) -> Row:

@@ -6,6 +6,7 @@ There are four ways in: `verify` (the stage, Parquet), `grade_file` (JSON lines 
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections import Counter
@@ -144,7 +145,9 @@ def grade_file(
     needed = ("problem_id", "response") if golds is not None else KEYS
     responses = (
         (
-            gold_of_row(row, where, check) if golds is None else gold_of_problem(row, where, golds),
+            gold_of_row(row, where, check)
+            if golds is None
+            else gold_of_problem(row, where, golds, check),
             response_text(row, where),
         )
         for row, where in read_rows(source, needed)
@@ -241,7 +244,7 @@ def explain_line(
             if golds is None:
                 gold = gold_of_row(row, where, check)
             else:
-                gold = gold_of_problem(row, where, golds)
+                gold = gold_of_problem(row, where, golds, check)
             return explain(gold, response_text(row, where), setup)
     raise DataError(f"has no row on line {line}", where=str(source))
 
@@ -256,7 +259,9 @@ def _cache() -> Path | None:
 
 def _gold_check(verifier: Verifier) -> Callable[[str], object]:
     """Return what raises ValueError where a gold answer is not one that the verifier takes."""
-    return verifier.check_gold if isinstance(verifier, CustomGold) else gold_answers
+    return functools.cache(
+        verifier.check_gold if isinstance(verifier, CustomGold) else gold_answers
+    )
 
 
 def _golds(problems: Path, check: Callable[[str], object]) -> dict[str, str]:

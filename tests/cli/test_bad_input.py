@@ -168,10 +168,10 @@ def test_config_values_of_the_command_line_are_refused_not_lost(study: Study) ->
 
 SOURCE_FAULTS = {
     "no rows": ("", "the source has no rows"),
-    "a line cut short": ('{"id": "p0", "question": "1"', "line 1 is not JSON"),
+    "a line cut short": ('{"id": "p0", "question": "1"', "not a line of JSON"),
     "a missing column": ('{"id": "p0", "gold": "1"}\n', "has no 'question'"),
     "an id twice": ('{"id": "p0", "question": "1", "gold": "1"}\n' * 2, "the id 'p0'"),
-    "not rows": ("[1]\n", "is not a mapping of columns"),
+    "not rows": ("[1]\n", "not a JSON object"),
 }
 
 

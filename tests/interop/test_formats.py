@@ -258,11 +258,28 @@ def nemo_skills(path: Path) -> None:
     ])  # fmt: skip
 
 
+def nemo_skills_early(path: Path) -> None:
+    """As NeMo-Skills 0.1 (2024-03) writes them."""
+    write_jsonl(path, [
+        {"question": question(i), "generated_solution": f"g{i}", "predicted_answer": "1",
+         "error_message": "", "is_correct": i == 0} for i in range(3)
+    ])  # fmt: skip
+
+
 def opencompass(path: Path) -> None:
     path.write_text(json.dumps({
         str(i): {"origin_prompt": [{"role": "HUMAN", "prompt": question(2 - i)}],
                  "prediction": f"g{2 - i}", "gold": ""} for i in range(3)
     }))  # fmt: skip
+
+
+def livecodebench(path: Path, **more: Any) -> None:
+    """As LiveCodeBench's runner writes them; before June 2024 without `metadata`."""
+    path.write_text(json.dumps([
+        {"question_content": question(i), "question_id": f"T/{i}", "output_list": [f"g{i}"],
+         "code_list": [""], "graded_list": [i == 0], "pass@1": float(i == 0), **more}
+        for i in range(3)
+    ], indent=4))  # fmt: skip
 
 
 def evalscope(path: Path) -> None:
@@ -280,6 +297,22 @@ def evalscope_early(path: Path) -> None:
          "sample_score": {"score": {"value": {"acc": float(i == 0)}, "prediction": f"g{i}"}}}
         for i in range(3)
     ])  # fmt: skip
+
+
+def evalscope_line(i: int, *texts: str) -> dict[str, Any]:
+    """As EvalScope 0.x writes a review: a line per problem with all responses."""
+    review = {"gold": "1", "pred": "1", "result": float(i == 0)}
+    choices = [
+        {"index": n, "message": {"role": "assistant", "content": text}, "finish_reason": "stop",
+         "review": review} for n, text in enumerate(texts)
+    ]  # fmt: skip
+    return {"answer_id": f"answer-{i}", "raw_input": {"question": question(i), "answer": "1"},
+            "origin_prompt": {"data": [f"Q: 5 + 5?\nA: 10\nQ: {question(i)}"]},
+            "choices": choices}  # fmt: skip
+
+
+def evalscope_zero(path: Path) -> None:
+    write_jsonl(path, [evalscope_line(i, f"g{i}") for i in range(3)])
 
 
 def evalscope_predictions(path: Path) -> None:
@@ -361,9 +394,13 @@ GRADED = ["correct", "wrong", "wrong"]
 
 LOGS: list[tuple[str, str, Callable[[Path], None], list[Any]]] = [
     ("nemo-skills", "output-rs0.jsonl", nemo_skills, GRADED),
+    ("nemo-skills", "output-rs1.jsonl", nemo_skills_early, GRADED),
     ("opencompass", "p.json", opencompass, [None] * 3),
+    ("livecodebench", "2024_eval_all.json", livecodebench, GRADED),
+    ("livecodebench", "m_eval_all.json", lambda p: livecodebench(p, metadata=["{}"]), GRADED),
     ("evalscope", "r.jsonl", evalscope, GRADED),
     ("evalscope", "early.jsonl", evalscope_early, GRADED),
+    ("evalscope", "zero.jsonl", evalscope_zero, GRADED),
     ("evalscope", "p.jsonl", evalscope_predictions, [None] * 3),
     ("verl", "20.jsonl", verl, GRADED),
     ("trl", "completions_00005.parquet", trl, [None] * 3),
@@ -386,12 +423,21 @@ def test_logs_of_other_tools_are_recognized_and_read(
     assert sorted(found) == [(f"T/{i}", 0, f"g{i}", verdicts[i]) for i in range(3)]
 
 
+def test_choices_of_evalscope_are_repeats_and_none_is_a_null(sums: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    write_jsonl(path, [evalscope_line(i, f"{REASONING}{i}", f"So {REASONING}") for i in range(3)])
+    assert read(sums, "evalscope", path)[0]["n"] == {"2": 3}
+    write_jsonl(path, [evalscope_line(0), *(evalscope_line(i, "x") for i in (1, 2))])
+    refuses(sums, "evalscope", path, match="null")
+    manifest, _ = read(sums, "evalscope", path, null_as_failed=True)
+    assert manifest["null_responses"] == 1
+
+
 def test_every_format_has_a_log_or_a_round_trip() -> None:
     by_round_trip = {
         "evalplus",
         "hf",
         "human-eval",
-        "livecodebench",
         "lm-eval",
         "qwen-math",
         "table",
@@ -467,6 +513,18 @@ def test_evalplus_before_2024_and_folders_of_programs(code: Path, tmp_path: Path
     assert detect_format([tmp_path / "programs"])[0] == "evalplus"
     _, found = read(code, "evalplus", tmp_path / "programs")
     assert [row[2] for row in found[:2]] == ["```python\nx = 2\n\n```", "```python\nx = 10\n\n```"]
+
+
+def test_original_humaneval_as_gold_is_one_message(tmp_path: Path) -> None:
+    row = {"task_id": "HumanEval/0", "prompt": PROMPT, "entry_point": "add", "test": "def check"}
+    columns = {"id": "task_id", "question": "prompt", "gold": "*"}
+    rows = [row | {"canonical_solution": "    return a + b"}]
+    spec = benchmark(tmp_path, rows, verifier="code", prompt="evalplus", columns=columns)
+    path = tmp_path / "s.jsonl"
+    write_jsonl(path, [{"task_id": "HumanEval/0", "completion": "    return a + b"}])
+    folder = tmp_path / "x"
+    with pytest.raises(DataError, match=r"gold of 'HumanEval/0': .* original HumanEval"):
+        list(run_import("human-eval", [path], str(spec), "m", folder, [], grade=True))
 
 
 @pytest.mark.parametrize("form", ["evalplus", "human-eval", "livecodebench"])

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 
 from passk.core.errors import DataError, PasskError
 from passk.core.registry import EXPORT_FORMATS, FORMATS, load
+from passk.core.row_files import read_rows as file_rows
 from passk.core.schemas import VERDICTS, Problem, Sample, Verdict, read_rows
 from passk.interop.base import Graded, Group, ProblemKey, ReadOptions
 from passk.interop.column_mapping import read_mapping
-from passk.interop.files import read_rows as file_rows
 from passk.interop.formats.dataset import card
 from passk.interop.import_results import ImportOptions, import_results
 from passk.interop.import_state import ImportState

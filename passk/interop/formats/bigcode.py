@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from passk.core.errors import DataError
+from passk.core.json_stream import JsonStream
+from passk.core.row_files import Row, open_file
 from passk.interop.base import ProblemKey, ReadOptions, Response
 from passk.interop.code_responses import fence_program
-from passk.interop.files import Row, open_file
-from passk.interop.json_stream import JsonStream
 from passk.interop.problem_matching import normalize
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from passk.core.artifacts import atomic
 from passk.core.errors import DataError
+from passk.core.row_files import Row, parquet_rows
 from passk.core.schemas import Sample, Verdict, schema
 from passk.interop.base import Group, ProblemKey, ReadOptions, Response
-from passk.interop.files import Row, parquet_rows
 from passk.interop.roundtrip_fields import SAMPLE_FIELDS, VERDICT_FIELDS
 
 if TYPE_CHECKING:

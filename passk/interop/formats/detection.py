@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from passk.core.errors import DataError
+from passk.core.json_stream import JsonStream
 from passk.core.registry import FORMATS
-from passk.interop.files import file_ending, find_files, json_lines, open_file, parquet_rows
-from passk.interop.json_stream import JsonStream
+from passk.core.row_files import file_ending, json_lines, open_file, parquet_rows
+from passk.interop.files import find_files
 
 KEYS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("lm-eval", ("doc_id", "doc", "resps")),
@@ -21,8 +22,10 @@ KEYS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("human-eval", ("task_id", "completion")),
     ("nemo-skills", ("generation", "problem")),
     ("nemo-skills", ("generation", "question")),
+    ("nemo-skills", ("generated_solution", "question")),
     ("evalscope", ("index", "model_output")),
     ("evalscope", ("index", "sample_score")),
+    ("evalscope", ("answer_id", "raw_input", "choices")),
     ("lighteval", ("doc", "model_response")),
     ("lighteval", ("full_prompt", "predictions")),
     ("trl", ("step", "prompt", "completion")),

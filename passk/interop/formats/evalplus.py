@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from passk.core.errors import DataError
+from passk.core.json_stream import JsonStream
+from passk.core.row_files import Row, file_ending, json_lines, open_file
 from passk.core.schemas import Problem, VerdictName
 from passk.interop.base import Graded, Group, ProblemKey, ReadOptions, Response
 from passk.interop.code_responses import fence_completion, fence_program, program_of
-from passk.interop.files import Row, file_ending, json_lines, open_file
-from passk.interop.json_stream import JsonStream
 from passk.interop.roundtrip_fields import KEY, roundtrip_fields, write_lines
 
 STATUS: Mapping[str | None, VerdictName] = {

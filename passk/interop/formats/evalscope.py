@@ -1,8 +1,9 @@
-"""EvalScope 1.x: `predictions/MODEL/*.jsonl`, or `reviews/MODEL/*.jsonl` with verdicts.
+"""EvalScope: `predictions/MODEL/*.jsonl`, or `reviews/MODEL/*.jsonl` with verdicts.
 
-A prediction has `model_output` and `messages`; a review has `sample_score` and `messages` (the
-response last), or in early versions `input`, with the response in its score. Repeats are lines with
-other `index`.
+In 1.x a prediction has `model_output` and `messages`; a review has `sample_score` and `messages`
+(the response last), or in 1.0 `input`, with the response in its score. Repeats are lines with other
+`index`. In 0.x both have the dataset's row as `raw_input` and the responses as `choices`, each with
+a `review` once it is judged.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from passk.core.errors import DataError
+from passk.core.row_files import Row, json_lines
 from passk.core.schemas import VerdictName
 from passk.interop.base import FINISH_REASONS, ProblemKey, ReadOptions, Response, verdict_of
-from passk.interop.files import Row, json_lines, text_of
+from passk.interop.files import text_of
 
 
 class EvalScope:
@@ -25,7 +27,27 @@ class EvalScope:
     def read(self, files: Sequence[Path], options: ReadOptions) -> Iterator[Response]:  # noqa: ARG002
         """Yield the response of each line."""
         for path in files:
-            yield from map(_response, json_lines(path))
+            for row in json_lines(path):
+                yield from _choices(row) if "raw_input" in row.values else [_response(row)]
+
+
+def _choices(row: Row) -> Iterator[Response]:
+    """Yield the responses of a line of 0.x."""
+    fields = row.get("raw_input", dict).values()
+    key = ProblemKey(prompt="\n".join(text for text in fields if isinstance(text, str)))
+    for choice in row.get("choices", list) or [{}]:
+        if not isinstance(choice, Mapping):
+            raise DataError("key 'choices' is not a list of choices", where=row.location)
+        review = choice.get("review") or {}
+        answer = review.get("pred")
+        yield Response(
+            row,
+            key,
+            text_of(choice.get("message")),
+            finish_reason=FINISH_REASONS.get(str(choice.get("finish_reason")), "unknown"),
+            verdict=verdict_of(review.get("result")),
+            answer=answer if isinstance(answer, str) else None,
+        )
 
 
 def _response(row: Row) -> Response:

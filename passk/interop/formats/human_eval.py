@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from passk.core.row_files import json_lines
 from passk.core.schemas import Problem
 from passk.interop.base import Graded, Group, ProblemKey, ReadOptions, Response, verdict_of
 from passk.interop.code_responses import fence_completion, find_program
-from passk.interop.files import json_lines
 from passk.interop.roundtrip_fields import KEY, is_correct, roundtrip_fields, write_lines
 
 

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from passk.core.errors import DataError
+from passk.core.json_stream import JsonStream
+from passk.core.row_files import Row, file_ending, open_file
 from passk.core.schemas import VerdictName
 from passk.interop.base import FINISH_REASONS, ProblemKey, ReadOptions, Response
-from passk.interop.files import Row, file_ending, open_file, text_of
-from passk.interop.json_stream import JsonStream
+from passk.interop.files import text_of
 
 ATTACHMENT = "attachment://"
 

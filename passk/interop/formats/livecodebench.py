@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from passk.core.row_files import Row, json_array
 from passk.interop.base import Group, ProblemKey, ReadOptions, Response, verdict_of
 from passk.interop.code_responses import find_program
-from passk.interop.files import Row, json_array
 from passk.interop.roundtrip_fields import (
     KEY,
     is_correct,

@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 
 from passk.core.artifacts import write_json
 from passk.core.errors import DataError
+from passk.core.row_files import Row, json_lines
 from passk.core.schemas import VerdictName
 from passk.interop.base import Group, ProblemKey, ReadOptions, Response, verdict_of
 from passk.interop.code_responses import fence_program
-from passk.interop.files import Row, json_lines
 from passk.interop.roundtrip_fields import (
     KEY,
     answers,

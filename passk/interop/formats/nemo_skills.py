@@ -1,7 +1,7 @@
 """NeMo-Skills: `output-rs*.jsonl`, a file per seed with a line per problem.
 
-A line has `problem` (or `question`), `generation`, and after judging `predicted_answer` with
-`symbolic_correct` (formerly `is_correct`).
+A line has `problem` (or `question`), `generation` (in 2024-03 `generated_solution`), and after
+judging `predicted_answer` with `symbolic_correct` (until 2025-05 `is_correct`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from passk.core.row_files import Row, json_lines
 from passk.interop.base import FINISH_REASONS, ProblemKey, ReadOptions, Response, verdict_of
-from passk.interop.files import Row, json_lines
 
 VERDICTS = ("symbolic_correct", "is_correct")
 
@@ -33,10 +33,11 @@ def _response(row: Row) -> Response:
     question = values.get("problem", values.get("question"))
     correct = next((values[name] for name in VERDICTS if values.get(name) is not None), None)
     answer = values.get("predicted_answer")
+    text = "generated_solution" if "generated_solution" in values else "generation"
     return Response(
         row,
         ProblemKey(question=question if isinstance(question, str) else row.get("problem", str)),
-        row.get("generation", (str, type(None))),
+        row.get(text, (str, type(None))),
         finish_reason=FINISH_REASONS.get(str(values.get("finish_reason")), "unknown"),
         verdict=verdict_of(correct),
         answer=None if answer is None else str(answer),

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from passk.core.row_files import Row, json_lines
 from passk.interop.base import FINISH_REASONS, Group, ProblemKey, ReadOptions, Response, verdict_of
-from passk.interop.files import Row, json_lines
 from passk.interop.roundtrip_fields import (
     KEY,
     answers,

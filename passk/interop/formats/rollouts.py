@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from passk.core.errors import DataError
+from passk.core.row_files import Row, json_lines, parquet_rows
 from passk.core.schemas import VerdictName
 from passk.interop.base import ProblemKey, ReadOptions, Response, verdict_of
-from passk.interop.files import Row, json_lines, parquet_rows, text_of
+from passk.interop.files import text_of
 
 
 def _of_one_step(rows: Iterator[Row], step: Any) -> Iterator[Row]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from passk.core.errors import DataError
+from passk.core.row_files import READERS, Row, read_rows
 from passk.interop.base import FINISH_REASONS, Group, ProblemKey, ReadOptions, Response
 from passk.interop.column_mapping import EACH, map_row, parse_verdict
-from passk.interop.files import READERS, Row, read_rows
 from passk.interop.roundtrip_fields import KEY, roundtrip_fields, write_lines
 
 COLUMNS = (

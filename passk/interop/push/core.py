@@ -116,11 +116,7 @@ def push(
     study = plan_study(plan)
     project = project or f"passk-{study.name}"
     home = Path(plan.layout.experiment(study.name, ""))
-    tables = {
-        path.name: file_digest(path)
-        for path in (home / "tables" / f"{name}.parquet" for name in (*TABLES, *REVIEWED))
-        if path.is_file()
-    }
+    tables = _table_digests(home)
     content = digest([tables, responses])
     receipt = home / "pushes" / f"{name}.json"
     receipts = read_json(receipt) if receipt.is_file() else {}
@@ -137,32 +133,42 @@ def push(
             yield f"to {name}: {project}, as {bundle.run}"
             return
         _stage(plan, home, bundle, responses=responses)
-        files = [path for path in bundle.folder.rglob("*") if path.is_file()]
-        try:
-            with contextlib.redirect_stdout(sys.stderr):
-                location = target.push(bundle)
-        except PasskError:
-            raise
-        except Exception as error:
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise OutputError(
-                f"{name} did not take it: {reason}",
-                where=project,
-                fix="mend that and push again; nothing counts twice",
-            ) from error
-        size = sum(path.stat().st_size for path in files)
+        sizes = [path.stat().st_size for path in bundle.folder.rglob("*") if path.is_file()]
+        location = _send(target, name, bundle)
     receipts[project] = {
         "digest": content,
         "location": location,
-        "files": len(files),
-        "bytes": size,
+        "files": len(sizes),
+        "bytes": sum(sizes),
         "tables": tables,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **environment(),
     }
     write_json(receipt, receipts)
-    yield f"pushed {len(files)} files, {size / 1e6:.1f} MB: {location}"
+    yield f"pushed {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB: {location}"
     yield f"receipt: {receipt}"
+
+
+def _table_digests(home: Path) -> dict[str, str]:
+    """Return the digest of each table of a study."""
+    paths = (home / "tables" / f"{name}.parquet" for name in (*TABLES, *REVIEWED))
+    return {path.name: file_digest(path) for path in paths if path.is_file()}
+
+
+def _send(target: Target, name: str, bundle: Bundle) -> str:
+    """Push a bundle and return where it is; whatever the target's client raises is one error."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return target.push(bundle)
+    except PasskError:
+        raise
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise OutputError(
+            f"{name} did not take it: {reason}",
+            where=bundle.project,
+            fix="mend that and push again; nothing counts twice",
+        ) from error
 
 
 def _require_finished(plan: Plan) -> None:

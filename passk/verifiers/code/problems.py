@@ -116,6 +116,11 @@ def _evalplus(row: Mapping[str, Any], key: str, tests: str) -> FunctionTests:
     """Return the tests of a row of HumanEval+ or MBPP+."""
     wanted = ("task_id", "prompt", "entry_point", "base_input", "plus_input", "atol")
     missing = [name for name in wanted if name not in row]
+    if missing and "test" in row:
+        raise ValueError(
+            "a row of the original HumanEval, whose tests are code: use HumanEval+ "
+            "(options: {tests: base} runs the original tests alone)"
+        )
     if missing:
         raise ValueError(f"an EvalPlus problem lacks {', '.join(map(repr, missing))}")
     base = evalplus.inputs(row["task_id"], row["base_input"])

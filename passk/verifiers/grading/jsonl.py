@@ -67,7 +67,9 @@ def _finite(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def gold_of_problem(row: dict[str, Any], where: str, golds: Mapping[str, str]) -> str:
+def gold_of_problem(
+    row: dict[str, Any], where: str, golds: Mapping[str, str], check: Callable[[str], object]
+) -> str:
     """Return the gold answer of a row's problem as JSON."""
     problem_id = str(row["problem_id"])
     if problem_id not in golds:
@@ -76,6 +78,10 @@ def gold_of_problem(row: dict[str, Any], where: str, golds: Mapping[str, str]) -
             where=where,
             fix=did_you_mean(problem_id, list(golds)[:MOST_LISTED]),
         )
+    try:
+        check(golds[problem_id])
+    except ValueError as error:
+        raise DataError(f"the benchmark's gold of '{problem_id}': {error}") from error
     return golds[problem_id]
 
 

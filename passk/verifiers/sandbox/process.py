@@ -8,6 +8,7 @@ that there will be of this run, and nothing of it can be mistaken for another ru
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import logging
 import marshal
@@ -16,8 +17,8 @@ import select
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +68,9 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "PYTHONHASHSEED": commands.HASH_SEED,
 }
+
+
+PERSONALITY_QUERY, ADDR_NO_RANDOMIZE = 0xFFFFFFFF, 0x0040000
 
 
 class SandboxStartError(Exception):
@@ -132,7 +136,7 @@ class SandboxProcess:
         """Start the fork server's process."""
         errors = Path(self.folder.name, "errors")
         inherited = (self.ends["program"], self.ends["results"])
-        with errors.open("wb") as file:
+        with errors.open("wb") as file, _fixed_addresses():
             try:
                 self.process = subprocess.Popen(
                     self._command(),
@@ -280,6 +284,21 @@ class SandboxProcess:
         if scratch.is_dir():
             _remove(scratch)
         self.folder.cleanup()
+
+
+@contextmanager
+def _fixed_addresses() -> Iterator[None]:
+    """Start processes without random addresses, if the kernel lets this thread do so.
+
+    Objects without a hash of their own are hashed by address, which orders sets of them.
+    """
+    libc = ctypes.CDLL(None)
+    before = libc.personality(PERSONALITY_QUERY)  # -1 where it is refused, which asks again below
+    libc.personality(before | ADDR_NO_RANDOMIZE)
+    try:
+        yield
+    finally:
+        libc.personality(before)
 
 
 def _remove(scratch: Path) -> None:

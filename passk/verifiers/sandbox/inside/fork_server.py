@@ -30,7 +30,7 @@ from passk.verifiers.sandbox.inside import run_program
 from passk.verifiers.sandbox.inside.clean_folder import remove_contents
 
 CONTROL, STATUS = 0, 1
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 PAGE = mmap.PAGESIZE
 
@@ -59,7 +59,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process of a namespace ignores it
     setup = _frame()
     _prepare(setup)
-    setup["started"] = memoryview(mmap.mmap(-1, PAGE)).cast("Q")
+    setup["page"] = mmap.mmap(-1, PAGE)
+    setup["started"] = memoryview(setup["page"]).cast("Q")
     os.write(STATUS, b"ready\n")
     inputs: list[Any] = []
     while True:
@@ -98,6 +99,9 @@ def _prepare(setup: Mapping[str, Any]) -> None:
     """Do once what every program inherits: imports, Landlock, limits."""
     sys.path[:] = [entry for entry in sys.path if entry != setup["root"]] + setup["site"]
     run_program.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # Else a program, which Landlock does not keep from its relatives, opens these pipes in /proc.
+    if run_program.libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "not dumpable")
     if setup["landlock"]:
         _landlock(setup["landlock"], setup["listable"], setup["scratch"])
     if run_program.libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
@@ -165,7 +169,7 @@ def _serve(message: Mapping[str, Any], inputs: list[Any], setup: Mapping[str, An
     """Fork a program's process, wait for its end, clean up, and report how it ended."""
     began = time.monotonic()
     fcntl.fcntl(setup["results"], fcntl.F_SETFL, 0)  # the flags that the last program has set
-    setup["started"][0] = 0
+    setup["page"][:] = bytes(PAGE)  # and what it has written where only its count of tests belongs
     child = os.fork()
     if child == 0:
         run_program.run(message, inputs, setup)
