@@ -56,13 +56,13 @@ def table_schemas() -> Mapping[str, TableSchema]:
     }
 
 
-def make_table(name: str, rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+def make_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return rows as a table with its columns in their order, also where there are no rows.
 
     Raises:
         KeyError: no row has one of the columns.
     """
-    names, table = table_schemas()[name].names, pd.DataFrame(rows)
+    names, table = table_schemas()[name].names, pd.DataFrame([dict(row) for row in rows])
     return pd.DataFrame(columns=names) if table.empty else table[names]
 
 
