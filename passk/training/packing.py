@@ -16,6 +16,9 @@ import numpy as np
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from passk.core.errors import EngineError
+from passk.engines.transformers.boundaries import BOUNDARY, packed_limit
+
 TOKENS_AT_ONCE = 4096
 """Tokens of one forward pass, unless a single sequence is longer."""
 
@@ -139,7 +142,17 @@ class TreeSpan:
 
 
 def tree_logits(model: torch.nn.Module, tree: Tree) -> torch.Tensor:
-    """Return the logits after each node of `keep`, [K, V], with gradients if enabled."""
+    """Return the logits after each node of `keep`, [K, V], with gradients if enabled.
+
+    Raises:
+        EngineError: a sequence is longer than the model's window, which the tree does not have.
+    """
+    longest, limit = max(tree.positions) + 1, packed_limit(getattr(model, "module", model))
+    if longest > limit:
+        raise EngineError(
+            f"a sequence of {longest} tokens is beyond the {BOUNDARY} of {limit}",
+            fix="lower max_tokens or shorten the prompts: a training cannot compute longer ones",
+        )
     device = next(model.parameters()).device
     packed = torch.tensor([tree.tokens, tree.positions], device=device)
     output = model(

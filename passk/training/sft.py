@@ -21,8 +21,7 @@ from passk.engines.base import Engine, ScoreRequest
 from passk.engines.prompts import render
 from passk.engines.tokens import PromptTokenizer
 from passk.engines.transformers import TransformersEngine
-from passk.engines.transformers.loading import context_length
-from passk.engines.transformers.packing_check import packed_limit
+from passk.engines.transformers.boundaries import longest_packed
 from passk.training.checkpointing import CheckpointManager, CheckpointMixin, TrainerInputs
 from passk.training.data_order import step_indices
 from passk.training.grpo import common
@@ -169,14 +168,14 @@ def tokenize_texts(task: Task, texts: Sequence[Text], engine: TransformersEngine
     Raises:
         DataError: a text does not fit into the model's context.
     """
-    limit = min(context_length(engine.model), packed_limit(engine.model))
+    limit, what = longest_packed(engine.model)
     rows: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
     for text in texts:
         prompt, response = _tokens(task, text, engine.tokenizer)
         if len(prompt) + len(response) > limit:
             raise DataError(
                 f"a prompt of {len(prompt)} tokens and a text of {len(response)} do not fit into "
-                f"the model's context of {limit}",
+                f"{what} of {limit}",
                 where=f"problem {task.problems[text.problem].id}",
                 fix="shorten the prompt, or leave the problem out (`select`)",
             )

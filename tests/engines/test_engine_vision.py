@@ -19,7 +19,7 @@ from passk.core.errors import EngineError  # noqa: E402
 from passk.core.schemas import Sample  # noqa: E402
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest  # noqa: E402
 from passk.engines.images import chat_with_images  # noqa: E402
-from passk.engines.transformers import TransformersEngine  # noqa: E402
+from passk.engines.transformers import TransformersEngine, attention  # noqa: E402
 from passk.engines.vllm.requests import vllm_prompt  # noqa: E402
 
 QUESTION = "Which is larger?"
@@ -103,6 +103,34 @@ def test_scores_after_images_equal_sampling_and_a_plain_pass(
     known = logits.float().log_softmax(-1)
     expected = math.fsum(known[i, token].item() for i, token in enumerate(row.token_ids))
     assert row.sum_logprob == pytest.approx(expected, abs=1e-2)
+
+
+def test_a_model_whose_attention_is_another_one_sees_images_by_its_own(
+    folder: Path,
+    engine: TransformersEngine,
+    images: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = attention.attention
+    monkeypatch.setattr(
+        attention, "attention", lambda q, k, v, *a, **b: right(q * 2, k, v, *a, **b)
+    )
+    other = TransformersEngine.load(ModelSource(str(folder), dtype="float32"))
+    assert other.mismatch
+    prompts = {"one": submitted(images[0]), "three": submitted(*images), "text": submitted()}
+    rows = drawn(other, prompts, Sampling(max_tokens=6), count=2)
+    requests = [
+        ScoreRequest(name, i, prompts[name], row.text, tuple(row.token_ids))
+        for (name, i), row in rows.items()
+    ]
+    own = list(other.score(requests))
+    monkeypatch.setattr(attention, "attention", right)
+    by_key = {(s.problem_id, s.sample): s.sum_logprob for s in engine.score(requests)}
+    assert len(own) == len(by_key) == 6
+    for score in own:
+        key = score.problem_id, score.sample
+        assert score.sum_logprob == pytest.approx(by_key[key], abs=1e-3)
+        assert rows[key].sum_logprob == pytest.approx(by_key[key], abs=1e-3)
 
 
 def test_text_is_scored_as_a_continuation_of_images(

@@ -6,7 +6,8 @@ spans. Attention over several disjoint sets of keys is exact: each part gives it
 logarithm of its softmax denominator, and the parts are averaged with these as weights.
 
 Shapes: N packed tokens, R rows, T tokens, P prompt tokens, H query heads, K key heads, D the
-width of a head. Query heads are grouped: heads h * H / K .. (h + 1) * H / K - 1 use key head h.
+width of a head (values may have another one). Query heads are grouped: heads h * H / K ..
+(h + 1) * H / K - 1 use key head h.
 """
 
 from __future__ import annotations
@@ -183,15 +184,16 @@ class Rows:
         its own tokens by each row alone, with the heads of a group in the place of queries.
         """
         rows, heads, width = q.shape[2], k.shape[1], q.shape[3]
+        shape = (*q.shape[:3], v.shape[3])
         grouped = q.reshape(1, heads, -1, width)
         shared, shared_mass = attention(grouped, *self.prompt.layers[layer], scale)
         by_row = q.reshape(heads, -1, rows, width).permute(2, 0, 1, 3)
         own, own_mass = attention(by_row, *self.cache.append(layer, k, v), scale)
         parts = [
-            (shared.reshape(q.shape), shared_mass.reshape(q.shape[:3])),
+            (shared.reshape(shape), shared_mass.reshape(shape[:3])),
             (
-                own.permute(1, 2, 0, 3).reshape(q.shape),
-                own_mass.permute(1, 2, 0).reshape(q.shape[:3]),
+                own.permute(1, 2, 0, 3).reshape(shape),
+                own_mass.permute(1, 2, 0).reshape(shape[:3]),
             ),
         ]
         return merge(parts)
@@ -255,7 +257,7 @@ def packed_attention(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor,  # noqa: ARG001 - transformers passes it by name
+    attention_mask: torch.Tensor | None,
     scaling: float,
     spans: Sequence[Span],
     softcap: float | None = None,
@@ -265,13 +267,12 @@ def packed_attention(
     """Attend span by span; the form is that of transformers' attention functions.
 
     Raises:
-        EngineError: the model's attention is not a plain softmax.
+        EngineError: the model's attention is not a plain softmax over all tokens before.
     """
+    if attention_mask is not None:  # transformers makes none for this function (`boundaries`)
+        raise EngineError("this model makes a mask of its own")
     if softcap is not None or s_aux is not None:
-        raise EngineError(
-            "this model's attention has soft caps or sinks, which this engine does not compute",
-            fix="use `engine: vllm` for it",
-        )
+        raise EngineError("this model's attention has soft caps or sinks")
     # Under autocast the rotation of queries and keys is in float32, and values are not.
     query, key = query.to(value.dtype), key.to(value.dtype)
     outputs, start = [], 0

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from passk.core.errors import EngineError
 from passk.core.schemas import Sample, Score
 from passk.engines.base import ModelSource, Prompt, Request, Sampling, ScoreRequest
-from passk.engines.load_errors import is_out_of_memory
+from passk.engines.load_errors import is_out_of_memory, warn_once
 from passk.engines.tokens import PromptTokenizer, ending_tokens, warn_of_penalties
 from passk.engines.transformers import loading
 from passk.engines.transformers.attention import Inputs
-from passk.engines.transformers.decoding import Scheduler, pending
-from passk.engines.transformers.generate import sample_by_generate, score_by_forward
-from passk.engines.transformers.packing_check import packed_limit
+from passk.engines.transformers.boundaries import (
+    BOUNDARY,
+    context_length,
+    longest_packed,
+    packed_limit,
+)
+from passk.engines.transformers.decoding import Pending, Scheduler, pending
+from passk.engines.transformers.fallback import Fallback
 from passk.engines.transformers.scoring import Scored, score_responses
 
 if TYPE_CHECKING:
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 log = logging.getLogger(__name__)
+
+Problem = TypeVar("Problem", Pending, Scored)
 
 BATCH_SIZE = {"cpu": 256, "cuda": 512}
 """Rows of one forward pass where `execution` does not say and memory suffices."""
@@ -51,13 +58,14 @@ class TransformersEngine:
         tokenizer: PreTrainedTokenizerBase,
         execution: Mapping[str, Any] | None = None,
         processor: ProcessorMixin | None = None,
-        packed_tokens: int | None = None,
+        fallback: Fallback | None = None,
+        mismatch: str = "",
     ) -> None:
         """Wrap a model that was loaded with this engine's attention, and what goes with it.
 
-        `packed_tokens` is up to how many tokens packed attention is right; longer sequences run
-        with transformers' own attention and cache. By default packed attention runs all that it
-        is right for, and longer ones are refused: so a training samples what its loss computes.
+        `fallback` runs what packed attention gets wrong: all sequences where `mismatch` says why,
+        else those beyond the model's windows. Without it these are refused: so a training samples
+        what its loss computes.
         """
         self.model = model
         self.device: str = model.device.type
@@ -65,10 +73,7 @@ class TransformersEngine:
             tokenizer, ending_tokens(model.generation_config, tokenizer), processor
         )
         self.execution = dict(execution or {})
-        self.mismatch = ""
-        self.packs = True
-        self._falls_back = packed_tokens is not None
-        self._packed_tokens = packed_limit(model) if packed_tokens is None else packed_tokens
+        self.fallback, self.mismatch = fallback, mismatch
 
     @property
     def dtype(self) -> str:
@@ -85,17 +90,22 @@ class TransformersEngine:
         """See `Engine.load`."""
         loaded = loading.load(model)
         warn_of_penalties(loaded.model.generation_config, model.weights)
+        fallback = Fallback(loaded.model, loaded.tokenizer, loaded.processor, model.weights)
+        if loaded.mismatch or packed_limit(loaded.model) < context_length(loaded.model):
+            fallback.check_at_load()
         if loaded.mismatch:
             log.warning(
                 "%s: packed attention cannot run %s (%s): using transformers' own, which is slower",
                 *(model.weights, type(loaded.model).__name__, loaded.mismatch),
             )
-        limit: int | None = 0 if loaded.mismatch else packed_limit(loaded.model)
-        if loaded.processor is not None:
-            limit = None  # images go through packed attention alone
-        engine = cls(loaded.model, loaded.tokenizer, model.execution, loaded.processor, limit)
-        engine.mismatch = loaded.mismatch
-        return engine
+        return cls(
+            loaded.model,
+            loaded.tokenizer,
+            model.execution,
+            loaded.processor,
+            fallback,
+            loaded.mismatch,
+        )
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:
         """See `Engine.sample`; problems are begun in the order given."""
@@ -107,63 +117,82 @@ class TransformersEngine:
             for request, prompt in zip(requests, prompts, strict=True)
         ]
         with self._explained():
-            size = self._batch_size(sampling)
-            if self._is_packed(max(map(len, prompts), default=0) + sampling.max_tokens):
-                yield from Scheduler(work, size).run(self.model, sampling, self.tokenizer)
-            else:
-                yield from sample_by_generate(self.model, work, sampling, self.tokenizer, size)
+            packed, longer = self._split(
+                work, lambda problem: len(problem.prompt) + sampling.max_tokens
+            )
+            if packed:
+                scheduler = Scheduler(packed, self._batch_size(sampling.max_tokens))
+                yield from scheduler.run(self.model, sampling, self.tokenizer)
+            if longer:
+                longest = max(len(problem.prompt) for problem in longer)
+                size = self._batch_size(longest + sampling.max_tokens, copied=longest)
+                yield from self._own.sample(longer, sampling, self.tokenizer, size)
 
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
         """See `Engine.score`; responses to equal prompts are scored together."""
         problems: dict[tuple[object, ...], Scored] = {}
-        longest = 0
         for request in requests:
             prompt = self.tokenizer.prompt(request.prompt)
             tokens = self.tokenizer.response(request, prompt)
             self._check_room(request.problem_id, len(prompt), len(tokens))
-            longest = max(longest, len(prompt) + len(tokens))
             key = (request.prompt.images, *prompt)
             problem = problems.setdefault(key, Scored(prompt, self._inputs(request.prompt)))
             problem.add(request.problem_id, request.sample, tokens)
         with self._explained():
-            if self._is_packed(longest):
-                yield from score_responses(self.model, problems.values())
-            else:
-                yield from score_by_forward(self.model, problems.values())
+            packed, longer = self._split(problems.values(), lambda problem: problem.longest)
+            if packed:
+                yield from score_responses(self.model, packed)
+            if longer:
+                yield from self._own.score(longer)
 
-    def _is_packed(self, tokens: int) -> bool:
-        """Whether packed attention runs sequences of so many tokens; log once where it does not."""
-        if tokens <= self._packed_tokens:
-            return True
-        if self._packed_tokens and self.packs:
-            log.warning(
-                "sequences of up to %d tokens are longer than the model's attention window or "
-                "first context of %d: using transformers' own attention, which is slower",
-                *(tokens, self._packed_tokens),
-            )
-        self.packs = False
-        return False
+    def _split(
+        self, problems: Iterable[Problem], tokens: Callable[[Problem], int]
+    ) -> tuple[list[Problem], list[Problem]]:
+        """Return the problems that packed attention runs, and those that transformers' own does."""
+        limit = 0 if self.mismatch else packed_limit(self.model)
+        parts: tuple[list[Problem], list[Problem]] = ([], [])
+        for problem in problems:
+            parts[tokens(problem) > limit].append(problem)
+        if parts[1]:
+            self._own.check(max(map(tokens, parts[1])))
+            if not self.mismatch:
+                warn_once(
+                    f"sequences of more than {limit} tokens are beyond the {BOUNDARY}: "
+                    "transformers' own attention runs them, which is slower"
+                )
+        return parts
+
+    @property
+    def _own(self) -> Fallback:
+        """Transformers' own attention; `_check_room` has refused what needs it where it is None."""
+        assert self.fallback is not None  # noqa: S101
+        return self.fallback
 
     def _inputs(self, prompt: Prompt) -> Inputs | None:
         """Return what makes the model's inputs of a prompt with images; None for one without."""
         return partial(self.tokenizer.image_inputs, prompt) if prompt.images else None
 
     def _check_room(self, problem_id: str, prompt: int, response: int) -> None:
-        """Raise where a prompt and its response do not fit into the model's context."""
-        limit = loading.context_length(self.model)
-        if not self._falls_back:
-            limit = min(limit, self._packed_tokens)
+        """Raise where a prompt and its response are longer than the engine computes."""
+        limit, what = longest_packed(self.model)
+        if self.fallback is not None:
+            limit, what = context_length(self.model), "the model's context"
         if prompt + response > limit:
             raise EngineError(
                 f"a prompt of {prompt} tokens and {response} response tokens do not fit into "
-                f"the model's context of {limit}",
+                f"{what} of {limit}",
                 where=f"problem {problem_id}",
-                fix=f"lower max_tokens to {max(0, limit - prompt)}, shorten the prompt, or use a "
-                "model with a longer context",
+                fix=f"lower max_tokens to {max(0, limit - prompt)}, shorten the prompt, or use "
+                + ("a model with a longer context" if "context" in what else "`engine: vllm`"),
             )
 
-    def _batch_size(self, sampling: Sampling) -> int:
-        """Return the target batch size: `batch_size`, or as many rows as half the memory holds."""
+    def _batch_size(self, tokens: int, copied: int = 0) -> int:
+        """Return the target batch size: `batch_size`, or as many rows as half the memory holds.
+
+        Args:
+            tokens: whose keys and values each row has for itself.
+            copied: those among them that go through the model at once, with a table of scores.
+        """
         configured = self.execution.get("batch_size")
         if configured:
             return int(configured)
@@ -175,7 +204,8 @@ class TransformersEngine:
             getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         )
         token = 2 * config.num_hidden_layers * heads * width * self.model.dtype.itemsize
-        fitting = memory(self.device) // 2 // int(token * sampling.max_tokens)
+        scores = 2 * config.num_attention_heads * copied**2 * 4
+        fitting = memory(self.device) // 2 // int(token * tokens + scores)
         return max(1, min(BATCH_SIZE.get(self.device, 256), fitting))
 
     @contextmanager

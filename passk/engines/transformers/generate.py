@@ -18,7 +18,8 @@ from passk.core.schemas import Sample, Score
 from passk.engines.base import Sampling
 from passk.engines.processors import takes_images
 from passk.engines.tokens import PromptTokenizer
-from passk.engines.transformers.attention import NAME
+from passk.engines.transformers.attention import NAME, Inputs
+from passk.engines.transformers.boundaries import rope_limit
 from passk.engines.transformers.decoding import Member, Pending, Row
 from passk.engines.transformers.sampling import draw, uniforms
 from passk.engines.transformers.scoring import Scored
@@ -39,20 +40,61 @@ def own_attention(model: torch.nn.Module) -> Iterator[None]:
             model.set_attn_implementation(attention_of(NAME, sees=sees))
 
 
-def plain_logits(model: torch.nn.Module, tokens: Sequence[int], keep: int) -> torch.Tensor:
-    """Return the logits [keep, V] after the last tokens of one sequence, without a cache."""
+def plain_logits(
+    model: torch.nn.Module, tokens: Sequence[int], keep: int, images: Inputs | None = None
+) -> torch.Tensor:
+    """Return the logits [keep, V] after the last tokens of one sequence, without a cache.
+
+    `images` makes the model's inputs of the prompt that the tokens begin with.
+    """
     known = inspect.signature(model.forward).parameters
     fewer = {"logits_to_keep": keep} if "logits_to_keep" in known else {}
     with torch.no_grad(), own_attention(model):
-        ids = torch.tensor([tokens], device=model.device)
-        logits: torch.Tensor = model(input_ids=ids, use_cache=False, **fewer).logits[0, -keep:]
+        given = _model_inputs(model, tokens, images)
+        given.pop("attention_mask")
+        logits: torch.Tensor = model(**given, use_cache=False, **fewer).logits[0, -keep:]
     return logits
 
 
-def plain_logprob(model: torch.nn.Module, prompt: Sequence[int], response: Sequence[int]) -> float:
-    """Return the sum of log P in nats of a response's tokens, from one plain forward pass."""
-    logits = plain_logits(model, [*prompt, *response], len(response) + 1)[:-1]
-    index = torch.tensor(response, device=logits.device).unsqueeze(1)
+def _model_inputs(
+    model: torch.nn.Module, tokens: Sequence[int], images: Inputs | None
+) -> dict[str, torch.Tensor]:
+    """Return what a model is given for one sequence: after a prompt with images comes text."""
+    ids = torch.tensor([tokens])
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    for name, value in (images() if images else {}).items():
+        if name not in given:
+            per_token = value.shape[0] == 1 and name.endswith("token_type_ids")
+            more = (0, len(tokens) - value.shape[1]) if per_token else (0, 0)
+            given[name] = torch.nn.functional.pad(value, more)
+    return {name: value.to(model.device) for name, value in given.items()}
+
+
+def plain_logprob(
+    model: torch.nn.Module,
+    prompt: Sequence[int],
+    response: Sequence[int],
+    images: Inputs | None = None,
+) -> float:
+    """Return the sum of log P in nats of a response's tokens, from one plain forward pass.
+
+    A response that outgrows the first context of a stretched rotary embedding takes two: its first
+    tokens were drawn before the embedding changed.
+    """
+    tokens, start = [*prompt, *response], len(prompt)
+    change = rope_limit(model) + 1
+    parts = [(start, len(tokens))]
+    if start < change < len(tokens):
+        parts = [(start, change), (change, len(tokens))]
+    return sum(_sum_logprob(model, tokens[:end], end - begin, images) for begin, end in parts)
+
+
+def _sum_logprob(
+    model: torch.nn.Module, tokens: Sequence[int], count: int, images: Inputs | None
+) -> float:
+    """Return the sum of log P of the last tokens of a sequence, each after all those before."""
+    logits = plain_logits(model, tokens[:-1], count, images)
+    index = torch.tensor(tokens[-count:], device=logits.device).unsqueeze(1)
     return float(logits.float().log_softmax(-1).gather(1, index).sum(dtype=torch.float64))
 
 
@@ -98,6 +140,8 @@ def sample_by_generate(
     sampling: Sampling,
     tokenizer: PromptTokenizer,
     batch_size: int,
+    *,
+    use_cache: bool = True,
 ) -> Iterator[Sample]:
     """Yield every response; those to one problem are batched, so that nothing is padded."""
     for problem in problems:
@@ -107,24 +151,34 @@ def sample_by_generate(
             members = [Member(sample, seed, uniforms(seed)) for sample, seed in part]
             sampler = SeededSampler(members, sampling, tokenizer)
             with torch.no_grad(), own_attention(model), no_generation_settings(model):
-                _generate(model, problem.prompt, sampler, sampling.max_tokens)
+                _generate(model, problem, sampler, sampling.max_tokens, use_cache)
             yield from sampler.samples(problem)
 
 
 def _generate(
-    model: torch.nn.Module, prompt: Sequence[int], sampler: SeededSampler, max_tokens: int
+    model: torch.nn.Module,
+    problem: Pending,
+    sampler: SeededSampler,
+    max_tokens: int,
+    use_cache: bool,  # noqa: FBT001 - `generate`'s own
 ) -> None:
-    """Run `generate` on copies of a prompt, one per response."""
-    ids = torch.tensor([prompt] * len(sampler.rows), device=model.device)
-    criteria = transformers.StoppingCriteriaList([sampler.stopped])
+    """Run `generate` on copies of a prompt, one per response.
+
+    It draws from what `sampler` leaves, which is one token.
+    """
+    settings = transformers.GenerationConfig(
+        max_new_tokens=max_tokens,
+        do_sample=True,
+        top_k=0,
+        num_return_sequences=len(sampler.rows),
+        pad_token_id=0,
+        use_cache=use_cache,
+    )
     model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        generation_config=transformers.GenerationConfig(
-            max_new_tokens=max_tokens, do_sample=False, pad_token_id=0
-        ),
+        **_model_inputs(model, problem.prompt, problem.inputs),
+        generation_config=settings,
         logits_processor=transformers.LogitsProcessorList([sampler]),
-        stopping_criteria=criteria,
+        stopping_criteria=transformers.StoppingCriteriaList([sampler.stopped]),
     )
 
 
@@ -144,5 +198,7 @@ def score_by_forward(model: torch.nn.Module, problems: Iterable[Scored]) -> Iter
     for problem in problems:
         for response in problem.responses.values():
             if response.tokens:
-                response.logprob = plain_logprob(model, problem.prompt, response.tokens)
+                response.logprob = plain_logprob(
+                    model, problem.prompt, response.tokens, problem.inputs
+                )
             yield from response.scores()

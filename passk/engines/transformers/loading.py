@@ -6,7 +6,6 @@ import io
 import logging
 import os
 import warnings
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -16,21 +15,15 @@ import transformers
 
 from passk.core.errors import EngineError
 from passk.core.install import install_module
-from passk.engines.base import ModelSource, Sampling
+from passk.engines.base import ModelSource
 from passk.engines.load_errors import explained, first_line, warn_once
 from passk.engines.model_location import Location, location
 from passk.engines.processors import load_processor, takes_images
-from passk.engines.tokens import PromptTokenizer
-from passk.engines.transformers.attention import NAME, Chunk
-from passk.engines.transformers.decoding import Pending
-from passk.engines.transformers.forward import forward
-from passk.engines.transformers.generate import own_attention, plain_logprob, sample_by_generate
-from passk.engines.transformers.packing_check import ROUGH, find_mismatch, is_close, is_near
-from passk.engines.transformers.vision import attention_of, image_probe
+from passk.engines.transformers.attention import NAME
+from passk.engines.transformers.packing_check import find_mismatch
+from passk.engines.transformers.vision import attention_of
 
 _log = logging.getLogger(__name__)
-
-USE_VLLM = "use `engine: vllm` for it"
 
 FAST = {
     torch.bfloat16: ("avx512_bf16", "amx_bf16"),
@@ -60,8 +53,7 @@ def load(source: ModelSource) -> LoadedModel:
     """Return a model, its tokenizer and its processor.
 
     Raises:
-        EngineError: something is missing, unreadable or too large, or neither packed attention nor
-            transformers' own runs it; the message says what.
+        EngineError: something is missing, unreadable or too large; the message says what.
     """
     torch.set_num_threads(int(source.execution.get("threads") or len(os.sched_getaffinity(0))))
     where = location(source)
@@ -73,14 +65,7 @@ def load(source: ModelSource) -> LoadedModel:
     model = _with_adapters(model, source.adapters).eval().requires_grad_(requires_grad=False)
     model = _placed(model, source)
     with quiet():
-        mismatch = find_mismatch(model, tokenizer)
-        if not mismatch and processor is not None:
-            _check_image(model, processor, source.weights)
-    if mismatch and processor is not None:
-        what = f"this engine cannot compute the attention of {type(model).__name__} ({mismatch})"
-        raise EngineError(what, where=source.weights, fix=USE_VLLM)
-    if mismatch:
-        _check_generate(model, tokenizer, source.weights)
+        mismatch = find_mismatch(model, tokenizer, processor)
     return LoadedModel(model, tokenizer, processor, mismatch)
 
 
@@ -96,45 +81,6 @@ def _read_weights(source: ModelSource, where: Location, *, sees: bool) -> torch.
         if NAME not in str(error):
             raise
         return kind.from_pretrained(**where, dtype=dtype)
-
-
-def _check_generate(
-    model: torch.nn.Module, tokenizer: transformers.PreTrainedTokenizerBase, weights: str
-) -> None:
-    """Raise where responses from `generate` have other probabilities than a plain forward pass."""
-    prompt = tokenizer("The capital of France is", add_special_tokens=False)["input_ids"]
-    work = [Pending("probe", prompt, deque([(0, 0), (1, 1)]))]
-    plain = PromptTokenizer(tokenizer, frozenset())
-    try:
-        with quiet():
-            samples = list(sample_by_generate(model, work, Sampling(max_tokens=4), plain, 2))
-            wanted = [plain_logprob(model, prompt, sample.token_ids) for sample in samples]
-    except Exception as error:
-        what = f"transformers itself cannot run {type(model).__name__}: {first_line(error)}"
-        raise EngineError(what, where=weights, fix=USE_VLLM) from error
-    for sample, value in zip(samples, wanted, strict=True):
-        if not is_near(sample.sum_logprob, value, sample.n_tokens, model.dtype):
-            what = f"transformers' own cache changes what {type(model).__name__} computes"
-            raise EngineError(what, where=weights, fix=USE_VLLM)
-
-
-def _check_image(
-    model: torch.nn.Module, processor: transformers.ProcessorMixin, weights: str
-) -> None:
-    """Check a prompt with an image, whose tokens may look at later ones.
-
-    A processor that has no chat template is left out: it cannot be given images either.
-    """
-    if (inputs := image_probe(processor)) is None:
-        return
-    tokens = inputs["input_ids"][0].tolist()
-    logits = forward(model, [Chunk(tokens, keep=[len(tokens) - 1], inputs=lambda: inputs)])[0]
-    given = {name: tensor.to(model.device) for name, tensor in inputs.items()}
-    with own_attention(model):
-        own = model(**given, use_cache=False).logits[0, -1]
-    if not is_close(logits, own, ROUGH):
-        what = f"this engine cannot compute the attention of {type(model).__name__}"
-        raise EngineError(what, where=weights, fix=USE_VLLM)
 
 
 @contextmanager
@@ -154,12 +100,6 @@ def quiet() -> Iterator[None]:
 def device() -> str:
     """Return the device that models run on."""
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def context_length(model: torch.nn.Module) -> int:
-    """Return the tokens that prompt and response may have together."""
-    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return int(limit or 1 << 30)
 
 
 def _dtype(name: str) -> torch.dtype | str:

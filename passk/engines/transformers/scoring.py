@@ -95,6 +95,11 @@ class Scored:
     prefix: Prefix = field(default_factory=Prefix)
     responses: dict[tuple[int, ...], Response] = field(default_factory=dict)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the prompt and its longest response."""
+        return len(self.prompt) + max(map(len, self.responses), default=0)
+
     def add(self, problem_id: str, sample: int, tokens: Sequence[int]) -> None:
         """Add a response to score."""
         key = tuple(tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,12 +17,12 @@ def attention_of(name: str, *, sees: bool) -> str | dict[str, str]:
     return {"": name, "text_config": name, "vision_config": "sdpa"} if sees else name
 
 
-def image_probe(processor: ProcessorMixin) -> dict[str, torch.Tensor] | None:
-    """Return a small prompt with an image as the model is given it.
+def image_probe(processor: ProcessorMixin | None) -> Callable[[], dict[str, torch.Tensor]] | None:
+    """Return what makes a small prompt with an image as the model is given it.
 
     None where the processor has no chat template: then no prompt of ours can show it an image.
     """
-    if not processor.chat_template:
+    if processor is None or not processor.chat_template:
         return None
     from PIL import Image
 
@@ -30,4 +31,5 @@ def image_probe(processor: ProcessorMixin) -> dict[str, torch.Tensor] | None:
         [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
     )
     image = Image.linear_gradient("L").resize(PROBE_SIZE).convert("RGB")
-    return dict(processor(text=[text], images=[image], return_tensors="pt"))
+    inputs = dict(processor(text=[text], images=[image], return_tensors="pt"))
+    return lambda: inputs
