@@ -281,7 +281,7 @@ def packed_attention(
         q, k, v = query[:, :, piece], key[:, :, piece], value[:, :, piece]
         outputs.append(span.attend(module.layer_idx, q, k, v, scaling))
         start = piece.stop
-    return torch.cat(outputs, 2).transpose(1, 2), None
+    return torch.cat(outputs, 2).transpose(1, 2).contiguous(), None
 
 
 AttentionInterface.register(NAME, packed_attention)
