@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from passk.cli.command import Group, command, option
-from passk.cli.options import SPEC
+from passk.cli.options import SPEC, output
 from passk.core.errors import PasskError
 
 
@@ -43,6 +43,21 @@ def fetch(*, spec: Path, dry_run: bool, check: bool) -> None:
 
     for item in downloads.fetch(build_plan(spec), dry_run=dry_run):
         print(item, flush=True)
+
+
+@command(
+    Group.HOUSEKEEPING,
+    "merge a checkpoint in shards (verl, FSDP, DeepSpeed) or a LoRA adapter into one model",
+    "passk merge runs/global_step_100 --base Qwen/Qwen2.5-7B -o runs/step-100",
+    option("folder", type=Path, help="the checkpoint's folder"),
+    option("--base", metavar="MODEL", help="hub id or folder of the model that was trained"),
+    output("folder to write"),
+)
+def merge(*, folder: Path, base: str | None, output: Path) -> None:
+    """Merge a checkpoint in shards, or a LoRA adapter, into one model."""
+    from passk.engines.merge_checkpoint import merge_checkpoint
+
+    merge_checkpoint(folder, base, output)
 
 
 @command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
@@ -14,29 +15,44 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 CONFIG, TOKENIZER = "config.json", "tokenizer*"
 
-VERL = "`python -m verl.model_merger merge --backend {} --local_dir {{folder}} "
-VERL += "--target_dir {{merged}}`"
-BASE_FILES = " and copy the base model's config.json and tokenizer into it"
+VERL = "python -m verl.model_merger merge --backend {} "
+VERL += "--local_dir {{folder}} --target_dir {{merged}}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFormat:
+    """A trainer's checkpoint in shards.
+
+    Attributes:
+        pattern: a file of it.
+        trainer: who writes it.
+        module: what merges it.
+        command: how, with places for the folder and the merged one.
+    """
+
+    pattern: str
+    trainer: str
+    module: str
+    command: str
+
+    def merge_command(self, folder: Path, merged: Path | str) -> list[str]:
+        """Return the command that merges a folder."""
+        paths = {"folder": str(folder), "merged": str(merged)}
+        return [part.format(**paths) for part in self.command.split()]
+
 
 SHARDS = (
-    (
-        "model_world_size_*_rank_*.pt",
-        "verl (FSDP)",
-        VERL.format("fsdp"),
-    ),
-    (
-        "dist_ckpt",
-        "verl (Megatron)",
-        VERL.format("megatron"),
-    ),
-    ("*.distcp", "FSDP", "`accelerate merge-weights {folder} {merged}`" + BASE_FILES),
-    (
+    ShardFormat("model_world_size_*_rank_*.pt", "verl (FSDP)", "verl", VERL.format("fsdp")),
+    ShardFormat("dist_ckpt", "verl (Megatron)", "verl", VERL.format("megatron")),
+    ShardFormat("*.distcp", "FSDP", "accelerate", "accelerate merge-weights {folder} {merged}"),
+    ShardFormat(
         "global_step*/*_states.pt",
         "DeepSpeed",
-        "`python {folder}/zero_to_fp32.py {folder} {merged} --safe_serialization`" + BASE_FILES,
+        "deepspeed",
+        "python {folder}/zero_to_fp32.py {folder} {merged} --safe_serialization",
     ),
 )
-"""Files of a checkpoint in shards, who writes them, and how to merge them.
+"""Checkpoints in shards that are recognised.
 
 Sources: verl's docs (advance/checkpoint), `accelerate merge-weights --help`, and the first lines
 of zero_to_fp32.py, which DeepSpeed puts into each checkpoint.
@@ -79,11 +95,10 @@ def location(source: ModelSource) -> Location:
 
 def _check_folder(path: Path) -> None:
     """Raise where a local folder lacks a part of a model: what it is instead, and what to do."""
-    weights = {file.name for pattern in WEIGHTS for file in path.glob(pattern)}
-    if (path / "adapter_config.json").is_file() and weights <= {"adapter_model.safetensors"}:
+    if is_adapter(path):
         what = "this is a LoRA adapter, not a model"
         fix = "give its base model as `weights`, and this folder under `adapters`"
-    elif not weights:
+    elif not any(file for pattern in WEIGHTS for file in path.glob(pattern)):
         what, fix = _merge_hint(path) or (
             f"the folder has no {WEIGHTS[0]}: the weights are missing",
             "name the folder where the training saved its weights; do not copy those of its base",
@@ -102,16 +117,34 @@ def _check_folder(path: Path) -> None:
     raise EngineError(what, where=str(path), fix=fix)
 
 
-def _merge_hint(path: Path) -> tuple[str, str] | None:
-    """Return which trainer's shards a folder holds, and how to merge them; None for none."""
+def is_adapter(path: Path) -> bool:
+    """Return whether a folder holds a LoRA adapter and no whole model."""
+    weights = {file.name for pattern in WEIGHTS for file in path.glob(pattern)}
+    return (path / "adapter_config.json").is_file() and weights <= {"adapter_model.safetensors"}
+
+
+def find_shards(path: Path) -> tuple[ShardFormat, Path] | None:
+    """Return which trainer's shards a folder holds, and the folder they are in; None for none."""
     folders = [path, path / "actor", *sorted(path.glob("pytorch_model_fsdp_*"))]
     if path.name == "huggingface":  # verl puts configuration and tokenizer beside the shards
         folders.append(path.parent)
     for folder in folders:
-        for pattern, trainer, command in SHARDS:
-            if any(folder.glob(pattern)):
-                merged = f"{folder}-merged"
-                how = command.format(folder=shlex.quote(str(folder)), merged=shlex.quote(merged))
-                what = f"the folder holds shards that {trainer} wrote, not a whole model"
-                return what, f"merge them: {how}; then give {merged} as `weights`"
+        for form in SHARDS:
+            if any(folder.glob(form.pattern)):
+                return form, folder
     return None
+
+
+def _merge_hint(path: Path) -> tuple[str, str] | None:
+    """Return that a folder holds a trainer's shards, and how to merge them; None for none."""
+    found = find_shards(path)
+    if found is None:
+        return None
+    form, folder = found
+    merged = f"{folder}-merged"
+    command = shlex.join(["passk", "merge", str(path), "-o", merged])
+    what = f"the folder holds shards that {form.trainer} wrote, not a whole model"
+    return what, (
+        f"merge them with `{command}`, which runs "
+        f"`{shlex.join(form.merge_command(folder, merged))}`; then give {merged} as `weights`"
+    )

@@ -62,7 +62,7 @@ def load(source: ModelSource) -> LoadedModel:
         sees = takes_images(transformers.AutoConfig.from_pretrained(**where))
         processor = load_processor(where) if sees else None
         model = _read_weights(source, where, sees=sees)
-    model = _with_adapters(model, source.adapters).eval().requires_grad_(requires_grad=False)
+    model = with_adapters(model, source.adapters).eval().requires_grad_(requires_grad=False)
     model = _placed(model, source)
     with quiet():
         mismatch = find_mismatch(model, tokenizer, processor)
@@ -110,7 +110,7 @@ def _dtype(name: str) -> torch.dtype | str:
     return dtype
 
 
-def _with_adapters(model: torch.nn.Module, adapters: tuple[str, ...]) -> torch.nn.Module:
+def with_adapters(model: torch.nn.Module, adapters: tuple[str, ...]) -> torch.nn.Module:
     """Return the model with LoRA adapters merged into its weights, in order."""
     if not adapters:
         return model
