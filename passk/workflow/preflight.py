@@ -22,16 +22,18 @@ from passk.core.install import install_module
 from passk.core.registry import ENGINE_MODULES, TRAINING_MODULES, VERIFIERS, load
 from passk.engines.base import ModelSource
 from passk.engines.model_location import location
+from passk.spec.checks import TUNED_ROLES
 from passk.spec.models import Model, PromptTemplate
 from passk.spec.shorthand import write_out
 from passk.spec.yaml_lines import KeyPath, dotted, read_yaml
 from passk.verifiers.base import CustomPool
-from passk.workflow.cells import Cell, Scoring, Weights
+from passk.workflow.cells import Cell, Scoring, Weights, base_of
 from passk.workflow.fingerprint import is_local
 from passk.workflow.plan import Plan
 from passk.workflow.resources.cost import rates
 from passk.workflow.resources.memory import trained_bytes
 from passk.workflow.trainings import Training
+from passk.workflow.weights import are_same_weights
 
 LOCAL_ENGINES = ("transformers", "vllm")
 """Engines that load weights themselves."""
@@ -89,6 +91,7 @@ def find_obstacles(plan: Plan, *, local: bool = True) -> list[Obstacle]:
         _missing_packages,
         _missing_keys,
         _missing_weights,
+        _weights_of_base,
         _missing_templates,
         _disk_too_small,
     ]
@@ -198,6 +201,17 @@ def _missing_weights(work: _Work) -> Iterator[Obstacle]:
                 location(ModelSource(weights.load))
             except EngineError as error:
                 yield Obstacle(path, f"{error.where}: {error.what}", error.fix)
+
+
+def _weights_of_base(work: _Work) -> Iterator[Obstacle]:
+    """Yield tuned models whose weights are those of their base, as of a checkpoint not merged."""
+    for cell in work.cells:
+        model, base = cell.model, base_of(cell, work.plan.cells.values())
+        tuned = model.role in TUNED_ROLES and model.step != 0
+        if tuned and base and are_same_weights(cell.weights, base.weights, work.plan.layout):
+            message = f"the weights are those of its base '{base.model.name}'"
+            fix = "name the tuned weights; to compare a model with itself, set `role: base`"
+            yield Obstacle(("models", model.entry, "weights"), message, fix)
 
 
 def _missing_templates(work: _Work) -> Iterator[Obstacle]:

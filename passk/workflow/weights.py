@@ -8,6 +8,7 @@ from passk.benchmarks.source import Identity
 from passk.core import versions
 from passk.core.errors import PasskError, SpecError
 from passk.core.registry import VERIFIERS, load
+from passk.engines.model_location import WEIGHTS
 from passk.spec.models import Benchmark, Experiment, Model
 from passk.verifiers.base import RunsPrograms
 from passk.workflow.cells import Weights
@@ -61,6 +62,28 @@ def _weights_inputs(
     ]
     inputs: dict[str, object] = {"weights": weights, "revision": revision}
     return inputs | ({"adapters": adapters} if adapters else {})
+
+
+def are_same_weights(one: Weights, other: Weights, layout: Layout) -> bool:
+    """Return whether two models, not trained here, have the same weights and adapters.
+
+    Folders are compared by their files of weights alone, so that a copied model with another
+    configuration or tokenizer is recognised, too.
+    """
+    mine, others = one.fingerprint_inputs, other.fingerprint_inputs
+    if not mine or mine == others:
+        return bool(mine)
+    folders = Path(one.load), Path(other.load)
+    if one.trained or mine.get("adapters") != others.get("adapters"):
+        return False
+    names = [{file.name for form in WEIGHTS for file in path.glob(form)} for path in folders]
+    if not names[0] or names[0] != names[1]:
+        return False
+    files = [(folders[0] / name, folders[1] / name) for name in sorted(names[0])]
+    return all(a.stat().st_size == b.stat().st_size for a, b in files) and all(
+        local_digest(str(a), _cache(layout)) == local_digest(str(b), _cache(layout))
+        for a, b in files
+    )
 
 
 def _cache(layout: Layout) -> Path:

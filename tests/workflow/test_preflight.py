@@ -127,6 +127,24 @@ def test_a_chat_template_is_found_where_models_keep_it(
     assert found(study, monkeypatch) == ""
 
 
+def test_a_tuned_model_with_the_weights_of_its_base_is_an_error(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = study.spec["models"]
+    models["base"] |= {"weights": weights(study), "engine": "transformers"}
+    shutil.copytree(study.folder / "model", study.folder / "step-9")
+    (study.folder / "step-9/config.json").write_text('{"another": 1}')
+    models["tuned"] |= {"weights": "./step-9", "engine": "transformers"}
+    message = found(study, monkeypatch)
+    assert "models.tuned.weights: the weights are those of its base 'base'" in message
+    assert "`role: base`" in message
+    models["tuned"]["role"] = "base"
+    assert "the weights are those" not in found(study, monkeypatch)
+    models["tuned"]["role"] = "rl"
+    (study.folder / "step-9/model.safetensors").write_text("[]")
+    assert "the weights are those" not in found(study, monkeypatch)
+
+
 def test_all_obstacles_are_listed_and_a_shared_cause_once(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
