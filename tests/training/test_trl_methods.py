@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("trl")
 
-from passk.training import grpo, ppo_family, sft  # noqa: E402
+from passk.training import grpo, ppo_family, sft
 
 METHODS = {
     "GRPOTrainer._calculate_rewards": "736ae29b0838",
