@@ -13,12 +13,20 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 FAULTS = ("drop", "cut", "limit", "error", "truncated", "slow", "malformed", "page")
+
+DOCUMENTS: dict[str, tuple[int, dict[str, Any]]] = {
+    "malformed": (200, {"choices": [], "usage": None}),
+    "half": (200, {"choices": [{"message": None, "finish_reason": "stop"}]}),
+    "error in 200": (200, {"error": {"message": "the provider is down", "code": 502}}),
+    "policy": (400, {"error": {"message": "flagged", "code": "content_policy_violation"}}),
+}
+"""Faults that are replies: status and content."""
 
 
 def text_of(seed: int) -> str:
@@ -33,9 +41,14 @@ class FaultyServer(ThreadingHTTPServer):
     request_queue_size = 64
 
     def __init__(
-        self, faults: tuple[str, ...] = (), key: str = "", owner: str = "", port: int = 0
+        self,
+        faults: tuple[str, ...] = (),
+        key: str = "",
+        owner: str = "",
+        port: int = 0,
+        handler: type[Handler] | None = None,
     ) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(("127.0.0.1", port), handler or Handler)
         self.faults, self.key, self.owner = list(faults), key, owner
         self.refuse: dict[str, tuple[int, str]] = {}
         """Argument of a request -> status and message that it is refused with."""
@@ -43,6 +56,13 @@ class FaultyServer(ThreadingHTTPServer):
         """Scheme, host and port of a real server that completions are fetched from."""
         self.seconds = 0.0
         self.finish_reason, self.usage = "stop", True
+        self.rules: Callable[[dict[str, Any]], tuple[int, dict[str, Any]] | None] = lambda _: None
+        """Status and error that a request is refused with, if it is (`server_rules`)."""
+        self.message: dict[str, Any] = {}
+        """Fields of a chat's message beside, or in place of, its own."""
+        self.counts: dict[str, Any] = {"completion_tokens": 3, "total_tokens": 10}
+        """Fields of the usage."""
+        self.most_choices = 1000
         self.retry_after = "0"
         self.good_for: int | None = None
         self.hold: threading.Barrier | None = None
@@ -129,6 +149,9 @@ class Handler(BaseHTTPRequestHandler):
             if name in body:
                 self.reply(status, {"error": {"message": message}})
                 return True
+        if found := self.server.rules(body):
+            self.reply(found[0], {"error": found[1]})
+            return True
         return False
 
     def fail(self, fault: str, body: dict[str, Any]) -> None:
@@ -147,12 +170,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, whole[: len(whole) // 2])
         elif fault == "slow":
             self.trickle(whole)
-        elif fault == "malformed":
-            self.reply(200, {"choices": [], "usage": None})
-        elif fault == "half":
-            self.reply(200, {"choices": [{"message": None, "finish_reason": "stop"}]})
         elif fault == "page":
             self.send(200, b"<html>busy</html>", kind="text/html")
+        else:
+            self.reply(*DOCUMENTS[fault])
 
     def trickle(self, whole: bytes) -> None:
         """Send a body byte by byte, each sooner than a timeout between bytes would notice."""
@@ -207,22 +228,23 @@ class Handler(BaseHTTPRequestHandler):
         """A whole answer of three tokens, or the real server's."""
         if self.server.upstream:
             return self.passed_on(body)
-        text = text_of(body["seed"])
+        text = text_of(body.get("seed", 0))
         choice: dict[str, Any] = {"index": 0, "finish_reason": self.server.finish_reason}
         if "messages" in body:
-            choice["message"] = {"role": "assistant", "content": text}
+            choice["message"] = {"role": "assistant", "content": text} | self.server.message
             tokens = [{"token": "x", "logprob": -0.5, "top_logprobs": []}] * 3
             choice["logprobs"] = {"content": tokens} if body.get("logprobs") else None
         else:
             choice["text"] = text
             choice["logprobs"] = {"token_logprobs": [-0.5] * 3} if body.get("logprobs") else None
-        usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+        usage = {"prompt_tokens": 7} | self.server.counts
+        count = min(body.get("n", 1), self.server.most_choices)
         return {
             "id": "1",
             "object": "completion",
             "created": 0,
             "model": "m",
-            "choices": [choice],
+            "choices": [choice | {"index": index} for index in range(count)],
             **({"usage": usage} if self.server.usage else {}),
         }
 
@@ -230,11 +252,17 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(*faults: str, key: str = "", owner: str = "", port: int = 0) -> Iterator[FaultyServer]:
     """A server that runs in threads of its own until the block ends."""
-    with FaultyServer(faults, key, owner, port) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with FaultyServer(faults, key, owner, port) as server, running(server):
+        yield server
+
+
+@contextmanager
+def running(server: FaultyServer) -> Iterator[None]:
+    """Run a server in threads of its own until the block ends."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()

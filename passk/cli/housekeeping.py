@@ -80,6 +80,23 @@ def cancel(*, spec: Path) -> None:
 
 @command(
     Group.HOUSEKEEPING,
+    "have responses that a server refused or failed sampled again by the next run",
+    "passk retry specs/my-api-study.yaml",
+    SPEC,
+)
+def retry(*, spec: Path) -> None:
+    """Reopen the files with refused or failed responses."""
+    from passk.workflow import build_plan
+    from passk.workflow.retry import reopen
+
+    found = reopen(build_plan(spec))
+    for path, count in found.items():
+        print(f"{count:8,}  {path}")
+    print(f"{sum(found.values()):,} responses will be sampled again by: passk run {spec}")
+
+
+@command(
+    Group.HOUSEKEEPING,
     "read every file that a study rests on and verify its checksum",
     "passk check specs/quickstart.yaml",
     SPEC,

@@ -44,7 +44,11 @@ def _print_problem(trial: ProblemTrial) -> None:
 def _print_attempt(attempt: Attempt, gold: str) -> None:
     """Print one response and its grade."""
     row, grade = attempt.response, attempt.grade
-    print(f"response {row.sample}, {row.n_tokens} tokens, {row.finish_reason}:\n{_block(row.text)}")
+    ended = f"{row.finish_reason}: {row.error}" if row.error else row.finish_reason
+    print(f"response {row.sample}, {row.n_tokens} tokens, {ended}:")
+    if row.reasoning:
+        print(f"  reasoning (not graded):\n{_block(row.reasoning)}")
+    print(_block(row.text))
     answer = "nothing found" if grade.answer is None else _short(grade.answer)
     print(f"  answer: {answer}   gold: {_short(gold.strip(chr(34)))}   verdict: {grade.verdict}\n")
 

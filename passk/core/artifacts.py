@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,6 +35,7 @@ class Manifest(TypedDict, total=False):
     tokens_are: str
     device: str
     dtype: str
+    samples: Sequence[int]
     responses: int
     tokens: int
     seconds: float
@@ -46,6 +47,9 @@ class Manifest(TypedDict, total=False):
     load_seconds: float
     sampling: Mapping[str, Any]
     truncated: int
+    refused: int
+    failed: int
+    unknown_tokens: int
     repeats: int
     expected_repeats: float
     repeats_alarm: bool

@@ -23,9 +23,13 @@ from passk.core.integrity import EMBEDDED, damaged, seal, stored_path, verify
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FinishReason = Literal["stop", "length", "unknown"]
+FinishReason = Literal["stop", "length", "unknown", "refused", "failed"]
 """`stop`: end of sequence or a stop string; `length`: cut at max_tokens (truncated); `unknown`: of
-imported responses whose source does not say."""
+imported responses whose source does not say; `refused`: a server refused it for its content;
+`failed`: it could not be sampled. Of the last two, `error` says why."""
+
+UNSAMPLED = ("refused", "failed")
+"""Finish reasons of responses that could not be sampled."""
 
 VerdictName = Literal["correct", "wrong", "no_answer", "timeout", "error"]
 """What grading found; a grader's own failure is `timeout` or `error`, never `wrong`."""
@@ -69,7 +73,7 @@ class Sample:
         text: the response without its stop string or end-of-sequence token.
         token_ids: the response's tokens, with the ending one where one was drawn; empty where
             the response did not come from a tokenizer of ours.
-        n_tokens: number of response tokens (of `token_ids` where there are any).
+        n_tokens: number of response tokens (of `token_ids` where there are any); 0 if unknown.
         finish_reason: why it ended.
         sum_logprob: sum of log P(token) over `token_ids` in nats, under the model's own
             distribution at temperature 1 with no filter.
@@ -77,6 +81,9 @@ class Sample:
             before top_p and top_k; 0 for greedy decoding.
         prompt_digest: digest of the token ids of the prompt that was answered; empty where no
             tokenizer of ours made them.
+        reasoning: what a server gave as the model's reasoning, apart from the text; its tokens are
+            counted in `n_tokens`, and it is not graded.
+        error: why the response could not be sampled.
     """
 
     problem_id: str
@@ -89,6 +96,8 @@ class Sample:
     sum_logprob: float
     mean_entropy: float
     prompt_digest: str = ""
+    reasoning: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +298,8 @@ def _arrow_safe(value: object) -> Any:
 def read_table(path: Path, row_type: type, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet file (or some of its columns) and check it against a row type.
 
+    Columns that older files lack, and whose default is None, are null.
+
     Raises:
         DataError: the file is missing, cut short or not Parquet, has no rows, or lacks a column
             or has one of another type; the message names file and column.
@@ -300,7 +311,8 @@ def read_table(path: Path, row_type: type, columns: Sequence[str] | None = None)
     verify(path)
     try:
         present = pq.read_schema(path).names
-        missing = [name for name in wanted if name not in present]
+        absent = [name for name in wanted if name not in present]
+        missing = [name for name in absent if name not in _nullable_since(row_type)]
         if missing:
             raise DataError(
                 f"missing column {', '.join(map(repr, missing))}; present: {', '.join(present)}",
@@ -308,8 +320,13 @@ def read_table(path: Path, row_type: type, columns: Sequence[str] | None = None)
                 fix=f"a file of {row_type.__name__} rows has: {', '.join(schema(row_type).names)}",
             )
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        table = file.read(columns=wanted).select(wanted)
-        table = table.cast(pa.schema([schema(row_type).field(name) for name in wanted]))
+        table = file.read(columns=[name for name in wanted if name in present])
+        for name in absent:
+            field = schema(row_type).field(name)
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+        table = table.select(wanted).cast(
+            pa.schema([schema(row_type).field(name) for name in wanted])
+        )
     except FileNotFoundError as error:
         raise DataError("no such file", where=str(path)) from error
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, OSError) as error:
@@ -321,6 +338,11 @@ def read_table(path: Path, row_type: type, columns: Sequence[str] | None = None)
     if table.num_rows == 0:
         raise DataError("has no rows", where=str(path))
     return table
+
+
+def _nullable_since(row_type: type) -> frozenset[str]:
+    """Return the columns of a row type that were added to it, and are null in older files."""
+    return frozenset(one.name for one in dataclasses.fields(row_type) if one.default is None)
 
 
 def read_rows(path: Path, row_type: type[Row]) -> list[Row]:

@@ -79,6 +79,10 @@ class ModelSource:
         execution: settings that change cost but no response (batch size, parallelism, memory).
         endpoint: base URL of the server that knows `weights` by this name, if it is one's.
         api_key_env: name of the environment variable that holds the server's key, never the key.
+        api: which server it is (`passk.spec.server_profiles`), if the spec says so.
+        chat_template_kwargs: variables of the chat template.
+        extra_body: more keys of each request to the server.
+        engine_kwargs: more arguments of vLLM's `LLM`.
     """
 
     weights: str
@@ -88,6 +92,15 @@ class ModelSource:
     execution: Mapping[str, Any] = field(default_factory=dict)
     endpoint: str | None = None
     api_key_env: str | None = None
+    api: str | None = None
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    engine_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def passed_through(self) -> dict[str, object]:
+        """Return the settings that are passed through, for the record."""
+        names = ("api", "chat_template_kwargs", "extra_body", "engine_kwargs")
+        return {name: value for name in names if (value := getattr(self, name))}
 
 
 class Engine(Protocol):

@@ -82,7 +82,7 @@ def location(source: ModelSource) -> Location:
             "local_files_only": True,
         }
     if path.is_dir():
-        _check_folder(path)
+        _check_folder(path, own_tokenizer="tokenizer" not in source.engine_kwargs)
         return {"pretrained_model_name_or_path": str(path), "local_files_only": True}
     if path.is_absolute() or source.weights.startswith((".", "~")) or source.weights.count("/") > 1:
         raise EngineError(
@@ -93,7 +93,23 @@ def location(source: ModelSource) -> Location:
     return {"pretrained_model_name_or_path": source.weights, "revision": source.revision or "main"}
 
 
-def _check_folder(path: Path) -> None:
+def tokenizer_location(source: ModelSource) -> Location:
+    """Return the arguments that tell transformers where the tokenizer is.
+
+    Raises:
+        EngineError: see `location`.
+    """
+    name = source.engine_kwargs.get("tokenizer")
+    if name is None:
+        return location(source)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return {"pretrained_model_name_or_path": str(path), "local_files_only": True}
+    revision = source.engine_kwargs.get("tokenizer_revision") or "main"
+    return {"pretrained_model_name_or_path": name, "revision": revision}
+
+
+def _check_folder(path: Path, *, own_tokenizer: bool) -> None:
     """Raise where a local folder lacks a part of a model: what it is instead, and what to do."""
     if is_adapter(path):
         what = "this is a LoRA adapter, not a model"
@@ -106,7 +122,7 @@ def _check_folder(path: Path) -> None:
     elif not any(path.glob(CONFIG)):
         what = f"the folder has no {CONFIG}: the model's configuration is missing"
         fix = f"copy {CONFIG} of the model that it was trained from into it"
-    elif not any(path.glob(TOKENIZER)):
+    elif own_tokenizer and not any(path.glob(TOKENIZER)):
         what = f"the folder has no {TOKENIZER}: the tokenizer is missing"
         fix = (
             "copy the tokenizer of the model that it was trained from into it "

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 
 from passk.core.errors import DataError
 from passk.core.schemas import Problem
 from passk.engines.base import Prompt
 from passk.spec.models import PromptTemplate
+
+
+def unused_variables(template: str, names: Iterable[str]) -> list[str]:
+    """Return which variables a chat template does not use.
+
+    >>> unused_variables("{% if enable_thinking %}<think>{% endif %}", ["enable_thinkng"])
+    ['enable_thinkng']
+    """
+    return [name for name in names if not re.search(rf"\b{re.escape(name)}\b", template)]
 
 
 def render(template: PromptTemplate, problem: Problem) -> Prompt:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from passk.core.errors import EngineError
 from passk.engines.base import Prompt, Sampling, ScoreRequest
 from passk.engines.images import Part, chat_with_images, open_image
 from passk.engines.load_errors import first_line, warn_once
+from passk.engines.prompts import unused_variables
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +39,7 @@ class PromptTokenizer:
         tokenizer: transformers' tokenizer.
         ending: ids of the tokens that end a response.
         processor: transformers' processor of a model that takes images.
+        template: variables of the chat template.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class PromptTokenizer:
         tokenizer: PreTrainedTokenizerBase,
         ending: frozenset[int],
         processor: ProcessorMixin | None = None,
+        template: Mapping[str, object] | None = None,
     ) -> None:
         """Keep them."""
         self.tokenizer, self.ending, self.processor = tokenizer, ending, processor
+        self.template = dict(template or {})
         self._token_text: dict[int, str] = {}
         self._vocabulary = ""
 
@@ -191,9 +195,15 @@ class PromptTokenizer:
             messages = [_message(role, parts) for role, parts in chat_with_images(prompt)]
         else:
             messages = [{"role": role, "content": content} for role, content in prompt.messages]
+        template = str(renderer.chat_template or "")
+        if template and (unused := unused_variables(template, self.template)):
+            raise EngineError(
+                f"the model's chat template does not use {', '.join(unused)}",
+                fix="correct `chat_template_kwargs`, or leave it out",
+            )
         try:
             text: str = renderer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True
+                messages, tokenize=False, add_generation_prompt=True, **self.template
             )
         except Exception as error:  # a template is a program of the model's author
             raise EngineError(

@@ -30,7 +30,8 @@ VERDICT_FIELDS = tuple(
 def roundtrip_fields(row: Graded, native: str) -> dict[str, Any]:
     """Return the columns of a response and its verdict; its text only if it is not `native`."""
     sample, verdict = row
-    fields = {name: _plain(getattr(sample, name)) for name in SAMPLE_FIELDS}
+    values = ((name, getattr(sample, name)) for name in SAMPLE_FIELDS)
+    fields = {name: _plain(value) for name, value in values if value is not None}
     if fields["text"] == native:
         del fields["text"]
     if verdict is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import pandas as pd
 
 from passk.analysis.study import Study
+from passk.core.artifacts import read_manifest
 from passk.report.findings import Row, percent, records, with_thousands
 from passk.stats import MIN_PROBLEMS
 
@@ -22,7 +23,11 @@ Rule = tuple[Callable[[Row], bool], Callable[[Sequence[Row]], str]]
 
 def warnings(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     """Yield the warnings of a study, benchmark by benchmark."""
-    yield from _by_rule(study, frames["summary"], RESPONSE_RULES)
+    summary = frames["summary"]
+    suspects = set(summary.loc[summary["errors"] > 0, "cell"])
+    unsampled = {name: _count_unsampled(study, name) for name in suspects}
+    summary = summary.assign(unsampled=summary["cell"].map(unsampled).fillna(0).astype(int))
+    yield from _by_rule(study, summary, RESPONSE_RULES)
     ends = _ends(study, frames["pass_at_k"])
     yield from _near_n(study, ends)
     yield from _by_rule(study, ends, GUESSING_RULES)
@@ -80,10 +85,25 @@ def _repeated(rows: Sequence[Row]) -> str:
 
 def _ungraded(rows: Sequence[Row]) -> str:
     timeouts, errors = (sum(row[name] for row in rows) for name in ("timeouts", "errors"))
+    errors -= sum(row["unsampled"] for row in rows)
     return (
         f"grading failed on {timeouts + errors} responses ({timeouts} timed out); they count as "
         "not correct."
     )
+
+
+def _unsampled(rows: Sequence[Row]) -> str:
+    return (
+        f"{with_thousands(sum(row['unsampled'] for row in rows))} responses could not be sampled "
+        "(the server refused or failed them); they count as not correct, and in `pass@k at most` "
+        "as correct. `passk retry SPEC` samples them again."
+    )
+
+
+def _count_unsampled(study: Study, cell: str) -> int:
+    """Return how many responses of a cell could not be sampled, as the manifests say."""
+    manifests = (read_manifest(path) or {} for path in study.cell(cell).samples)
+    return sum(found.get("refused", 0) + found.get("failed", 0) for found in manifests)
 
 
 def _guessed(rows: Sequence[Row]) -> str:
@@ -106,7 +126,8 @@ RESPONSE_RULES: tuple[Rule, ...] = (
     (lambda row: row["truncated_share"] > SHARE_LIMIT, _truncated),
     (lambda row: row["no_answer_share"] > SHARE_LIMIT, _unanswered),
     (lambda row: bool(row["repeats_alarm"]), _repeated),
-    (lambda row: bool(row["timeouts"] or row["errors"]), _ungraded),
+    (lambda row: bool(row["unsampled"]), _unsampled),
+    (lambda row: row["timeouts"] + row["errors"] > row["unsampled"], _ungraded),
 )
 """Rules on truncation, missing answers, repeats and grading; rows of the table `summary`."""
 

@@ -62,6 +62,7 @@ class Item:
         gold: the gold answer as JSON.
         images: paths of the question's images.
         text: the response.
+        reasoning: what the server gave as its reasoning, apart from the text; may be empty.
         answer: the answer that the verifier extracted.
         detail: the verifier's explanation of its verdict.
     """
@@ -72,6 +73,7 @@ class Item:
     gold: str
     images: tuple[str, ...]
     text: str
+    reasoning: str
     answer: str
     detail: str
 
@@ -166,7 +168,7 @@ def _items(cell: Cell, keys: Mapping[Key, tuple[str, str]]) -> Iterator[Item]:
             problem["question"],
             problem["gold"],
             tuple(problem["images"]),
-            texts.get(key, ""),
+            *texts.get(key, ("", "")),
             answer,
             detail,
         )
@@ -180,17 +182,17 @@ def _questions(cell: Cell) -> dict[str, Row]:
     return {row["id"]: row for row in read_table(cell.problems, Problem, columns).to_pylist()}
 
 
-def _texts(cell: Cell, keys: Mapping[Key, object]) -> dict[Key, str]:
-    """Return the texts of some responses of a cell."""
+def _texts(cell: Cell, keys: Mapping[Key, object]) -> dict[Key, tuple[str, str]]:
+    """Return the texts and the reasoning of some responses of a cell."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     problems = pa.array(sorted({key.problem_id for key in keys}), pa.string())
     found = {}
     for path in cell.samples:
-        table = read_table(path, Sample, ["problem_id", "sample", "text"])
+        table = read_table(path, Sample, ["problem_id", "sample", "text", "reasoning"])
         for row in table.filter(pc.is_in(table["problem_id"], problems)).to_pylist():
             key = Key(cell.id, row["problem_id"], row["sample"])
             if key in keys:
-                found[key] = row["text"]
+                found[key] = (row["text"], row["reasoning"] or "")
     return found

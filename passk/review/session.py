@@ -53,7 +53,7 @@ class ReviewSession:
     def item(self, index: int) -> dict[str, object]:
         """Return one response, without the name of its model: review is blind."""
         item = self._item(index)
-        names = ("benchmark", "question", "gold", "text", "answer", "detail")
+        names = ("benchmark", "question", "gold", "text", "reasoning", "answer", "detail")
         shown = {name: getattr(item, name) for name in names}
         return {**shown, "problem": item.key.problem_id, "images": len(item.images)}
 

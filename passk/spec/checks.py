@@ -10,6 +10,8 @@ from typing import Any
 from passk.core import registry
 from passk.core.errors import did_you_mean
 from passk.spec.models import Experiment, Model, PerplexityRun, Sampler
+from passk.spec.passthrough import ENGINES as PASSED_THROUGH
+from passk.spec.passthrough import passthrough_faults
 from passk.spec.series import SEED, STEP, names_of
 from passk.spec.training_checks import training_faults
 from passk.spec.yaml_lines import KeyPath
@@ -25,7 +27,10 @@ TUNED_ROLES = frozenset({"rl", "sft", "distilled"})
 SERVED = "openai"
 """The engine whose models stand behind an endpoint."""
 
-NOT_IMPORTED = ("weights", "engine", "revision", "endpoint", "api_key_env", "adapters", "execution")
+NOT_IMPORTED = (
+    *("weights", "engine", "revision", "endpoint", "api_key_env", "adapters", "execution"),
+    *PASSED_THROUGH,
+)
 """What decides how responses are drawn: nothing of it belongs to an imported model."""
 
 Fault = tuple[KeyPath, str]
@@ -91,6 +96,7 @@ def _model_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[F
         else:
             yield from _unknown((*path, "engine"), model.engine, registry.ENGINES)
             yield from _endpoint_faults(model, path)
+            yield from passthrough_faults(experiment, model)
         yield from _unknown((*path, "base"), model.base, experiment.models.keys() - {model.name})
         if model.role in TUNED_ROLES and model.base is None:
             yield path, f"a model with role {model.role} needs `base`: whom it is compared with"

@@ -47,6 +47,10 @@ class Model:
     imported: str | None = None
     endpoint: str | None = None
     api_key_env: str | None = None
+    api: str | None = None
+    chat_template_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    extra_body: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    engine_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     revision: str | None = None
     dtype: str = "auto"
     adapters: tuple[str, ...] = ()

@@ -29,7 +29,10 @@ SERIES = {"steps": "{step}", "seeds": "{seed}"}
 NESTED = ("execution", "train")
 """Keys of a model whose values are taken one by one, not as a whole."""
 
-DRAWN = ("engine", "dtype", "execution", "adapters", "revision")
+DRAWN = (
+    *("engine", "dtype", "execution", "adapters", "revision"),
+    *("api", "chat_template_kwargs", "extra_body", "engine_kwargs"),
+)
 """Defaults that say how responses are sampled: an imported model takes none of them."""
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from passk.core.artifacts import Manifest, canonical_json, digest, read_document, read_manifest
 from passk.core.errors import DataError
-from passk.core.schemas import Problem, Sample, Score, read_table
+from passk.core.schemas import UNSAMPLED, Problem, Sample, Score, read_table
 from passk.spec.models import PromptTemplate
 
 log = logging.getLogger(__name__)
@@ -88,6 +88,8 @@ def stored_samples(
             return
         manifest = read_manifest(path) or {}
         for row in _rows(path, Sample, "seed", left):
+            if row["finish_reason"] in UNSAMPLED:
+                continue
             problem, index = left.pop(row["seed"])
             yield Sample(**{**row, "problem_id": problem, "sample": index}), manifest
 
@@ -99,7 +101,9 @@ def stored_seeds(cell: Path, key: str, seeds: Collection[int], samples: range) -
         if not left:
             break
         with suppress(DataError):
-            left -= set(read_table(path, Sample, ["seed"]).column("seed").to_pylist())
+            table = read_table(path, Sample, ["seed", "finish_reason"]).to_pydict()
+            pairs = zip(table["seed"], table["finish_reason"], strict=True)
+            left -= {seed for seed, ended in pairs if ended not in UNSAMPLED}
     return frozenset(seeds) - left
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from passk.core.artifacts import Manifest, digest, environment, read_manifest, write_manifest
 from passk.core.documents import from_document
 from passk.core.errors import EngineError
 from passk.core.journal import Journal
-from passk.core.schemas import Problem, Sample, read_rows, to_table, write_rows
+from passk.core.schemas import UNSAMPLED, Problem, Sample, read_rows, to_table, write_rows
 from passk.engines.base import Request
 from passk.engines.loader import Loader, Progress, is_made, part_of, shard_key, template_of
 from passk.engines.prompts import render
@@ -192,6 +193,7 @@ def _draw(
     """Draw and journal the requested responses; return the facts of the run for the manifest."""
     sampling = from_document(Sampling, document["sampling"], document["cell"])
     engine, load_seconds = loader(document)
+    source = loader.source(document)
     facts = {
         "engine": document["engine"],
         "vocabulary": engine.vocabulary,
@@ -199,6 +201,8 @@ def _draw(
     }
     write_manifest(output, {"stage": "sample", **facts})  # a run that only resumes reads it
     began, drawn, tokens = time.perf_counter(), 0, 0
+    if hasattr(engine, "workspace"):
+        engine.workspace = output.with_suffix(".batch")
     for row in engine.sample(requests, sampling):
         if (row.problem_id, row.sample) in journal.rows:
             raise EngineError(
@@ -217,12 +221,13 @@ def _draw(
         **facts,
         "dtype": engine.dtype,  # vLLM knows it once it has read the weights
         "device": engine.device,
-        "execution": loader.source(document).execution,
+        "execution": source.execution,
+        **source.passed_through(),
         "load_seconds": round(load_seconds, 3),
         "draw_seconds": round(time.perf_counter() - began, 3),
         "drawn_responses": drawn,
         "drawn_tokens": tokens,
-        **({"usage": engine.usage} if hasattr(engine, "usage") else {}),
+        **(engine.record() if hasattr(engine, "record") else {}),
         "environment": environment(engine.packages),
     }
 
@@ -236,6 +241,7 @@ def describe_samples(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> Man
     prompts = sorted({(row.problem_id, row.prompt_digest) for row in rows if row.prompt_digest})
     return {
         "truncated": sum(row.finish_reason == "length" for row in rows),
+        **_unsampled(rows),
         "repeats": sum(found for found, _ in counted),
         "expected_repeats": round(sum(expected for _, expected in counted), 3),
         "repeats_alarm": has_repeat_alarm(counted),
@@ -243,11 +249,24 @@ def describe_samples(rows: Sequence[Sample], sampling: Mapping[str, Any]) -> Man
     }
 
 
+def _unsampled(rows: Sequence[Sample]) -> Manifest:
+    """Return how many responses were refused, failed, or have no known tokens, where any."""
+    ends = Counter(row.finish_reason for row in rows)
+    unknown = sum(
+        not row.n_tokens and bool(row.text or row.reasoning) and row.finish_reason not in UNSAMPLED
+        for row in rows
+    )
+    found = {"refused": ends["refused"], "failed": ends["failed"], "unknown_tokens": unknown}
+    return cast("Manifest", {name: count for name, count in found.items() if count})
+
+
 def _warn(cell: str, responses: int, found: Manifest) -> None:
     """Say where many responses were cut at max_tokens (their verdicts say little), or repeat."""
     share = found["truncated"] / responses
     if share > TRUNCATION_WARNING:
         log.warning("%s: %.1f %% of the responses were cut at max_tokens", cell, 100 * share)
+    if unsampled := found.get("refused", 0) + found.get("failed", 0):
+        log.warning("%s: %d responses could not be sampled; see `passk retry`", cell, unsampled)
     if found["repeats_alarm"]:
         log.warning(
             "%s: %d of %d responses repeat another to the same problem, where their "

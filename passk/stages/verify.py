@@ -19,11 +19,20 @@ from passk.core import versions
 from passk.core.artifacts import atomic, environment
 from passk.core.errors import DataError
 from passk.core.registry import VERIFIERS, load
-from passk.core.schemas import VERDICTS, Problem, Sample, Verdict, read_table, write_rows
+from passk.core.schemas import (
+    UNSAMPLED,
+    VERDICTS,
+    Problem,
+    Sample,
+    Verdict,
+    VerdictName,
+    read_table,
+    write_rows,
+)
 from passk.verifiers.base import CustomGold, CustomPool, Verifier
 from passk.verifiers.gold import gold_answers
 from passk.verifiers.grading.explain import explain
-from passk.verifiers.grading.grade import Grade, Grades, Progress, grade, remove_journal
+from passk.verifiers.grading.grade import Grade, Progress, grade, remove_journal
 from passk.verifiers.grading.jsonl import (
     KEYS,
     count_lines,
@@ -72,6 +81,8 @@ def verify(
 ) -> None:
     """Grade a file of samples and write one verdict per sample, in the same order.
 
+    The verdict on a response that could not be sampled is `error`: not correct, and unknown.
+
     Args:
         problems: Parquet of `Problem` rows.
         samples: Parquet of `Sample` rows.
@@ -91,7 +102,8 @@ def verify(
     setup = PoolConfig(verifier, options or {}, workers=workers, deadline=deadline)
     loaded = load("verifier", verifier, VERIFIERS)(**setup.options)
     golds = _golds(problems, _gold_check(loaded))
-    table = read_table(samples, Sample, ["problem_id", "sample", "text"])
+    columns = ["problem_id", "sample", "text", "finish_reason", "error"]
+    table = read_table(samples, Sample, columns)
     ids = table.column("problem_id").to_pylist()
     _require_known(ids, golds, samples, problems)
     responses = zip((golds[name] for name in ids), _values(table, "text"), strict=True)
@@ -101,7 +113,14 @@ def verify(
         Verdict(name, sample, g.verdict, g.answer, g.answer_class, g.seconds, g.detail)
         for name, sample, g in zip(ids, _values(table, "sample"), graded, strict=True)
     ]
-    manifest = _manifest(setup, graded, time.perf_counter() - began)
+    ends = zip(_values(table, "finish_reason"), _values(table, "error"), strict=True)
+    for index, (ended, why) in enumerate(ends):
+        if ended in UNSAMPLED:
+            one = verdicts[index]
+            detail = f"not sampled ({ended}): {why}"
+            verdicts[index] = Verdict(one.problem_id, one.sample, "error", None, None, 0.0, detail)
+    counts = Counter(one.verdict for one in verdicts)
+    manifest = _manifest(setup, counts, time.perf_counter() - began)
     more = loaded.manifest() if isinstance(loaded, CustomPool) else {}
     write_rows(output, verdicts, manifest | more)
     remove_journal(output)
@@ -294,10 +313,9 @@ def _require_known(ids: list[str], golds: Mapping[str, str], samples: Path, prob
         )
 
 
-def _manifest(setup: PoolConfig, graded: Grades, seconds: float) -> dict[str, object]:
+def _manifest(setup: PoolConfig, counts: Counter[VerdictName], seconds: float) -> dict[str, object]:
     """Return what made a verdict file."""
     kind = load("verifier", setup.verifier, VERIFIERS)
-    counts = graded.verdicts()
     return {
         "stage": "verify",
         "version": VERSION,

@@ -107,8 +107,11 @@ def build_text_trainer(given: TrainerInputs) -> TextTrainer:
         DataError: there are too few texts, or one does not fit into the model's context.
     """
     manager = given.manager
-    engine = TransformersEngine(given.model, given.tokenizer, manager.task.execution)
-    data = tokenize_texts(manager.task, load_texts(manager, engine, given.grader), engine)
+    task = manager.task
+    engine = TransformersEngine(
+        *(given.model, given.tokenizer, task.execution), template=task.source.chat_template_kwargs
+    )
+    data = tokenize_texts(task, load_texts(manager, engine, given.grader), engine)
     trainer = TextTrainer(
         model=given.model,
         args=config(manager, given.output, len(data)),

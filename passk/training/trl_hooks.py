@@ -75,7 +75,14 @@ class RolloutMixin(CheckpointMixin):
         """Return the training's engine with the current weights."""
         if self.task.settings.get("engine") == "vllm":
             return self.vllm.with_weights_of(self.step, self.save_weights)
-        return TransformersEngine(self.model, self.processing_class, self.task.execution)
+        return self._transformers_engine()
+
+    def _transformers_engine(self) -> TransformersEngine:
+        """Return the transformers engine with the current weights."""
+        template = self.task.source.chat_template_kwargs
+        return TransformersEngine(
+            self.model, self.processing_class, self.task.execution, template=template
+        )
 
     def release(self) -> None:
         """Stop vLLM, if it was used."""
@@ -113,8 +120,7 @@ class RolloutMixin(CheckpointMixin):
 
     def prompt_ids(self, problem: int) -> list[int]:
         """Return the token ids of a problem's prompt."""
-        engine = TransformersEngine(self.model, self.processing_class)
-        return engine.tokenizer.prompt(self.rollout_generator.prompts[problem])
+        return self._transformers_engine().tokenizer.prompt(self.rollout_generator.prompts[problem])
 
     def _get_train_sampler(self, dataset: object = None) -> StepSampler:  # noqa: ARG002
         """Return the order of the data; see `StepSampler`."""

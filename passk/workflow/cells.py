@@ -22,6 +22,7 @@ from passk.spec.models import (
     PromptTemplate,
     Sampler,
 )
+from passk.spec.passthrough import text_settings
 from passk.stages.imported import Imported
 from passk.workflow.imports import Imports, imported_use
 from passk.workflow.stored_names import Namer, new_name
@@ -155,9 +156,22 @@ def prompt_inputs(prompt: PromptTemplate) -> dict[str, object]:
     return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
 
-def model_inputs(model: Model, weights: Weights) -> dict[str, object]:
-    """Return what of a model decides its responses and scores."""
-    return {**weights.fingerprint_inputs, "dtype": model.dtype, "engine": model.engine}
+def model_inputs(model: Model, weights: Weights, prompt: PromptTemplate) -> dict[str, object]:
+    """Return what of a model decides its responses and scores after a prompt."""
+    return {
+        **weights.fingerprint_inputs,
+        "dtype": model.dtype,
+        "engine": model.engine,
+        **template_inputs(model, prompt),
+        **text_settings(model),
+    }
+
+
+def template_inputs(model: Model, prompt: PromptTemplate) -> dict[str, object]:
+    """Return the variables of a model's chat template, if a prompt goes through it."""
+    if prompt.format != "chat" or not model.chat_template_kwargs:
+        return {}
+    return {"chat_template_kwargs": dict(model.chat_template_kwargs)}
 
 
 def expand_cells(
@@ -188,7 +202,7 @@ def expand_cells(
             inputs = {"imported": content, "questions": identity.questions}
         else:
             inputs = {
-                **model_inputs(model, weights[model.name]),
+                **model_inputs(model, weights[model.name], prompt),
                 **_drawing_inputs(experiment, prompt, identity, sampler),
                 **_matching_inputs(experiment, model, use, identity, sampler, weights),
             }
@@ -236,14 +250,10 @@ def _matching_inputs(
     if match is None or model.base is None:
         return {}
     base = experiment.models[model.base]
+    prompt, sampler = experiment.prompt_of(base, use), experiment.samplers[match.sampler]
     drawn = {
-        **model_inputs(base, weights[base.name]),
-        **_drawing_inputs(
-            experiment,
-            experiment.prompt_of(base, use),
-            identity,
-            experiment.samplers[match.sampler],
-        ),
+        **model_inputs(base, weights[base.name], prompt),
+        **_drawing_inputs(experiment, prompt, identity, sampler),
     }
     how = {name: value for name, value in asdict(match).items() if name != "sampler"}
     return {
@@ -319,7 +329,7 @@ def _scorer_inputs(
 ) -> dict[str, object]:
     """Return what decides scores besides the responses."""
     return {
-        **model_inputs(model, weights),
+        **model_inputs(model, weights, prompt),
         **prompt_inputs(prompt),
         "per_problem": run.per_problem,
         "scoring version": versions.SCORE,

@@ -6,6 +6,7 @@ study that is finished needs no engine.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -16,12 +17,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from passk.core.errors import EngineError, PasskError, VerifierError
+from passk.core.errors import EngineError, PasskError, VerifierError, did_you_mean
 from passk.core.gpus import visible_gpus
 from passk.core.install import install_module
 from passk.core.registry import ENGINE_MODULES, TRAINING_MODULES, VERIFIERS, load
 from passk.engines.base import ModelSource
 from passk.engines.model_location import location
+from passk.engines.prompts import unused_variables
 from passk.spec.checks import TUNED_ROLES
 from passk.spec.models import Model, PromptTemplate
 from passk.spec.shorthand import write_out
@@ -93,6 +95,7 @@ def find_obstacles(plan: Plan, *, local: bool = True) -> list[Obstacle]:
         _missing_weights,
         _weights_of_base,
         _missing_templates,
+        _unknown_engine_kwargs,
         _disk_too_small,
     ]
     if local:
@@ -198,7 +201,7 @@ def _missing_weights(work: _Work) -> Iterator[Obstacle]:
             yield Obstacle(path, f"no such file or folder: {model.weights}", fix)
         elif model.engine in LOCAL_ENGINES:
             try:
-                location(ModelSource(weights.load))
+                location(ModelSource(weights.load, engine_kwargs=model.engine_kwargs))
             except EngineError as error:
                 yield Obstacle(path, f"{error.where}: {error.what}", error.fix)
 
@@ -219,7 +222,14 @@ def _missing_templates(work: _Work) -> Iterator[Obstacle]:
     for use in work.uses:
         if use.prompt is None or use.prompt.format != "chat":
             continue
-        if use.model.engine in LOCAL_ENGINES and _has_template(use) is False:
+        template = _chat_template(use) if use.model.engine in LOCAL_ENGINES else None
+        if template and (unused := unused_variables(template, use.model.chat_template_kwargs)):
+            yield Obstacle(
+                ("models", use.model.entry, "chat_template_kwargs"),
+                f"the model's chat template does not use {', '.join(unused)}",
+                "correct it, or leave it out",
+            )
+        if template == "":
             yield Obstacle(
                 ("models", use.model.entry),
                 f"prompt '{use.prompt.name}' is a chat, and the model has no chat template",
@@ -228,24 +238,57 @@ def _missing_templates(work: _Work) -> Iterator[Obstacle]:
             )
 
 
-def _has_template(use: Use) -> bool | None:
-    """Tell whether a model has a chat template; None if its files are not here to tell."""
+def _chat_template(use: Use) -> str | None:
+    """Return a model's chat template, "" if it has none, None if its files are not here to tell."""
     source = use.weights.start or use.weights
-    folder = Path(source.load).expanduser()
+    name = str(use.model.engine_kwargs.get("tokenizer", source.load))
+    folder = Path(name).expanduser()
     if not folder.is_dir():
-        found = _cached(source.load, use.model.revision)
+        found = _cached(name, use.model.revision)
         if found is None:
             return None
         folder = found
     config = folder / "tokenizer_config.json"
-    if any((folder / name).is_file() for name in TEMPLATE_FILES):
-        return True
-    if not config.is_file():
-        return None
     try:
-        return bool(json.loads(config.read_text(encoding="utf-8")).get("chat_template"))
+        for name in TEMPLATE_FILES:
+            if (folder / name).is_file():
+                return (folder / name).read_text(encoding="utf-8")
+        if config.is_file():
+            found = json.loads(config.read_text(encoding="utf-8")).get("chat_template")
+            return str(found or "")
     except (OSError, ValueError, AttributeError):
         return None
+    return None
+
+
+def _unknown_engine_kwargs(work: _Work) -> Iterator[Obstacle]:
+    """Yield arguments that the vLLM of this environment does not know."""
+    asking = {use.model.name: use.model for use in work.uses if use.model.engine_kwargs}
+    known = vllm_arguments() if asking else frozenset()
+    for model in asking.values() if known else ():
+        for name in sorted(model.engine_kwargs.keys() - known):
+            path = ("models", model.entry, "engine_kwargs", name)
+            yield Obstacle(path, f"vLLM has no argument '{name}'", did_you_mean(name, known))
+
+
+def vllm_arguments() -> frozenset[str]:
+    """Return the arguments that vLLM's engine takes, read from its source; empty if not there.
+
+    Importing vLLM takes ten seconds.
+    """
+    found = find_spec("vllm") if _is_installed("vllm") else None
+    try:
+        file = Path(str(found and found.origin)).with_name("engine") / "arg_utils.py"
+        body = ast.parse(file.read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError):
+        return frozenset()
+    kinds = [one for one in body if isinstance(one, ast.ClassDef) and one.name == "EngineArgs"]
+    return frozenset(
+        line.target.id
+        for kind in kinds
+        for line in kind.body
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+    )
 
 
 def _cached(repository: str, revision: str | None) -> Path | None:

@@ -62,6 +62,8 @@ def training_task(training: Training) -> dict[str, object]:
         _model_source(training.start, training.weights),
         dtype=training.dtype,
         execution=training.model.execution,
+        chat_template_kwargs=training.model.chat_template_kwargs,
+        engine_kwargs={},
     )
     return {
         "training": training.id,
@@ -101,6 +103,10 @@ def _model_source(model: Model, weights: Weights) -> ModelSource:
         execution=model.execution,
         endpoint=model.endpoint,
         api_key_env=model.api_key_env if model.endpoint else None,
+        api=model.api,
+        chat_template_kwargs=model.chat_template_kwargs,
+        extra_body=model.extra_body,
+        engine_kwargs=model.engine_kwargs,
     )
 
 

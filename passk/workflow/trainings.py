@@ -20,7 +20,7 @@ from passk.spec.models import Benchmark, BenchmarkUse, Experiment, Model, Prompt
 from passk.spec.series import series_name, training_name
 from passk.spec.training_checks import teacher_of, teaching_model
 from passk.spec.training_methods import METHODS, REFERENCE, SOLUTIONS, settings
-from passk.workflow.cells import Weights, model_inputs, prompt_inputs
+from passk.workflow.cells import Weights, model_inputs, prompt_inputs, template_inputs
 from passk.workflow.paths import Layout
 from passk.workflow.stored_names import Namer, new_name
 from passk.workflow.weights import find_weights, reference_digest, verdict_inputs
@@ -196,11 +196,12 @@ class _Finder:
             **{f"start {name}": value for name, value in weights.fingerprint_inputs.items()},
             "dtype": dtype,
             **prompt_inputs(prompt),
+            **template_inputs(model, prompt),
             "questions": identity.questions,
             **({"worked examples": identity.shots} if prompt.shots else {}),
             **verdict_inputs(self.experiment.catalogue[use.name].for_prompt(prompt), identity),
             **{name: _plain(value) for name, value in filled.items() if name not in unsaid},
-            **self._teacher_inputs(teacher, identity, train),
+            **self._teacher_inputs(teacher, identity, train, prompt),
             "training version": versions.TRAIN,
         }
         return Training(
@@ -253,7 +254,7 @@ class _Finder:
         return None if name is None else Teacher(name)
 
     def _teacher_inputs(
-        self, teacher: Teacher | None, identity: Identity, train: Train
+        self, teacher: Teacher | None, identity: Identity, train: Train, prompt: PromptTemplate
     ) -> dict[str, object]:
         """Return what decides the texts that are imitated."""
         if teacher is None:
@@ -265,7 +266,7 @@ class _Finder:
             name = str(train.teacher).removeprefix(REFERENCE)
             found["responses"] = reference_digest(self.experiment, name, self.layout)
         elif teacher.model is not None and teacher.weights is not None:
-            taught = model_inputs(teacher.model, teacher.weights)
+            taught = model_inputs(teacher.model, teacher.weights, prompt)
             found |= {f"teacher {name}": value for name, value in taught.items()}
         return found
 

@@ -61,6 +61,10 @@ def _weights_inputs(
         for name in model.adapters
     ]
     inputs: dict[str, object] = {"weights": weights, "revision": revision}
+    if tokenizer := model.engine_kwargs.get("tokenizer"):
+        local = local_digest(tokenizer, _cache(layout)) if is_local(tokenizer) else None
+        pinned = model.engine_kwargs.get("tokenizer_revision")
+        inputs["tokenizer"] = f"local:{local}" if local else [tokenizer, pinned]
     return inputs | ({"adapters": adapters} if adapters else {})
 
 

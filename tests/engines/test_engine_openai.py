@@ -139,7 +139,8 @@ def test_a_request_says_what_the_sampler_says() -> None:
         assert (found.n_tokens, found.finish_reason, found.token_ids) == (3, "stop", [])
         assert found.sum_logprob == -1.5
         assert math.isnan(found.mean_entropy)
-    assert engine.usage == {"responses": 2, "prompt_tokens": 14, "completion_tokens": 6}
+    usage = {"responses": 2, "prompt_tokens": 14, "completion_tokens": 6, "reasoning_tokens": 0}
+    assert engine.record()["usage"] == usage | {"without_usage": 0}
 
 
 @pytest.mark.parametrize("owner", ["vllm", "llamacpp", "sglang"])
@@ -155,7 +156,12 @@ def test_servers_with_filters_of_their_own_are_told_to_leave_them(owner: str) ->
 
 @pytest.mark.parametrize(
     ("told", "reason"),
-    [("stop", "stop"), ("length", "length"), ("content_filter", "stop")],
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("content_filter", "refused"),
+        ("tool_calls", "failed"),
+    ],
 )
 def test_finish_reasons(told: str, reason: str) -> None:
     with serving() as server:
@@ -185,7 +191,7 @@ def test_without_log_probabilities_the_responses_come_all_the_same(
         rows = drawn(engine_of(server), requests_for(CHAT, samples=8))
     assert len(rows) == 8
     assert all(math.isnan(row.sum_logprob) for row in rows)
-    assert caplog.text.count("gives no log-probabilities") == 1
+    assert caplog.text.count("leaves out logprobs from now on") == 1
 
 
 def test_without_usage_tokens_are_counted_by_their_log_probabilities() -> None:
@@ -217,11 +223,11 @@ def test_a_server_that_limits_the_rate_but_serves_is_asked_on() -> None:
 
 @pytest.mark.parametrize("fault", ["drop", "error", "truncated", "malformed", "limit"])
 def test_trouble_that_stays_ends_in_one_message(fault: str) -> None:
-    with serving(*[fault] * 8) as server:
+    with serving(*[fault] * 9) as server:
         engine = engine_of(server)
         with pytest.raises(EngineError, match="no usable answer in 8 attempts") as caught:
             drawn(engine, requests_for(samples=1))
-    assert len(server.asked) == 1 + 8
+    assert len(server.asked) == 1 + 8 + 1  # a trivial request fails, too
     assert caught.value.fix
 
 

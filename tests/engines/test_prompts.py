@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import gzip
 import json
@@ -114,6 +115,21 @@ def test_a_prompt_that_brings_its_own_first_token_is_refused(tokenizer: Any) -> 
     )
     with pytest.raises(EngineError, match="two beginning-of-sequence tokens"):
         PromptTokenizer(tokenizer, frozenset()).prompt(render(doubled, problem("2+2=?")))
+
+
+def test_variables_reach_the_chat_template_and_unknown_ones_are_refused(tokenizer: Any) -> None:
+    from passk.engines.base import Prompt
+    from passk.engines.tokens import PromptTokenizer
+
+    own = copy.deepcopy(tokenizer)
+    own.chat_template = "{{ messages[0].content }}{% if not enable_thinking %} /no{% endif %}"
+    prompt = Prompt(messages=(("user", "2+2=?"),))
+    for thinking, text in ((True, "2+2=?"), (False, "2+2=? /no")):
+        reader = PromptTokenizer(own, frozenset(), template={"enable_thinking": thinking})
+        assert own.decode(reader.prompt(prompt)) == text
+    reader = PromptTokenizer(own, frozenset(), template={"enable_thinkng": False})
+    with pytest.raises(EngineError, match="does not use enable_thinkng"):
+        reader.prompt(prompt)
 
 
 @pytest.mark.parametrize("name", sorted(PROMPTS))

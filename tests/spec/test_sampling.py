@@ -13,10 +13,10 @@ from conftest import REPO, Study
 from passk.core.documents import default, from_document, to_document
 from passk.core.errors import DataError, SpecError
 from passk.core.schemas import Sample, to_table
-from passk.engines.base import Prompt
-from passk.engines.openai.messages import request_body
+from passk.engines.openai.messages import settings_body
 from passk.spec.models import EntropyMatch, Sampler
 from passk.spec.sampling import Sampling, setting_names
+from passk.spec.server_profiles import server_profiles
 from passk.stats.sample_repeats import fingerprints
 from passk.workflow import Plan, build_plan
 from passk.workflow.task_files import cell_task
@@ -53,10 +53,10 @@ def test_a_setting_reaches_the_cells_id_its_task_file_and_the_request(
     assert cell.id != before.id
     assert cell.fingerprint_inputs["frequency_penalty"] == 1.0
     sampling = from_document(Sampling, cell_task(cell)["sampling"], "cell")
-    body = request_body("m", "vllm", Prompt(text="2 + 2 ="), sampling, 7)
-    assert body["frequency_penalty"] == 1.0
+    vllm = server_profiles()["vllm"]
+    assert settings_body(vllm, sampling, chat=False)["frequency_penalty"] == 1.0
     plain = from_document(Sampling, cell_task(before)["sampling"], "cell")
-    assert "frequency_penalty" not in request_body("m", "vllm", Prompt(text="2"), plain, 7)
+    assert "frequency_penalty" not in settings_body(vllm, plain, chat=False)
 
 
 def test_an_engine_without_a_setting_is_refused_with_the_line(study: Study) -> None:

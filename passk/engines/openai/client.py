@@ -14,9 +14,12 @@ import openai
 
 from passk.core.errors import EngineError
 from passk.engines.openai.errors import (
+    ExhaustedError,
     MalformedError,
+    PolicyError,
     RefusedError,
     describe_error,
+    is_policy,
     is_retryable,
     no_answer_hint,
     retry_after,
@@ -30,8 +33,12 @@ ATTEMPTS = 8
 FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0
 """Seconds before the second attempt, doubled for each further one, up to the longest."""
 
+POLICY_ATTEMPTS = 3
+"""Attempts of a prompt that is refused for its content."""
+
 LONGEST_WAIT = 600.0
-"""Seconds that a server may ask us to wait (Retry-After); more ends the run."""
+"""Seconds that a server may ask us to wait (Retry-After) unless execution.max_retry_after says;
+more ends the run."""
 
 MOST_CONNECTIONS = 1000
 """What the official client opens at once at the most; more would wait in its queue unseen."""
@@ -54,6 +61,7 @@ class Server:
         key: the key itself, or None.
         concurrency: requests in flight at the most.
         timeout: seconds for one whole reply.
+        longest_wait: seconds that it may ask us to wait.
     """
 
     model: str
@@ -62,6 +70,7 @@ class Server:
     key: str | None = field(repr=False)
     concurrency: int
     timeout: float
+    longest_wait: float = LONGEST_WAIT
 
     @property
     def where(self) -> str:
@@ -126,8 +135,9 @@ class ServerClient:
         """Return a reply as `read` reads it; ask again while the trouble may pass.
 
         Raises:
-            RefusedError: the server refuses the request.
-            EngineError: it did not answer, or not in a usable form, in any attempt.
+            RefusedError: the server refuses the request; PolicyError: for its content.
+            ExhaustedError: it did not answer, or not in a usable form, in any attempt.
+            EngineError: it asks to wait for too long.
         """
         failed, seen = 0, self.finished
         while True:
@@ -153,21 +163,27 @@ class ServerClient:
             EngineError: there is to be no next attempt.
         """
         server, message = self.server, self.server.describe(error)
-        if not is_retryable(error) and isinstance(error, openai.APIStatusError):
-            status = error.status_code
-            raise RefusedError(message, where=server.where, variable=server.variable, status=status)
-        if failed >= attempts:
-            raise EngineError(
-                f"no usable answer in {attempts} attempts: {message}",
+        if is_policy(error):
+            if failed >= POLICY_ATTEMPTS:
+                raise PolicyError(message, where=server.where, variable=None, status=400)
+        elif not is_retryable(error) and isinstance(error, openai.APIStatusError):
+            raise RefusedError(
+                message,
                 where=server.where,
-                fix=no_answer_hint(error),
+                variable=server.variable,
+                status=error.status_code,
+                parameter=error.param or "",
             )
+        if failed >= attempts:
+            fix = no_answer_hint(error)
+            raise ExhaustedError(message, attempts, where=server.where, fix=fix)
         wait = retry_after(error) or 0.0
-        if wait > LONGEST_WAIT:
+        if wait > server.longest_wait:
             raise EngineError(
                 f"the server asks to wait {wait:.0f} s",
                 where=server.where,
-                fix="run the same command again later: what is finished is kept",
+                fix="run the same command again later: what is finished is kept; or raise "
+                "execution.max_retry_after to wait",
             )
         longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (failed - 1))
         delay = wait + random.uniform(longest / 2, longest)  # noqa: S311 - spreads the load

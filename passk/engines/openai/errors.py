@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -14,21 +16,77 @@ TRANSIENT = frozenset({408, 409, 425, 429, *range(500, 600)})
 """HTTP statuses worth a retry."""
 
 
+POLICY_CODES = frozenset(
+    {"content_filter", "content_policy_violation", "invalid_prompt", "moderation_blocked"}
+)
+"""Codes of errors with which servers refuse one prompt for its content (OpenAI, Azure)."""
+
+POLICY_WORDS = ("content policy", "content management policy", "usage policy", "moderation")
+"""Phrases of such errors without a code (Azure, OpenRouter)."""
+
+NAMED = re.compile(r"[a-z_]+")
+
+
 class MalformedError(Exception):
     """A reply that is whole at first sight, but not of the form it should have."""
+
+    def __init__(self, what: str, code: str = "") -> None:
+        """Keep the code of the error that it holds, if it is one."""
+        super().__init__(what)
+        self.code = code
+
+
+class ExhaustedError(EngineError):
+    """A request without a usable answer in any attempt; `reason` is the last trouble."""
+
+    def __init__(self, reason: str, attempts: int, *, where: str, fix: str) -> None:
+        """Keep the reason for callers that can do without this one response."""
+        super().__init__(f"no usable answer in {attempts} attempts: {reason}", where=where, fix=fix)
+        self.reason = reason
 
 
 class RefusedError(EngineError):
     """A request that the server refuses on every attempt; `reason` is its own message."""
 
-    def __init__(self, reason: str, *, where: str, variable: str | None, status: int) -> None:
-        """Keep the status and the reason for callers that can do without what was refused."""
+    def __init__(
+        self, reason: str, *, where: str, variable: str | None, status: int, parameter: str = ""
+    ) -> None:
+        """Keep the reason for callers that can do without what was refused."""
         super().__init__(
             f"the server refuses the request ({status}): {reason}",
             where=where,
             fix=_hint(status, variable),
         )
-        self.status, self.reason = status, reason
+        self.status, self.reason, self.parameter = status, reason, parameter
+
+    def names(self, keys: Iterable[str]) -> list[str]:
+        """Return which keys of the request it names, in their order; none if it is no such refusal.
+
+        A single letter counts only in quotes, or as the error's own `param`.
+        """
+        if self.status not in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
+            return []
+        words = {word for word in NAMED.findall(self.reason.lower()) if len(word) > 1}
+        words |= {"logprobs"} if any("logprob" in word for word in words) else set()
+        quoted = {word[1:-1] for word in re.findall(r"['\"`][a-z]['\"`]", self.reason)}
+        return [key for key in keys if key in words | quoted | {self.parameter}]
+
+
+class PolicyError(RefusedError):
+    """A prompt that the server refuses for its content."""
+
+
+def is_policy(error: Exception) -> bool:
+    """Return whether a server refuses a prompt for its content."""
+    if isinstance(error, MalformedError):
+        return error.code in POLICY_CODES
+    if not isinstance(error, openai.APIStatusError):
+        return False
+    refused = error.status_code in {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN}
+    message = describe_error(error, 0).lower()
+    return refused and (
+        error.code in POLICY_CODES or any(words in message for words in POLICY_WORDS)
+    )
 
 
 def is_retryable(error: Exception) -> bool:

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 async def score_response(
-    server_client: ServerClient, request: ScoreRequest, client: AsyncOpenAI
+    server_client: ServerClient, request: ScoreRequest, template: Body, client: AsyncOpenAI
 ) -> Score:
-    """Return the score of one response.
+    """Return the score of one response; `template` holds variables of the chat template.
 
     Eq.: perplexity = exp(-(1/T) sum_t log P(y_t | x, y_<t)) over its T tokens; nan without any.
     """
-    prompt = await _prompt_tokens(server_client, request, client)
+    prompt = await _prompt_tokens(server_client, request, client, template)
     response = await _response_tokens(server_client, request, prompt, client)
     if not response:
         return Score(request.problem_id, request.sample, 0, 0.0, math.nan)
@@ -57,14 +57,14 @@ def _read_logprobs(response: list[int], reply: Completion) -> float:
 
 
 async def _prompt_tokens(
-    server_client: ServerClient, request: ScoreRequest, client: AsyncOpenAI
+    server_client: ServerClient, request: ScoreRequest, client: AsyncOpenAI, template: Body
 ) -> list[int]:
     """Return a prompt's token ids, through the chat template where it is a chat."""
     prompt = request.prompt
     if prompt.text is not None:
         return await _tokenise(server_client, client, prompt=prompt.text + prompt.prefix)
-    body, continued = chat_messages(prompt, "vllm")
-    return await _tokenise(server_client, client, **body, **continued)
+    body = chat_messages(prompt, continues=True)
+    return await _tokenise(server_client, client, **body, **template)
 
 
 async def _response_tokens(

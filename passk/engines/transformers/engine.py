@@ -60,6 +60,7 @@ class TransformersEngine:
         processor: ProcessorMixin | None = None,
         fallback: Fallback | None = None,
         mismatch: str = "",
+        template: Mapping[str, Any] | None = None,
     ) -> None:
         """Wrap a model that was loaded with this engine's attention, and what goes with it.
 
@@ -70,7 +71,7 @@ class TransformersEngine:
         self.model = model
         self.device: str = model.device.type
         self.tokenizer = PromptTokenizer(
-            tokenizer, ending_tokens(model.generation_config, tokenizer), processor
+            tokenizer, ending_tokens(model.generation_config, tokenizer), processor, template
         )
         self.execution = dict(execution or {})
         self.fallback, self.mismatch = fallback, mismatch
@@ -105,6 +106,7 @@ class TransformersEngine:
             loaded.processor,
             fallback,
             loaded.mismatch,
+            model.chat_template_kwargs,
         )
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Sample]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from passk.core.errors import EngineError
 from passk.engines.base import ModelSource
 from passk.engines.load_errors import explained
-from passk.engines.model_location import Location, location
+from passk.engines.model_location import Location, location, tokenizer_location
 from passk.engines.processors import load_processor, takes_images
 from passk.engines.tokens import PromptTokenizer, ending_tokens, warn_of_penalties
 from passk.engines.vllm.adapters import adapter_options
@@ -89,7 +89,7 @@ def load_tokenizer(source: ModelSource) -> PromptTokenizer:
 
     where = location(source)
     with explained(source):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(**where)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(**tokenizer_location(source))
         config = transformers.AutoConfig.from_pretrained(**where)
         processor = load_processor(where) if takes_images(config) else None
         generation = None
@@ -99,7 +99,8 @@ def load_tokenizer(source: ModelSource) -> PromptTokenizer:
             with suppress(OSError):  # not every model has one
                 generation = transformers.GenerationConfig.from_pretrained(name, **rest)
     warn_of_penalties(generation, source.weights)
-    return PromptTokenizer(tokenizer, ending_tokens(generation, tokenizer), processor)
+    ending, template = ending_tokens(generation, tokenizer), source.chat_template_kwargs
+    return PromptTokenizer(tokenizer, ending, processor, template)
 
 
 def vllm_options(source: ModelSource, *, scoring: bool) -> dict[str, object]:
@@ -121,7 +122,8 @@ def vllm_options(source: ModelSource, *, scoring: bool) -> dict[str, object]:
     named = {key: source.execution[key] for key in PASSED_ON if key in source.execution}
     if "batch_size" in source.execution:
         named["max_num_seqs"] = source.execution["batch_size"]
-    return options | adapter_options(source, scoring=scoring) | named
+    adapters = adapter_options(source, scoring=scoring)
+    return options | adapters | named | dict(source.engine_kwargs)
 
 
 def set_up_cpu(execution: Mapping[str, Any]) -> None:

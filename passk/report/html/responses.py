@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import typing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from passk.analysis.study import Cell, Study
-from passk.core.schemas import VERDICTS, Problem, Sample, Verdict, read_table
+from passk.core.schemas import VERDICTS, FinishReason, Problem, Sample, Verdict, read_table
 from passk.report.html.blocks import Block
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ MAX_RESPONSES = 200_000
 
 ROW_CHARACTERS = 100
 
-FINISH_REASONS = ("stop", "length", "unknown")
+FINISH_REASONS: tuple[FinishReason, ...] = typing.get_args(FinishReason)
 
 
 def shown_per_problem(study: Study) -> int | None:
@@ -90,9 +91,10 @@ def _text_bytes(cell: Cell) -> int:
     for path in cell.samples:
         if path.exists():
             meta = pq.read_metadata(path)
-            column = meta.schema.names.index("text")
-            groups = range(meta.num_row_groups)
-            found += sum(meta.row_group(i).column(column).total_uncompressed_size for i in groups)
+            for column, name in enumerate(meta.schema.names):
+                if name in {"text", "reasoning"}:
+                    groups = map(meta.row_group, range(meta.num_row_groups))
+                    found += sum(group.column(column).total_uncompressed_size for group in groups)
     return found
 
 
@@ -101,8 +103,8 @@ def response_blocks(
 ) -> Iterator[tuple[str, str]]:
     """Yield name and text of every block of responses, cell by cell.
 
-    A line is [problem, sample, verdict, answer, class, detail, finish, tokens, text]; verdict and
-    finish are indices into `VERDICTS` and `FINISH_REASONS`, -1 where unknown.
+    A line is [problem, sample, verdict, answer, class, detail, finish, tokens, text, reasoning];
+    verdict and finish are indices into `VERDICTS` and `FINISH_REASONS`, -1 where unknown.
     """
     for index, cell in enumerate(study.cells):
         number = groups(cell, problems)
@@ -119,14 +121,14 @@ def _rows(cell: Cell, limit: int) -> Iterator[list[Any]]:
     """Yield one row per response of a cell, a file at a time."""
     verdicts = _verdicts(cell)
     for path in _present(cell.samples):
-        columns = ["problem_id", "sample", "text", "n_tokens", "finish_reason"]
+        columns = ["problem_id", "sample", "text", "n_tokens", "finish_reason", "reasoning"]
         table = read_table(path, Sample, columns)
         for batch in table.to_batches(max_chunksize=2000):
             for row in batch.to_pylist():
                 if row["sample"] < limit:
                     verdict = verdicts.get((row["problem_id"], row["sample"]), (-1, "", "", ""))
                     finish = FINISH_REASONS.index(row["finish_reason"])
-                    end = [finish, row["n_tokens"], row["text"]]
+                    end = [finish, row["n_tokens"], row["text"], row["reasoning"] or ""]
                     yield [row["problem_id"], row["sample"], *verdict, *end]
 
 

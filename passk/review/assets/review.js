@@ -2,7 +2,7 @@
 /* Review: one keystroke, one label, saved before the next response is shown. */
 (() => {
   const at = (id) => document.getElementById(id);
-  const { element, plain, show } = passkText;
+  const { element, plain, reasoning, show } = passkText;
   const KEYS = { v: "valid", f: "flawed", u: "unsure" };
   const PREFETCH = 2; // responses fetched ahead
   const items = [];
@@ -71,6 +71,7 @@
     show(at("answer"), found.answer || "none", true);
     at("detail").replaceChildren();
     plain(at("detail"), found.detail || "the verifier");
+    at("reasoning").replaceChildren(...reasoning(found.reasoning, raw));
     show(at("response"), found.text, raw);
     const images = Array.from({ length: found.images }, (_, number) =>
       element("img", { src: `image/${current}/${number}`, alt: `Image ${number + 1} of the question` }));

@@ -133,16 +133,23 @@ def _recorded(folders: Iterable[Path], basis: str) -> Rates | None:
             manifest = read_manifest(path)
             if manifest is not None and manifest.get("drawn_responses"):
                 found.append((manifest, path.stat().st_size))
-    if not found:
+    if all(_without_tokens(manifest) == manifest["responses"] for manifest, _ in found):
         return None
     responses = sum(manifest["responses"] for manifest, _ in found)
+    counted = sum(manifest["responses"] - _without_tokens(manifest) for manifest, _ in found)
     drawn = sum(manifest["drawn_responses"] for manifest, _ in found)
     return Rates(
-        tokens=sum(manifest["tokens"] for manifest, _ in found) / responses,
+        tokens=sum(manifest["tokens"] for manifest, _ in found) / counted,
         seconds=sum(_seconds(manifest) for manifest, _ in found) / drawn,
         bytes=sum(size for _, size in found) / responses,
         basis=f"recorded: {len(found)} of {basis}",
     )
+
+
+def _without_tokens(manifest: Manifest) -> int:
+    """Return how many responses of a file have no known tokens, or could not be sampled."""
+    unsampled = manifest.get("refused", 0) + manifest.get("failed", 0)
+    return unsampled + manifest.get("unknown_tokens", 0)
 
 
 def _seconds(manifest: Manifest) -> float:

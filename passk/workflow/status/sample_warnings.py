@@ -42,6 +42,20 @@ def _cell_warnings(name: str, manifests: list[Manifest]) -> Iterator[str]:
     if truncated > TRUNCATION_LIMIT * responses:
         share = 100 * truncated / responses
         yield f"'{name}': {share:.1f} % of {responses:,} drawn responses were cut at max_tokens"
+    refused = sum(manifest.get("refused", 0) for manifest in manifests)
+    failed = sum(manifest.get("failed", 0) for manifest in manifests)
+    unknown = sum(manifest.get("unknown_tokens", 0) for manifest in manifests)
+    if refused or failed:
+        yield (
+            f"'{name}': {refused + failed:,} of {responses:,} responses could not be sampled "
+            f"({refused:,} refused for their content, {failed:,} failed): they count as not "
+            "correct; `passk retry SPEC` samples them again"
+        )
+    if unknown:
+        yield (
+            f"'{name}': the tokens of {unknown:,} of {responses:,} responses are unknown (the "
+            "server did not say), and missing from the number of tokens"
+        )
     dtypes = {str(manifest["dtype"]) for manifest in manifests if manifest.get("dtype")}
     if len(dtypes) > 1 or any(" and " in dtype for dtype in dtypes):
         yield (

@@ -2,8 +2,8 @@
 /* Responses by problem and curve; a block is loaded when one of its problems is chosen. */
 const passkBrowser = (() => {
   const at = (id) => document.getElementById(id);
-  const { element, plain, show } = passkText;
-  const [PROBLEM, SAMPLE, VERDICT, ANSWER, CLASS, DETAIL, FINISH, TOKENS, TEXT] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const { element, plain, reasoning, show } = passkText;
+  const [PROBLEM, SAMPLE, VERDICT, ANSWER, CLASS, DETAIL, FINISH, TOKENS, TEXT, REASONING] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
   const LISTED = 200;
   const counts = new Map(); // cell -> [{problem, n, correct, ...}]
   let rows = [];
@@ -142,7 +142,7 @@ const passkBrowser = (() => {
     add("Ended", passkData.finishes[row[FINISH]] === "length" ? "truncated at the limit" : passkData.finishes[row[FINISH]]);
     const text = element("div", { id: "b-text" });
     show(text, row[TEXT], raw);
-    at("b-one").replaceChildren(facts, text);
+    at("b-one").replaceChildren(facts, ...reasoning(row[REASONING], raw), text);
     at("b-one").dataset.sample = row[SAMPLE];
   }
 

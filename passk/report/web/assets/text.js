@@ -168,5 +168,13 @@ const passkText = (() => {
     target.append(button);
   }
 
-  return { element, plain, show };
+  /* The reasoning that a server gave apart from the text, folded; nothing where there is none. */
+  function reasoning(text, raw) {
+    if (!text) return [];
+    const shown = element("div", {});
+    show(shown, text, raw);
+    return [element("details", {}, element("summary", {}, "Reasoning (not graded)"), shown)];
+  }
+
+  return { element, plain, reasoning, show };
 })();
