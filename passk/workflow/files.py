@@ -85,6 +85,14 @@ class Build:
             self._add(found, stale)
         return found
 
+    def dependents(self, paths: Iterable[str]) -> list[str]:
+        """Return the files whose content depends on that of some files, step by step."""
+        found = {self.files[path].outputs[0]: self.files[path] for path in paths}
+        given = set(found)
+        while stale := self._stale(found):
+            found.update((path, self.files[path]) for path in stale)
+        return [path for name, made in found.items() if name not in given for path in made.outputs]
+
     def is_pending(self, path: str) -> bool:
         """Return whether a file must be made now."""
         made = self.files.get(path) if self.pending else None
