@@ -10,9 +10,10 @@ from threading import Thread
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
+from passk.report.web.local_server import LocalServer
+from passk.review.pages import ReviewPages
 from passk.review.queue import Item, Key
 from passk.review.session import ReviewSession, open_labels
-from passk.review.server import Server
 
 HERE = Path(__file__).resolve().parent
 SIZES = {"": (1280, 800), "-narrow": (400, 800)}
@@ -45,7 +46,7 @@ def shoot(browser: Browser, address: str, name: str, wait: str) -> None:
             context.close()
 
 
-def example_server(folder: Path) -> Server:
+def example_server(folder: Path) -> LocalServer:
     """Return a review server with one example, twelve times."""
     items = [
         Item(
@@ -63,7 +64,7 @@ def example_server(folder: Path) -> Server:
     labels = open_labels(folder, "ada")
     for item in items[:4]:
         labels.add(item.key, "valid")
-    return Server(ReviewSession("Sharpening is not learning", items, labels))
+    return LocalServer(ReviewPages(ReviewSession("Sharpening is not learning", items, labels)))
 
 
 def main() -> None:

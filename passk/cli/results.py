@@ -17,18 +17,23 @@ from passk.core.errors import PasskError, did_you_mean
     option("--model", metavar="NAME", help="print the folder of this model's weights instead"),
 )
 def where(*, spec: Path, model: str | None) -> None:
-    """Print the path of a study's report, or fail if it is not written yet."""
-    from passk.spec.loading import load_experiment
-    from passk.workflow.paths import Layout
-
+    """Print the path of a study's report or of a model's weights."""
     if model:
         print(_weights_of(spec, model))
         return
+    print(f"\nreport: open {_report(spec).resolve()}")
+
+
+def _report(spec: Path) -> Path:
+    """Return the path of a study's report, or fail if it is not written yet."""
+    from passk.spec.loading import load_experiment
+    from passk.workflow.paths import Layout
+
     experiment = load_experiment(spec)
     report = Path(Layout(experiment.outputs).experiment(experiment.name, "report.html"))
     if not report.is_file():
         raise PasskError("not written yet", where=str(report), fix=_run(spec))
-    print(f"\nreport: open {report.resolve()}")
+    return report
 
 
 def _weights_of(spec: Path, name: str) -> str:
@@ -60,8 +65,9 @@ def review(*, spec: Path, reviewer: str | None, port: int) -> None:
     """Serve the review page until it is interrupted."""
     import getpass
 
+    from passk.report.web.local_server import LocalServer
+    from passk.review.pages import ReviewPages
     from passk.review.queue import build_queue
-    from passk.review.server import Server
     from passk.review.session import ReviewSession, open_labels
     from passk.workflow import build_plan
     from passk.workflow.task_files import plan_study
@@ -78,11 +84,28 @@ def review(*, spec: Path, reviewer: str | None, port: int) -> None:
     items = build_queue(study)
     folder = Path(plan.layout.experiment(study.name, "labels"))
     with open_labels(folder, reviewer or getpass.getuser()) as labels:
-        server = Server(ReviewSession(study.title or study.name, items, labels), port)
+        session = ReviewSession(study.title or study.name, items, labels)
+        server = LocalServer(ReviewPages(session), port)
         print(f"{len(items)} responses to read; labels are saved in {labels.path}")
         print(f"open {server.url}", flush=True)
         with server:
             server.serve_forever()
+
+
+@command(
+    Group.RESULTS,
+    "write the report as a static folder for any web host",
+    "passk publish specs/quickstart.yaml -o site",
+    SPEC,
+    option("-o", "--output", type=Path, required=True, metavar="FOLDER", help="for the site"),
+)
+def publish(*, spec: Path, output: Path) -> None:
+    """Write page, tables, figures, spec and manifest, without private paths and host names."""
+    from passk.report.publish import publish as write_site
+
+    files = write_site(_report(spec).parent, output)
+    size = sum((output / path).stat().st_size for path in files)
+    print(f"{len(files)} files, {size / 1e6:.1f} MB: open {(output / 'index.html').resolve()}")
 
 
 def _run(spec: Path) -> str:

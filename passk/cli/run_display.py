@@ -16,7 +16,8 @@ from rich.text import Text
 
 from passk.core.errors import PasskError
 from passk.core.progress import duration
-from passk.workflow.run import Failure, Job, Run, progress_of
+from passk.workflow.run import Failure, Job, Run
+from passk.workflow.status.logs import progress_of
 from passk.workflow.status.run_progress import RunProgress
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class RunDisplay:
     @staticmethod
     def _row(job: Job) -> tuple[str, str | ProgressBar, str]:
         """Return a running job's line."""
-        found = progress_of(job)
+        found = progress_of(job.log)
         if found is None or not found.total:
             return escape(job.name), "", ""
         text = f"{found.done}/{found.total} {found.unit}, {found.rate}/s, {found.rest}"

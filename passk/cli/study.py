@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
+from contextlib import suppress
 from pathlib import Path
 
 from passk.cli.command import Group, command, option
@@ -156,17 +156,55 @@ def plan(*, spec: Path, partitions: Path | None, expanded: bool, as_json: bool) 
 )
 def status(*, spec: Path, as_json: bool, watch: bool) -> None:
     """Report the progress of a run, once or until it is done."""
+    from rich.console import Console
+
+    from passk.cli.status_display import show_status
+    from passk.cli.status_display import watch as show_changes
     from passk.workflow import build_plan
     from passk.workflow.status import progress
 
     study = build_plan(spec)
-    while True:
-        found = progress.status(study)
-        text = json.dumps(found, ensure_ascii=False) if as_json else progress.to_text(found)
-        print(text, flush=True)
-        if not watch or found["done"]:
-            return
-        time.sleep(progress.WATCH_SECONDS)
+    console = Console(highlight=False)
+    looks = progress.follow(study) if watch else iter([progress.status(study)])
+    if watch and console.is_terminal and not as_json:
+        show_changes(console, looks)
+        return
+    for found in looks:
+        if as_json:
+            print(json.dumps(found, ensure_ascii=False), flush=True)
+        else:
+            show_status(console, found)
+
+
+@command(
+    Group.STUDY,
+    "open a local page that follows a run",
+    "passk serve specs/quickstart.yaml --port 8765",
+    SPEC,
+    option("--port", type=whole_number, default=0, help="default: a free one"),
+)
+def serve(*, spec: Path, port: int) -> None:
+    """Serve a page with the progress of a run until it is interrupted."""
+    from passk.report.live import LivePages
+    from passk.report.web.local_server import LocalServer
+    from passk.workflow import build_plan
+    from passk.workflow.status.interim import InterimResults
+    from passk.workflow.status.progress import sorted_parts, state_of
+    from passk.workflow.status.progress import status as look
+
+    study, interim = build_plan(spec), InterimResults()
+
+    def state() -> dict[str, object]:
+        """Return the status with its work in the order in which it is shown."""
+        found = look(study, interim)
+        parts = [{**part, "state": state_of(part)} for part in sorted_parts(found)]
+        return {**found, "title": study.experiment.title or found["name"], "parts": parts}
+
+    with LocalServer(LivePages(state), port) as server:
+        print(f"open {server.url}", flush=True)
+        print("Ctrl-C closes the page; the run goes on", flush=True)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 @command(

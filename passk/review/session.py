@@ -8,21 +8,13 @@ from threading import Lock
 
 from passk.core.artifacts import output_error
 from passk.core.errors import PasskError
+from passk.report.web.local_server import RequestError
 from passk.review.agreement import agreement_rows
 from passk.review.labels import LABELS, LabelFile, read_all
 from passk.review.queue import Item, Row
 
 IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 IMAGES[".gif"] = "image/gif"
-
-
-class RequestError(Exception):  # an answer to a request, not a fault of passk
-    """A request that is refused, with its HTTP status."""
-
-    def __init__(self, status: HTTPStatus, message: str) -> None:
-        """Store status and message."""
-        super().__init__(message)
-        self.status = status
 
 
 class ReviewSession:

@@ -39,10 +39,6 @@ OWN_ERROR = "passk: error: "
 ERROR_HEAD = re.compile(r"\w*(Error|Exception)( in .*)?:$")
 """The line above an error's message in Snakemake's output."""
 
-PROGRESS = re.compile(r": (\d+)/(\d+) (\S+), ([\d.e+]+)/s, (.*)$")
-"""A progress line of a job's log: done, total, unit, rate, rest."""
-
-
 MAX_ALIKE = 5
 """Jobs that fail for one cause, with none of their kind done, before a run gives up."""
 
@@ -79,17 +75,6 @@ class Job:
         """Its name in messages: its kind and its item."""
         subject = list(self.wildcards.values()) or [self.log.stem if self.log else ""]
         return DIGEST.sub("", " ".join([self.kind, *subject])).strip()
-
-
-@dataclass(frozen=True, slots=True)
-class JobProgress:
-    """How far a job is, by the last progress line of its log."""
-
-    done: int
-    total: int
-    unit: str
-    rate: str
-    rest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +188,6 @@ def _last_words(log: Path) -> str:
         kept = [line for line in lines[heads[-1] + 1 :] if not line.startswith('  File "')]
         return "\n".join(kept or [lines[heads[-1]]])
     return "\n".join(lines[-3:]) or "Snakemake ended without a message"
-
-
-def progress_of(job: Job) -> JobProgress | None:
-    """Return how far a job is, if its log says so."""
-    for line in reversed(tail_lines(job.log)):
-        if found := PROGRESS.search(line):
-            return JobProgress(int(found[1]), int(found[2]), *found.groups()[2:])
-    return None
 
 
 def snakemake_arguments(

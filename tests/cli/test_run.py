@@ -21,7 +21,8 @@ from passk.cli.starter import write_starter
 from passk.core.errors import PasskError
 from passk.spec.loading import load_experiment
 from passk.workflow.plan import build_plan
-from passk.workflow.run import MAX_ALIKE, Event, Run, progress_of, snakemake_arguments
+from passk.workflow.run import MAX_ALIKE, Event, Run, snakemake_arguments
+from passk.workflow.status.logs import progress_of
 from passk.workflow.status.run_progress import Missing, RunProgress, missing_outputs
 
 TUTORIAL = (REPO / "docs/tutorial.md").read_text()
@@ -223,7 +224,7 @@ def test_progress_is_read_from_the_last_line_that_has_it(tmp_path: Path) -> None
     )
     run = Run("snakemake", tmp_path / "log")
     run.take(events((1, "draw_samples", log))[0])
-    found = progress_of(run.running[1])
+    found = progress_of(run.running[1].log)
     assert found is not None
     assert (found.done, found.total, found.unit, found.rest) == (32, 96, "responses", "20 s left")
     screen = io.StringIO()

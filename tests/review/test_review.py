@@ -22,10 +22,11 @@ from synthetic_study import make_study
 from passk.analysis.study import read_plan
 from passk.core.artifacts import read_json, write_json
 from passk.core.errors import OutputError, PasskError
+from passk.report.web.local_server import LocalServer
 from passk.review.agreement import agreement_rows, consensus
 from passk.review.labels import LABELS, LabelFile, read_all, read_labels
+from passk.review.pages import ReviewPages
 from passk.review.queue import Key, build_queue
-from passk.review.server import Server
 from passk.review.session import ReviewSession, open_labels
 from passk.review.tables import build, review_tables
 
@@ -201,17 +202,19 @@ def test_the_tables_are_files_with_their_columns_even_when_nobody_has_read(
 
 
 @pytest.fixture
-def server(plan: Path, tmp_path: Path) -> Iterator[Server]:
+def server(plan: Path, tmp_path: Path) -> Iterator[LocalServer]:
     study = read_plan(with_review(plan, tmp_path, accuracy=[0, 0.3]))
     with open_labels(tmp_path / "labels", "ada") as labels:
-        server = Server(ReviewSession(study.title, build_queue(study), labels))
+        server = LocalServer(ReviewPages(ReviewSession(study.title, build_queue(study), labels)))
         Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
         server.server_close()
 
 
-def ask(server: Server, path: str, body: object = None, **headers: str) -> tuple[int, bytes, dict]:
+def ask(
+    server: LocalServer, path: str, body: object = None, **headers: str
+) -> tuple[int, bytes, dict]:
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
     own = {"Host": f"127.0.0.1:{server.server_port}"}
     if body is not None:
@@ -224,7 +227,7 @@ def ask(server: Server, path: str, body: object = None, **headers: str) -> tuple
     return found
 
 
-def test_labels_go_through_the_server_to_the_file(server: Server, tmp_path: Path) -> None:
+def test_labels_go_through_the_server_to_the_file(server: LocalServer, tmp_path: Path) -> None:
     base = f"/{server.token}"
     queue = json.loads(ask(server, f"{base}/queue")[1])
     assert queue["items"][0]["label"] is None
@@ -236,7 +239,9 @@ def test_labels_go_through_the_server_to_the_file(server: Server, tmp_path: Path
     assert json.loads(ask(server, f"{base}/undo", {})[1]) == {"item": 2, "label": None, "note": ""}
 
 
-def test_other_hosts_origins_tokens_and_paths_are_refused(server: Server, tmp_path: Path) -> None:
+def test_other_hosts_origins_tokens_and_paths_are_refused(
+    server: LocalServer, tmp_path: Path
+) -> None:
     base, port = f"/{server.token}", server.server_port
     label = {"item": 0, "label": "valid"}
     for status, path, body, headers in (
@@ -264,7 +269,7 @@ def test_other_hosts_origins_tokens_and_paths_are_refused(server: Server, tmp_pa
 
 
 def test_every_answer_carries_the_policy_and_the_page_holds_no_inline_script(
-    server: Server,
+    server: LocalServer,
 ) -> None:
     for path in (
         "/",
@@ -314,10 +319,11 @@ from pathlib import Path
 from passk.analysis.study import read_plan
 from passk.review.queue import build_queue
 from passk.review.session import ReviewSession, open_labels
-from passk.review.server import Server
+from passk.report.web.local_server import LocalServer
+from passk.review.pages import ReviewPages
 study = read_plan(Path(sys.argv[1]))
 with open_labels(Path(sys.argv[2]), "ada") as labels:
-    server = Server(ReviewSession(study.title, build_queue(study), labels))
+    server = LocalServer(ReviewPages(ReviewSession(study.title, build_queue(study), labels)))
     print(server.server_port, server.token, flush=True)
     server.serve_forever()
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from conftest import REPO, Study, environment
 
+from passk.analysis.study import load
 from passk.core.errors import EngineError, OutputError
 from passk.core.gpus import VISIBLE, claim_gpus, visible_gpus
 from passk.core.journal import Journal
@@ -289,8 +291,10 @@ def test_status_counts_what_is_done_running_failed_and_waiting(study: Study) -> 
     assert after["runs"] == []
     text = study.passk("status", study.file).stdout
     assert "last failure" in text
-    assert f"    | {last['tail'][-1]}" in text
-    assert "report: not made yet" in text
+    assert f"  | {last['tail'][-1]}" in text
+    assert "report: not written yet" in text
+    assert re.search(r"base\S+ .*100 % +grading|base\S+ .*100 % +done", text)
+    assert re.search(r"tuned\S+ .* 2 failed", text)
 
 
 def test_status_names_the_failure_of_a_later_stage_until_it_is_mended(finished: Study) -> None:
@@ -326,6 +330,25 @@ def test_status_of_a_finished_study_says_done(finished: Study) -> None:
     assert found["report"].endswith("report.html")
     watched = finished.run(sys.executable, "-m", "passk", "status", finished.file, "--watch")
     assert watched.returncode == 0
+
+
+def test_interim_results_are_those_of_the_report_whether_counted_or_not(finished: Study) -> None:
+    columns = ["truncated_share", "no_answer_share", "pass_at_1"]
+    summary = load(finished.folder / "outputs/study")["summary"].set_index("cell")
+    counted = json.loads(finished.passk("status", finished.file, "--json").stdout)["cells"]
+    for cell in counted:
+        row = summary.loc[cell["name"]]
+        assert [cell["interim"][name] for name in columns] == pytest.approx(row[columns].tolist())
+        assert cell["interim"]["ci_low"] <= row["pass_at_1"] <= cell["interim"]["ci_high"]
+    for folder in finished.folder.glob("outputs/store/cells/*/counts"):
+        shutil.rmtree(folder)
+    graded = json.loads(finished.passk("status", finished.file, "--json").stdout)["cells"]
+    assert [cell["interim"] for cell in graded] == [cell["interim"] for cell in counted]
+    (shard,) = finished.folder.glob("outputs/store/cells/base*/verdicts/*/000000-000004.parquet")
+    shard.unlink()
+    partly = json.loads(finished.passk("status", finished.file, "--json").stdout)["cells"]
+    assert partly[0]["interim"]["responses"] == counted[0]["interim"]["responses"] // 2
+    assert partly[0]["interim"]["problems"] == counted[0]["interim"]["problems"]
 
 
 def test_cancelling_without_slurm_is_one_message(

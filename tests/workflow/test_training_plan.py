@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -411,7 +412,8 @@ def test_status_counts_checkpoints_and_steps(trained: Study) -> None:
     assert (state["steps"], state["steps_done"]) == (2, 1)
     assert (state["shards"]["done"], state["shards"]["waiting"]) == (1, 1)
     assert not found["done"]
-    assert f"1/2  training {training}" in trained.passk("status", trained.file).stdout
+    shown = trained.passk("status", trained.file).stdout
+    assert re.search(rf"training {training.rpartition('-')[0]} .* 1/2 +waiting", shown)
 
 
 def test_status_sees_a_training_at_work_and_how_far_its_state_is(trained: Study) -> None:
@@ -421,11 +423,20 @@ def test_status_sees_a_training_at_work_and_how_far_its_state_is(trained: Study)
     state = trained.folder / f"outputs/store/trainings/{training}/state"
     (state / "step-000006").mkdir(parents=True)
     (state / "lock").touch()
+    log = trained.folder / f"outputs/store/logs/train/{training}.000010.log"
     with (state / "lock").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = json.loads(trained.passk("status", trained.file, "--json").stdout)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(
+            f"train {training} step-000010: 8/10 steps, 0.5/s, 4 s left, reward 0.25, 2 s a step\n"
+        )
+        (logged,) = json.loads(trained.passk("status", trained.file, "--json").stdout)["trainings"]
+    assert (logged["steps_done"], logged["per_second"], logged["seconds_left"]) == (8, 0.5, 4.0)
+    assert logged["reward"] == 0.25
     (at_work,) = found["trainings"]
     assert (at_work["steps_done"], at_work["shards"]["running"]) == (6, 1)
+    assert (at_work["seconds_left"], at_work["reward"]) == (None, None)
     found = json.loads(trained.passk("plan", trained.file, "--json").stdout)
     assert found["trainings"][0]["steps_left"] == 4
 

@@ -13,7 +13,7 @@ from passk.workflow import Plan
 from passk.workflow.status.report_types import Failure
 
 RECENT = 600.0
-"""A progress line older than so many seconds says nothing about the present rate."""
+"""A progress line older than so many seconds says nothing about now, unless steps take longer."""
 
 TAIL = 20_000
 """Bytes at the end of a log that are looked at."""
@@ -25,6 +25,9 @@ FAULT = re.compile(
     r"passk: error: |slurmstepd\S*: error: |srun: error: |oom-kill|DUE TO |Killed", re.IGNORECASE
 )
 """What a line of a log holds that says why a job failed."""
+
+PROGRESS = re.compile(r": (\d+)/(\d+) (\S+), ([\d.e+-]+)/s, (.*)$")
+"""A progress line of a job's log: done, total, unit, rate, rest."""
 
 INTERRUPTED = "passk: error: interrupted"
 """The last line of a job that Ctrl-C ended: no failure."""
@@ -39,6 +42,17 @@ class JobName:
 
     log: str
     comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a job is, by the last progress line of its log."""
+
+    done: int
+    total: int
+    unit: str
+    rate: str
+    rest: str
 
 
 def is_held(lock: Path) -> bool:
@@ -94,13 +108,22 @@ def warnings_of(log: Path | None) -> list[str]:
     return [line.removeprefix(WARNING) for line in tail_lines(log) if line.startswith(WARNING)]
 
 
-def rate_of(log: Path | None) -> float:
-    """Return the responses per second that a running job last said, if that is recent."""
-    lines = tail_lines(log)
-    if not lines or log is None or time.time() - log.stat().st_mtime > RECENT:
-        return 0.0
-    rates = [match[1] for line in lines if (match := re.search(r" ([\d.]+)/s, ", line))]
-    return float(rates[-1]) if rates else 0.0
+def progress_of(log: Path | None) -> JobProgress | None:
+    """Return how far a job is, by the last progress line of its log."""
+    for line in reversed(tail_lines(log)):
+        if found := PROGRESS.search(line):
+            return JobProgress(int(found[1]), int(found[2]), *found.groups()[2:])
+    return None
+
+
+def recent_progress(log: Path | None) -> JobProgress | None:
+    """Return how far a job is now: a line that is old for the job's pace does not count."""
+    found = progress_of(log)
+    if log is None or found is None:
+        return None
+    rate = float(found.rate)
+    limit = max(RECENT, 5 / rate) if rate else RECENT
+    return found if time.time() - log.stat().st_mtime <= limit else None
 
 
 def failure_of(shard: str, jobs: Iterable[JobName], logs: Mapping[str, Path]) -> Failure | None:

@@ -6,30 +6,43 @@ journal. The scheduler, where there is one, adds what waits in its queue.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from passk.core.errors import PasskError
-from passk.core.progress import duration
 from passk.workflow import Plan
 from passk.workflow.slurm import queue as slurm
-from passk.workflow.snakemake.locks import describe, live_runs
+from passk.workflow.snakemake.locks import live_runs
 from passk.workflow.snakemake.startup import comment_names
-from passk.workflow.status.logs import failure_of, newest_logs, rate_of
+from passk.workflow.status.interim import InterimResults
+from passk.workflow.status.logs import failure_of, newest_logs, recent_progress
 from passk.workflow.status.report_types import Progress, Status
 from passk.workflow.status.work_items import WorkItem, cpu_jobs, sampling, scoring_items, training
 from passk.workflow.trainings import Training
 
-WATCH_SECONDS = 10.0
+WATCH_SECONDS = 5.0
 """Seconds between two looks of `passk status --watch`."""
+
+REWARD = re.compile(r"\breward (-?[\d.]+)")
+"""The reward in a training's progress line."""
 
 STATES = ("done", "running", "failed", "queued", "waiting")
 """States of a shard: complete; held by a process; last attempt failed; in the queue; else."""
 
+ORDER = ("running", "failed", "queued", "grading", "waiting", "done")
+"""States of a training, cell or scoring task, in the order in which people are shown them."""
 
-def status(plan: Plan) -> Status:
-    """Return the progress of every training, cell and scoring task of a plan, as plain JSON."""
+
+def status(plan: Plan, interim: InterimResults | None = None) -> Status:
+    """Return the progress of every training, cell and scoring task of a plan, as plain JSON.
+
+    Args:
+        plan: the study.
+        interim: remembers what earlier calls have read.
+    """
+    interim = interim or InterimResults()
     jobs, scheduler = _queue(plan)
     logs = newest_logs(plan)
     queue = {job.comment: job for job in jobs}
@@ -40,6 +53,7 @@ def status(plan: Plan) -> Status:
         verdicts = plan.verdicts_of(cell)
         found["graded"] = _present([Path(path) for path in verdicts])
         found["counted"] = Path(plan.counts_of(cell)).is_file()
+        found["interim"] = interim(plan, cell)
     report = Path(plan.layout.experiment(plan.experiment.name, "report.html"))
     parts = [*trained, *cells, *scores]
     failures = [failure for part in parts for failure in part["failures"]]
@@ -60,6 +74,16 @@ def status(plan: Plan) -> Status:
         "report": str(report) if report.is_file() else None,
         "done": report.is_file() and all(p["shards"]["done"] == p["shards"]["all"] for p in parts),
     }
+
+
+def follow(plan: Plan) -> Iterator[Status]:
+    """Yield the status every few seconds, the last time when the study is done."""
+    interim = InterimResults()
+    while True:
+        yield (found := status(plan, interim))
+        if found["done"]:
+            return
+        time.sleep(WATCH_SECONDS)
 
 
 def _queue(plan: Plan) -> tuple[list[slurm.Job], str]:
@@ -94,7 +118,8 @@ def _state(unit: WorkItem, queue: Mapping[str, slurm.Job], logs: Mapping[str, Pa
             failures.append(failure)
         else:
             counts["waiting"] += 1
-    total, rate = sum(unit.responses.values()), sum(rate_of(log) for log in running)
+    found = [progress for log in running if (progress := recent_progress(log))]
+    total, rate = sum(unit.responses.values()), sum(float(one.rate) for one in found)
     return {
         "name": unit.name,
         "shards": {"all": len(unit.outputs), **counts},
@@ -109,10 +134,21 @@ def _state(unit: WorkItem, queue: Mapping[str, slurm.Job], logs: Mapping[str, Pa
 def _training(
     plan: Plan, task: Training, queue: Mapping[str, slurm.Job], logs: Mapping[str, Path]
 ) -> Progress:
-    """Return the progress of a training: its shards are checkpoints."""
-    found = _state(training(plan, task), queue, logs)
-    found["steps"], found["steps_done"] = found.pop("responses"), found.pop("responses_done")
-    return found
+    """Return the progress of a training: its shards are checkpoints; its log has the true step."""
+    unit = training(plan, task)
+    found = _state(unit, queue, logs)
+    steps, done = found.pop("responses"), found.pop("responses_done")
+    reward = None
+    if found["shards"]["running"]:
+        names = [name.log for jobs in unit.jobs.values() for name in jobs if name.log in logs]
+        newest = max(names, key=lambda name: logs[name].stat().st_mtime, default="")
+        if progress := recent_progress(logs.get(newest)):
+            done = max(done, min(progress.done, steps))
+            match = REWARD.search(progress.rest)
+            reward = float(match[1]) if match else None
+    rate = found["per_second"]
+    left = (steps - done) / rate if rate else None
+    return {**found, "steps": steps, "steps_done": done, "seconds_left": left, "reward": reward}
 
 
 def _total(parts: Sequence[Progress]) -> Progress:
@@ -133,37 +169,18 @@ def _present(paths: Iterable[Path]) -> int:
     return sum(path.is_file() for path in paths)
 
 
-def to_text(found: Status) -> str:
-    """Return a status for people."""
-    lines = [f"{found['name']}  {time.strftime('%H:%M:%S')}"]
-    lines += [f"  at work: {describe(run)}" for run in found["runs"]]
-    if not found["runs"]:
-        lines.append("  no run is at work")
-    if found["scheduler"] != "none":
-        lines.append(f"  Slurm: {found['scheduler']}")
-    heading = f"  {'done':>9} {'run':>5} {'fail':>5} {'queue':>5} {'wait':>5}  "
-    if found["trainings"]:
-        lines += ["", f"{heading}steps", *map(_line, found["trainings"])]
-    lines += ["", f"{heading}responses"]
-    lines += [_line(part) for part in (*found["cells"], *found["scores"])]
-    lines.append(_line({**found["total"], "name": "all"}))
-    if found["failures"]:
-        last = found["failures"][-1]
-        lines += ["", f"  last failure: {last['message']}", f"           log: {last['log']}"]
-        lines += [f"    | {line}" for line in last["tail"]]
-    lines += ["", f"  report: {found['report'] or 'not made yet'}"]
-    return "\n".join(lines)
+def state_of(part: Progress) -> str:
+    """Return the state of a training, cell or scoring task: one of `ORDER`."""
+    shards = part["shards"]
+    for state in ("running", "failed", "queued"):
+        if shards[state]:
+            return state
+    if shards["done"] < shards["all"]:
+        return "waiting"
+    return "done" if part.get("counted", True) else "grading"
 
 
-def _line(part: Progress) -> str:
-    """Return one part's line."""
-    shards, done, rows = part["shards"], part.get("responses_done"), part.get("responses")
-    if "steps" in part:
-        done, rows = part["steps_done"], part["steps"]
-    rate = f", {part['per_second']:.3g}/s" if part["per_second"] else ""
-    left = f", {duration(part['seconds_left'])} left" if part["seconds_left"] else ""
-    return (
-        f"  {shards['done']:>4}/{shards['all']:<4} {shards['running']:>5} {shards['failed']:>5} "
-        f"{shards['queued']:>5} {shards['waiting']:>5}  "
-        f"{done:,}/{rows:,}{rate}{left}  {part['name']}"
-    )
+def sorted_parts(found: Status) -> list[Progress]:
+    """Return all work of a status: what runs now first, then what failed, waits and is done."""
+    parts = [*found["trainings"], *found["cells"], *found["scores"]]
+    return sorted(parts, key=lambda part: ORDER.index(state_of(part)))

@@ -93,6 +93,18 @@ class Failure(TypedDict):
     tail: list[str]
 
 
+class Interim(TypedDict):
+    """Results of the responses of a cell that are graded so far; shares are in [0, 1]."""
+
+    problems: int
+    responses: int
+    pass_at_1: float
+    ci_low: float | None
+    ci_high: float | None
+    truncated_share: float
+    no_answer_share: float
+
+
 class Progress(TypedDict):
     """How far a training, cell or scoring task is, or all together."""
 
@@ -104,6 +116,8 @@ class Progress(TypedDict):
     steps_done: NotRequired[int]
     graded: NotRequired[int]
     counted: NotRequired[bool]
+    interim: NotRequired[Interim | None]
+    reward: NotRequired[float | None]
     per_second: float
     seconds_left: float | None
     failures: NotRequired[list[Failure]]

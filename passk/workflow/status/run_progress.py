@@ -12,8 +12,9 @@ from passk.core.journal import finished_rows
 from passk.workflow.files import Build
 from passk.workflow.plan import Plan
 from passk.workflow.resources.cost import rates, step_rate
-from passk.workflow.run import Job, progress_of
+from passk.workflow.run import Job
 from passk.workflow.snakemake.batches import sampling_batches, scoring_batches
+from passk.workflow.status.logs import progress_of
 
 UNITS = {"train model": "steps", "draw samples": "responses", "score responses": "scores"}
 """Kind of job -> its outputs."""
@@ -110,7 +111,7 @@ class RunProgress:
             if one.batch not in rules:  # else the log counts it
                 rows[one.kind] += one.rows
         for job in jobs:
-            found = progress_of(job)
+            found = progress_of(job.log)
             rows[job.kind] += found.done if found else 0
         return Counter(
             {kind: min(max(rows[kind], self._first[kind]), n) for kind, n in self._total.items()}

@@ -1,7 +1,7 @@
-"""Review server: loopback only, one token, one origin, no external resources.
+"""Local server of pages: loopback only, one token, one origin, no external resources.
 
-Responses are untrusted text. They travel as JSON and become text nodes in the page, under a content
-security policy without inline scripts.
+Responses and logs are untrusted text. They travel as JSON and become text nodes in the page, under
+a content security policy without inline scripts.
 """
 
 from __future__ import annotations
@@ -10,22 +10,21 @@ import hmac
 import json
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 from passk.core.errors import OutputError, PasskError
 from passk.report import web
-from passk.review.session import IMAGES, RequestError, ReviewSession
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 MAX_BODY_BYTES = 100_000
-"""Largest request body: a label with its note."""
+"""Largest request body."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -43,14 +42,45 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
-JSON, SCRIPT, STYLE = "application/json", "text/javascript", "text/css"
+HTML, JSON, SCRIPT, STYLE = (
+    f"{kind}; charset=utf-8"
+    for kind in ("text/html", "application/json", "text/javascript", "text/css")
+)
+
+Answer = tuple[bytes, str]
+"""Body and content type of an answer."""
 
 
-class Server(ThreadingHTTPServer):
-    """The server of one review session, on the loopback interface only.
+class RequestError(Exception):  # an answer to a request, not a fault of passk
+    """A request that is refused, with its HTTP status."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        """Store status and message."""
+        super().__init__(message)
+        self.status = status
+
+
+class Pages(Protocol):
+    """What a server answers; requests that it gets have passed all checks.
+
+    Attributes:
+        command: the command that prints the URL, for the message on a wrong one.
+    """
+
+    command: str
+
+    def get(self, parts: list[str]) -> Answer:
+        """Answer a request for a page or data; `parts` is the path after the token."""
+
+    def post(self, parts: list[str], body: dict[str, Any]) -> Answer:
+        """Answer a request that changes something."""
+
+
+class LocalServer(ThreadingHTTPServer):
+    """A server on the loopback interface only.
 
     Args:
-        session: the session to serve.
+        pages: what it answers.
         port: the port; 0 picks a free one.
 
     Raises:
@@ -59,14 +89,14 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, session: ReviewSession, port: int = 0) -> None:
+    def __init__(self, pages: Pages, port: int = 0) -> None:
         """Bind, and generate the token that every URL starts with."""
         self.token = secrets.token_urlsafe(24)
         try:
-            super().__init__((LOOPBACK, port), partial(Handler, session, self.token))
-        except OSError as error:
+            super().__init__((LOOPBACK, port), partial(Handler, pages, self.token))
+        except (OSError, OverflowError) as error:
             raise OutputError(
-                f"cannot listen: {error.strerror}",
+                f"cannot listen: {getattr(error, 'strerror', None) or error}",
                 where=f"{LOOPBACK}:{port}",
                 fix="choose another --port, or omit it",
             ) from error
@@ -78,31 +108,31 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request: checked first, then answered from the session."""
+    """One request: checked first, then answered."""
 
     server_version, sys_version = "passk", ""
     protocol_version = "HTTP/1.1"
     timeout = 60
 
-    def __init__(self, session: ReviewSession, token: str, *arguments: Any) -> None:
-        """Store session and token; the last argument is the server."""
-        self.session, self.token = session, token
+    def __init__(self, pages: Pages, token: str, *arguments: Any) -> None:
+        """Store pages and token; the last argument is the server."""
+        self.pages, self.token = pages, token
         port = arguments[-1].server_port
         self.hosts = {f"{LOOPBACK}:{port}", f"localhost:{port}"}
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
         """Answer a request for a page or data."""
-        self._serve(self._get)
+        self._serve(self.pages.get)
 
     def do_POST(self) -> None:
-        """Answer a request that changes a label."""
-        self._serve(self._post)
+        """Answer a request that changes something."""
+        self._serve(lambda parts: self.pages.post(parts, self._body()))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Log nothing: the URL contains the token."""
 
-    def _serve(self, answer: Callable[[list[str]], tuple[bytes, str]]) -> None:
+    def _serve(self, answer: Callable[[list[str]], Answer]) -> None:
         """Check and answer the request, or send the error."""
         try:
             self._check()
@@ -130,35 +160,9 @@ class Handler(BaseHTTPRequestHandler):
         given = self.path.split("/")[1] if self.path.count("/") > 1 else ""
         if not hmac.compare_digest(given.encode(), self.token.encode()):
             raise RequestError(
-                HTTPStatus.FORBIDDEN, "wrong token: open the URL that `passk review` printed"
+                HTTPStatus.FORBIDDEN,
+                f"wrong token: open the URL that `{self.pages.command}` printed",
             )
-
-    def _get(self, parts: list[str]) -> tuple[bytes, str]:
-        """Return body and content type of a page or data request."""
-        match parts:
-            case [""]:
-                return _page_file("review.html").encode(), "text/html"
-            case ["assets", name]:
-                return _asset(name)
-            case ["queue"]:
-                return json.dumps(self.session.queue()).encode(), JSON
-            case ["agreement"]:
-                return json.dumps(self.session.agreement()).encode(), JSON
-            case ["item", index] if index.isdecimal():
-                return json.dumps(self.session.item(int(index))).encode(), JSON
-            case ["image", index, number] if index.isdecimal() and number.isdecimal():
-                return self.session.image(int(index), int(number))
-        raise RequestError(HTTPStatus.NOT_FOUND, "no such page")
-
-    def _post(self, parts: list[str]) -> tuple[bytes, str]:
-        """Add or undo a label."""
-        match parts:
-            case ["label"]:
-                return json.dumps(self.session.add_label(self._body())).encode(), JSON
-            case ["undo"]:
-                self._body()
-                return json.dumps(self.session.undo()).encode(), JSON
-        raise RequestError(HTTPStatus.NOT_FOUND, "no such page")
 
     def _body(self) -> dict[str, Any]:
         """Return the JSON object of a request."""
@@ -179,9 +183,7 @@ class Handler(BaseHTTPRequestHandler):
         if status != HTTPStatus.OK:
             self.close_connection = True
         self.send_response(status)
-        self.send_header(
-            "Content-Type", kind if kind in IMAGES.values() else f"{kind}; charset=utf-8"
-        )
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         for name, value in HEADERS.items():
             self.send_header(name, value)
@@ -191,19 +193,25 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _page_file(name: str) -> str:
-    """Return a file of the review page."""
-    return (files("passk.review") / "assets" / name).read_text(encoding="utf-8")
+def as_json(value: object) -> Answer:
+    """Return an answer of JSON."""
+    return json.dumps(value).encode(), JSON
 
 
-def _asset(name: str) -> tuple[bytes, str]:
-    """Return a script or style by name; only known names are looked up."""
-    sources: Iterable[tuple[tuple[str, ...], Callable[[str], str]]] = (
-        (("review.js", "review.css"), _page_file),
+def page_asset(package: str, name: str) -> Answer:
+    """Return a page, script or style: of a package's own `assets`, or one that all pages share.
+
+    Raises:
+        RequestError: there is none of that name.
+    """
+    kind = {"html": HTML, "js": SCRIPT, "css": STYLE}.get(name.rpartition(".")[2])
+    own = {path.name: path for path in (files(package) / "assets").iterdir()}
+    if kind and name in own:
+        return own[name].read_bytes(), kind
+    for names, read in (
         (("text.js", "base.css"), web.asset),
         (("katex.js", "highlight.js"), web.vendor),
-    )
-    for names, read in sources:
-        if name in names:
-            return read(name).encode(), SCRIPT if name.endswith(".js") else STYLE
+    ):
+        if kind and name in names:
+            return read(name).encode(), kind
     raise RequestError(HTTPStatus.NOT_FOUND, "no such file")
