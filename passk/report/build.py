@@ -10,6 +10,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +31,31 @@ from passk.report.findings import (
     interval,
     percent,
     records,
+    signed,
     with_thousands,
 )
 from passk.report.html import write_page
 from passk.report.html.summaries import describe_chart, read_review_tables, review_context
+from passk.report.matrix import overview
+from passk.report.redaction import Redactor
 from passk.report.training_effects import effect_headlines, training_effects
 from passk.report.warnings import mixed_dtypes, warnings
 from passk.report.web import templates
+
+FEW_FINDINGS = 2
+"""Comparisons up to which each has a card of its own; more are shown as a matrix."""
 
 ALWAYS = ("summary", "pass_at_k", "deltas", "problems")
 """Tables that the page contains even if they are empty."""
 
 
 def report(
-    plan: Path, tables: Path, figures: Path, output: Path, reviewed: Sequence[Path] = ()
+    plan: Path,
+    tables: Path,
+    figures: Path,
+    output: Path,
+    reviewed: Sequence[Path] = (),
+    redactor: Redactor | None = None,
 ) -> None:
     """Write the report page, and `STEM-responses` beside it if there are too many responses.
 
@@ -52,6 +65,7 @@ def report(
         figures: folder that `passk figures` wrote.
         output: the HTML file.
         reviewed: files of the tables that `passk review` labels give, if any.
+        redactor: removes what is private, for a page that is published.
 
     Raises:
         DataError: a table or figure is missing.
@@ -59,10 +73,19 @@ def report(
     """
     study = read_plan(plan)
     frames = {name: read_study_table(tables, name) for name in TABLES}
+    reviews = read_review_tables(reviewed)
+    if redactor is not None:
+        study = redact_study(study, redactor)
+        frames = {name: redactor.table(table) for name, table in frames.items()}
+        reviews = {name: redactor.table(table) for name, table in hide_reviewers(reviews).items()}
     environment = templates("passk.report")
     shown = {cell.id for cell in last_cells(study)}
     environment.filters.update(
-        percent=percent, with_thousands=with_thousands, duration=_duration, title_of=study.title_of
+        percent=percent,
+        points=signed,
+        with_thousands=with_thousands,
+        duration=_duration,
+        title_of=study.title_of,
     )
     sections = environment.get_template("report.html.j2").render(
         study=study,
@@ -76,7 +99,7 @@ def report(
         interval=interval,
     )
     kept = {name: table for name, table in frames.items() if name in ALWAYS or not table.empty}
-    kept |= read_review_tables(reviewed)
+    kept |= reviews
     write_page(
         output,
         study,
@@ -84,14 +107,40 @@ def report(
         filters=environment.filters,
         sections=Markup(sections),  # noqa: S704 - autoescaped
         figures=list(read_figures(figures)),
-        **_page_context(study, frames),
+        redactor=redactor,
+        **_page_context(study, frames, redactor),
         **review_context(kept),
     )
 
 
-def _page_context(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def redact_study(study: Study, redactor: Redactor) -> Study:
+    """Return a study whose spec and warnings are redacted; its files are still found."""
+    return replace(
+        study,
+        spec=redactor(study.spec),
+        spec_path=Path(study.spec_path).name,
+        warnings=redactor(study.warnings),
+    )
+
+
+def hide_reviewers(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return tables of reviews in which reviewers, whose names are logins, are numbered."""
+    columns = ("reviewer", "other")
+    names = [table[column] for table in frames.values() for column in columns if column in table]
+    numbers = {name: f"reviewer {i}" for i, name in enumerate(sorted({*chain(*names)}), 1)}
+    return {
+        name: table.assign(**{c: table[c].map(numbers) for c in columns if c in table})
+        for name, table in frames.items()
+    }
+
+
+def _page_context(
+    study: Study, frames: Mapping[str, pd.DataFrame], redactor: Redactor | None
+) -> dict[str, Any]:
     """Return the template variables for the top and the end of the page."""
     found, made = findings(frames["summary"], frames["deltas"]), manifests(study)
+    if redactor is not None:
+        made = redactor(made)
     trained = training_effects(study, frames["series"])
     if trained:
         single = {cell.id for cell in study.cells if cell.series is None}
@@ -100,6 +149,11 @@ def _page_context(study: Study, frames: Mapping[str, pd.DataFrame]) -> dict[str,
         "title": study.title or study.name,
         "version": __version__,
         "findings": found,
+        "overview": (
+            overview(study, frames["summary"], frames["deltas"], {one.cell for one in found})
+            if len(found) > FEW_FINDINGS
+            else None
+        ),
         "training_effects": trained,
         "compared": bool(found or trained),
         "alternative": describe_chart(

@@ -23,11 +23,12 @@ from passk.core.artifacts import output_error, write_text
 from passk.report import web
 from passk.report.html.blocks import distribute_blocks, make_block
 from passk.report.html.data import page_data
-from passk.report.html.links import effect_link, finding_links, warning_link
-from passk.report.html.responses import questions, response_blocks, shown_per_problem
+from passk.report.html.links import effect_link, finding_links, rows, warning_link
+from passk.report.html.responses import questions, response_blocks, select_responses
 from passk.report.html.table_titles import columns_of
+from passk.report.redaction import Redactor
 
-SCRIPTS = ("blocks.js", "tables.js", "chart.js", "browser.js", "page.js")
+SCRIPTS = ("blocks.js", "address.js", "tables.js", "chart.js", "browser.js", "page.js")
 
 DARK = {
     "#0072b2": "#5cb3ec",
@@ -47,7 +48,11 @@ DARK = {
 
 
 def write_page(
-    output: Path, study: Study, frames: Mapping[str, pd.DataFrame], **context: Any
+    output: Path,
+    study: Study,
+    frames: Mapping[str, pd.DataFrame],
+    redactor: Redactor | None = None,
+    **context: Any,
 ) -> None:
     """Write the page, and a folder of responses beside it if they do not fit one file.
 
@@ -55,13 +60,14 @@ def write_page(
         output: the HTML file; the folder is `STEM-responses`.
         study: the study.
         frames: its tables by name, with those from `passk review` if any.
+        redactor: removes what is private from the details of verdicts, if given.
         context: further template variables: findings, figures, warnings, ...
 
     Raises:
         DataError: a file of the study cannot be read.
         OutputError: the page could not be written.
     """
-    limit = shown_per_problem(study)
+    selected = select_responses(study, frames["problems"])
     problem_lists = list(questions(study))
     tables = [make_block(f"table-{name}", columns_of(table)) for name, table in frames.items()]
     tables += [
@@ -71,11 +77,11 @@ def write_page(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         inside = distribute_blocks(
-            tables, response_blocks(study, frames["problems"], limit), folder
+            tables, response_blocks(study, frames["problems"], selected, redactor), folder
         )
     except OSError as error:
         raise output_error(error, folder) from error
-    data = page_data(study, frames, limit)
+    data = page_data(study, frames, partial=selected is not None)
     data |= {"folder": folder.name, "questions": [benchmark for benchmark, _ in problem_lists]}
     write_text(output, render(study, data=data, blocks=inside, **context))
 
@@ -96,7 +102,10 @@ def render(study: Study, *, data: dict[str, Any], blocks: dict[str, str], **cont
     environment = web.templates("passk.report.html", "assets")
     environment.filters.update(context.pop("filters", {}))
     environment.globals.update(
-        finding_links=finding_links, effect_link=effect_link, warning_link=warning_link
+        finding_links=finding_links,
+        effect_link=effect_link,
+        warning_link=warning_link,
+        rows_link=rows,
     )
     style = "\n".join(sheets)
     return environment.get_template("page.html.j2").render(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import typing
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from passk.analysis.study import Cell, Study
 from passk.core.schemas import VERDICTS, FinishReason, Problem, Sample, Verdict, read_table
 from passk.report.html.blocks import Block
+from passk.report.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -21,26 +24,51 @@ GROUP_CHARACTERS = 2_000_000
 """Approximate characters of text per block of responses."""
 
 MAX_RESPONSES = 200_000
-"""Maximum responses on the page; above, only the first ones of each problem."""
+"""Maximum responses on the page; above, `select_responses` chooses."""
+
+CORRECT = VERDICTS.index("correct")
 
 ROW_CHARACTERS = 100
+
+DETAIL = 5
+"""Index of a verdict's detail in a line of a block."""
 
 FINISH_REASONS: tuple[FinishReason, ...] = typing.get_args(FinishReason)
 
 
-def shown_per_problem(study: Study) -> int | None:
-    """Return the number of responses shown per problem and cell; None is all."""
-    problems = {cell.id: _size(cell) for cell in study.cells if cell.samples}
-    total = sum(count * study.cell(name).n for name, count in problems.items())
-    if total <= MAX_RESPONSES:
+
+Selection = Mapping[tuple[str, str], tuple[int, int]]
+"""Cell and problem -> how many correct and how many other responses are on the page."""
+
+
+def select_responses(study: Study, problems: pd.DataFrame) -> Selection | None:
+    """Return how many responses to each problem the page shows; None is all.
+
+    Half of `MAX_RESPONSES` is shared equally, so that every problem of every cell has responses.
+    The rest goes to the correct responses of rarely solved problems, the rarest first, and what is
+    then left to further responses that are not correct.
+
+    Args:
+        study: the study.
+        problems: its table of that name.
+    """
+    sampled = [cell.id for cell in study.cells if cell.samples]
+    own = problems[problems["cell"].isin(sampled)]
+    n, right = (own[name].to_numpy(dtype=np.int64) for name in ("n", "correct"))
+    if n.sum() <= MAX_RESPONSES:
         return None
-    return max(1, MAX_RESPONSES // max(sum(problems.values()), 1))
-
-
-def _size(cell: Cell) -> int:
-    """Return how many problems a cell has."""
-    paths = _present([cell.problems] if cell.problems else [])
-    return sum(read_table(path, Problem, ["id"]).num_rows for path in paths)
+    share = max(1, MAX_RESPONSES // 2 // len(own))
+    correct = np.minimum(right, (share + 1) // 2)
+    other = np.minimum(n - right, share - correct)
+    order = np.argsort(right, kind="stable")
+    cost = np.cumsum((right - correct)[order])
+    left = MAX_RESPONSES - int(correct.sum() + other.sum())
+    whole = order[cost <= left]
+    correct[whole] = right[whole]
+    left = MAX_RESPONSES - int(correct.sum() + other.sum())
+    other = np.minimum(n - right, other + max(0, left) // len(own))
+    keys = zip(own["cell"], own["problem_id"], strict=True)
+    return dict(zip(keys, zip(correct.tolist(), other.tolist(), strict=True), strict=True))
 
 
 def _present(paths: Sequence[Path]) -> list[Path]:
@@ -99,7 +127,10 @@ def _text_bytes(cell: Cell) -> int:
 
 
 def response_blocks(
-    study: Study, problems: pd.DataFrame, limit: int | None
+    study: Study,
+    problems: pd.DataFrame,
+    selected: Selection | None,
+    redactor: Redactor | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yield name and text of every block of responses, cell by cell.
 
@@ -109,15 +140,28 @@ def response_blocks(
     for index, cell in enumerate(study.cells):
         number = groups(cell, problems)
         blocks: dict[int, Block] = {}
-        for row in _rows(cell, cell.n if limit is None else min(limit, cell.n)):
+        for row in _rows(cell) if selected is None else _selected_rows(cell, selected):
             group = number.get(row[0], 0)
+            if redactor is not None:
+                row[DETAIL] = redactor.text(row[DETAIL])
             if group not in blocks:
                 blocks[group] = Block(f"responses-{index}-{group}")
             blocks[group].add(row)
         yield from ((block.name, block.text()) for block in blocks.values())
 
 
-def _rows(cell: Cell, limit: int) -> Iterator[list[Any]]:
+def _selected_rows(cell: Cell, selected: Selection) -> Iterator[list[Any]]:
+    """Yield a cell's rows that the page shows: the first of each kind."""
+    seen = Counter[tuple[str, bool]]()
+    for row in _rows(cell):
+        problem, correct = row[0], row[2] == CORRECT
+        limit = selected.get((cell.id, problem), (0, 0))[0 if correct else 1]
+        if seen[problem, correct] < limit:
+            seen[problem, correct] += 1
+            yield row
+
+
+def _rows(cell: Cell) -> Iterator[list[Any]]:
     """Yield one row per response of a cell, a file at a time."""
     verdicts = _verdicts(cell)
     for path in _present(cell.samples):
@@ -125,7 +169,7 @@ def _rows(cell: Cell, limit: int) -> Iterator[list[Any]]:
         table = read_table(path, Sample, columns)
         for batch in table.to_batches(max_chunksize=2000):
             for row in batch.to_pylist():
-                if row["sample"] < limit:
+                if row["sample"] < cell.n:
                     verdict = verdicts.get((row["problem_id"], row["sample"]), (-1, "", "", ""))
                     finish = FINISH_REASONS.index(row["finish_reason"])
                     end = [finish, row["n_tokens"], row["text"], row["reasoning"] or ""]
