@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from conftest import REPO
 from hostile_texts import HOSTILE
+from run_status import large_status
 from synthetic_study import draw as draw_answers
 from synthetic_study import make_study, problem_rows, rates, write_cell
 
@@ -24,11 +25,14 @@ from passk.core.artifacts import read_json, read_manifest, write_json
 from passk.core.schemas import Sample, read_rows, write_rows
 from passk.report.build import report
 from passk.report.figures import draw
+from passk.report.live import LivePages
+from passk.report.web.local_server import LocalServer
 from passk.review.labels import read_labels
+from passk.review.pages import ReviewPages
 from passk.review.queue import build_queue
-from passk.review.server import Server
 from passk.review.session import ReviewSession, open_labels
 from passk.review.tables import review_tables
+from passk.workflow.status.progress import sorted_parts, state_of
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="make test-pages installs playwright")
 CHROMIUM = shutil.which("chromium")
@@ -43,7 +47,7 @@ SCHEMES = ("light", "dark")
 MATHS = (
     "We have $x^2 = 4$ so \\(x = \\pm 2\\).\n$$\\frac{1}{2} + \\sum_{i=1}^n i$$\n"
     "It cost $5 and $6.\n```python\ndef f(x):\n    return x + 1  # <b>\n```\n"
-    "So \\boxed{\\frac{1}{2}}."
+    "So \\boxed{\\frac{1}{2}}.\n### Final **answer**\nis `2**3**2`, not 2**3**2 or a * b."
 )
 
 
@@ -256,8 +260,121 @@ def test_maths_and_code_are_drawn_and_money_is_not_maths(opened: Any) -> None:
     assert "It cost $5 and $6." in opened.locator("#b-text").inner_text()
     assert opened.locator("#b-text pre .hljs-keyword").first.inner_text() == "def"
     assert "# <b>" in opened.locator("#b-text pre").inner_text()
+    assert opened.locator("#b-text .heading").inner_text() == "Final answer"
+    assert opened.locator("#b-text > code").inner_text() == "2**3**2"
+    assert "not 2**3**2 or a * b." in opened.locator("#b-text").inner_text()
     opened.locator("#b-raw").click()
     assert opened.locator("#b-text").inner_text().strip() == MATHS
+
+
+def test_the_base_s_count_leads_to_the_base_s_responses_beside_the_tuned_ones(opened: Any) -> None:
+    opened.evaluate("location.hash = '#rows?table=coverage&category=base_only'")
+    sees(opened, "#page-of", "category = base_only")
+    head = opened.locator("#table-place th", has_text="base's correct")
+    place = head.evaluate("th => th.cellIndex")
+    row = opened.locator("#table-place tbody tr").first
+    count = row.locator("td").nth(place).inner_text()
+    row.locator("td").nth(place).locator("a").click()
+    opened.wait_for_selector("#b-list button")
+    assert opened.locator("#b-name").inner_text() == f"T = 1.0: {count} of 64 correct"
+    assert opened.locator("#b-list button").count() == int(count)
+    sync_api.expect(opened.locator("#b2-name")).to_have_text("T = 0.6: 0 of 64 correct")
+    assert opened.locator("#b2-one").inner_text() == "No response matches these filters."
+    opened.locator("[data-verdict=wrong]").click()
+    assert opened.locator("#b2-list button").count() > 0
+
+
+def test_responses_are_searched_and_walked_by_arrow_keys(opened: Any) -> None:
+    opened.evaluate("location.hash = '#responses?cell=cold&problem=p003'")
+    opened.wait_for_selector("#b2-list button")
+    first = opened.locator("#b-list button").first
+    first.focus()
+    opened.keyboard.press("ArrowDown")
+    assert opened.locator("#b-one").get_attribute("data-sample") == "1"
+    opened.keyboard.press("ArrowRight")
+    has_value(opened, "#b-problem", "p004")
+    opened.wait_for_selector("#b-list button")
+    answer = opened.locator("#b-text").inner_text().removeprefix("The answer is ").strip(". ")
+    same = opened.locator("#b-list button", has_text=f": {answer}").count()
+    opened.fill("#b-find", f"is {answer}.")
+    sees(opened, "#b-shown", f"{same} of 64 responses")
+    assert opened.locator("#b-list button").count() == same
+
+
+def test_an_address_holds_what_is_shown_and_back_returns(opened: Any, browser: Any) -> None:
+    opened.evaluate("location.hash = '#responses?cell=cold&problem=p003&sample=5'")
+    opened.wait_for_selector("#b-one[data-sample='5']")
+    opened.locator("#b-following").click()
+    has_value(opened, "#b-problem", "p004")
+    opened.locator("#b-list [data-sample='7']").click()
+    opened.fill("#b-find", "answer")
+    opened.wait_for_function("location.hash.includes('find=answer')")
+    watched = Watched(browser)
+    watched.page.goto(opened.url)
+    watched.page.wait_for_selector("#b-one[data-sample='7']")
+    assert watched.page.locator("#b-problem").input_value() == "p004"
+    assert watched.page.locator("#b-find").input_value() == "answer"
+    watched.close()
+    opened.go_back()
+    opened.wait_for_selector("#b-one[data-sample='5']")
+    assert opened.locator("#b-problem").input_value() == "p003"
+    opened.select_option("#table", "problems")
+    opened.locator("#table-place th", has_text="accuracy").locator("button").click()
+    opened.wait_for_function("location.hash === '#rows?table=problems&sort=accuracy'")
+    opened.locator("#legend button").nth(2).click()
+    opened.select_option("#measure", "deltas")
+    opened.wait_for_function("location.hash.startsWith('#curves?')")
+    address = opened.url
+    opened.select_option("#measure", "curves")
+    opened.goto(address)
+    has_value(opened, "#measure", "deltas")
+
+
+@pytest.fixture(scope="module")
+def wide_page(plan: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a base and twelve models on three benchmarks."""
+    raw, folder = read_json(plan), tmp_path_factory.mktemp("wide")
+    hot, cold = raw["cells"][:2]
+    cells = []
+    for benchmark in ("MATH500", "AMC23", "OlympiadBench"):
+        same = {"benchmark": benchmark, "sampler": "s"}
+        base = {**hot, **same, "id": f"base.{benchmark}", "label": "Qwen2.5-7B", "model": "base"}
+        tuned = {**cold, **same, "role": "rl", "base": base["id"]}
+        cells += [base, *(
+            {**tuned, "id": f"m{i}.{benchmark}", "model": f"m{i}", "label": f"SimpleRL-Zoo {i}"}
+            for i in range(12)
+        )]  # fmt: skip
+    wide = {**raw, "cells": cells, "scores": [], "figures": ["curves"], "title": "Twelve models"}
+    wide.pop("review")
+    write_json(folder / "plan.json", wide)
+    return write_all(folder / "plan.json")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_first_screen_of_many_models_is_a_sentence_and_a_matrix(
+    browser: Any, wide_page: Path, width: int
+) -> None:
+    watched = Watched(browser, viewport={"width": width, "height": 800}, bypass_csp=True)
+    page = watched.page
+    page.goto(wide_page.as_uri())
+    page.wait_for_selector("#readout tbody tr")
+    sees(page, ".overview h2", "12 of 12 RL models are behind at k = 64 on all three benchmarks.")
+    box = page.locator(".overview h2").bounding_box()
+    assert box["y"] + box["height"] < 400
+    rows = page.locator(".matrix tbody tr")
+    assert rows.count() == 13
+    assert "Qwen2.5-7B" in rows.first.inner_text()
+    assert page.locator(".matrix td.behind").count() == 36
+    assert page.locator(".matrix td.ahead").count() == 36
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    if width > 1000:
+        box = rows.last.bounding_box()
+        assert box["y"] + box["height"] <= 800
+    assert axe(page) == []
+    rows.nth(1).locator("td a").nth(1).click()
+    sees(page, "#page-of", "cell = m0.MATH500")
+    assert watched.messages == []
+    watched.close()
 
 
 LIVE = (
@@ -337,7 +454,7 @@ def test_large_responses_stand_beside_the_page_and_their_absence_is_told(
 
 
 @pytest.fixture
-def server(plan: Path, tmp_path: Path) -> Iterator[Server]:
+def server(plan: Path, tmp_path: Path) -> Iterator[LocalServer]:
     study = read_plan(plan)
     with open_labels(tmp_path / "labels", "eve") as labels:
         items = build_queue(study)
@@ -345,14 +462,14 @@ def server(plan: Path, tmp_path: Path) -> Iterator[Server]:
             type(item)(item.key, item.benchmark, text, item.gold, (), text, text[:200], text[:200])
             for item, text in zip(items, [MATHS, *HOSTILE], strict=False)
         ]
-        server = Server(ReviewSession(study.title, hostile, labels))
+        server = LocalServer(ReviewPages(ReviewSession(study.title, hostile, labels)))
         Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
         server.server_close()
 
 
-def open_review(browser: Any, server: Server, **options: Any) -> Watched:
+def open_review(browser: Any, server: LocalServer, **options: Any) -> Watched:
     watched = Watched(browser, offline=False, **options)
     watched.page.goto(server.url)
     watched.page.wait_for_selector("#response math")
@@ -360,7 +477,7 @@ def open_review(browser: Any, server: Server, **options: Any) -> Watched:
 
 
 def test_labels_by_keyboard_with_a_note_undo_and_progress(
-    browser: Any, server: Server, tmp_path: Path
+    browser: Any, server: LocalServer, tmp_path: Path
 ) -> None:
     watched = open_review(browser, server)
     page, file = watched.page, tmp_path / "labels/eve.jsonl"
@@ -391,7 +508,7 @@ def test_labels_by_keyboard_with_a_note_undo_and_progress(
     watched.close()
 
 
-def test_a_stopped_server_says_that_nothing_was_saved(browser: Any, server: Server) -> None:
+def test_a_stopped_server_says_that_nothing_was_saved(browser: Any, server: LocalServer) -> None:
     watched = open_review(browser, server)
     watched.context.set_offline(True)
     watched.page.keyboard.press("v")
@@ -401,7 +518,7 @@ def test_a_stopped_server_says_that_nothing_was_saved(browser: Any, server: Serv
     watched.close()
 
 
-def test_the_review_page_shows_hostile_text_as_text(browser: Any, server: Server) -> None:
+def test_the_review_page_shows_hostile_text_as_text(browser: Any, server: LocalServer) -> None:
     watched = open_review(browser, server)
     before = watched.page.evaluate(COUNT)
     for index in range(1, len(HOSTILE) + 1):
@@ -417,10 +534,71 @@ def test_the_review_page_shows_hostile_text_as_text(browser: Any, server: Server
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_review_page_fits_and_can_be_used_by_everybody(
-    browser: Any, server: Server, width: int, scheme: str
+    browser: Any, server: LocalServer, width: int, scheme: str
 ) -> None:
     size = {"width": width, "height": 800}
     watched = open_review(browser, server, viewport=size, color_scheme=scheme, bypass_csp=True)
+    assert watched.page.evaluate("document.documentElement.scrollWidth") == width
+    assert axe(watched.page) == []
+    watched.close()
+
+
+def open_live(browser: Any, server: LocalServer, **options: Any) -> Watched:
+    watched = Watched(browser, offline=False, **options)
+    watched.page.goto(server.url)
+    watched.page.wait_for_selector("#parts tr")
+    return watched
+
+
+@pytest.fixture
+def run_state() -> dict[str, Any]:
+    """What the page of a run shows; a test may change it."""
+    found = large_status()
+    parts = [{**part, "state": state_of(part)} for part in sorted_parts(found)]
+    parts[-1]["name"] = HOSTILE[0]
+    return {**found, "title": "Sharpening", "parts": parts}
+
+
+@pytest.fixture
+def live(run_state: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
+    monkeypatch.setattr("passk.report.live.REUSED_SECONDS", 0)
+    with LocalServer(LivePages(lambda: run_state)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_the_page_of_a_run_updates_itself_and_ends_when_the_study_is_done(
+    browser: Any, live: LocalServer, run_state: dict[str, Any]
+) -> None:
+    watched = open_live(browser, live)
+    page = watched.page
+    first = page.locator("#parts tr").first
+    assert first.locator("th").inner_text() == "training grpo-seed1"
+    assert "5 of 12 steps" in first.inner_text()
+    assert "reward 0.25" in first.inner_text()
+    assert "41.2 [38.0, 44.3]" in page.locator("#parts tr").nth(1).inner_text()
+    assert HOSTILE[0][:20] in page.locator("#parts tr th").last.inner_text()
+    page.locator("[data-state=failed]").click()
+    assert page.locator("#parts tr").count() == 1
+    run_state["parts"][0]["steps_done"] = 6
+    run_state["done"] = True
+    page.locator("[data-state='']").click()
+    sees(page, "#parts tr:first-child", "6 of 12 steps")
+    sees(page, "#updated", "Done at")
+    assert watched.messages == []
+    assert {url.split("/")[2] for url in watched.asked if url.startswith("http")} == {
+        f"127.0.0.1:{live.server_port}"
+    }
+    watched.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_of_a_run_fits_and_can_be_used_by_everybody(
+    browser: Any, live: LocalServer, width: int
+) -> None:
+    size = {"width": width, "height": 800}
+    watched = open_live(browser, live, viewport=size, color_scheme="dark", bypass_csp=True)
     assert watched.page.evaluate("document.documentElement.scrollWidth") == width
     assert axe(watched.page) == []
     watched.close()

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from synthetic_study import make_study
 
 from passk.analysis.palette import SERIES, assign
+from passk.analysis.study import read_plan
 from passk.analysis.tables import aggregate
 from passk.core.artifacts import read_json, write_json
 from passk.core.errors import DataError, PasskError
@@ -28,7 +29,9 @@ from passk.core.install import install_module
 from passk.report.build import report
 from passk.report.figures import draw
 from passk.report.figures.style import spread_labels
-from passk.report.findings import findings, lead
+from passk.report.findings import Lead, findings, lead
+from passk.report.html.responses import select_responses
+from passk.report.matrix import Comparison, Difference, ModelRow, sentences
 
 HOSTILE = '<script>alert("1")</script> --> $\\frac & 日本 \N{ROCKET}'
 
@@ -178,7 +181,50 @@ def test_many_curves_and_one_try_alone_can_be_drawn(plan: Path, tmp_path: Path) 
     ]
     write_json(tmp_path / "plan.json", {**raw, "k": [1], "cells": [hot, *more]})
     page = make_page(tmp_path / "plan.json")
-    assert page.count('<article class="finding') == 5
+    assert page.count('<article class="finding') == 6
+    assert re.search(r"5 of 5 models are ahead at k = 1\.", page)
+    assert page.count("A tuned model with a long name 3</th>") >= 1
+
+
+def test_sentences_are_by_role_and_say_on_how_many_benchmarks() -> None:
+    def comparison(first: Lead, last: Lead) -> Comparison:
+        ends = Difference("", "", first), Difference("", "", last)
+        return Comparison("c", 64, *ends, lost=0, gained=0)
+
+    def model(role: str, *last: Lead) -> ModelRow:
+        return ModelRow("Tuned", role, tuple(comparison("ahead", each) for each in last))
+
+    rl = [model("rl", "behind", "behind", "behind")] * 9
+    main, first, most = sentences(rl)
+    assert main == "9 of 9 RL models are behind at k = 64 on all three benchmarks"
+    assert first == "9 of 9 RL models are ahead at k = 1 on all three benchmarks"
+    assert most == "behind"
+    several = [*rl[:2], model("rl", "ahead", "behind", "unclear"), model("rl", *["unclear"] * 3)]
+    assert sentences(several)[0] == (
+        "2 of 4 RL models are behind at k = 64 on all three benchmarks, "
+        "1 without a significant difference, 1 different from benchmark to benchmark"
+    )
+    alone = sentences([model("distilled", "ahead")])
+    assert alone[0] == "Tuned is ahead at k = 64"
+
+
+def test_correct_responses_to_rarely_solved_problems_are_on_the_page_first(
+    plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = read_plan(plan)
+    table = pd.DataFrame(
+        [(cell.id, f"p{i}", 64, i) for cell in study.cells for i in range(60)],
+        columns=["cell", "problem_id", "n", "correct"],
+    )
+    assert select_responses(study, table) is None
+    monkeypatch.setattr("passk.report.html.responses.MAX_RESPONSES", 2000)
+    chosen = select_responses(study, table)
+    assert chosen is not None
+    assert sum(correct + other for correct, other in chosen.values()) <= 2000
+    rare = [chosen[cell.id, f"p{i}"] for cell in study.cells for i in range(1, 20)]
+    assert [correct for correct, _ in rare] == [*range(1, 20)] * 2
+    assert all(other >= 4 for _, other in rare)
+    assert min(sum(pair) for pair in chosen.values()) >= 2000 // 2 // 120
 
 
 def test_a_missing_table_and_a_missing_figure_are_told(

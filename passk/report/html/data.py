@@ -13,7 +13,7 @@ from passk.analysis.study import Study
 from passk.core.schemas import VERDICTS
 from passk.report.findings import Row
 from passk.report.html.responses import FINISH_REASONS, groups
-from passk.report.html.table_titles import about, plain
+from passk.report.html.table_titles import HEADERS, about, meanings, plain
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -21,13 +21,13 @@ CURVE = ("pass_at_k", "ci_low", "ci_high", "noise_low", "noise_high", "guess_flo
 DELTA = ("delta", "ci_low", "ci_high", "band_low", "band_high")
 
 
-def page_data(study: Study, frames: Frames, limit: int | None) -> dict[str, Any]:
+def page_data(study: Study, frames: Frames, *, partial: bool) -> dict[str, Any]:
     """Return the uncompressed data of the page; everything else is in blocks.
 
     Args:
         study: the study.
         frames: its tables by name.
-        limit: responses per problem and cell that are shown; None is all.
+        partial: whether some responses are not on the page.
     """
     return {
         "name": study.name,
@@ -36,10 +36,13 @@ def page_data(study: Study, frames: Frames, limit: int | None) -> dict[str, Any]
         "curves": [*curves(frames["pass_at_k"]), *series_curves(study, frames)],
         "reviewed": list(reviewed(frames.get("reviewed_curves"))),
         "deltas": [*deltas(frames["deltas"]), *series_deltas(study, frames)],
-        "tables": [[name, *about(name), len(table)] for name, table in frames.items()],
+        "tables": [
+            [name, *about(name), len(table), meanings(name)] for name, table in frames.items()
+        ],
+        "headers": HEADERS,
         "verdicts": list(VERDICTS),
         "finishes": list(FINISH_REASONS),
-        "limit": limit,
+        "partial": partial,
     }
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from passk.analysis.table_schemas import table_schemas
+
 ABOUT: Mapping[str, str] = {
     "summary": "Summary: Per curve: pass@1, pass@k_max, gaps, crossover, coverage, truncation.",
     "pass_at_k": "pass@k: One row per curve and k, with both intervals and the guess floor.",
@@ -34,6 +36,47 @@ ABOUT: Mapping[str, str] = {
     "guessable": "Guessable problems: Those that the prompt without reasoning solves, how often.",
 }
 """Table -> its title and what a row means; other tables are shown under their own name."""
+
+
+HEADERS: Mapping[str, str] = {
+    "problem_id": "problem",
+    "pass_at_k": "pass@k",
+    "pass_at_1": "pass@1",
+    "pass_at_k_max": "pass@k_max",
+    "k_max": "largest k (k_max)",
+    "ci_low": "interval over problems, low",
+    "ci_high": "interval over problems, high",
+    "noise_low": "sampling noise, low",
+    "noise_high": "sampling noise, high",
+    "band_low": "band over all k, low",
+    "band_high": "band over all k, high",
+    "delta": "difference to base",
+    "se_gap": "Own gap pass@k_max \N{MINUS SIGN} pass@1",
+    "se_gap_to_base": "Gap base pass@k_max \N{MINUS SIGN} own pass@1",
+    "crossover_k": "base overtakes at k",
+    "both": "solved by both",
+    "base_only": "solved by base alone",
+    "tuned_only": "solved by tuned alone",
+    "neither": "solved by neither",
+    "lost_significant": "lost significantly",
+    "gained_significant": "gained significantly",
+    "truncated_share": "share truncated",
+    "no_answer_share": "share without answer",
+    "base_n": "base's responses",
+    "base_correct": "base's correct",
+    "common_n": "n of both",
+    "p_familywise": "p, familywise",
+    "guess_n": "guesses",
+    "guess_correct": "guesses correct",
+    "kappa": "Cohen's \N{GREEK SMALL LETTER KAPPA}",
+}
+"""Column -> its header on the page; others are their name with spaces."""
+
+
+def meanings(name: str) -> dict[str, str]:
+    """Return column -> what it holds, for the tables that have a schema."""
+    known = table_schemas().get(name)
+    return {column.name: column.meaning for column in known.columns} if known else {}
 
 
 def about(name: str) -> tuple[str, str]:

@@ -152,7 +152,7 @@ const passkChart = (() => {
     const focused = document.activeElement?.dataset?.curve;
     at("legend").replaceChildren(...all.map((curve) => element("button", {
       type: "button", "data-curve": curve.name, "aria-pressed": String(!hidden.has(curve.name)),
-      onclick: () => { if (!hidden.delete(curve.name)) hidden.add(curve.name); draw(); },
+      onclick: () => { if (!hidden.delete(curve.name)) hidden.add(curve.name); draw(); address(); },
     }, swatch(curve), element("span", {}, curve.name))));
     if (focused) [...at("legend").children].find((button) => button.dataset.curve === focused)?.focus();
   }
@@ -208,6 +208,32 @@ const passkChart = (() => {
     at("kept").disabled = signed;
   }
 
+  const PRESSED = { log: "true", floor: "true", "every-step": "false" };
+
+  /* Put what is shown into the address. */
+  function address() {
+    const shown = Object.fromEntries(["benchmark", "measure", "interval", "kept"].map((id) => [id, at(id).value]));
+    for (const [id, first] of Object.entries(PRESSED)) {
+      const pressed = at(id).getAttribute("aria-pressed");
+      shown[id] = pressed === first ? "" : pressed;
+    }
+    passkAddress.set("#curves", { ...shown, k: at("k-shown").textContent, hidden: [...hidden].join("|") }, false);
+  }
+
+  /* Show the curves as an address says. */
+  function open(filters) {
+    for (const id of ["benchmark", "measure", "interval", "kept"]) {
+      if ([...at(id).options].some((option) => option.value === filters[id])) at(id).value = filters[id];
+    }
+    for (const [id, first] of Object.entries(PRESSED)) at(id).setAttribute("aria-pressed", filters[id] === "true" || filters[id] === "false" ? filters[id] : first);
+    hidden.clear();
+    for (const name of (filters.hidden || "").split("|").filter(Boolean)) hidden.add(name);
+    labels();
+    draw();
+    const place = ks.indexOf(Number(filters.k));
+    if (place >= 0) read(place);
+  }
+
   function start() {
     const benchmarks = new Map(passkData.cells.map((cell) => [cell.benchmark, cell.title]));
     at("benchmark").append(...[...benchmarks].map(([name, title]) => element("option", { value: name }, title)));
@@ -215,21 +241,24 @@ const passkChart = (() => {
     at("kept").append(...["all, graded", ...kept].map((name) => element("option", { value: name }, words(name))));
     at("kept-label").classList.toggle("hidden", kept.length === 0);
     for (const id of ["benchmark", "measure", "interval", "kept"]) {
-      at(id).addEventListener("change", () => { labels(); draw(); });
+      at(id).addEventListener("change", () => { labels(); draw(); address(); });
     }
     at("every-step").classList.toggle("hidden", passkData.cells.every((cell) => cell.last));
     for (const id of ["log", "floor", "every-step"]) {
       at(id).addEventListener("click", () => {
         at(id).setAttribute("aria-pressed", String(at(id).getAttribute("aria-pressed") !== "true"));
         draw();
+        address();
       });
     }
     at("k").addEventListener("input", () => read(Number(at("k").value)));
+    at("k").addEventListener("change", address);
+    at("copy-curves").addEventListener("click", () => { address(); passkAddress.copy(at("copy-curves")); });
     dark.addEventListener("change", draw);
     let width = 0;
     new ResizeObserver(() => {
       if (at("chart").clientWidth !== width) { width = at("chart").clientWidth; draw(); }
     }).observe(at("chart"));
   }
-  return { start };
+  return { open, start };
 })();

@@ -1,11 +1,10 @@
 "use strict";
-/* Starts the parts and follows links: #rows?table=…, #responses?cell=…. */
+/* Starts the parts and follows links: #rows?table=…, #responses?cell=…, #curves?k=…. */
 (() => {
   const at = (id) => document.getElementById(id);
 
   async function follow() {
-    const [kind, query = ""] = location.hash.split("?");
-    const filters = Object.fromEntries(new URLSearchParams(query));
+    const [kind, filters] = passkAddress.get();
     if (kind === "#rows") {
       const { table, ...where } = filters;
       await passkTables.open(table, where);
@@ -13,6 +12,9 @@
     } else if (kind === "#responses") {
       await passkBrowser.open(filters);
       at("browser").scrollIntoView();
+    } else if (kind === "#curves" && Object.keys(filters).length) {
+      passkChart.open(filters);
+      at("curves").scrollIntoView();
     }
   }
 

@@ -9,15 +9,18 @@ const passkTables = (() => {
   let names = [];
   let only = {};
   let current = "";
+  let meanings = {};
 
-  /* The link to the rows behind a row. */
-  function source(row) {
+  /* The link to the rows behind a number of a row: the base's numbers lead to the base's responses. */
+  function source(row, name) {
     const value = (name) => row[names.indexOf(name)];
     const has = (name) => value(name) !== undefined;
     const rows = (from, where) => "#rows?" + new URLSearchParams({ table: from, ...where });
     if (has("cell") && has("problem_id")) {
       const exact = has("sample") ? { sample: value("sample") } : {};
-      return "#responses?" + new URLSearchParams({ cell: value("cell"), problem: value("problem_id"), ...exact });
+      const base = has("base") ? value("base") : undefined;
+      const [cell, beside] = base && name.startsWith("base_") ? [base, value("cell")] : [value("cell"), base];
+      return "#responses?" + new URLSearchParams({ cell, problem: value("problem_id"), ...(beside ? { beside } : {}), ...exact });
     }
     if (current === "deltas" || current === "flows" || current === "tests") return rows("coverage", { cell: value("cell") });
     if (current === "reviewed_models" || current === "reviewed_curves") return rows("reviewed_problems", { cell: value("cell") });
@@ -25,6 +28,8 @@ const passkTables = (() => {
     if (has("cell") && current !== "problems") return rows("problems", { cell: value("cell") });
     return null;
   }
+
+  const header = (name) => passkData.headers[name] || name.replaceAll("_", " ");
 
   const VERDICT = { correct: "correct", no_answer: "no_answer", timeout: "timeout", error: "error", base_correct: "correct" };
 
@@ -38,7 +43,7 @@ const passkTables = (() => {
     if (value === undefined) return element("td", {});
     const number = typeof value === "number";
     const cell = element("td", number ? {} : { class: "text" });
-    const address = number ? source(row) : null;
+    const address = number ? source(row, names[place]) : null;
     if (!address) { plain(cell, shown(value).slice(0, 300)); return cell; }
     const verdict = address.startsWith("#responses") && VERDICT[names[place]];
     const ended = address.startsWith("#responses") && names[place] === "truncated" ? "&finish=length" : "";
@@ -50,7 +55,7 @@ const passkTables = (() => {
     const sorting = state.sorting[0];
     return element("tr", {}, ...names.map((name, place) => {
       const sorted = sorting && sorting.id === "c" + place;
-      const button = element("button", { type: "button", onclick: () => table.getColumn("c" + place).toggleSorting() },
+      const button = element("button", { type: "button", title: meanings[name] || false, onclick: () => table.getColumn("c" + place).toggleSorting() },
         name + (sorted ? (sorting.desc ? " ↓" : " ↑") : ""));
       return element("th", { scope: "col", "aria-sort": sorted ? (sorting.desc ? "descending" : "ascending") : "none" }, button);
     }));
@@ -64,7 +69,7 @@ const passkTables = (() => {
     at("table-place").replaceChildren(rendered);
     const total = table.getFilteredRowModel().rows.length;
     const first = state.pagination.pageIndex * PAGE;
-    const filters = Object.entries(only).map(([name, value]) => `${name} = ${value}`).join(", ");
+    const filters = Object.entries(only).map(([name, value]) => `${header(name)} = ${value}`).join(", ");
     at("page-of").textContent = total === 0 ? "No matching row."
       : `${first + 1}–${first + rows.length} of ${total.toLocaleString("en")} rows` + (filters ? `, ${filters}` : "");
     at("earlier").disabled = !table.getCanPreviousPage();
@@ -89,6 +94,7 @@ const passkTables = (() => {
       state = typeof change === "function" ? change(state) : change;
       table.setOptions((options) => ({ ...options, state, onStateChange }));
       draw();
+      address(false);
     };
     table.setOptions((options) => ({ ...options, state, onStateChange }));
   }
@@ -100,6 +106,7 @@ const passkTables = (() => {
     const entry = passkData.tables.find(([known]) => known === name);
     if (!entry) return;
     at("table-about").textContent = entry[2];
+    meanings = entry[4];
     try {
       const columns = await passkBlocks.get("table-" + name);
       names = columns.map((column) => column[0]);
@@ -111,10 +118,21 @@ const passkTables = (() => {
         if (tests.every(([place, value]) => String(row[place]) === value)) rows.push(row);
       }
       build(rows);
+      const [, sign, column] = /^(-?)(.*)$/.exec(where.sort || "");
+      if (names.includes(column)) state.sorting = [{ id: "c" + names.indexOf(column), desc: sign === "-" }];
+      if (where.find) state.globalFilter = at("find").value = where.find;
+      table.setOptions((options) => ({ ...options, state }));
       draw();
     } catch (error) {
       at("table-place").replaceChildren(element("p", {}, "Cannot load: " + error.message));
     }
+  }
+
+  /* Put table, filters, search and order into the address. */
+  function address(fresh) {
+    const sorting = state && state.sorting[0];
+    const sort = sorting ? (sorting.desc ? "-" : "") + names[Number(sorting.id.slice(1))] : "";
+    passkAddress.set("#rows", { table: current, ...only, find: at("find").value, sort }, fresh);
   }
 
   function field(value) {
@@ -137,9 +155,10 @@ const passkTables = (() => {
   function start() {
     at("table").append(...passkData.tables.map(([name, title, , rows]) =>
       element("option", { value: name }, `${title} (${rows.toLocaleString("en")})`)));
-    at("table").addEventListener("change", () => open(at("table").value));
-    at("find").addEventListener("input", () => table && table.setGlobalFilter(at("find").value));
-    at("every").addEventListener("click", () => open(current));
+    at("table").addEventListener("change", () => open(at("table").value).then(() => address(true)));
+    at("find").addEventListener("input", passkAddress.later(() => table && table.setGlobalFilter(at("find").value)));
+    at("every").addEventListener("click", () => open(current).then(() => address(true)));
+    at("copy-rows").addEventListener("click", () => { address(false); passkAddress.copy(at("copy-rows")); });
     at("earlier").addEventListener("click", () => table.previousPage());
     at("later").addEventListener("click", () => table.nextPage());
     at("csv").addEventListener("click", csv);

@@ -1,6 +1,6 @@
 "use strict";
-/* Untrusted text as nodes: maths by KaTeX (as MathML), code by highlight.js, everything else as
-   text nodes. Nothing here or in either library turns a string into markup. */
+/* Untrusted text as nodes: maths by KaTeX (as MathML), code by highlight.js, bold, code and headings
+   of Markdown as elements, everything else as text nodes. Nothing here or in either library turns a string into markup. */
 const passkText = (() => {
   const FIRST = 20000; // characters shown at once; the rest on request
   const MORE = 100000;
@@ -10,6 +10,7 @@ const passkText = (() => {
   // Controls, bidirectional marks and other characters that show nothing or move what is shown.
   const UNSEEN =
     /[\u0000-\u0008\u000b-\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+  const MARKS = /(?<![\w*])\*\*(?=\S)([^*\n]{1,300})(?<=\S)\*\*(?![\w*])|(?<!`)`([^`\n]{1,300})`(?!`)|(?<=^|\n)#{1,6} ([^\n]{1,300})/g;
   const BOX = "\\boxed{";
   const OPENER = /```|\\boxed\{|\$\$|\\\[|\\\(|\$|\\begin\{(equation|align|gather|multline)\*?\}/g;
   const CLOSER = { "$$": "$$", "\\[": "\\]", "\\(": "\\)", $: "$", "```": "```" };
@@ -136,10 +137,25 @@ const passkText = (() => {
     if (from < text.length) yield ["text", text.slice(from)];
   }
 
+  /* Text with the marks of Markdown for bold, code and headings; other marks stay as they are. */
+  function prose(target, text) {
+    let from = 0;
+    for (const found of text.matchAll(MARKS)) {
+      plain(target, text.slice(from, found.index));
+      const [whole, bold, inline, heading] = found;
+      const made = element(inline === undefined ? "strong" : "code", heading === undefined ? {} : { class: "heading" });
+      if (heading === undefined) plain(made, bold ?? inline);
+      else prose(made, heading);
+      target.append(made);
+      from = found.index + whole.length;
+    }
+    plain(target, text.slice(from));
+  }
+
   function part(target, text) {
     let formulas = 0;
     for (const [kind, source, inside] of pieces(text)) {
-      if (kind === "text") plain(target, source);
+      if (kind === "text") prose(target, source);
       else if (kind === "code") program(target, source);
       else if (++formulas > MOST_FORMULAS) plain(target, source);
       else formula(target, source, inside, kind === "display");
