@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -308,7 +309,7 @@ def test_an_address_holds_what_is_shown_and_back_returns(opened: Any, browser: A
     has_value(opened, "#b-problem", "p004")
     opened.locator("#b-list [data-sample='7']").click()
     opened.fill("#b-find", "answer")
-    opened.wait_for_function("location.hash.includes('find=answer')")
+    sync_api.expect(opened).to_have_url(re.compile("find=answer"))
     watched = Watched(browser)
     watched.page.goto(opened.url)
     watched.page.wait_for_selector("#b-one[data-sample='7']")
@@ -320,10 +321,10 @@ def test_an_address_holds_what_is_shown_and_back_returns(opened: Any, browser: A
     assert opened.locator("#b-problem").input_value() == "p003"
     opened.select_option("#table", "problems")
     opened.locator("#table-place th", has_text="accuracy").locator("button").click()
-    opened.wait_for_function("location.hash === '#rows?table=problems&sort=accuracy'")
+    sync_api.expect(opened).to_have_url(re.compile("#rows[?]table=problems&sort=accuracy$"))
     opened.locator("#legend button").nth(2).click()
     opened.select_option("#measure", "deltas")
-    opened.wait_for_function("location.hash.startsWith('#curves?')")
+    sync_api.expect(opened).to_have_url(re.compile("#curves[?].*measure=deltas"))
     address = opened.url
     opened.select_option("#measure", "curves")
     opened.goto(address)

@@ -95,7 +95,7 @@ def everything(folder: Path) -> str:
 
 
 def named(texts: str) -> set[str]:
-    return {name for name in PRIVATE if re.search(rf"\b{re.escape(name)}\b", texts)}
+    return {name for name in PRIVATE if re.search(rf"(?<!\w){re.escape(name)}\b", texts)}
 
 
 def test_nothing_private_of_the_page_is_in_what_is_published(study: Path, tmp_path: Path) -> None:
@@ -191,4 +191,4 @@ def test_paths_below_the_working_directory_are_relative(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert Redactor()(f"{tmp_path}/outputs/x") == "outputs/x"
-    assert Redactor()({"host": "a", "x": [f"see {tmp_path}"]}) == {"x": ["see …/" + tmp_path.name]}
+    assert Redactor()({"host": "a", "x": [f"see {tmp_path}"]}) == {"x": ["see ."]}

@@ -56,7 +56,7 @@ const passkTables = (() => {
     return element("tr", {}, ...names.map((name, place) => {
       const sorted = sorting && sorting.id === "c" + place;
       const button = element("button", { type: "button", title: meanings[name] || false, onclick: () => table.getColumn("c" + place).toggleSorting() },
-        name + (sorted ? (sorting.desc ? " ↓" : " ↑") : ""));
+        header(name) + (sorted ? (sorting.desc ? " ↓" : " ↑") : ""));
       return element("th", { scope: "col", "aria-sort": sorted ? (sorting.desc ? "descending" : "ascending") : "none" }, button);
     }));
   }

@@ -50,7 +50,7 @@
     if (result.ci_low !== null) {
       svg.append(shape("line", { class: "range", x1: place(result.ci_low), x2: place(result.ci_high), y1: 7, y2: 7 }));
     }
-    svg.append(shape("circle", { cx: place(result.pass_at_1), cy: 7, r: 4 }));
+    svg.append(shape("circle", { cx: place(result.pass_at_1), cy: 7, r: 2.5 }));
     return svg;
   }
 
