@@ -6,7 +6,6 @@ import base64
 import csv
 import json
 import re
-import socket
 import zlib
 from pathlib import Path
 
@@ -103,7 +102,6 @@ def test_nothing_private_of_the_page_is_in_what_is_published(study: Path, tmp_pa
     publish(study, tmp_path / "site")
     site = everything(tmp_path / "site")
     assert named(site) == set()
-    assert socket.gethostname() not in site
     assert str(tmp_path) not in site
     for kept in ("…/model-a", "Qwen/Qwen2.5-7B", "https://api.openai.com/v1", "reviewer 1"):
         assert kept in site
