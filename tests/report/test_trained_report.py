@@ -144,7 +144,7 @@ def test_what_all_seeds_of_a_series_are_drawn_as_is_one_curve_of_one_colour(fold
     for group in shown[1:]:
         assert {cell.step for cell in group.cells} == {20}
         assert {colors[cell.label] for cell in group.cells} == {colors[group.label]}
-    data = page_data(study, load(folder), None)
+    data = page_data(study, load(folder), partial=False)
     assert [one["label"] for one in data["series"]] == [f"{name} (2 seeds)" for name in METHODS]
     assert sum(entry["last"] for entry in data["cells"]) == 1
     known = {entry["id"] for entry in (*data["cells"], *data["series"])}
