@@ -36,7 +36,6 @@ DETAIL = 5
 FINISH_REASONS: tuple[FinishReason, ...] = typing.get_args(FinishReason)
 
 
-
 Selection = Mapping[tuple[str, str], tuple[int, int]]
 """Cell and problem -> how many correct and how many other responses are on the page."""
 
