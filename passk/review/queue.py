@@ -62,9 +62,9 @@ class Item:
         gold: the gold answer as JSON.
         images: paths of the question's images.
         text: the response.
-        reasoning: what the server gave as its reasoning, apart from the text; may be empty.
         answer: the answer that the verifier extracted.
         detail: the verifier's explanation of its verdict.
+        reasoning: what a server gave as its reasoning, apart from the text; may be empty.
     """
 
     key: Key
@@ -73,9 +73,9 @@ class Item:
     gold: str
     images: tuple[str, ...]
     text: str
-    reasoning: str
     answer: str
     detail: str
+    reasoning: str = ""
 
 
 def review_settings(review: Row) -> ReviewSettings:
@@ -162,15 +162,17 @@ def _items(cell: Cell, keys: Mapping[Key, tuple[str, str]]) -> Iterator[Item]:
     texts = _texts(cell, keys)
     for key, (answer, detail) in keys.items():
         problem = problems[key.problem_id]
+        text, reasoning = texts.get(key, ("", ""))
         yield Item(
             key,
             cell.benchmark,
             problem["question"],
             problem["gold"],
             tuple(problem["images"]),
-            *texts.get(key, ("", "")),
+            text,
             answer,
             detail,
+            reasoning,
         )
 
 

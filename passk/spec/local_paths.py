@@ -34,7 +34,9 @@ def beside(spec: Path, path: str) -> str:
 
 
 def with_local_paths(model: Model, spec: Path) -> Model:
-    """Return a model whose local weights, adapters and imports are seen from the working directory.
+    """Return a model whose local files are seen from the working directory.
+
+    These are weights, adapters, imports and vLLM's `tokenizer`.
 
     Hub ids, packages and names that a server knows stay as they are.
     """
@@ -42,7 +44,12 @@ def with_local_paths(model: Model, spec: Path) -> Model:
     adapters = tuple(_local(name, spec) for name in model.adapters)
     local = model.weights and not model.endpoint
     weights = _local(model.weights, spec) if local else model.weights
-    return dataclasses.replace(model, weights=weights, adapters=adapters, imported=imported)
+    kwargs = dict(model.engine_kwargs)
+    if "tokenizer" in kwargs:
+        kwargs["tokenizer"] = _local(str(kwargs["tokenizer"]), spec)
+    return dataclasses.replace(
+        model, weights=weights, adapters=adapters, imported=imported, engine_kwargs=kwargs
+    )
 
 
 def as_written(model: Mapping[str, Any], spec: Path) -> dict[str, Any]:
@@ -51,6 +58,9 @@ def as_written(model: Mapping[str, Any], spec: Path) -> dict[str, Any]:
     for key in ("weights", "imported"):
         found[key] = _from_spec(model.get(key), spec)
     found["adapters"] = [_from_spec(name, spec) for name in model.get("adapters", [])]
+    if tokenizer := model.get("engine_kwargs", {}).get("tokenizer"):
+        own = {"tokenizer": _from_spec(tokenizer, spec)}
+        found["engine_kwargs"] = {**model["engine_kwargs"], **own}
     return found
 
 

@@ -17,6 +17,7 @@ from passk.core.documents import to_document
 from passk.engines.base import ModelSource
 from passk.spec.local_paths import as_written
 from passk.spec.models import Experiment, Model
+from passk.spec.passthrough import ENGINES as PASSED_THROUGH
 from passk.spec.series import series_name, training_name
 from passk.workflow.cells import Cell, Scoring, Weights, base_of
 from passk.workflow.plan import Plan
@@ -255,6 +256,9 @@ def _spec_record(experiment: Experiment) -> dict[str, object]:
     for name, model in spec["models"].items():
         spec["models"][name] = as_written(model, experiment.file)
         del spec["models"][name]["execution"], spec["models"][name]["entry"]
+        for key in PASSED_THROUGH:  # a key at rest changes no record
+            if not model.get(key):
+                spec["models"][name].pop(key, None)
     for use in spec["benchmarks"].values():
         use.pop("expected_tokens", None)
     return spec

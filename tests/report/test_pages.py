@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import re
 import shutil
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ def put_texts(plan: Path, texts: list[str]) -> None:
     for index, text in enumerate(texts):
         place = next(i for i, r in enumerate(rows) if (r.problem_id, r.sample) == ("p000", index))
         values = {name: getattr(rows[place], name) for name in Sample.__dataclass_fields__}
-        rows[place] = Sample(**{**values, "text": text})
+        rows[place] = Sample(**{**values, "text": text, "reasoning": text})
     write_rows(path, rows, read_manifest(path))
 
 
@@ -460,7 +461,12 @@ def server(plan: Path, tmp_path: Path) -> Iterator[LocalServer]:
     with open_labels(tmp_path / "labels", "eve") as labels:
         items = build_queue(study)
         hostile = [
-            type(item)(item.key, item.benchmark, text, item.gold, (), text, text[:200], text[:200])
+            dataclasses.replace(
+                item,
+                **dict.fromkeys(("question", "text", "reasoning"), text),
+                **dict.fromkeys(("answer", "detail"), text[:200]),
+                images=(),
+            )
             for item, text in zip(items, [MATHS, *HOSTILE], strict=False)
         ]
         server = LocalServer(ReviewPages(ReviewSession(study.title, hostile, labels)))

@@ -11,6 +11,7 @@ from faulty_server import serving
 
 pytest.importorskip("openai", reason="pip install openai")
 
+from passk.core.artifacts import manifest_path, read_json
 from passk.core.schemas import Count, Sample, Verdict, read_rows, read_table
 from passk.report.warnings import RESPONSE_RULES
 
@@ -31,10 +32,15 @@ def test_a_refused_response_is_wrong_and_unknown_until_it_is_sampled(study: Stud
                 "engine": "openai",
                 "endpoint": server.url,
                 "execution": {"batch_size": 1},
+                "extra_body": {"service_tier": "flex"},
             }
         }
         study.spec["perplexity"] = []
         study.snakemake("--until", "count_verdicts")
+        for path in study.folder.glob(f"{CELL}/samples/*.parquet"):
+            manifest = read_json(manifest_path(path))
+            assert manifest["extra_body"] == {"service_tier": "flex"}
+            assert manifest["server"] == "other"
         asked = sum(server.seeds.values())
         (refused,) = (r for r in rows_of(study, "samples/*.parquet", Sample) if r.error)
         assert (refused.finish_reason, refused.error, refused.text) == ("refused", "flagged", "")
