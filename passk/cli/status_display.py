@@ -204,11 +204,10 @@ def _results(part: Progress) -> tuple[str, str, str]:
     reward, interim = part.get("reward"), part.get("interim")
     if interim is None:
         return "" if reward is None else f"reward {reward:.2f}", "", ""
-    low, high = interim["ci_low"], interim["ci_high"]
-    ends = "" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
+    value, low, high = interim["pass_at_1"], interim["ci_low"], interim["ci_high"]
     cut_off, no_answer = interim["truncated_share"], interim["no_answer_share"]
-    value = f"{100 * interim['pass_at_1']:.1f}{ends}"
-    return value, f"{100 * cut_off:.0f} %", f"{100 * no_answer:.0f} %"
+    shown = f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return shown, f"{100 * cut_off:.0f} %", f"{100 * no_answer:.0f} %"
 
 
 def _bar(done: float, total: int, width: int) -> ProgressBar:

@@ -18,7 +18,6 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from passk.analysis import palette
 from passk.analysis.seed_series import last_cells
 from passk.analysis.study import TABLES, Study, manifests, read_plan, read_study_table
 from passk.core.artifacts import read_json
@@ -35,6 +34,7 @@ from passk.report.findings import (
     with_thousands,
 )
 from passk.report.html import write_page
+from passk.report.html.data import css_colors
 from passk.report.html.summaries import describe_chart, read_review_tables, review_context
 from passk.report.matrix import overview
 from passk.report.redaction import Redactor
@@ -204,8 +204,7 @@ def _attributes(style: re.Match[str]) -> str:
 
 def css_variables() -> dict[str, str]:
     """Return colour in figures -> name of its CSS variable on the page."""
-    series = {color: f"series-{index}" for index, color in enumerate(palette.SERIES)}
-    return {palette.INK: "ink", palette.MUTED: "muted", palette.GRID: "line", **series}
+    return {color: name for name, color in css_colors().items()}
 
 
 def curve_tables(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[Row]:

@@ -44,6 +44,7 @@ class TrainingEffect:
         problems: number of problems.
         seeds: maximum seeds of a series.
         headlines: a sentence per role; the first is the benchmark's headline.
+        established: per headline, whether a series differs significantly from the base.
         rows: a row per series, as shown on the page.
         worse: whether a series is behind the base at the largest k.
     """
@@ -54,6 +55,7 @@ class TrainingEffect:
     problems: int
     seeds: int
     headlines: tuple[str, ...]
+    established: tuple[bool, ...]
     rows: tuple[Row, ...]
     worse: bool
 
@@ -84,6 +86,7 @@ def _effect(rows: Sequence[Row]) -> TrainingEffect:
         problems=int(first["problems"]),
         seeds=max(int(row["seeds"]) for row in rows),
         headlines=tuple(_headline(part) for part in by_role),
+        established=tuple(any(set(_leads(row)) != {"unclear"} for row in part) for part in by_role),
         rows=tuple(_row(row) for row in rows),
         worse=any(_leads(row)[1] == "behind" for row in rows),
     )

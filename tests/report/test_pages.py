@@ -237,6 +237,17 @@ def test_tables_are_sorted_searched_turned_and_downloaded(opened: Any) -> None:
     assert len(saved) == 3
 
 
+def test_a_figure_is_saved_as_a_file_of_its_own(opened: Any) -> None:
+    figure = opened.locator(".figures figure").first
+    for kind, start in (("svg", b"<svg"), ("png", b"\x89PNG"), ("txt", b"pass@k")):
+        with opened.expect_download() as download:
+            figure.locator(f"[data-kind={kind}]").click()
+        content = Path(download.value.path()).read_bytes()
+        assert content.startswith(start)
+        assert b"var(--" not in content
+        assert len(content) > (5000 if kind == "png" else 50)
+
+
 def test_responses_are_filtered_by_verdict_answer_and_end(opened: Any) -> None:
     opened.evaluate("location.hash = '#responses?cell=hot&problem=p001'")
     opened.wait_for_selector("#b-list button")

@@ -151,7 +151,9 @@ def test_figures_are_files_of_their_own_with_the_same_bytes_each_time(
         for kind in ("svg", "pdf", "png"):
             first = (plan.parent / "figures" / f"{name}.{kind}").read_bytes()
             assert first == (tmp_path / "again" / f"{name}.{kind}").read_bytes()
-        ET.parse(tmp_path / "again" / f"{name}.svg")
+        svg = ET.parse(tmp_path / "again" / f"{name}.svg")
+        words = [text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")]
+        assert any("arithmetic" in (word or "") for word in words), name
 
 
 def test_no_mark_or_text_of_a_figure_reaches_outside_it(plan: Path, page: str) -> None:

@@ -21,6 +21,10 @@ logger = logging.getLogger(__name__)
 COLUMN = 3.35
 """Width of a column of a two-column paper, in inches."""
 
+FONT = "DejaVu Sans"
+SVG_FONTS = f"'{FONT}', Verdana, sans-serif"
+"""Fonts of the text in an SVG, which the reader's machine draws; Verdana is as wide as ours."""
+
 SETTINGS: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": MUTED,
@@ -33,7 +37,7 @@ SETTINGS: dict[str, Any] = {
     "axes.titlelocation": "left",
     "axes.titlesize": 8,
     "axes.titleweight": "bold",
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "font.size": 7.5,
     "grid.color": GRID,
     "grid.linewidth": 0.5,
@@ -45,7 +49,7 @@ SETTINGS: dict[str, Any] = {
     "path.simplify": False,
     "pdf.fonttype": 42,
     "savefig.dpi": 220,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "text.color": INK,
     "text.parse_math": False,
     "xtick.color": MUTED,
@@ -87,6 +91,9 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     for kind, metadata in METADATA.items():
         path = stem.with_name(f"{stem.name}.{kind}")
         figure.savefig(path, metadata=metadata, transparent=kind != "png")
+        if kind == "svg":
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace(f"'{FONT}'", SVG_FONTS), encoding="utf-8")
         paths.append(path)
     return paths
 

@@ -40,10 +40,17 @@ def page_data(study: Study, frames: Frames, *, partial: bool) -> dict[str, Any]:
             [name, *about(name), len(table), meanings(name)] for name, table in frames.items()
         ],
         "headers": HEADERS,
+        "colours": css_colors(),
         "verdicts": list(VERDICTS),
         "finishes": list(FINISH_REASONS),
         "partial": partial,
     }
+
+
+def css_colors() -> dict[str, str]:
+    """Return name of a CSS variable of figures -> its colour in the light theme."""
+    series = {f"series-{index}": color for index, color in enumerate(palette.SERIES)}
+    return {"ink": palette.INK, "muted": palette.MUTED, "line": palette.GRID, **series}
 
 
 def cells(study: Study, frames: Frames) -> Iterator[Row]:

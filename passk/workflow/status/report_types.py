@@ -99,8 +99,8 @@ class Interim(TypedDict):
     problems: int
     responses: int
     pass_at_1: float
-    ci_low: float | None
-    ci_high: float | None
+    ci_low: float
+    ci_high: float
     truncated_share: float
     no_answer_share: float
 

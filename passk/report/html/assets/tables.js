@@ -34,8 +34,9 @@ const passkTables = (() => {
   const VERDICT = { correct: "correct", no_answer: "no_answer", timeout: "timeout", error: "error", base_correct: "correct" };
 
   function shown(value) {
-    if (typeof value !== "number" || Number.isInteger(value)) return String(value);
-    return Math.abs(value) >= 0.001 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
+    if (typeof value !== "number") return String(value);
+    const large = Number.isInteger(value) || Math.abs(value) >= 0.001;
+    return (large ? String(Number(value.toPrecision(Number.isInteger(value) ? 15 : 4))) : value.toExponential(2)).replaceAll("-", "−");
   }
 
   function cellOf(row, place) {

@@ -47,9 +47,7 @@
     const place = (value) => 4 + 112 * value;
     const svg = shape("svg", { class: "interval", viewBox: "0 0 120 14", "aria-hidden": "true" });
     svg.append(shape("line", { class: "axis", x1: 4, x2: 116, y1: 7, y2: 7 }));
-    if (result.ci_low !== null) {
-      svg.append(shape("line", { class: "range", x1: place(result.ci_low), x2: place(result.ci_high), y1: 7, y2: 7 }));
-    }
+    svg.append(shape("line", { class: "range", x1: place(result.ci_low), x2: place(result.ci_high), y1: 7, y2: 7 }));
     svg.append(shape("circle", { cx: place(result.pass_at_1), cy: 7, r: 2.5 }));
     return svg;
   }
@@ -67,7 +65,7 @@
       return [element("td", { class: "text" }, reward), element("td", {}), element("td", {}), element("td", {})];
     }
     const one = (value) => (100 * value).toFixed(1);
-    const ends = result.ci_low === null ? "" : ` [${one(result.ci_low)}, ${one(result.ci_high)}]`;
+    const ends = ` [${one(result.ci_low)}, ${one(result.ci_high)}]`;
     return [
       element("td", { class: "text" }, drawing(result), one(result.pass_at_1) + ends),
       element("td", {}, percent(result.truncated_share)),
