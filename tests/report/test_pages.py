@@ -300,6 +300,13 @@ def test_the_base_s_count_leads_to_the_base_s_responses_beside_the_tuned_ones(op
 def test_responses_are_searched_and_walked_by_arrow_keys(opened: Any) -> None:
     opened.evaluate("location.hash = '#responses?cell=cold&problem=p003'")
     opened.wait_for_selector("#b2-list button")
+    opened.select_option("#b-order", "rare")
+    solved = opened.locator("#b-problem option").all_inner_texts()
+    rare = [int(text.split(" · ")[1].split(" of ")[0]) for text in solved]
+    assert [count for count in rare if count] == sorted(count for count in rare if count)
+    assert rare[0] > 0
+    opened.select_option("#b-order", "")
+    has_value(opened, "#b-problem", "p003")
     first = opened.locator("#b-list button").first
     first.focus()
     opened.keyboard.press("ArrowDown")

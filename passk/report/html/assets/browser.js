@@ -161,11 +161,18 @@ const passkBrowser = (() => {
     }
   }
 
-  /* The problems of the chosen curve; with a trait, only those that have responses with it. */
+  const rate = (entry) => (entry ? entry.correct / entry.n : 0);
+  const lost = (entry) => rate(counts.get(cell().base)?.get(entry.problem)) - rate(entry);
+  const ORDERS = {
+    rare: (a, b) => (a.correct || Infinity) - (b.correct || Infinity) || 0,
+    lost: (a, b) => lost(b) - lost(a),
+  };
+
+  /* The problems of the chosen curve in the chosen order; with a trait, only those that have responses with it. */
   function fill(trait, wanted) {
     const all = [...(counts.get(cell().id) || new Map()).values()];
     const some = trait ? all.filter((entry) => entry[trait] > 0) : all;
-    const listed = some.length ? some : all;
+    const listed = (some.length ? some : all).sort(ORDERS[at("b-order").value] || (() => 0));
     at("b-problem").replaceChildren(...listed.map((entry) => {
       const option = element("option", { value: entry.problem });
       plain(option, `${entry.problem} · ${entry.correct} of ${entry.n} correct`);
@@ -251,7 +258,7 @@ const passkBrowser = (() => {
     const shown = {
       cell: cell().id, problem: problem(), sample: main.sample(), beside: at("b-beside").value || "nothing", other: other.sample(),
       verdict: verdicts.size === passkData.verdicts.length ? "" : [...verdicts].join(","), finish: at("b-finish").value,
-      answer: at("b-class").value, find: at("b-find").value, raw: raw ? "1" : "",
+      answer: at("b-class").value, find: at("b-find").value, order: at("b-order").value, raw: raw ? "1" : "",
     };
     passkAddress.set("#responses", shown, fresh);
   }
@@ -267,6 +274,7 @@ const passkBrowser = (() => {
     at("b-finish").value = passkData.finishes.includes(filters.finish) ? filters.finish : "";
     at("b-class").dataset.wanted = filters.answer || "";
     at("b-find").value = filters.find || "";
+    at("b-order").value = ORDERS[filters.order] ? filters.order : "";
     setRaw(filters.raw === "1");
     chips();
     fill(filters.problem ? null : filters.verdict || filters.finish, filters.problem);
@@ -291,6 +299,7 @@ const passkBrowser = (() => {
     at("b-cell").addEventListener("change", () => { companions(); fill(null, problem()); load().then(() => address(true)); });
     at("b-beside").addEventListener("change", () => load([main.sample()]).then(() => address(true)));
     at("b-problem").addEventListener("change", () => load().then(() => address(true)));
+    at("b-order").addEventListener("change", () => { fill(null, problem()); address(false); });
     for (const id of ["b-class", "b-finish"]) at(id).addEventListener("change", () => { draw(); address(false); });
     at("b-find").addEventListener("input", passkAddress.later(() => { draw(); highlight(); address(false); }));
     at("b-previous").addEventListener("click", () => move(-1));
