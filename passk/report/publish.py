@@ -96,7 +96,9 @@ def _write(study_folder: Path, study: Study, new: Path, redactor: Redactor) -> N
     report(study_folder / "plan.json", tables, figures, new / PAGE, present, redactor)
     frames = {name: redactor.table(read_study_table(tables, name)) for name in TABLES}
     write_tables(frames, new / "tables", table_schemas())
-    shutil.copytree(figures, new / "figures", ignore=shutil.ignore_patterns(".*", "*.manifest.json"))
+    shutil.copytree(
+        figures, new / "figures", ignore=shutil.ignore_patterns(".*", "*.manifest.json")
+    )
     spec = yaml.safe_dump(dict(study.spec), sort_keys=False, allow_unicode=True, width=100)
     (new / "spec.yaml").write_text(spec, encoding="utf-8")
     text = f"# {study.title or study.name}\n\n{ABOUT.format(version=__version__)}"

@@ -238,6 +238,12 @@ def test_tables_are_sorted_searched_turned_and_downloaded(opened: Any) -> None:
 
 
 def test_a_figure_is_saved_as_a_file_of_its_own(opened: Any) -> None:
+    with opened.expect_download() as download:
+        opened.locator("#chart-csv").click()
+    with Path(download.value.path()).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["curve"] for row in rows} == {"T = 1.0", "T = 0.6", "No reasoning"}
+    assert all(float(row["low"]) <= float(row["pass_at_k"]) <= float(row["high"]) for row in rows)
     figure = opened.locator(".figures figure").first
     for kind, start in (("svg", b"<svg"), ("png", b"\x89PNG"), ("txt", b"pass@k")):
         with opened.expect_download() as download:

@@ -210,6 +210,12 @@ const passkChart = (() => {
 
   const PRESSED = { log: "true", floor: "true", "every-step": "false" };
 
+  function csv() {
+    const rows = shown.flatMap((curve) => curve.k.map((k, place) => [curve.name, k, curve.value[place], curve.low[place], curve.high[place]]));
+    const measure = at("measure").value === "deltas" ? "delta" : "pass_at_k";
+    passkTables.save(["curve", "k", measure, "low", "high"], rows, `${at("benchmark").value}-${at("measure").value}`);
+  }
+
   /* Put what is shown into the address. */
   function address() {
     const shown = Object.fromEntries(["benchmark", "measure", "interval", "kept"].map((id) => [id, at(id).value]));
@@ -253,6 +259,7 @@ const passkChart = (() => {
     }
     at("k").addEventListener("input", () => read(Number(at("k").value)));
     at("k").addEventListener("change", address);
+    at("chart-csv").addEventListener("click", csv);
     at("copy-curves").addEventListener("click", () => { address(); passkAddress.copy(at("copy-curves")); });
     dark.addEventListener("change", draw);
     let width = 0;

@@ -137,20 +137,22 @@ const passkTables = (() => {
   }
 
   function field(value) {
-    if (value === undefined) return "";
+    if (value === undefined || value === null) return "";
     let text = String(value);
     // A spreadsheet would run text that looks like a formula.
     if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = "'" + text;
     return /[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
   }
 
-  function csv() {
-    if (!table) return;
-    const rows = table.getSortedRowModel().rows.map((row) => row.original);
-    const text = [names, ...rows].map((row) => names.map((_, place) => field(row[place])).join(",")).join("\n") + "\n";
+  function save(head, rows, name) {
+    const text = [head, ...rows].map((row) => head.map((_, place) => field(row[place])).join(",")).join("\n") + "\n";
     const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-    element("a", { href: address, download: `${passkData.name}-${current}.csv` }).click();
+    element("a", { href: address, download: `${passkData.name}-${name}.csv` }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10000);
+  }
+
+  function csv() {
+    if (table) save(names, table.getSortedRowModel().rows.map((row) => row.original), current);
   }
 
   function start() {
@@ -165,5 +167,5 @@ const passkTables = (() => {
     at("csv").addEventListener("click", csv);
     open("summary");
   }
-  return { open, start };
+  return { open, save, start };
 })();
