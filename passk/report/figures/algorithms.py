@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from passk.analysis.palette import INK, MUTED
-from passk.report.figures.style import COLUMN, canvas, set_row_axis
+from passk.report.figures.style import COLUMN, canvas, set_row_axis, with_minus
 
 ROLES = ("base", "rl", "sft", "distilled", "instruct")
 """Order of the groups."""
@@ -48,7 +48,7 @@ def algorithms_figure(table: pd.DataFrame, colors: Mapping[str, str], title: str
     right.set_xlim(left=min(0.0, float(table["se_gap_to_base_low"].min())))
     right.grid(visible=False, axis="y")
     for axes in (left, right):
-        axes.xaxis.set_major_formatter(lambda rate, _: f"{100 * rate:g}")
+        axes.xaxis.set_major_formatter(lambda rate, _: with_minus(100 * rate))
     left.set_title(title)
     return figure
 

@@ -98,6 +98,11 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     return paths
 
 
+def with_minus(value: float) -> str:
+    """Return a number with a true minus sign."""
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
+
+
 def set_k_axis(axes: Axes, ks: list[int], max_ticks: int = 9) -> None:
     """Set up the x axis for k: log base 2, with at most `max_ticks` ticks."""
     axes.set_xscale("log", base=2)
@@ -111,7 +116,7 @@ def set_k_axis(axes: Axes, ks: list[int], max_ticks: int = 9) -> None:
 
 def set_percent_axis(axes: Axes, label: str) -> None:
     """Show rates on the y axis in percent (the data stay in [0, 1])."""
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{100 * rate:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: with_minus(100 * rate)))
     axes.set_ylabel(label)
 
 

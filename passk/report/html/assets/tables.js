@@ -58,7 +58,8 @@ const passkTables = (() => {
       const sorted = sorting && sorting.id === "c" + place;
       const button = element("button", { type: "button", title: meanings[name] || false, onclick: () => table.getColumn("c" + place).toggleSorting() },
         header(name) + (sorted ? (sorting.desc ? " ↓" : " ↑") : ""));
-      return element("th", { scope: "col", "aria-sort": sorted ? (sorting.desc ? "descending" : "ascending") : "none" }, button);
+      const numbers = table.getRowModel().rows.some((row) => typeof row.original[place] === "number");
+      return element("th", { scope: "col", class: numbers ? false : "text", "aria-sort": sorted ? (sorting.desc ? "descending" : "ascending") : "none" }, button);
     }));
   }
 
