@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from passk.core.artifacts import read_manifest
 from passk.core.errors import DataError
 from passk.core.schemas import Count, Verdict, read_table
-from passk.stats.intervals import LEVEL, expanded_z
+from passk.stats.curves import LEVEL
+from passk.stats.intervals import expanded_z
 from passk.stats.resampling import value_units
 from passk.stats.score_intervals import rate_interval
 from passk.workflow.cells import Cell
