@@ -58,6 +58,15 @@ d=\sqrt{41}, M=(2,-5)
 |x|<6
 x\ne 4
 \{1,3,5\}
+9.8\,m\,s^{-2}
+3\,\Omega
+5:3
+\frac{\pi}{4}+k\pi
+\gcd(a,b)+2
+x\equiv 3\pmod{7}
+x_1=3, x_2=-2
+6\pi\approx 18.85
+2\mathbf{i}-3\mathbf{j}
 (1,250)
 1250
 \sqrt{12}

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import yaml
 
 TYPES: Mapping[str, pa.DataType] = {
     "text": pa.string(),
@@ -49,6 +48,8 @@ class TableSchema:
 @functools.cache
 def table_schemas() -> Mapping[str, TableSchema]:
     """Return the schema of every table by name."""
+    import yaml  # `passk compare` needs no schema
+
     raw = yaml.safe_load(Path(__file__).with_name("tables.yaml").read_text(encoding="utf-8"))
     return {
         name: TableSchema(table["row"], tuple(_columns(table, raw)))

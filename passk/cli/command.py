@@ -11,6 +11,7 @@ import argparse
 import difflib
 import importlib
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -128,7 +129,8 @@ class _TopParser(argparse.ArgumentParser):
 
 def parse(arguments: Sequence[str] | None) -> tuple[Command, dict[str, Any]]:
     """Return the command of a command line, and its arguments by name; exits on bad usage."""
-    top = parser()
+    words = sys.argv[1:] if arguments is None else arguments
+    top = parser(words[0] if words else "")
     known, unknown = top.parse_known_args(arguments)
     options = vars(known)
     command: Command = options.pop("command")
@@ -139,8 +141,11 @@ def parse(arguments: Sequence[str] | None) -> tuple[Command, dict[str, Any]]:
     return command, options
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; parsed options hold the `command` and its arguments."""
+def parser(only: str = "") -> argparse.ArgumentParser:
+    """Return the parser of all commands; parsed options hold the `command` and its arguments.
+
+    With the name of a command, it knows that one alone, which saves time.
+    """
     for module in MODULES:
         importlib.import_module(f"passk.cli.{module}")
     top = _TopParser(prog="passk", description="Study pass@k at large k, from one YAML spec.")
@@ -148,7 +153,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(
         metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser
     )
-    for one in COMMANDS.values():
+    for one in [COMMANDS[only]] if only in COMMANDS else COMMANDS.values():
         _add(commands, one)
     return top
 

@@ -54,9 +54,10 @@ class ScoreRequest:
         text: the response, tokenised by the scorer where there are no `token_ids`.
         token_ids: the response's tokens as its sampler drew them, where the scorer has the same
             vocabulary (`Engine.vocabulary`).
-        ended: the response is known to have ended with its sampler's ending token: where it is
-            scored by its text, the scorer's own ending token is scored with it. Leave it False
-            for what was truncated, ended by a stop string, or not sampled.
+        ended: the response is complete and ends with an ending token: where it is scored by its
+            text, the scorer's own ending token is scored with it. Leave it False for what was
+            truncated, and where a stop string ends responses.
+        text_only: no token behind the text is scored: neither a stop string's nor the ending one.
     """
 
     problem_id: str
@@ -65,6 +66,7 @@ class ScoreRequest:
     text: str
     token_ids: tuple[int, ...] = ()
     ended: bool = False
+    text_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,10 +106,11 @@ class PromptTokenizer:
         text, and what follows the prompt's ids is the response. Where tokens straddle the
         boundary (the prompt's ids do not come out as they are alone), the response is tokenised
         by itself, since a sampler would have continued from the prompt's own ids. The tokenizer's
-        ending token follows where the response is known to have ended with its sampler's.
+        ending token follows where the response has ended with one.
         """
         if request.token_ids:
-            return list(request.token_ids)
+            tokens = list(request.token_ids)
+            return self._within(request.text, tokens) if request.text_only else tokens
         chat = request.prompt.text is None
         end = [self.tokenizer.eos_token_id] if request.ended else []
         whole = self._ids(self._text(request.prompt) + request.text, chat=chat)
@@ -117,6 +118,12 @@ class PromptTokenizer:
         if whole[: len(prompt_ids)] == prompt_ids:
             return whole[len(prompt_ids) :] + end
         return self._ids(request.text, chat=True) + end
+
+    def _within(self, text: str, tokens: list[int]) -> list[int]:
+        """Return the first tokens of a response, as many as its text needs."""
+        while tokens and self.text(tokens[:-1]).startswith(text):
+            tokens = tokens[:-1]
+        return tokens
 
     @property
     def vocabulary(self) -> str:

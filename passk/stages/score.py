@@ -197,16 +197,22 @@ def _reuse(
 def _requests(
     document: ScoreTask, one: Scored, rows: Sequence[Sample], *, exact: bool
 ) -> Iterator[ScoreRequest]:
-    """Yield responses as the engine is asked to score them."""
+    """Yield responses as the engine is asked to score them.
+
+    A complete response ends with the ending token, whoever wrote it; where the prompt has stop
+    strings, none does.
+    """
     problems = {problem.id: problem for problem in read_rows(one.problems, Problem)}
     template = template_of(document)
-    drawn = (read_manifest(one.samples) or {}).get("stage") == "sample"
-    whole = drawn and not template.stop
     for row in rows:
         prompt = render(template, problems[row.problem_id])
         tokens = tuple(row.token_ids) if exact else ()
-        ended = whole and row.finish_reason == "stop"
-        yield ScoreRequest(row.problem_id, row.sample, prompt, row.text, tokens, ended)
+        complete, by_string = row.finish_reason == "stop", bool(template.stop)
+        yield ScoreRequest(
+            *(row.problem_id, row.sample, prompt, row.text, tokens),
+            ended=complete and not by_string,
+            text_only=complete and by_string,
+        )
 
 
 def _score(

@@ -8,7 +8,7 @@ box loses only to a later statement that is a plain value.
 |---|---|
 | `boxed` | the last non-empty `\boxed{...}` or `\fbox{...}`, with those it is joined to |
 | `answer_is` | what follows "answer is", to the end of its sentence |
-| `answer` | what follows "Answer:" or a heading "Answer" |
+| `answer` | what follows "Answer:" or a heading "Answer", or "A:" in the last line |
 | `hashes` | a value after `####` on its line (GSM8K) |
 | `tag` | the inside of `<answer>...</answer>` |
 
@@ -67,7 +67,8 @@ ANSWER = re.compile(
     r"\b(?:answer|respuesta|resposta|risposta|r\u00e9ponse|antwort|\u043e\u0442\u0432\u0435\u0442)"
     r"[ \t*_]{0,9}:[ \t*_]{0,9}|(?<![\u4e00-\u9fff])\u7b54[:\uff1a][ \t*_]{0,9}"
     r"|^[ \t]{0,9}(?:#{1,6}[ \t]{0,9}[*_]{0,3}|[*_]{2,3})(?:final[ \t]{1,9})?answer"
-    r"[ \t*_:]{0,9}(?=\n)",
+    r"[ \t*_:]{0,9}(?=\n)"
+    r"|^(?-i:A):[ \t]{1,9}(?=[-$\\(0-9][^\n]{0,99}\s{0,9}\Z)",
     re.IGNORECASE | re.MULTILINE,
 )
 SENTENCE_END = re.compile(r"\n|</|\.(?:\s|$)|\u3002|,?\s(?:because|since)\s")
@@ -99,6 +100,8 @@ DEFAULT_END_MARKS = (
     "Exercise:",
     "Instruction:",
     "### Instruction",
+    "### Problem",
+    "### Question",
     "<|im_",
     "<|endoftext|>",
     "<|eot_id|>",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ pytest.importorskip("openai", reason="pip install openai")
 
 import torch
 from kills import shard_of, wait_for_rows
-from tiny_models import save_tiny
+from tiny_models import byte_tokenizer, save_tiny
 from transformers import AutoModelForCausalLM
 
 from passk.core.artifacts import read_json, read_manifest
@@ -26,9 +28,16 @@ from passk.core.errors import EngineError
 from passk.core.journal import finished_rows
 from passk.core.schemas import Sample, Score, read_rows, write_rows
 from passk.engines.openai import client
+from passk.engines.tokens import vocabulary_digest
 from passk.stages.sample import sample
+from passk.stages.score import Scored, perplexity
 
 COUNT = 400
+
+
+def byte_ids(text: str) -> list[int]:
+    """Token ids of a text, one per byte."""
+    return list(byte_tokenizer()(text)["input_ids"])
 
 
 def address_space(pid: int) -> int:
@@ -151,3 +160,37 @@ def test_several_files_of_scores_are_made_with_one_load(study: Study) -> None:
     assert [row.problem_id for row in both] == ["p1", "p2"]
     assert both == alone
     assert both != read_rows(study.folder / "both0.parquet", Score)
+
+
+@pytest.mark.parametrize(("stop", "behind"), [([], [1]), (["Q:"], byte_ids("Q:")), (["Q:"], [1])])
+def test_a_sampled_response_and_a_reference_end_alike(
+    study: Study, stop: list[str], behind: list[int]
+) -> None:
+    """The same words have the same score: with the ending token, or where strings end, without."""
+    weights = save_tiny(study.folder / "tiny")
+    model = {"weights": str(weights), "engine": "transformers", "dtype": "float32"}
+    _, problems, _ = shard_of(study, 4, 6, **model, execution={"threads": 1})
+    study.spec["perplexity"] = [{"scorer": "base", "responses_of": ["base"], "per_problem": 2}]
+    study.save()
+    (name,) = scoring_tasks(study)
+    task = read_json(study.folder / name)
+    task["prompt"]["stop"] = stop
+    (study.folder / name).write_text(json.dumps(task))
+    own = [*byte_ids("12"), *behind]
+    drawn = Sample("p0", 0, 7, "12", own, len(own), "stop", 0.0, 0.0)
+    cut = Sample("p1", 0, 8, "12", byte_ids("12"), 2, "length", 0.0, 0.0)
+    known = {"stage": "sample", "vocabulary": vocabulary_digest(byte_tokenizer())}
+    manifests = {"drawn": known, "reference": {"stage": "reference"}, "imported": {}}
+    files = [
+        Scored(study.folder / name, problems, study.folder / kind, study.folder / f"{kind}.parquet")
+        for kind in manifests
+    ]
+    for one, manifest in zip(files, manifests.values(), strict=True):
+        ids = {} if one is files[0] else {"token_ids": []}
+        write_rows(one.samples, [replace(row, **ids) for row in (drawn, cut)], manifest)
+    perplexity(files)
+    ended, truncated = zip(*(read_rows(one.output, Score) for one in files), strict=True)
+    assert {row.n_tokens for row in ended} == {2 if stop else 3}
+    assert {row.n_tokens for row in truncated} == {2}
+    for rows in (ended, truncated):
+        assert [row.sum_logprob for row in rows] == pytest.approx([rows[0].sum_logprob] * 3)

@@ -58,7 +58,8 @@ def scored(study: Study, *rows: Sample) -> tuple[list[Score], dict[str, Any]]:
 
 def test_an_empty_response_has_no_perplexity_and_is_counted(study: Study) -> None:
     row = Sample("p0", 0, 0, "10", [], 2, "stop", -1.0, 0.1)
-    scores, manifest = scored(study, row, replace(row, sample=1, text="", n_tokens=0))
+    empty = replace(row, sample=1, text="", n_tokens=0, finish_reason="length")
+    scores, manifest = scored(study, row, empty)
     assert (scores[0].n_tokens, scores[1].n_tokens) == (2, 0)
     assert math.isnan(scores[1].perplexity)
     assert manifest["empty"] == 1

@@ -84,6 +84,14 @@ class Qualified:
 
 
 @dataclass(frozen=True, slots=True)
+class Approximation:
+    r"""An exact value with the decimal that it is rounded to: `6\pi \approx 18.85`."""
+
+    answer: Answer
+    rounded: Answer
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """An answer in words, in lower case without spaces and full stops."""
 
@@ -97,7 +105,7 @@ class Unparsed:
     text: str
 
 
-Answer = Scalar | Collection | Assignment | Equation | Qualified | Text | Unparsed
+Answer = Scalar | Collection | Assignment | Equation | Qualified | Approximation | Text | Unparsed
 
 Parse = Callable[[str], Answer]
 """`parse_answer` of a text in normal form."""
@@ -111,7 +119,9 @@ def trees_of(answer: Answer) -> list[Tree]:
         return [answer.left, answer.right]
     if isinstance(answer, Collection):
         return [tree for item in answer.items for tree in trees_of(item)]
-    return trees_of(answer.answer) if isinstance(answer, Assignment | Qualified) else []
+    if isinstance(answer, Assignment | Qualified | Approximation):
+        return trees_of(answer.answer)
+    return []
 
 
 def rename(answer: Answer, names: Mapping[str, str]) -> Answer:
@@ -143,8 +153,15 @@ def describe(answer: Answer) -> str:
     if isinstance(answer, Equation):
         sign = {"lt": "<", "le": "<="}.get(answer.kind, answer.kind)
         return f"relation {describe_tree(answer.left)} {sign} {describe_tree(answer.right)}"
+    return _describe_other(answer)
+
+
+def _describe_other(answer: Qualified | Approximation | Text | Unparsed) -> str:
+    """Return in words what an answer of the rarer kinds was read as."""
     if isinstance(answer, Qualified):
         return f"{describe(answer.answer)} with condition {answer.condition!r}"
+    if isinstance(answer, Approximation):
+        return f"{describe(answer.answer)} or {describe(answer.rounded)}"
     return f"{'words' if isinstance(answer, Text) else 'not read:'} {answer.text!r}"
 
 

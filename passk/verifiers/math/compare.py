@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from passk.verifiers.math.answers import (
     Answer,
+    Approximation,
     Assignment,
     Collection,
     Equation,
@@ -19,20 +21,24 @@ from passk.verifiers.math.answers import (
     rename,
 )
 from passk.verifiers.math.compare_relations import compare_equations
-from passk.verifiers.math.compare_scalars import CompareOptions, compare_scalars
+from passk.verifiers.math.compare_scalars import INTEGER_NAMES, CompareOptions, compare_scalars
+from passk.verifiers.math.evaluate import evaluate
 from passk.verifiers.math.expr_tree import Tree, variables_of
 from passk.verifiers.math.formulas import value_name
 from passk.verifiers.math.normalize import squeeze
+from passk.verifiers.math.numbers import UndefinedValueError
 from passk.verifiers.math.real_sets import real_set, same_real_set
 
 PROSE = re.compile(r"\\text ?\{[^{}]*[a-zA-Z]{2}[^{}]*\}.*[0-9]")
 """Words in front of a number."""
 
+MODULUS = re.compile(r"mod([1-9][0-9]*)")
+
 GENERAL = re.compile(r"^mathbb[ZR]|arbitrary|constant")
 """A condition that says of what kind a name is, and no more."""
 
-SIMPLE_NAME = re.compile(r"\\?[a-zA-Z]+(?:_.+)?'?(?:\([^()]*\))?")
-"""A name of one symbol: x, x_1, f(x)."""
+SIMPLE_NAME = re.compile(r"choice [A-J]|\\?[a-zA-Z]+(?:_.+)?'?(?:\([^()]*\))?")
+"""A name of one symbol: x, x_1, f(x); or a choice's letter."""
 
 PLAIN = re.compile(r"[a-zA-Z0-9 ,:'-]+")
 """Words and numbers without any LaTeX."""
@@ -42,19 +48,27 @@ FUNCTION_OF = re.compile(r"([a-zA-Z])\(([a-zA-Z])\)")
 
 RATIO = re.compile(r"([1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
 
+MAX_HOUR = 24
+
 ENDING = re.compile(r"s|[ap]m")
 """What one of two equal words may have behind it: a plural, or the half of the day."""
 
 NO_SOLUTION = {Text("nosolution"), Collection("{", "}", ())}
 
+INDEX = re.compile(r"_(?:[0-9]|\{[0-9]+\})$")
+
 MAX_ITEMS = 100
 """Most items of an unordered group that are matched with each other."""
 
 
-def equal(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:  # noqa: PLR0911
+def equal(  # noqa: PLR0911 - a kind of answer after the other
+    gold: Answer, answer: Answer, rules: CompareOptions
+) -> bool | None:
     """Return whether an answer says what the gold answer does, or None where it is not clear."""
     if gold == answer:
         return None if isinstance(gold, Unparsed) and not gold.text else True
+    if isinstance(gold, Approximation) or isinstance(answer, Approximation):
+        return _compare_approximations(gold, answer, rules)
     if isinstance(gold, Qualified) or isinstance(answer, Qualified):
         return _compare_qualified(gold, answer, rules)
     if isinstance(gold, Unparsed) or isinstance(answer, Unparsed):
@@ -72,16 +86,65 @@ def equal(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:  
     return _compare_words(gold, answer, rules)
 
 
+def _compare_approximations(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:
+    """Compare where one says an exact value and its decimal: either may be meant."""
+    golds, answers = (
+        [side.answer, side.rounded] if isinstance(side, Approximation) else [side]
+        for side in (gold, answer)
+    )
+    found = [equal(a, b, rules) for a in golds for b in answers]
+    return True if True in found else None if None in found else False
+
+
 def _compare_qualified(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:
     """Compare answers with conditions: both have to agree, a general one may be left out."""
+    if isinstance(answer, Qualified) and not isinstance(gold, Qualified):
+        modulus = MODULUS.fullmatch(answer.condition)
+        if modulus:
+            return _is_remainder(gold, answer.answer, int(modulus[1]), rules)
     conditions = [side.condition for side in (gold, answer) if isinstance(side, Qualified)]
     if len(set(conditions)) > 1 or not (len(conditions) > 1 or GENERAL.search(conditions[0])):
         return None
     bare = [side.answer if isinstance(side, Qualified) else side for side in (gold, answer)]
-    names = [side.names if isinstance(side, Qualified) else () for side in (gold, answer)]
+    if modulus := MODULUS.fullmatch(conditions[0]):
+        bare = [_reduced(side, int(modulus[1])) for side in bare]
+    names = [_parameters(side, other) for side, other in ((gold, answer), (answer, gold))]
     if len(names[0]) == len(names[1]) == 1 and names[0][0] not in free_names(bare[1]):
         bare[1] = rename(bare[1], {names[1][0]: names[0][0]})
     return equal(bare[0], bare[1], rules)
+
+
+def _parameters(side: Answer, other: Answer) -> tuple[str, ...]:
+    """Return the names that stand for any number; where only the other side says so, guess it."""
+    if isinstance(side, Qualified):
+        return side.names
+    own = free_names(side) & INTEGER_NAMES
+    integers = isinstance(other, Qualified) and other.condition == "mathbbZ"
+    return tuple(own) if integers and len(own) == 1 else ()
+
+
+def _is_remainder(gold: Answer, answer: Answer, modulus: int, rules: CompareOptions) -> bool | None:
+    r"""Compare a remainder with `x \equiv 3 \pmod 7`, which states it as 3."""
+    bare = answer.answer if isinstance(answer, Assignment) else answer
+    if not isinstance(gold, Scalar) or bare != _reduced(bare, modulus):
+        return None
+    return equal(gold, bare, rules) or None
+
+
+def _reduced(answer: Answer, modulus: int) -> Answer:
+    """Return an answer whose integers are replaced by their remainders."""
+    if isinstance(answer, Collection):
+        return replace(answer, items=tuple(_reduced(item, modulus) for item in answer.items))
+    if isinstance(answer, Assignment):
+        return Assignment(answer.name, _reduced(answer.answer, modulus))
+    if not isinstance(answer, Scalar) or variables_of(answer.tree):
+        return answer
+    try:
+        value = evaluate(answer.tree, {})
+    except UndefinedValueError:
+        return answer
+    whole = isinstance(value, Fraction) and value.denominator == 1
+    return replace(answer, tree=("num", value % modulus)) if whole else answer
 
 
 def _compare_unparsed(gold: Answer, answer: Answer) -> bool | None:
@@ -102,6 +165,9 @@ def _compare_words(gold: Answer, answer: Answer, rules: CompareOptions) -> bool 
     Short words are read as such a product.
     """
     if isinstance(gold, Text) and isinstance(answer, Text):
+        ratios = _ratio(gold), _ratio(answer)
+        if None not in ratios:
+            return ratios[0] == ratios[1]
         shorter, longer = sorted((gold.text, answer.text), key=len)
         return ENDING.fullmatch(longer.removeprefix(shorter)) is not None and bool(
             re.match(r"[0-9]" if longer[-1] == "m" else "[a-z]{4}", shorter)
@@ -109,11 +175,21 @@ def _compare_words(gold: Answer, answer: Answer, rules: CompareOptions) -> bool 
     word, other = (gold, answer) if isinstance(gold, Text) else (answer, gold)
     if not isinstance(word, Text) or not isinstance(other, Scalar):
         return False
-    ratio = RATIO.fullmatch(word.text)
-    if ratio and other.tree[0] == "div":
-        return equal(Scalar(("num", Fraction(int(ratio[1]), int(ratio[2])))), other, rules)
+    ratio = _ratio(word)
+    if ratio is not None:
+        tree = other.tree[1] if other.tree[0] == "group" else other.tree
+        fraction = tree[0] == "div" or (tree[0] == "num" and word is gold)
+        return fraction and compare_scalars(Scalar(("num", ratio)), other, rules)
     letters = _letters(other.tree)
     return letters is not None and letters.lower() == word.text
+
+
+def _ratio(answer: Text) -> Fraction | None:
+    """Return the value of a ratio of two numbers, unless it could be a time of day."""
+    found = RATIO.fullmatch(answer.text)
+    value = Fraction(int(found[1]), int(found[2])) if found else None
+    time = found and int(found[1]) <= MAX_HOUR and len(found[2]) == 2 and int(found[2]) < 60  # noqa: PLR2004
+    return None if time and str(value) != answer.text.replace(":", "/") else value
 
 
 def _letters(tree: Tree) -> str | None:
@@ -205,6 +281,12 @@ def _vector(answer: Collection) -> Collection:
     return answer
 
 
+def _row(answer: Collection, *, beside: Collection) -> Collection:
+    """Return `[1,0]` as a tuple where it cannot be an interval: the other side is a vector."""
+    plain = answer.left + answer.right == "[]" and beside.left == "("
+    return replace(answer, left="(", right=")") if plain else answer
+
+
 def _compare_collections(
     gold: Collection, answer: Collection, rules: CompareOptions
 ) -> bool | None:
@@ -212,8 +294,10 @@ def _compare_collections(
 
     A tuple may stand for a row or a column; a row is no column.
     """
+    gold, answer = _without_indices(gold, answer), _without_indices(answer, gold, bare=True)
     if (gold.left, answer.left).count("|") == 1:
         gold, answer = _vector(gold), _vector(answer)
+        gold, answer = _row(gold, beside=answer), _row(answer, beside=gold)
     union = {gold.left, answer.left} & {"u", "ne"}
     merged = (real_set(gold), real_set(answer)) if union else (None, None)
     if merged[0] is not None and merged[1] is not None:
@@ -240,6 +324,27 @@ def _names(group: Collection) -> list[str]:
     """Return the names of a collection in which every item has one of its own, else nothing."""
     names = [item.name for item in group.items if isinstance(item, Assignment)]
     return names if len(names) == len(group.items) > 1 == (len(names) == len(set(names))) else []
+
+
+def _without_indices(group: Collection, other: Collection, *, bare: bool = False) -> Collection:
+    """Return `x_1=3, x_2=-2` as `x=3, x=-2` where the other side calls all of them `x`.
+
+    With `bare`, a side without any names does as well.
+    """
+    bases = {INDEX.sub("", name) for name in _names(group)}
+    others = {item.name if isinstance(item, Assignment) else "" for item in other.items}
+    if (
+        len(bases) != 1
+        or bases & set(_names(group))
+        or not (others & bases or bare)
+        or others - bases - {""}
+    ):
+        return group
+    (base,) = bases
+    return replace(
+        group,
+        items=tuple(Assignment(base, item.answer) for item in group.items),  # type: ignore[union-attr]
+    )
 
 
 def _match_names(gold: Collection, answer: Collection, rules: CompareOptions) -> bool | None:
@@ -319,7 +424,7 @@ def canonical(answer: Answer) -> str:
             + ("%" if answer.percent else "")
             + (answer.unit if answer.unit.startswith("_") else "")
         )
-    if isinstance(answer, Assignment | Qualified):
+    if isinstance(answer, Assignment | Qualified | Approximation):
         return canonical(answer.answer)
     if isinstance(answer, Equation):
         return f"{value_name(answer.left)}={value_name(answer.right)}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from passk.verifiers.math.answers import Scalar
 from passk.verifiers.math.evaluate import evaluate, nearly_equal
-from passk.verifiers.math.expr_tree import Tree, variables_of
+from passk.verifiers.math.expr_tree import Tree, rename_variables, variables_of
 from passk.verifiers.math.formulas import formulas_equal
 from passk.verifiers.math.lexer import LOG
 from passk.verifiers.math.numbers import TooLargeError, UndefinedValueError, Value, context, inexact
@@ -33,6 +34,7 @@ class CompareOptions:
 def compare_scalars(gold: Scalar, answer: Scalar, rules: CompareOptions) -> bool | None:
     """Compare numbers or formulas with their units and percent signs."""
     gold, answer = _read_units(gold, answer)
+    answer = replace(answer, tree=_same_parameter(gold.tree, answer.tree))
     if not _units_agree(gold.unit, answer.unit, rules):
         return False
     found = [
@@ -48,10 +50,39 @@ def _read_units(gold: Scalar, answer: Scalar) -> tuple[Scalar, Scalar]:
     """Read the `m` of `15 m` as a unit where the other side has no such variable."""
     if answer.with_unit and not variables_of(gold.tree):
         answer = Scalar(answer.with_unit[0], unit=answer.with_unit[1])
-    compound = gold.with_unit is not None and "-" in gold.with_unit[1]
+    compound = gold.with_unit is not None and re.search("-|ohm", gold.with_unit[1])
     if gold.with_unit and not variables_of(answer.tree) and (answer.unit or compound):
         gold = Scalar(gold.with_unit[0], unit=gold.with_unit[1])
     return gold, answer
+
+
+INTEGER_NAMES = frozenset("kmn")
+"""Names that stand for any integer in general solutions."""
+
+
+def _same_parameter(gold: Tree, answer: Tree) -> Tree:
+    r"""Return `\pi/4 + n\pi` as `\pi/4 + k\pi` where the gold answer calls the integer so."""
+    names = variables_of(gold), variables_of(answer)
+    own, other = names[0] - names[1], names[1] - names[0]
+    if len(own) != 1 or len(other) != 1 or not own | other <= INTEGER_NAMES:
+        return answer
+    (name,), (stated,) = own, other
+    if not all(_has_pi(tree) for tree in (gold, answer)):
+        return answer
+    if not (_has_free_term(gold, name) or _has_free_term(answer, stated)):
+        return answer
+    return rename_variables(answer, {stated: name})
+
+
+def _has_pi(tree: Tree) -> bool:
+    """Return whether pi occurs in a formula."""
+    return tree == ("call", "pi") or any(_has_pi(b) for b in tree[1:] if isinstance(b, tuple))
+
+
+def _has_free_term(tree: Tree, name: str) -> bool:
+    """Return whether a formula is a sum with a term in which a name does not occur."""
+    sides = tree[1:] if tree[0] in ("add", "sub", "pm") else ()
+    return any(name not in variables_of(side) for side in sides)
 
 
 def _units_agree(gold: str, answer: str, rules: CompareOptions) -> bool:
@@ -125,6 +156,17 @@ def _is_rounding_of(exact: Value, written: Scalar, value: Value) -> bool:
     if isinstance(exact, Fraction) and _is_decimal(exact):
         return False
     return bool(abs(inexact(exact) - inexact(value)) * scale < 1)
+
+
+def is_rounded(exact: Tree, written: Scalar) -> bool:
+    """Return whether a decimal is less than one unit of its last place from an exact value."""
+    try:
+        a, b = evaluate(exact, {}), evaluate(written.tree, {})
+    except (UndefinedValueError, KeyError):
+        return False
+    if not isinstance(b, Fraction) or context().im(inexact(a)):
+        return False
+    return bool(abs(inexact(a) - inexact(b)) * 10 ** (written.places or 0) < 1)
 
 
 def _is_decimal(value: Fraction) -> bool:

@@ -1,8 +1,8 @@
 """Trees of expressions, and the rules by which some of them are put together.
 
 A tree is a nested tuple: `("num", Fraction)`, `("var", name)`, `("call", function, argument, ...)`
-or an operation with its operands: `add sub mul div pow neg pm mp root abs floor ceil fact`, and
-`group` (brackets around a quotient).
+or an operation with its operands: `add sub mul div pow neg pm mp root abs floor ceil fact gcd lcm`,
+and `group` (brackets around a quotient).
 """
 
 from __future__ import annotations

@@ -25,6 +25,10 @@ from passk.verifiers.math.numbers import UndefinedValueError, UnstableError
 INTEGERS = [n for n in range(3, 40) if n not in (4, 8, 9, 16, 25, 27, 32, 36)]
 """Where formulas for integers are compared: no perfect powers, whose roots and logs are whole."""
 
+DIVISORS = ("gcd", "lcm")
+SMOOTH = [n for n in range(1, 241) if 30**7 % n == 0]
+"""Integers with many common divisors."""
+
 MORE_POINTS = 40
 """Small integers at which formulas that round are compared as well."""
 
@@ -40,7 +44,7 @@ SCALES = (Fraction(1, 8), Fraction(1, 100), Fraction(50))
 
 def is_integral(tree: Tree) -> bool:
     """Return whether a formula makes sense for integers above all: it rounds, or has (-1)^n."""
-    return has(tree, ("floor", "ceil")) or _alternates(tree)
+    return has(tree, ("floor", "ceil", *DIVISORS)) or _alternates(tree)
 
 
 def _alternates(tree: Tree) -> bool:
@@ -95,6 +99,12 @@ def _more_points(gold: Tree, answer: Tree) -> Iterator[dict[str, Fraction]]:
             name: Fraction(1 + (point * (2 * place + 1) + place) % MORE_POINTS)
             for place, name in enumerate(names)
         }
+    if has(gold, DIVISORS):
+        for point in range(MORE_POINTS):
+            yield {
+                name: Fraction(SMOOTH[(point * (6 * place + 5) + place * place) % len(SMOOTH)])
+                for place, name in enumerate(names)
+            }
     if is_integral(gold) != is_integral(answer):
         for point in range(POSITIVE):
             yield {name: hash_to_point(f"{name}|{point}") for name in names}
@@ -108,6 +118,8 @@ def formulas_equal(gold: Tree, answer: Tree, *, positive: bool = False) -> bool 
     say that its variables may be negative: ln|x| is not ln(x). With `positive` all variables are
     positive, unless the gold answer has a negative term.
     """
+    if has(gold, DIVISORS) != has(answer, DIVISORS):
+        return False
     if any(_equal_at(names, gold, answer) is False for names in _more_points(gold, answer)):
         return False
     points, deciding = test_points([gold, answer])

@@ -31,7 +31,7 @@ TOKEN = re.compile(
     r"|(?P<command>\\[a-zA-Z]+)"
     rf"|(?:np\.|math\.)?(?P<word>{'|'.join(sorted(WORDS, key=len, reverse=True))})(?![a-zA-Z])"
     r"|(?P<letter>[a-zA-Z])"
-    r"|(?P<sign>\\[{}]|[-+*/^_!(){}\[\]|'])"
+    r"|(?P<sign>\\[{}]|[-+*/^_!(){}\[\]|',])"
     r"|(?P<space> +)"
 )
 

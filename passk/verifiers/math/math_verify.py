@@ -31,9 +31,12 @@ RELATION = re.compile(
     r"[=<>]|\\(?:le|ge|ne|in|approx|equiv|to|cup|cap|subset|mid)(?![a-zA-Z])|\\begin\{(?!vmatrix)"
 )
 MATHEMATICAL = re.compile(r"\\[a-zA-Z]+|[-+*/^!|(]|[0-9]")
+DIVISOR = re.compile(r"gcd|lcm")
+"""SymPy takes variables for polynomials, of which the greatest common divisor is 1."""
+
 SUBSCRIPT = re.compile(r"_\{[^{}]{0,99}\}|_\w")
 COMMAND = re.compile(r"\\(?:begin|end)\{vmatrix\}|\\[a-zA-Z]+")
-WORDS = re.compile(r"(?!(?:sin|cos|tan|cot|sec|csc|log|exp|gcd|lcm|max|min|det|mod)\b)[a-zA-Z]{4,}")
+WORDS = re.compile(r"(?!(?:sin|cos|tan|cot|sec|csc|log|exp|max|min|det|mod)\b)[a-zA-Z]{4,}")
 """What makes a text more than one expression."""
 
 LETTER = re.compile(r"\\[a-zA-Z]+(?: ?\{[a-zA-Z ]*\})?|([a-zA-Z])")
@@ -94,6 +97,8 @@ def can_compare(text: str) -> bool:
     left to it.
     """
     bare = SUBSCRIPT.sub("", text)
+    if DIVISOR.search(text):
+        return False
     if len(split_top_level(text, PARTS)) > 1 or RELATION.search(bare):
         return False
     if not MATHEMATICAL.search(text):

@@ -41,9 +41,15 @@ GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
     "sigma sigma tau upsilon phi chi psi omega"
 )
+CAPITAL_GREEK = "gamma delta theta lambda xi pi sigma upsilon phi psi omega"
 SYMBOLS = str.maketrans(
     {char: tex for chars, tex in UNICODE.items() for char in chars}
     | {chr(0x3B1 + place): f"\\{name} " for place, name in enumerate(GREEK.split())}
+    | {
+        chr(0x391 + place): f"\\{name.capitalize()} "
+        for place, name in enumerate(GREEK.split())
+        if name in CAPITAL_GREEK.split()
+    }
 )
 """Signs that models write for LaTeX commands."""
 
@@ -88,18 +94,23 @@ SPACING = re.compile(
 """What only says how a formula looks; the first group is kept."""
 
 RENAMED = {
+    re.compile(
+        r"\\(?:hat|widehat|vec)\s?(?:\{\s?(?:\\mathbf\s?\{)?\\?([ijk])(?:math)?\s?\}?\s?\}"
+        r"|\\?([ijk])(?:math)?(?![a-zA-Z]))"
+    ): r" \1\2 ",
     re.compile(r"\\[dtc]frac(?![a-zA-Z])"): r"\\frac",
     re.compile(r"\\[dt]binom(?![a-zA-Z])"): r"\\binom",
     re.compile(r"\{([^{}\\]{1,99})\\over(?![a-zA-Z])([^{}\\]{1,99})\}"): r"\\frac{\1}{\2}",
     re.compile(r"\\colon(?![a-zA-Z])"): ":",
     re.compile(r"\\\\\[ ?-?[0-9.]+ ?(?:pt|em|ex|mm|cm) ?\]"): r"\\\\",
-    re.compile(r"\\(?:mathbf|mathit|boldsymbol|bm)\s?\{([a-zA-Z])\}"): r" \1 ",
+    re.compile(r"\\(?:mathbf|mathit|boldsymbol|bm)\s?\{\s?([a-zA-Z])\s?\}"): r" \1 ",
     re.compile(r"\\(?:mathrm|textrm|text|operatorname)\s?\{([ei])\}"): r" \1 ",
     re.compile(r"\\(?:text(?:bf|it|rm|sf|normal)|math(?:rm|bf|it|sf)|mbox|operatorname\*?)\b"): (
         r"\\text"
     ),
     re.compile(r"\\(?:leq(?:slant)?|leqq)(?![a-zA-Z])"): r"\\le",
     re.compile(r"\\(?:geq(?:slant)?|geqq)(?![a-zA-Z])"): r"\\ge",
+    re.compile(r"\\(?:long)?rightarrow(?![a-zA-Z])"): r"\\to",
     re.compile(r"\\lt(?![a-zA-Z])"): "<",
     re.compile(r"\\gt(?![a-zA-Z])"): ">",
     re.compile(r"\\neq(?![a-zA-Z])"): r"\\ne",
@@ -110,6 +121,7 @@ RENAMED = {
     re.compile(r"\^\s?\{?\s?\\circ(?![a-zA-Z])\s?\}?|\\(?:text)?degree(?![a-zA-Z])"): r"^\\circ ",
     re.compile(r"\*\*"): "^",
     re.compile(r"\\q?quad(?![a-zA-Z])"): r" \\quad ",
+    re.compile(r"\\(max|min) ?\\\{([^{}\\]*)\\\}"): r"\\\1(\2)",
     re.compile(r"\\langle(?![a-zA-Z])"): "(",
     re.compile(r"\\rangle(?![a-zA-Z])"): ")",
     re.compile(r"\\(?:dots|ldots|cdots|dotsc)(?![a-zA-Z])"): r"\\dots",
@@ -148,12 +160,19 @@ def normalize(text: str) -> str:
         plain = SPACING.sub(lambda match: match.group(1) or " ", plain)
         for pattern, spelling in RENAMED.items():
             plain = pattern.sub(spelling, plain)
+    if "(" in plain or "{" in plain:
+        plain = COMMON_DIVISOR.sub(lambda match: f"\\{match[1].lower()}", plain)
     plain = CONNECTIVE.sub(as_text, plain) if "and" in plain or "or" in plain else plain
     plain = AROUND_SIGN.sub(r"\1", BLANK.sub(" ", plain)).strip().rstrip(".,;: ")
     return plain.removeprefix("{,}")
 
 
-RATIO_IN_WORDS = re.compile(r"([0-9]{1,9}) to ([0-9]{1,9})")
+COMMON_DIVISOR = re.compile(
+    r"(?:\\text ?\{ ?|(?<![a-zA-Z\\]))(gcd|lcm) ?\}?(?= ?(?:\(|\\\{))", re.IGNORECASE
+)
+"""A greatest common divisor or least common multiple that is no command yet."""
+
+RATIO_IN_WORDS = re.compile(r"([0-9]{1,9}) ?(?:\\text ?\{ ?to ?\}| to ) ?([0-9]{1,9})")
 
 
 def _spell_numbers(text: str) -> str:

@@ -227,6 +227,14 @@ def binomial(a: Value, b: Value) -> Value:
     return checked(context().binomial(inexact(a), inexact(b)))
 
 
+def _common(function: Callable[..., int], *numbers: Value) -> Value:
+    """Return the greatest common divisor, or least common multiple, of integers."""
+    whole = [int(n) for n in numbers if isinstance(n, Fraction) and n.denominator == 1]
+    if len(whole) != len(numbers):
+        raise UndefinedValueError("of integers alone")
+    return checked(Fraction(function(*whole)))
+
+
 def _floor(a: Value) -> Value:
     """Round down; exact for rationals alone, for elsewhere 2.999... and 3 look the same."""
     if isinstance(a, Fraction):
@@ -264,4 +272,6 @@ OPERATIONS: dict[str, Callable[..., Value]] = {
     "fact": _factorial,
     "floor": _floor,
     "ceil": _ceil,
+    "gcd": functools.partial(_common, math.gcd),
+    "lcm": functools.partial(_common, math.lcm),
 }

@@ -14,6 +14,7 @@ from passk.verifiers.math.normalize import inside_brackets, normalize, split_top
 from passk.verifiers.math.read_matrices import read_cases, read_matrix, read_matrix_sum
 from passk.verifiers.math.read_relations import (
     read_absolute,
+    read_approximation,
     read_element,
     read_equation,
     read_inequality,
@@ -175,6 +176,7 @@ READERS: tuple[Callable[[str], Answer | None], ...] = (
     lambda text: read_not_equal(text, _parse),
     read_absolute,
     read_inequality,
+    lambda text: read_approximation(text, _parse),
     lambda text: read_equation(text, _parse),
     _brackets,
     lambda text: read_words(text, _parse),

@@ -209,16 +209,30 @@ class ExpressionParser(Stream):
             return self.function(name)
         if name in GREEK:
             return self.subscripted(name)
-        if name in ROUNDED:
-            kind, end = ROUNDED[name]
-            tree = self.sum()
-            self.expect("\\" + end)
-            return (kind, tree)
+        if name in ROUNDED or name in ("gcd", "lcm"):
+            return self.rounded(*ROUNDED[name]) if name in ROUNDED else self.common(name)
         if name in ACCENTS:
             return self.subscripted(f"{name}({part_of_name(self.argument())})")
         if name == "prime":
             return ("var", "prime")
         raise ParseError(f"unknown command {name!r}")
+
+    def rounded(self, kind: str, end: str) -> Tree:
+        """Read a floor or ceiling."""
+        tree = self.sum()
+        self.expect("\\" + end)
+        return (kind, tree)
+
+    def common(self, name: str) -> Tree:
+        """Read the numbers of a greatest common divisor or least common multiple."""
+        left = self.accept("(", "\\{")
+        if not left:
+            raise ParseError(f"{name} of what?")
+        numbers = [self.sum()]
+        while self.accept(","):
+            numbers.append(self.sum())
+        self.expect(BRACKETS[left])
+        return (name, *numbers)
 
     def subscripted(self, name: str) -> Tree:
         """Read the subscript of a name, and the argument where it is a function's."""

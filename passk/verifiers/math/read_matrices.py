@@ -16,6 +16,12 @@ ParseSeveral = Callable[[str, str, list[str]], Collection]
 
 MATRIX = re.compile(r"\\begin\{([pbvBV]?matrix|array)\}(.*)\\end\{\1\}", re.DOTALL)
 ANY_MATRIX = re.compile(r"\\begin\{([pbB]?matrix|array)\}(.*?)\\end\{\1\}(\^\{?T\}?)?", re.DOTALL)
+TRANSPOSED = re.compile(
+    r"(?:\(([^()]+,[^()]+)\)|\[([^\[\]]+,[^\[\]]+)\])"
+    r"\^(?:T|\\top|\{ ?(?:\\text\{)?(?:T|\\top)\}? ?\})"
+)
+"""A column vector that is written as a row."""
+
 CASES = re.compile(r"\\begin\{cases\}(.*)\\end\{cases\}", re.DOTALL)
 ROW = re.compile(r"\\\\")
 COLUMN = re.compile("&")
@@ -24,6 +30,10 @@ CONDITION_WORDS = re.compile(r"\\text ?\{ ?(?:if|for|when|where)? ?\}|^(?:if|for
 
 def read_matrix(text: str, parse_several: ParseSeveral) -> Answer | None:
     """Read a matrix as a group of rows."""
+    row = TRANSPOSED.fullmatch(text)
+    if row:
+        cells = split_top_level(row[1] or row[2], re.compile(","))
+        return Collection("|", "|", tuple(parse_several("|", "|", [cell]) for cell in cells))
     found = MATRIX.fullmatch(text)
     if not found or text.count("\\begin") > 1:
         return None

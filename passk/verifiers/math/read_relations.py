@@ -6,6 +6,7 @@ import re
 
 from passk.verifiers.math.answers import (
     Answer,
+    Approximation,
     Assignment,
     Collection,
     Equation,
@@ -13,6 +14,7 @@ from passk.verifiers.math.answers import (
     Scalar,
     Unparsed,
 )
+from passk.verifiers.math.compare_scalars import is_rounded
 from passk.verifiers.math.expr_tree import variables_of
 from passk.verifiers.math.lexer import LOG
 from passk.verifiers.math.normalize import split_top_level, squeeze
@@ -23,17 +25,21 @@ NAME = re.compile(
     r"(?:\\text ?\{[^{}]*\}|\\(?:vec|overrightarrow|hat|bar|overline|mathbf) ?\{[^{}]*\}"
     r"|\\?[a-zA-Z]+)(?:_(?:\{[^{}]*(?:\{[^{}]*\})?[^{}]*\}|[a-zA-Z0-9]))?"
     r"'?(?:\^\{?-1\}?)?(?:\([a-zA-Z0-9_, ]*\))?(?: \\?[a-zA-Z]+(?:_\{?[a-zA-Z0-9]+\}?)?)*"
-    r"|\([a-zA-Z](?:_\{?[a-zA-Z0-9]+\}?)?(?:,[a-zA-Z](?:_\{?[a-zA-Z0-9]+\}?)?)*\)"
+    r"|\(\\?[a-zA-Z]+(?:_\{?[a-zA-Z0-9]+\}?)?(?:,\\?[a-zA-Z]+(?:_\{?[a-zA-Z0-9]+\}?)?)*\)"
+    r"|[a-zA-Z]{1,3}(?::[a-zA-Z]{1,3})+"
 )
-"""What can be given a value: x, x_1, a_{max}, f(x), \\angle A B C, (x,y), or words."""
+"""What can be given a value: x, x_1, a_{max}, f(x), \\angle A B C, (x,y), a:b, or words."""
 EQUALS = re.compile(r"(?<![<>!:])=|\\approx(?![a-zA-Z])|\\equiv(?![a-zA-Z])|\\coloneqq")
+APPROXIMATELY = re.compile(r"\\approx(?![a-zA-Z])|\\simeq(?![a-zA-Z])")
 ELEMENT = re.compile(r"\\in(?![a-zA-Z])")
 ORDER = re.compile(r"\\(?:le|ge)(?![a-zA-Z])|[<>]=?")
 NOT_EQUAL = re.compile(r"\\ne(?![a-zA-Z])")
-SET_BUILDER = re.compile(r"\\\{([a-zA-Z])(?:\\in ?\\mathbb ?\{R\})? ?(?::|\|)(.+)\\\}")
+SET_BUILDER = re.compile(r"\\\{([a-zA-Z])(?: ?\\in ?\\mathbb ?\{R\})? ?(?::|\|)(.+)\\\}")
 ABSOLUTE = re.compile(r"\|([a-zA-Z])(?:([+-])([^<>=|]+))?\| ?(<=?|>=?|\\le|\\ge) ?([^<>=|]+)")
 DERIVATIVE = re.compile(r"\\frac ?\{d\^?[^{} ]{0,5} ?[a-zA-Z]?\}\{d ?[a-zA-Z](?:\^[^{}]{1,3})?\}")
-OPERATOR = re.compile(r"\\(?:lim|int|sum|prod|det|Pr|angle|gcd|binom|max|min)|P ?\(|\\begin")
+OPERATOR = re.compile(
+    r"\\(?:lim|int|sum|prod|det|Pr|angle|gcd|lcm|binom|max|min|[bp]?mod)|\bmod\b|P ?\(|\\begin"
+)
 
 
 def read_element(text: str, parse: Parse) -> Answer | None:
@@ -134,6 +140,20 @@ def _bounded(parts: list[str], closed: list[bool]) -> Answer | None:
         return None
     left, right = "[" if closed[0] else "(", "]" if closed[1] else ")"
     return Assignment(name, Collection(left, right, (low, high)))
+
+
+def read_approximation(text: str, parse: Parse) -> Answer | None:
+    r"""Read `x = 6\pi \approx 18.85`, where the decimal is the value rounded or cut off."""
+    parts = split_top_level(text, APPROXIMATELY)
+    if len(parts) != 2 or not all(parts):  # noqa: PLR2004
+        return None
+    exact, rounded = parse(parts[0]), read_scalar(parts[1])
+    value = exact.answer if isinstance(exact, Assignment) else exact
+    if not isinstance(value, Scalar) or not isinstance(rounded, Scalar):
+        return None
+    if variables_of(value.tree) or not is_rounded(value.tree, rounded):
+        return None
+    return Approximation(exact, rounded)
 
 
 def read_equation(text: str, parse: Parse) -> Answer | None:

@@ -16,7 +16,9 @@ DEGREES = re.compile(r"(?:\^\\circ ?|\\text ?\{ ?degrees? ?\}| degrees?)$")
 TRIGONOMETRIC = re.compile(r"sin|cos|tan|cot|sec|csc")
 UNIT = re.compile(
     r"(?<=[0-9a-zA-Z})!])(?: ?(?:\\cdot|/|\\times)? ?"
-    r"\\text ?\{(?:[^{}]|\{[^{}]*\}){0,99}\}(?:\^\{?-?[0-9]\}?)?)+$"
+    r"(?:\\mu ?)?\\text ?\{(?:[^{}]|\{[^{}]*\}){0,99}\}(?:\^\{?-?[0-9]\}?)?)+$"
+    r"|(?<=[0-9a-zA-Z})!]) ?\\frac ?\{\\text ?\{[^{}]{0,99}\}(?:\^\{?[0-9]\}?)?\} ?"
+    r"\{\\text ?\{[^{}]{0,99}\}(?:\^\{?[0-9]\}?)?\}$"
 )
 BARE_UNIT = re.compile(
     r"(?<=[0-9})]) ?(?:(?:square |cubic |sq\.? ?|cu\.? ?)?"
@@ -29,11 +31,17 @@ BARE_UNIT = re.compile(
 )
 BASE = re.compile(r"([0-9]{1,600})_(?:\{([0-9]{1,3})\}|([0-9]{1,2}))")
 
-SINGLE_UNIT = re.compile(
-    rf"(?<=[0-9]) ([{''.join(sorted(SINGLE))}](?:\^\{{?-?[23]\}}?)?"
-    rf"(?:/[{''.join(sorted(SINGLE))}](?:\^\{{?[23]\}}?)?)?)$"
+_PART = (
+    rf"(?:\\mu ?)?(?:[{''.join(sorted(SINGLE))}]|[ckm]m|kg|mol|rad|Hz|Pa|eV|\\Omega)"
+    r"(?:\^(?:-?[0-9]|\{-?[0-9]\}))?"
 )
-"""What can be a unit or a variable: `15 m`, `15 m/s`."""
+WITH_UNIT = re.compile(
+    rf"(?<=[0-9]) ({_PART}(?:/{_PART})?|(?:{_PART}(?: |\\cdot ?)){{1,3}}{_PART}|N m)$"
+    rf"|(?<=[0-9]\}}) ?((?:{_PART}(?: |\\cdot ?)){{1,3}}{_PART})$"
+    r"|(?<=[0-9]) (\\frac ?\{(?:[gmJN]|km|kg)\}\{(?:[shm]|kg|(?:s|m|cm)\^(?:[23]|\{[23]\}))\})$"
+)
+"""What can be a unit or a product of variables: `15 m`, `15 m/s`, `15 m s^{-2}`."""
+NEGATIVE_POWER = re.compile(r"\^\{?-")
 NO_LABEL = re.compile(
     r"\b(?:or|than|not|no|more|less|least|most|if|when|where|times|plus|minus|mod|from|between|to|"
     r"except|only|both|either|neither|hundred|thousand|million|billion|trillion|dozen|half|squared|"
@@ -66,15 +74,25 @@ def read_scalar(text: str) -> Answer | None:
         return None
     if power:
         tree = ("mul", tree, ("num", Fraction(10**power)))
-    single = SINGLE_UNIT.search(bare_text)
-    if single and not unit and (number := try_parse(bare_text[: single.start()])) is not None:
-        return Scalar(tree, percent, with_unit=(number, canonical_unit(single[1])))
+    possible = _possible_unit(bare_text)
+    if possible and not unit and (number := try_parse(bare_text[: -len(possible)])) is not None:
+        return Scalar(tree, percent, with_unit=(number, canonical_unit(possible)))
     trees = [_signed(tree, 1), _signed(tree, -1)] if has(tree, ("pm", "mp")) else [tree]
     decimal = DECIMAL.fullmatch(bare_text)
     places = len(decimal.group(2)) if decimal else None
     digits = len((decimal.group(1) + decimal.group(2)).lstrip("0")) if decimal else 0
     scalars = tuple(Scalar(tree, percent, unit, places, digits) for tree in trees)
     return scalars[0] if len(scalars) == 1 else Collection("", "", scalars)
+
+
+def _possible_unit(text: str) -> str:
+    """Return what could be a unit behind a number; a product is one if a power is negative."""
+    found = WITH_UNIT.search(text)
+    unit = found[1] or found[2] or found[3] if found else ""
+    product = re.search(r"[a-zA-Z}0-9](?: |\\cdot)", unit.replace("\\mu ", "\\mu"))
+    if product and not (NEGATIVE_POWER.search(unit) or unit == "N m"):
+        return ""
+    return unit
 
 
 def _without_unit(text: str) -> tuple[str, str]:
@@ -86,7 +104,7 @@ def _without_unit(text: str) -> tuple[str, str]:
     found = UNIT.search(text) or BARE_UNIT.search(text)
     if not found or NO_LABEL.search(found.group()):
         return text, ""
-    words = re.sub(r"\\text|[{}~.]", " ", found.group())
+    words = re.sub(r"\\text|\\cdot|\^\{?-?[0-9]\}?|[{}~.]", " ", found.group())
     if len(words.split()) > MAX_LABEL_WORDS:
         return text, ""
     return text[: found.start()].strip(), canonical_unit(found.group())

@@ -57,6 +57,9 @@ SYNONYMS = {
     "dyne": "dyn",
     "tesla": "",
     "ohm": "",
+    "kohm": "kiloohm kilohm",
+    "micro": "",
+    "mega": "",
     "amp": "ampere",
     "celsius": "",
     "fahrenheit": "",
@@ -70,6 +73,9 @@ SIGNS = {"\u00a4": "dollar", "\u20ac": "euro", "\u00a3": "gbp", "\u00a5": "yen"}
 
 SINGLE = frozenset("msghLlNJWVKC")
 """Letters that can be a unit behind a blank: `15 m`."""
+
+MEGA = re.compile(r"(?<![a-zA-Z])M(?=(?:W|V|J|N|Hz|Pa|eV|ohm)(?![a-zA-Z]))")
+"""The prefix that only its case tells from milli."""
 
 PART = re.compile(r"([a-z]+)(?:\^?\(?(-?[0-9])\)?)?")
 WRITTEN_POWER = re.compile(r"\b(square|sq|cubic|cu)\.?\s+([a-z]+)|([a-z]+)\s+(squared|cubed)")
@@ -86,8 +92,11 @@ def canonical_unit(text: str) -> str:
     >>> canonical_unit("square centimeters"), canonical_unit("bags")
     ('cm^2', 'bag^1')
     """
+    text = re.sub(r"\\frac ?\{(.+)\} ?\{", r"\1/", text)
+    text = MEGA.sub("mega ", re.sub(r"\\mu\b ?", "micro ", re.sub(r"\\?Omega", "ohm", text)))
     plain = re.sub(r"\\text|\\cdot|\\times|\\[,;: ]|[{}~.*]", " ", text)
     plain = re.sub(r"\s*(\^)\s*", r"\1", plain).lower()
+    plain = re.sub(r"\b(micro|mega)(?=[a-z]{2})", r"\1 ", plain)
     plain = WRITTEN_POWER.sub(_power, plain)
     plain = re.sub(r"\bper\b|\bfor each\b|\ban?\b(?=\s+(?:hour|day|week|month|year))", "/", plain)
     parts: dict[str, int] = {}

@@ -131,7 +131,7 @@ class MathVerifier:
         VerifierError: an option is unknown or has a value that is none of its choices.
     """
 
-    version = 5
+    version = 6
     packages: tuple[str, ...] = ("math-verify", "latex2sympy2_extended", "sympy", "mpmath")
 
     def __init__(self, **options: Any) -> None:
@@ -226,7 +226,10 @@ def _same_wording(stated: str, text: str) -> bool:
     r"""Return whether texts differ only in `\text`, its braces and the blanks before a command."""
     if "\\text" not in stated + text:
         return " \\" in stated + text and stated.replace(" \\", "\\") == text.replace(" \\", "\\")
-    plain = [re.sub(r"\\text|[{} ]", "", side) for side in (stated, text)]
+    plain = [
+        re.sub(r"(?<=[a-z]{3})and(?=[0-9])", "", re.sub(r"\\text|[{} ]", "", side))
+        for side in (stated, text)
+    ]
     return plain[0] == plain[1] and WORDING.fullmatch(plain[0]) is not None
 
 
