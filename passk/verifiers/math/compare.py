@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 from passk.verifiers.math.answers import (
     Answer,
@@ -20,38 +20,19 @@ from passk.verifiers.math.answers import (
     free_names,
     rename,
 )
+from passk.verifiers.math.compare_conditions import compare_qualified
 from passk.verifiers.math.compare_relations import compare_equations
-from passk.verifiers.math.compare_scalars import INTEGER_NAMES, CompareOptions, compare_scalars
-from passk.verifiers.math.evaluate import evaluate
-from passk.verifiers.math.expr_tree import Tree, variables_of
+from passk.verifiers.math.compare_scalars import CompareOptions, compare_scalars
+from passk.verifiers.math.compare_words import compare_unparsed, compare_words
+from passk.verifiers.math.expr_tree import variables_of
 from passk.verifiers.math.formulas import value_name
-from passk.verifiers.math.normalize import squeeze
-from passk.verifiers.math.numbers import UndefinedValueError
 from passk.verifiers.math.real_sets import real_set, same_real_set
-
-PROSE = re.compile(r"\\text ?\{[^{}]*[a-zA-Z]{2}[^{}]*\}.*[0-9]")
-"""Words in front of a number."""
-
-MODULUS = re.compile(r"mod([1-9][0-9]*)")
-
-GENERAL = re.compile(r"^mathbb[ZR]|arbitrary|constant")
-"""A condition that says of what kind a name is, and no more."""
 
 SIMPLE_NAME = re.compile(r"choice [A-J]|\\?[a-zA-Z]+(?:_.+)?'?(?:\([^()]*\))?")
 """A name of one symbol: x, x_1, f(x); or a choice's letter."""
 
-PLAIN = re.compile(r"[a-zA-Z0-9 ,:'-]+")
-"""Words and numbers without any LaTeX."""
-
 FUNCTION_OF = re.compile(r"([a-zA-Z])\(([a-zA-Z])\)")
 """A function with its argument: f(x)."""
-
-RATIO = re.compile(r"([1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
-
-MAX_HOUR = 24
-
-ENDING = re.compile(r"s|[ap]m")
-"""What one of two equal words may have behind it: a plural, or the half of the day."""
 
 NO_SOLUTION = {Text("nosolution"), Collection("{", "}", ())}
 
@@ -70,9 +51,9 @@ def equal(  # noqa: PLR0911 - a kind of answer after the other
     if isinstance(gold, Approximation) or isinstance(answer, Approximation):
         return _compare_approximations(gold, answer, rules)
     if isinstance(gold, Qualified) or isinstance(answer, Qualified):
-        return _compare_qualified(gold, answer, rules)
+        return compare_qualified(gold, answer, functools.partial(equal, rules=rules))
     if isinstance(gold, Unparsed) or isinstance(answer, Unparsed):
-        return _compare_unparsed(gold, answer)
+        return compare_unparsed(gold, answer)
     if isinstance(gold, Equation) or isinstance(answer, Equation):
         return _compare_equation_with(gold, answer, rules)
     if isinstance(gold, Assignment) or isinstance(answer, Assignment):
@@ -83,7 +64,7 @@ def equal(  # noqa: PLR0911 - a kind of answer after the other
         return _compare_collections(_as_group(gold), _as_group(answer), rules)
     if isinstance(gold, Scalar) and isinstance(answer, Scalar):
         return compare_scalars(gold, answer, rules)
-    return _compare_words(gold, answer, rules)
+    return compare_words(gold, answer, rules)
 
 
 def _compare_approximations(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:
@@ -94,112 +75,6 @@ def _compare_approximations(gold: Answer, answer: Answer, rules: CompareOptions)
     )
     found = [equal(a, b, rules) for a in golds for b in answers]
     return True if True in found else None if None in found else False
-
-
-def _compare_qualified(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:
-    """Compare answers with conditions: both have to agree, a general one may be left out."""
-    if isinstance(answer, Qualified) and not isinstance(gold, Qualified):
-        modulus = MODULUS.fullmatch(answer.condition)
-        if modulus:
-            return _is_remainder(gold, answer.answer, int(modulus[1]), rules)
-    conditions = [side.condition for side in (gold, answer) if isinstance(side, Qualified)]
-    if len(set(conditions)) > 1 or not (len(conditions) > 1 or GENERAL.search(conditions[0])):
-        return None
-    bare = [side.answer if isinstance(side, Qualified) else side for side in (gold, answer)]
-    if modulus := MODULUS.fullmatch(conditions[0]):
-        bare = [_reduced(side, int(modulus[1])) for side in bare]
-    names = [_parameters(side, other) for side, other in ((gold, answer), (answer, gold))]
-    if len(names[0]) == len(names[1]) == 1 and names[0][0] not in free_names(bare[1]):
-        bare[1] = rename(bare[1], {names[1][0]: names[0][0]})
-    return equal(bare[0], bare[1], rules)
-
-
-def _parameters(side: Answer, other: Answer) -> tuple[str, ...]:
-    """Return the names that stand for any number; where only the other side says so, guess it."""
-    if isinstance(side, Qualified):
-        return side.names
-    own = free_names(side) & INTEGER_NAMES
-    integers = isinstance(other, Qualified) and other.condition == "mathbbZ"
-    return tuple(own) if integers and len(own) == 1 else ()
-
-
-def _is_remainder(gold: Answer, answer: Answer, modulus: int, rules: CompareOptions) -> bool | None:
-    r"""Compare a remainder with `x \equiv 3 \pmod 7`, which states it as 3."""
-    bare = answer.answer if isinstance(answer, Assignment) else answer
-    if not isinstance(gold, Scalar) or bare != _reduced(bare, modulus):
-        return None
-    return equal(gold, bare, rules) or None
-
-
-def _reduced(answer: Answer, modulus: int) -> Answer:
-    """Return an answer whose integers are replaced by their remainders."""
-    if isinstance(answer, Collection):
-        return replace(answer, items=tuple(_reduced(item, modulus) for item in answer.items))
-    if isinstance(answer, Assignment):
-        return Assignment(answer.name, _reduced(answer.answer, modulus))
-    if not isinstance(answer, Scalar) or variables_of(answer.tree):
-        return answer
-    try:
-        value = evaluate(answer.tree, {})
-    except UndefinedValueError:
-        return answer
-    whole = isinstance(value, Fraction) and value.denominator == 1
-    return replace(answer, tree=("num", value % modulus)) if whole else answer
-
-
-def _compare_unparsed(gold: Answer, answer: Answer) -> bool | None:
-    r"""Compare where one is not understood: plain words by their letters, prose by its text alone.
-
-    `12 \text{ hours and } 30 \text{ minutes}` is prose; no part of it is the answer 12.
-    """
-    word, other = (gold, answer) if isinstance(gold, Text) else (answer, gold)
-    if isinstance(word, Text) and isinstance(other, Unparsed) and PLAIN.fullmatch(other.text):
-        return word.text == squeeze(other.text)
-    prose = any(isinstance(side, Unparsed) and PROSE.search(side.text) for side in (gold, answer))
-    return False if prose else None
-
-
-def _compare_words(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:
-    """Compare words with each other, a ratio with a fraction, or words with a product of letters.
-
-    Short words are read as such a product.
-    """
-    if isinstance(gold, Text) and isinstance(answer, Text):
-        ratios = _ratio(gold), _ratio(answer)
-        if None not in ratios:
-            return ratios[0] == ratios[1]
-        shorter, longer = sorted((gold.text, answer.text), key=len)
-        return ENDING.fullmatch(longer.removeprefix(shorter)) is not None and bool(
-            re.match(r"[0-9]" if longer[-1] == "m" else "[a-z]{4}", shorter)
-        )
-    word, other = (gold, answer) if isinstance(gold, Text) else (answer, gold)
-    if not isinstance(word, Text) or not isinstance(other, Scalar):
-        return False
-    ratio = _ratio(word)
-    if ratio is not None:
-        tree = other.tree[1] if other.tree[0] == "group" else other.tree
-        fraction = tree[0] == "div" or (tree[0] == "num" and word is gold)
-        return fraction and compare_scalars(Scalar(("num", ratio)), other, rules)
-    letters = _letters(other.tree)
-    return letters is not None and letters.lower() == word.text
-
-
-def _ratio(answer: Text) -> Fraction | None:
-    """Return the value of a ratio of two numbers, unless it could be a time of day."""
-    found = RATIO.fullmatch(answer.text)
-    value = Fraction(int(found[1]), int(found[2])) if found else None
-    time = found and int(found[1]) <= MAX_HOUR and len(found[2]) == 2 and int(found[2]) < 60  # noqa: PLR2004
-    return None if time and str(value) != answer.text.replace(":", "/") else value
-
-
-def _letters(tree: Tree) -> str | None:
-    """Return the letters of a product of one-letter variables, in order."""
-    if tree[0] == "mul":
-        left, right = _letters(tree[1]), _letters(tree[2])
-        return None if left is None or right is None else left + right
-    if tree[0] == "var" and len(tree[1]) == 1:
-        return str(tree[1])
-    return str(tree[1]) if tree in (("call", "e"), ("call", "i")) else None
 
 
 def _compare_assignments(gold: Answer, answer: Answer, rules: CompareOptions) -> bool | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from passk.verifiers.math.answers import Scalar
-from passk.verifiers.math.evaluate import evaluate, nearly_equal
+from passk.verifiers.math.evaluate import evaluate, fingerprint, nearly_equal
 from passk.verifiers.math.expr_tree import Tree, rename_variables, variables_of
 from passk.verifiers.math.formulas import formulas_equal
 from passk.verifiers.math.lexer import LOG
@@ -63,26 +63,23 @@ INTEGER_NAMES = frozenset("kmn")
 def _same_parameter(gold: Tree, answer: Tree) -> Tree:
     r"""Return `\pi/4 + n\pi` as `\pi/4 + k\pi` where the gold answer calls the integer so."""
     names = variables_of(gold), variables_of(answer)
-    own, other = names[0] - names[1], names[1] - names[0]
-    if len(own) != 1 or len(other) != 1 or not own | other <= INTEGER_NAMES:
+    if names[0] == names[1] or not all(len(n) == 1 and n <= INTEGER_NAMES for n in names):
         return answer
-    (name,), (stated,) = own, other
-    if not all(_has_pi(tree) for tree in (gold, answer)):
-        return answer
-    if not (_has_free_term(gold, name) or _has_free_term(answer, stated)):
+    (name,), (stated,) = names
+    if not (_is_general_solution(gold, name) and _is_general_solution(answer, stated)):
         return answer
     return rename_variables(answer, {stated: name})
 
 
-def _has_pi(tree: Tree) -> bool:
-    """Return whether pi occurs in a formula."""
-    return tree == ("call", "pi") or any(_has_pi(b) for b in tree[1:] if isinstance(b, tuple))
-
-
-def _has_free_term(tree: Tree, name: str) -> bool:
-    """Return whether a formula is a sum with a term in which a name does not occur."""
-    sides = tree[1:] if tree[0] in ("add", "sub", "pm") else ()
-    return any(name not in variables_of(side) for side in sides)
+def _is_general_solution(tree: Tree, name: str) -> bool:
+    r"""Return whether a formula is an angle plus all multiples of another, in parts of pi."""
+    try:
+        first, second, third = (evaluate(tree, {name: Fraction(n)}) for n in range(3))
+        steps = [(b - a) / context().pi for a, b in ((first, second), (second, third))]
+        rational = [fingerprint(step) for step in steps]
+    except UndefinedValueError:
+        return False
+    return bool(first) and rational[0] == rational[1] and not rational[0].startswith("~")
 
 
 def _units_agree(gold: str, answer: str, rules: CompareOptions) -> bool:
