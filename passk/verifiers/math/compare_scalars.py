@@ -75,7 +75,7 @@ def _is_general_solution(tree: Tree, name: str) -> bool:
     r"""Return whether a formula is an angle plus all multiples of another, in parts of pi."""
     try:
         first, second, third = (evaluate(tree, {name: Fraction(n)}) for n in range(3))
-        steps = [(b - a) / context().pi for a, b in ((first, second), (second, third))]
+        steps = [inexact(b - a) / context().pi for a, b in ((first, second), (second, third))]
         rational = [fingerprint(step) for step in steps]
     except UndefinedValueError:
         return False
