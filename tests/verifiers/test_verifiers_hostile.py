@@ -18,6 +18,7 @@ TOWER = r"\dfrac{5^{\left(5^{\left(5^{\left(5^5\right)}\right)} - 4\right)} - 5}
 """Math-Verify's issue 65: hangs in spite of its time-out."""
 
 RIGHT = [
+    "\\operatorname{lcm}(1,5)",
     "5\\mod 7",
     "\\gcd(10,15)",
     "\\max(5,3)",
@@ -260,7 +261,7 @@ WRONG = [
     "\\exists x",
     "\\neg 5",
     "5\\pmod{7}",
-    "\\operatorname{lcm}(1,5)",
+    "\\operatorname{lcm}(2,5)",
     "USD 5",
     "5:00",
     "5:5",

@@ -32,10 +32,6 @@ GENERAL = re.compile(r"^mathbb[ZR]|arbitrary|constant")
 
 def compare_qualified(gold: Answer, answer: Answer, same: Compare) -> bool | None:
     """Compare answers with conditions: both have to agree, a general one may be left out."""
-    if isinstance(answer, Qualified) and not isinstance(gold, Qualified):
-        modulus = MODULUS.fullmatch(answer.condition)
-        if modulus:
-            return _is_remainder(gold, answer.answer, int(modulus[1]), same)
     conditions = [side.condition for side in (gold, answer) if isinstance(side, Qualified)]
     if len(set(conditions)) > 1 or not (len(conditions) > 1 or GENERAL.search(conditions[0])):
         return None
@@ -55,13 +51,6 @@ def _parameters(side: Answer, other: Answer) -> tuple[str, ...]:
     own = free_names(side) & INTEGER_NAMES
     integers = isinstance(other, Qualified) and other.condition == "mathbbZ"
     return tuple(own) if integers and len(own) == 1 else ()
-
-
-def _is_remainder(gold: Answer, answer: Answer, modulus: int, same: Compare) -> bool | None:
-    r"""Compare a remainder with `3 \pmod 7`, where no unknown has it: `x \equiv 3` is no value."""
-    if not isinstance(gold, Scalar) or answer != _reduced(answer, modulus):
-        return None
-    return same(gold, answer) or None
 
 
 def _reduced(answer: Answer, modulus: int) -> Answer:
