@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import sys
 from dataclasses import replace
@@ -25,6 +24,7 @@ from transformers import AutoModelForCausalLM
 
 from passk.core.artifacts import read_json, read_manifest
 from passk.core.errors import EngineError
+from passk.core.integrity import read_task_file, write_task_file
 from passk.core.journal import finished_rows
 from passk.core.schemas import Sample, Score, read_rows, write_rows
 from passk.engines.openai import client
@@ -172,17 +172,21 @@ def test_a_sampled_response_and_a_reference_end_alike(
     _, problems, _ = shard_of(study, 4, 6, **model, execution={"threads": 1})
     study.spec["perplexity"] = [{"scorer": "base", "responses_of": ["base"], "per_problem": 2}]
     study.save()
-    (name,) = scoring_tasks(study)
-    task = read_json(study.folder / name)
+    name = scoring_tasks(study)[0]
+    task = read_task_file(study.folder / name)
     task["prompt"]["stop"] = stop
-    (study.folder / name).write_text(json.dumps(task))
+    write_task_file(study.folder / name, task)
     own = [*byte_ids("12"), *behind]
     drawn = Sample("p0", 0, 7, "12", own, len(own), "stop", 0.0, 0.0)
     cut = Sample("p1", 0, 8, "12", byte_ids("12"), 2, "length", 0.0, 0.0)
     known = {"stage": "sample", "vocabulary": vocabulary_digest(byte_tokenizer())}
     manifests = {"drawn": known, "reference": {"stage": "reference"}, "imported": {}}
     files = [
-        Scored(study.folder / name, problems, study.folder / kind, study.folder / f"{kind}.parquet")
+        Scored(
+            study.folder / name,
+            problems,
+            *(study.folder / f"{kind}-{what}.parquet" for what in ("samples", "scores")),
+        )
         for kind in manifests
     ]
     for one, manifest in zip(files, manifests.values(), strict=True):
