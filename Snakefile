@@ -20,6 +20,7 @@ wildcard_constraints:
     step=r"\d+",
     training=r"[^/]+",
     n=r"\d+",
+    rounds=r"\d+",
     imported=R.imported_cells,
 
 
@@ -32,6 +33,7 @@ localrules:
     load_questions,
     load_problems,
     write_references,
+    decide_problems,
 
 
 onstart:
@@ -55,5 +57,6 @@ include: "rules/entropy.smk"
 include: "rules/sample.smk"
 include: "rules/import.smk"
 include: "rules/verify.smk"
+include: "rules/confirm.smk"
 include: "rules/perplexity.smk"
 include: "rules/report.smk"

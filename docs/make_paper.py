@@ -55,18 +55,22 @@ def settings(name: str, plan: Plan, said: dict[str, Any], reasons: list[str]) ->
         SystemExit: a setting is not the paper's, and no reason is given.
     """
     rows: dict[tuple[str, ...], list[str]] = {}
-    for cell in plan.cells.values():
+    for cell in plan.all_cells.values():
+        fresh = cell.id not in plan.cells
         values = {
             "prompt": cell.prompt.name,
             "problems": cell.benchmark.count,
             "n": cell.use.n,
             **cell.sampler.settings(),
         }
-        near = (cell.model.name, cell.use.name, cell.sampler.name)
+        drawn = ("fresh", f"fresh {cell.model.role}") if fresh else ()
+        near = (*reversed(drawn), cell.model.name, cell.use.name, cell.sampler.name)
         shown = [compared(name, key, values[key], near, said, reasons) for key in SETTINGS]
         if cell.use.problems or cell.use.only:
             chosen = cell.use.problems or len(cell.use.only or ())
             shown[1] = f"{chosen} of {shown[1]}"
+        if fresh:
+            shown[1] = f"selected of {shown[1]}"
         grader = GRADERS.get(cell.benchmark.verifier, "")
         key = (f"`{cell.use.name}`", *shown, f"`{cell.benchmark.verifier}`{note(grader, reasons)}")
         rows.setdefault(key, []).append(cell.model.name)
@@ -108,12 +112,13 @@ def note(reason: str, reasons: list[str]) -> str:
 def row(name: str, found: dict[str, Any], said: dict[str, Any]) -> str:
     """Return a line of the table."""
     total = found["total"]
+    fresh = sum(cell["responses_left"] for cell in found["confirmations"])
     gpu = f"{total['gpu_hours_left']:,.0f}" if total["gpu_hours_left"] >= 1 else "< 1"
     cells = (
         f"`{name}.yaml`",
         said["what"],
         f"{len(found['cells'])}",
-        f"{total['responses_left']:,}",
+        f"{total['responses_left']:,}{f' + at most {fresh:,}' if fresh else ''}",
         f"{total['tokens_left'] / 1e6:,.1f}",
         gpu if total["gpu_hours_left"] else "API",
         f"{total['bytes_left'] / 1e9:,.2f}",

@@ -27,6 +27,7 @@ rule aggregate_tables:
         temperatures=R.input(R.study.curves, "temperatures"),
         steps=R.input(R.study.curves, "steps"),
         foreign=R.input(R.study.curves, "foreign"),
+        decisions=R.input(R.study.curves, "decisions"),
     output:
         tables=R.study.tables,
         manifest=R.study.manifest("tables"),

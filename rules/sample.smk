@@ -22,6 +22,7 @@ rule draw_samples:
         cell=R.input(SAMPLES, "cell"),
         questions=R.input(SAMPLES, "questions"),
         weights=R.input(SAMPLES, "weights"),
+        selection=R.input(SAMPLES, "selection"),
     output:
         SAMPLES,
     log:
@@ -34,7 +35,7 @@ rule draw_samples:
         runtime=R.jobs.minutes,
     shell:
         "passk sample --cell {input.cell} --problems {input.questions}"
-        " --samples {wildcards.shard} --threads {threads}"
+        " --samples {wildcards.shard} --selection={input.selection:q} --threads {threads}"
         " --gpus {resources.gpu} --wait --log {log} -o {output}"
 
 

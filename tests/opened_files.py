@@ -16,7 +16,10 @@ from conftest import REPO, Study
 from passk.workflow.files import Build, Made
 from passk.workflow.plan import build_plan
 
-SETTINGS = ("store/fingerprints.json", "store/format.json")
+SETTINGS = (
+    *("store/fingerprints.json", "store/format.json"),
+    "store/confirmations/*/decisions-0.manifest.json",
+)
 
 CHECKED = ("study/manifests/*.json",)
 """What files of the study are compared with, where there is one."""

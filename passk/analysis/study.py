@@ -29,6 +29,7 @@ TABLES = (
     "summary",
     "problems",
     "coverage",
+    "confirmed",
     "histogram",
     "perplexity",
     "perplexity_contrasts",
@@ -142,6 +143,23 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Fresh draws of the problems that tell a cell from its base.
+
+    Attributes:
+        cell: id of the cell.
+        base: id of its base.
+        n: fresh responses per problem and model, at the most.
+        decisions: file of Decision rows.
+    """
+
+    cell: str
+    base: str
+    n: int
+    decisions: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Scoring:
     """How likely one scorer finds the responses of one cell, or reference responses.
 
@@ -195,6 +213,7 @@ class Study:
     warnings: tuple[str, ...] = ()
     review: Mapping[str, Any] = field(default_factory=dict)
     trainings: tuple[Training, ...] = ()
+    confirmations: tuple[Confirmation, ...] = ()
     versions: Mapping[str, int] = field(default_factory=dict)
 
     def cell(self, name: str) -> Cell:
@@ -218,7 +237,12 @@ class Study:
                 yield cell, known[cell.base]
 
 
-PARTS: Mapping[str, type] = {"cells": Cell, "scores": Scoring, "trainings": Training}
+PARTS: Mapping[str, type] = {
+    "cells": Cell,
+    "scores": Scoring,
+    "trainings": Training,
+    "confirmations": Confirmation,
+}
 """Fields of a study that name files, and what each of their items is."""
 
 

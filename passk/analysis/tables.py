@@ -21,6 +21,7 @@ from passk.analysis.cells import (
     read_counts,
     summary_rows,
 )
+from passk.analysis.confirmed import confirmed_rows
 from passk.analysis.estimates import estimate_rows
 from passk.analysis.extrapolated import extrapolation_rows
 from passk.analysis.pairs import coverage_rows, delta_rows, flow_rows, make_pairs
@@ -65,6 +66,7 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
         "summary": summary_rows(study, counts, curves, pairs),
         "problems": problem_rows(study, counts),
         "coverage": coverage_rows(pairs),
+        "confirmed": confirmed_rows(study),
         "histogram": histogram_rows(study, counts),
         "perplexity_contrasts": perplexity_contrasts(perplexity, pairs),
         "flows": flow_rows(pairs),

@@ -229,6 +229,12 @@ stage(
         metavar="FIRST-LAST",
         help="indices of the samples, without LAST; one range per output",
     ),
+    option(
+        "--selection",
+        type=optional_path,
+        metavar="FILE",
+        help="file of `passk confirm`: only its open problems",
+    ),
     LOAD_MODEL,
     WAIT,
     output("Parquet file of Sample rows; several share one load of the model", nargs="+"),
@@ -238,6 +244,7 @@ def sample(
     cell: Path,
     problems: Path,
     samples: list[range],
+    selection: Path | None,
     threads: int | None,
     gpus: int,
     wait: bool,
@@ -248,7 +255,8 @@ def sample(
 
     shards = [(one["output"], one["samples"]) for one in _parallel(output=output, samples=samples)]
     with _progress("sample", "responses", output[0], gpus) as progress:
-        draw(cell, problems, shards, threads=threads, wait=wait, progress=progress)
+        execution: dict[str, Any] = {"threads": threads, "wait": wait, "progress": progress}
+        draw(cell, problems, shards, selection=selection, **execution)
 
 
 stage(
@@ -348,6 +356,22 @@ def count(
         partial=all(is_adopted(path) for path in samples),
         manifest={"stage": "count", "n": n, "version": versions.COUNT},
     )
+
+
+stage(
+    "confirm",
+    "passk.stages.confirm:confirm",
+    "select problems to draw again, and decide them by their fresh draws",
+    "passk confirm --counts tuned.parquet --base-counts base.parquet --lost -o selected.parquet",
+    file_option("--counts", "Parquet file of Count rows"),
+    file_option("--base-counts", "the same of the base"),
+    option("--verdicts", type=Path, nargs="*", default=[], metavar="FILE", help="one per round"),
+    option("--base-verdicts", type=Path, nargs="*", default=[], metavar="FILE", help="the base's"),
+    option("--lost", action="store_true", help="problems that the base alone solves"),
+    option("--gained", action="store_true", help="problems that the base never solves"),
+    option("--rare", type=float, default=0.0, metavar="A", help="and any with an accuracy up to A"),
+    output("Parquet file of Decision rows"),
+)
 
 
 stage(

@@ -178,6 +178,47 @@ class Count:
     expected_repeats: float = 0.0
 
 
+DecisionName = Literal["confirmed", "refuted", "open"]
+"""What fresh draws say of one problem; see `passk.stats.confirmation`."""
+
+DECISIONS: tuple[DecisionName, ...] = typing.get_args(DecisionName)
+
+KindName = Literal["lost", "gained", "rare"]
+"""Why a problem is drawn again."""
+
+KINDS: tuple[KindName, ...] = typing.get_args(KindName)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One problem that is drawn again from a model and its base, and what that shows so far.
+
+    Attributes:
+        problem_id: the problem.
+        kind: why it is drawn again.
+        decision: what the fresh draws say.
+        n, correct: responses of the model that it was selected by.
+        base_n, base_correct: those of its base.
+        fresh_n: fresh responses of either model.
+        fresh_correct, base_fresh_correct: those of them that are correct.
+        p: p-value of the fresh draws alone; null for rare problems, which are not tested.
+        p_familywise: the same, corrected for all problems tested.
+    """
+
+    problem_id: str
+    kind: KindName
+    decision: DecisionName
+    n: int
+    correct: int
+    base_n: int
+    base_correct: int
+    fresh_n: int
+    fresh_correct: int
+    base_fresh_correct: int
+    p: float | None
+    p_familywise: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingStep:
     """What one optimiser step of a training saw and did; what does not apply to a method is null.
@@ -215,7 +256,7 @@ class TrainingStep:
     learning_rate: float
 
 
-Row = TypeVar("Row", Problem, Sample, Verdict, Score, Count, TrainingStep)
+Row = TypeVar("Row", Problem, Sample, Verdict, Score, Count, Decision, TrainingStep)
 
 
 @functools.cache
@@ -295,14 +336,17 @@ def _arrow_safe(value: object) -> Any:
     return value
 
 
-def read_table(path: Path, row_type: type, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(
+    path: Path, row_type: type, columns: Sequence[str] | None = None, *, empty: bool = False
+) -> pa.Table:
     """Read a Parquet file (or some of its columns) and check it against a row type.
 
     Columns that older files lack, and whose default is None, are null.
 
     Raises:
-        DataError: the file is missing, cut short or not Parquet, has no rows, or lacks a column
-            or has one of another type; the message names file and column.
+        DataError: the file is missing, cut short or not Parquet, has no rows (unless it may be
+            `empty`), or lacks a column or has one of another type; the message names file and
+            column.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -335,7 +379,7 @@ def read_table(path: Path, row_type: type, columns: Sequence[str] | None = None)
         if stored_path(path):
             raise damaged(path, fault) from error
         raise DataError(fault, where=str(path), fix="restore it, or make it again") from error
-    if table.num_rows == 0:
+    if table.num_rows == 0 and not empty:
         raise DataError("has no rows", where=str(path))
     return table
 

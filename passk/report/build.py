@@ -23,6 +23,7 @@ from passk.analysis.study import TABLES, Study, manifests, read_plan, read_study
 from passk.core.artifacts import read_json
 from passk.core.errors import DataError
 from passk.core.integrity import verify_study_file
+from passk.core.schemas import DECISIONS
 from passk.core.versions import __version__
 from passk.report.findings import (
     Row,
@@ -92,6 +93,7 @@ def report(
         summary=[row for row in frames["summary"].to_dict("records") if row["cell"] in shown],
         left_out=len(study.cells) - len(shown),
         curves=list(curve_tables(study, frames)),
+        confirmed=list(confirmed_rows(study, frames["confirmed"])),
         perplexity=perplexity_rows(frames["perplexity"]),
         perplexity_notes=perplexity_notes(frames["perplexity"]),
         matched=frames["summary"].dropna(subset="base_entropy").to_dict("records"),
@@ -138,7 +140,8 @@ def _page_context(
     study: Study, frames: Mapping[str, pd.DataFrame], redactor: Redactor | None
 ) -> dict[str, Any]:
     """Return the template variables for the top and the end of the page."""
-    found, made = findings(frames["summary"], frames["deltas"]), manifests(study)
+    found = findings(frames["summary"], frames["deltas"], frames["confirmed"])
+    made = manifests(study)
     if redactor is not None:
         made = redactor(made)
     trained = training_effects(study, frames["series"])
@@ -217,6 +220,21 @@ def curve_tables(study: Study, frames: Mapping[str, pd.DataFrame]) -> Iterator[R
             for cell, part in table.groupby("cell", sort=False)
         ]
         yield {"benchmark": benchmark, "k": sorted(table["k"].unique()), "rows": rows}
+
+
+def confirmed_rows(study: Study, table: pd.DataFrame) -> Iterator[Row]:
+    """Yield, per comparison and kind of problem, how many fresh draws decide, and how."""
+    for (cell, kind), rows in table.groupby(["cell", "kind"], sort=False):
+        compared = study.cell(str(cell))
+        yield {
+            "label": compared.label or compared.id,
+            "benchmark": compared.benchmark,
+            "kind": kind,
+            "problems": len(rows),
+            **{name: int((rows["decision"] == name).sum()) for name in DECISIONS},
+            "drawn": 2 * int(rows["fresh_n"].sum()),
+            "most": 2 * int(rows["fresh_n_max"].sum()),
+        }
 
 
 def perplexity_rows(table: pd.DataFrame) -> list[Row]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 
+from passk.core.schemas import DECISIONS, KINDS
 from passk.stats import CATEGORIES
 
 Lead = Literal["ahead", "behind", "unclear"]
@@ -98,15 +99,21 @@ def lead(low: float, high: float) -> Lead:
     return "behind" if high < 0 else "unclear"
 
 
-def findings(summary: pd.DataFrame, deltas: pd.DataFrame) -> list[Finding]:
+def findings(summary: pd.DataFrame, deltas: pd.DataFrame, confirmed: pd.DataFrame) -> list[Finding]:
     """Return one finding per comparison, in the order of the summary table."""
     labels = dict(zip(summary["cell"], summary["label"], strict=True))
     compared = records(summary[summary["base"].notna()])
     rows = ((row, deltas[deltas["cell"] == row["cell"]].dropna(subset="delta")) for row in compared)
-    return [_finding(row, curve, labels) for row, curve in rows if not curve.empty]
+    return [
+        _finding(row, curve, labels, confirmed[confirmed["cell"] == row["cell"]])
+        for row, curve in rows
+        if not curve.empty
+    ]
 
 
-def _finding(row: Row, curve: pd.DataFrame, labels: Mapping[str, str]) -> Finding:
+def _finding(
+    row: Row, curve: pd.DataFrame, labels: Mapping[str, str], confirmed: pd.DataFrame
+) -> Finding:
     """Return the finding of one comparison."""
     curve = curve.sort_values("k")
     tuned, base = labels[row["cell"]], labels[row["base"]]
@@ -118,6 +125,7 @@ def _finding(row: Row, curve: pd.DataFrame, labels: Mapping[str, str]) -> Findin
         crossing(row, base, int(last["k"])),
         *([_difference(last, tuned)] if len(curve) > 1 else []),
         _coverage(row, tuned, base),
+        *confirmation(confirmed),
     )
     headline = HEADLINES[leads].format(**names)
     return Finding(row["benchmark"], row["cell"], tuned, base, headline, sentences, leads)
@@ -166,6 +174,26 @@ def _coverage(row: Row, tuned: str, base: str) -> str:
         f"Of {problems} problems, {base} alone solves {lost} and {tuned} alone {gained}{where}; "
         f"{f'{named} significantly (familywise error 5 %); ' if some else ''}"
         f"neither solves {neither}."
+    )
+
+
+def confirmation(confirmed: pd.DataFrame) -> Iterator[str]:
+    """Yield what fresh draws decide of one comparison's lost, gained and rare problems."""
+    if confirmed.empty:
+        return
+    parts = []
+    for kind in (kind for kind in KINDS if (confirmed["kind"] == kind).any()):
+        sizes = confirmed.loc[confirmed["kind"] == kind, "decision"].value_counts()
+        rare = kind == "rare"
+        words = {"confirmed": "solved again", "open": "not again"} if rare else {}
+        decisions = [d for d in DECISIONS if not (rare and d == "refuted")]
+        listed = ", ".join(f"{words.get(d, d)} {sizes.get(d, 0)}" for d in decisions)
+        parts.append(f"{kind} {sizes.sum()}: {listed}")
+    drawn, most = (2 * int(confirmed[name].sum()) for name in ("fresh_n", "fresh_n_max"))
+    yield (
+        f"Drawn again with fresh seeds: {'; '.join(parts)} (familywise error 5 %; "
+        f"{with_thousands(drawn)} of {with_thousands(most)} responses: decided problems stop "
+        "early)."
     )
 
 

@@ -52,6 +52,22 @@ def meaning_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[
     for index, run in enumerate(experiment.perplexity):
         yield from _perplexity_faults(experiment, ("perplexity", index), run)
     yield from _review_faults(experiment)
+    yield from _confirm_faults(experiment)
+
+
+def _confirm_faults(experiment: Experiment) -> Iterator[Fault]:
+    """Yield what is wrong with the section about drawing problems again."""
+    confirm = experiment.confirm
+    if confirm is None:
+        return
+    if confirm.n % confirm.rounds:
+        message = f"n = {confirm.n} is not a multiple of rounds = {confirm.rounds}"
+        yield ("confirm", "n"), message
+    if not (confirm.lost or confirm.gained or confirm.rare):
+        yield ("confirm",), "selects no problems: turn `lost` or `gained` on, or give `rare`"
+    parts = (*experiment.models.values(), *experiment.samplers.values())
+    if all(part.base is None for part in parts):
+        yield ("confirm",), "nothing is compared: no model and no sampler names a `base`"
 
 
 def _review_faults(experiment: Experiment) -> Iterator[Fault]:

@@ -20,6 +20,7 @@ from passk.spec.local_paths import beside, with_local_paths
 from passk.spec.models import (
     Benchmark,
     BenchmarkUse,
+    Confirm,
     EntropyMatch,
     Experiment,
     Jobs,
@@ -246,6 +247,7 @@ def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment
         review=Review(**_frozen(data["review"])) if "review" in data else None,
         references={key: beside(document.file, path) for key, path in data["references"].items()},
         outputs=_outputs(document, data),
+        confirm=Confirm(**data["confirm"]) if "confirm" in data else None,
         **{key: data[key] for key in plain if key in data},
     )
 

@@ -140,6 +140,17 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirm:
+    """Which problems of a comparison are drawn again with fresh seeds, and how often."""
+
+    n: int
+    lost: bool = True
+    gained: bool = True
+    rare: float = 0.0
+    rounds: int = 4
+
+
+@dataclass(frozen=True, slots=True)
 class Benchmark:
     """A benchmark of the catalogue (specs/benchmarks/NAME.yaml)."""
 
@@ -225,6 +236,7 @@ class Experiment:
     references: Mapping[str, str] = dataclasses.field(default_factory=dict)
     perplexity: tuple[PerplexityRun, ...] = ()
     review: Review | None = None
+    confirm: Confirm | None = None
     catalogue: Mapping[str, Benchmark] = dataclasses.field(default_factory=dict)
     prompts: Mapping[str, PromptTemplate] = dataclasses.field(default_factory=dict)
 

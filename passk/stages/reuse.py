@@ -23,7 +23,10 @@ from passk.spec.models import PromptTemplate
 
 log = logging.getLogger(__name__)
 
-OF_THE_SET = ("questions", "worked examples", "temperature matched", "matching version")
+OF_THE_SET = (
+    *("questions", "worked examples", "temperature matched", "matching version"),
+    "selection",
+)
 """Fingerprint inputs of a cell that say which problems there are, not what decides one response."""
 
 
@@ -184,7 +187,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file whose value in a column is needed, each value once."""
     try:
-        table = read_table(path, row_type)
+        table = read_table(path, row_type, empty=True)
     except DataError as error:
         log.warning("%s: not reused: %s", path, error.what)
         return

@@ -14,11 +14,12 @@ from passk.core.artifacts import Manifest, digest, environment, read_manifest, w
 from passk.core.documents import from_document
 from passk.core.errors import EngineError
 from passk.core.journal import Journal
-from passk.core.schemas import UNSAMPLED, Problem, Sample, read_rows, to_table, write_rows
+from passk.core.schemas import UNSAMPLED, Problem, Sample, read_rows, to_table, write_table
 from passk.engines.base import Request
 from passk.engines.loader import Loader, Progress, is_made, part_of, shard_key, template_of
 from passk.engines.prompts import render
 from passk.spec.sampling import Sampling
+from passk.stages.confirm import open_problems
 from passk.stages.reuse import draw_key, question_keys, response_seed, stored_samples
 from passk.stages.sampling_task import SamplingTask, read_sampling_task
 from passk.stats.sample_repeats import count_repeats_by_problem, fingerprints, has_repeat_alarm
@@ -34,6 +35,7 @@ def sample(
     problems: Path,
     shards: Sequence[tuple[Path, range]],
     *,
+    selection: Path | None = None,
     threads: int | None = None,
     wait: bool = False,
     progress: Progress | None = None,
@@ -49,6 +51,7 @@ def sample(
         problems: file of Problem rows (gold answers are not looked at).
         shards: files of Sample rows to write, in the order of problems, then of samples; each
             with the indices of the responses to each problem.
+        selection: file of Decision rows; only the problems that are open in it are drawn.
         threads: CPU threads, where the cell's execution names none.
         wait: wait for another process that draws the same responses instead of raising, and leave
             a shard that stands alone.
@@ -61,6 +64,9 @@ def sample(
     """
     document = read_sampling_task(cell)
     asked = read_rows(problems, Problem)
+    if selection is not None:
+        chosen = open_problems(selection)
+        asked = [problem for problem in asked if problem.id in chosen]
     loader = Loader(threads)
     with ExitStack() as stack:
         journals = []
@@ -126,7 +132,7 @@ def _shard(
         **facts,
     }
     _warn(document["cell"], len(rows), found)
-    write_rows(output, rows, manifest)
+    write_table(output, to_table(Sample, rows), manifest)
 
 
 Seeds = Mapping[tuple[str, int], int]
@@ -262,7 +268,7 @@ def _unsampled(rows: Sequence[Sample]) -> Manifest:
 
 def _warn(cell: str, responses: int, found: Manifest) -> None:
     """Say where many responses were cut at max_tokens (their verdicts say little), or repeat."""
-    share = found["truncated"] / responses
+    share = found["truncated"] / responses if responses else 0.0
     if share > TRUNCATION_WARNING:
         log.warning("%s: %.1f %% of the responses were cut at max_tokens", cell, 100 * share)
     if unsampled := found.get("refused", 0) + found.get("failed", 0):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from passk.core import versions
-from passk.core.artifacts import atomic, environment
+from passk.core.artifacts import atomic, environment, read_manifest
 from passk.core.errors import DataError
 from passk.core.registry import VERIFIERS, load
 from passk.core.schemas import (
@@ -27,7 +27,8 @@ from passk.core.schemas import (
     Verdict,
     VerdictName,
     read_table,
-    write_rows,
+    to_table,
+    write_table,
 )
 from passk.verifiers.base import CustomGold, CustomPool, Verifier
 from passk.verifiers.gold import gold_answers
@@ -103,7 +104,8 @@ def verify(
     loaded = load("verifier", verifier, VERIFIERS)(**setup.options)
     golds = _golds(problems, _gold_check(loaded))
     columns = ["problem_id", "sample", "text", "finish_reason", "error"]
-    table = read_table(samples, Sample, columns)
+    none_open = (read_manifest(samples) or {}).get("responses") == 0  # of a confirmation's round
+    table = read_table(samples, Sample, columns, empty=none_open)
     ids = table.column("problem_id").to_pylist()
     _require_known(ids, golds, samples, problems)
     responses = zip((golds[name] for name in ids), _values(table, "text"), strict=True)
@@ -122,7 +124,7 @@ def verify(
     counts = Counter(one.verdict for one in verdicts)
     manifest = _manifest(setup, counts, time.perf_counter() - began)
     more = loaded.manifest() if isinstance(loaded, CustomPool) else {}
-    write_rows(output, verdicts, manifest | more)
+    write_table(output, to_table(Verdict, verdicts), manifest | more)
     remove_journal(output)
 
 

@@ -58,7 +58,7 @@ def check_study(plan: Plan) -> Check:
 def _tasks(plan: Plan) -> Iterator[tuple[Path, str | None]]:
     """Yield every task file that exists, and what is wrong with what decides its outputs."""
     layout = plan.layout
-    tasks = {layout.cell(cell.id): cell_task(cell) for cell in plan.cells.values()}
+    tasks = {layout.cell(cell.id): cell_task(cell) for cell in plan.all_cells.values()}
     tasks |= {layout.training(one.id): training_task(one) for one in plan.trainings.values()}
     for one in plan.scorings.values():
         tasks[layout.score_task(one.target, one.scorer)] = score_task_document(one)

@@ -17,6 +17,7 @@ from passk.core import versions
 from passk.core.artifacts import digest, file_digest
 from passk.core.errors import SpecError
 from passk.workflow.cells import Cell, Scoring, base_of
+from passk.workflow.confirmations import Confirmation
 from passk.workflow.plan import Plan
 from passk.workflow.task_files import plan_document
 from passk.workflow.trainings import Training
@@ -154,6 +155,8 @@ class Build:
         for cell in plan.cells.values():
             yield from self._problems(cell)
             yield from self._cell(cell)
+        for confirmation in plan.confirmations.values():
+            yield from self._confirmation(confirmation)
         for scoring in plan.scorings.values():
             yield from self._scoring(scoring)
         yield from self.study.all()
@@ -211,13 +214,48 @@ class Build:
             return
         for path in samples:
             yield Made(rule, (path,), drawn)
+        yield from self._verdicts(cell)
         verdicts = tuple(plan.verdicts_of(cell))
-        for path, verdict in zip(samples, verdicts, strict=True):
-            graded: Inputs = {"problems": problems, "samples": (path,)}
-            yield Made("verify_responses", (verdict,), graded, frozenset({"samples"}))
         inputs: Inputs = {"problems": problems, "samples": samples, "verdicts": verdicts}
         content = frozenset({"samples", "verdicts"})
         yield Made("count_verdicts", (plan.counts_of(cell),), inputs, content)
+
+    def _verdicts(self, cell: Cell) -> Iterator[Made]:
+        """Yield the verdicts on a cell's shards."""
+        plan = self.plan
+        for path, verdict in zip(plan.samples_of(cell), plan.verdicts_of(cell), strict=True):
+            graded = {"problems": (plan.problems_of(cell),), "samples": (path,)}
+            yield Made("verify_responses", (verdict,), graded, frozenset({"samples"}))
+
+    def _confirmation(self, one: Confirmation) -> Iterator[Made]:
+        """Yield the files of a confirmation: a selection, then draws and decisions by turns.
+
+        Neither new counts nor new decisions make existing draws stale: their paths fix what they
+        are, unless lost responses are drawn again and differ, and then draws are worth more.
+        """
+        plan, layout = self.plan, self.plan.layout
+        own, base = (tuple(plan.verdicts_of(cell)) for cell in (one.fresh, one.fresh_base))
+        decisions = plan.decisions_of(one)
+        for number, path in enumerate(decisions):
+            inputs: Inputs = {
+                "counts": (plan.counts_of(one.cell),),
+                "base_counts": (plan.counts_of(one.base),),
+                "verdicts": own[:number],
+                "base_verdicts": base[:number],
+            }
+            content = frozenset({"verdicts", "base_verdicts"})
+            yield Made("decide_problems", (path,), inputs, content)
+        for cell in (one.fresh, one.fresh_base):
+            yield Made("resolve_cell", (layout.cell(cell.id),))
+            for path, selection in zip(plan.samples_of(cell), decisions[:-1], strict=True):
+                drawn: Inputs = {
+                    "cell": (layout.cell(cell.id),),
+                    "questions": (layout.questions(cell.problems),),
+                    "weights": tuple(plan.before_sampling(cell)),
+                    "selection": (selection,),
+                }
+                yield Made("draw_samples", (path,), drawn)
+            yield from self._verdicts(cell)
 
     def _scoring(self, scoring: Scoring) -> Iterator[Made]:
         """Yield the files of a scoring task."""
@@ -344,6 +382,7 @@ class StudyFiles:
             "temperatures": tuple(path for path in matched if path),
             "steps": tuple(p for one in plan.trainings.values() for p in plan.steps_of(one)),
             "foreign": self.foreign,
+            "decisions": tuple(plan.decisions_of(one)[-1] for one in plan.confirmations.values()),
         }
         made = frozenset(inputs) - {"problems", "clusters", "foreign"}
         yield Made("aggregate_tables", (*self.tables, self.manifest("tables")), inputs, made)

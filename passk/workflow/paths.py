@@ -78,6 +78,10 @@ class Layout:
         """Return the counts per problem that were imported where there are no responses."""
         return f"{self.store}/cells/{cell}/counts/imported.parquet"
 
+    def decisions(self, confirmation: str, rounds: str) -> str:
+        """Return what some rounds of fresh draws decide; 0 rounds select the problems."""
+        return f"{self.store}/confirmations/{confirmation}/decisions-{rounds}.parquet"
+
     def score_task(self, cell: str, scorer: str) -> str:
         """Return what decides the scores of a cell under a scorer."""
         return f"{self.store}/cells/{cell}/scores/{scorer}/score.json"

@@ -21,6 +21,7 @@ from passk.workflow.cells import (
     expand_scorings,
     prompt_inputs,
 )
+from passk.workflow.confirmations import Confirmation, expand_confirmations, why_not
 from passk.workflow.contamination import contamination
 from passk.workflow.imports import find_imports, import_warnings
 from passk.workflow.paths import Layout
@@ -34,7 +35,7 @@ from passk.workflow.weights import importable_packages, reference_digest, verdic
 class Plan:
     """An experiment expanded: its cells and scoring tasks by id, and the paths of all files.
 
-    `trainings` are by id, `weights` by the name of their model.
+    `trainings` and `confirmations` are by id, `weights` by the name of their model.
     """
 
     experiment: Experiment
@@ -43,6 +44,20 @@ class Plan:
     scorings: Mapping[tuple[str, str], Scoring]
     trainings: Mapping[str, Training] = field(default_factory=dict)
     weights: Mapping[str, Weights] = field(default_factory=dict)
+    confirmations: Mapping[str, Confirmation] = field(default_factory=dict)
+
+    @cached_property
+    def all_cells(self) -> dict[str, Cell]:
+        """The study's cells and those of fresh draws, by id."""
+        fresh = [c for one in self.confirmations.values() for c in (one.fresh, one.fresh_base)]
+        return {**self.cells, **{cell.id: cell for cell in fresh}}
+
+    @cached_property
+    def sized_cells(self) -> dict[str, Cell]:
+        """`all_cells` without fresh draws of problems that are not selected yet."""
+        selected = (one for one in self.confirmations.values() if one.selected is not None)
+        fresh = {cell.id for one in selected for cell in (one.fresh, one.fresh_base)}
+        return {k: v for k, v in self.all_cells.items() if k in self.cells or k in fresh}
 
     @cached_property
     def problems(self) -> dict[str, tuple[Benchmark, BenchmarkUse]]:
@@ -56,13 +71,13 @@ class Plan:
         Raises:
             PasskError: the spec has no such cell; it may have been edited since.
         """
-        if cell not in self.cells:
+        if cell not in self.all_cells:
             raise PasskError(
-                f"no cell '{cell}' in this spec; {did_you_mean(cell, self.cells)}",
+                f"no cell '{cell}' in this spec; {did_you_mean(cell, self.all_cells)}",
                 where=str(self.experiment.file),
                 fix="if the spec was edited while a run was going on, start the run again",
             )
-        return self.cells[cell]
+        return self.all_cells[cell]
 
     def training(self, training: str) -> Training:
         """Return a training by its id; errors as for `cell`."""
@@ -126,6 +141,11 @@ class Plan:
         """Return the verdict files of a cell."""
         return [self.layout.verdicts(cell.id, cell.verdicts, shard) for shard in cell.shards()]
 
+    def decisions_of(self, confirmation: Confirmation) -> list[str]:
+        """Return the files of decisions: the selection, then one after each round."""
+        rounds = range(confirmation.settings.rounds + 1)
+        return [self.layout.decisions(confirmation.id, str(number)) for number in rounds]
+
     def scores_of(self, scoring: Scoring) -> list[str]:
         """Return the files of a scoring task."""
         return [
@@ -180,6 +200,12 @@ class Plan:
                 found.append(
                     f"'{cell.id}' and its base '{base.id}' have different prompts "
                     f"({cell.prompt.name}, {base.prompt.name}): the prompt is compared too"
+                )
+            if self.experiment.confirm and base is not None:
+                found.extend(
+                    f"confirm: '{cell.id}' is left out: '{one.id}' is not drawn again, since {why}"
+                    for one in (cell, base)
+                    if (why := why_not(one))
                 )
         return found
 
@@ -236,5 +262,7 @@ def build_plan(file: Path) -> Plan:
         name: reference_digest(experiment, name, layout) for name in experiment.references
     }
     scorings = expand_scorings(experiment, cells, weights, references, name)
+    confirmed = expand_confirmations(experiment.confirm, cells, layout, name)
+    confirmations = {one.id: one for one in confirmed}
     by_folder = {(scoring.target, scoring.scorer): scoring for scoring in scorings}
-    return Plan(experiment, layout, cells, by_folder, trainings, weights)
+    return Plan(experiment, layout, cells, by_folder, trainings, weights, confirmations)

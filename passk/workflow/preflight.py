@@ -113,7 +113,7 @@ class _Work:
     @cached_property
     def cells(self) -> list[Cell]:
         """Cells with responses still to sample."""
-        sampled = (cell for cell in self.plan.cells.values() if cell.imported is None)
+        sampled = (cell for cell in self.plan.all_cells.values() if cell.imported is None)
         return [cell for cell in sampled if not _all_there(self.plan.samples_of(cell))]
 
     @cached_property
@@ -348,7 +348,7 @@ def _weak_isolation(work: _Work) -> Iterator[Obstacle]:
 def _disk_too_small(work: _Work) -> Iterator[Obstacle]:
     """Yield the outputs folder if what is still to be written does not fit on its disk."""
     wanted = 0.0
-    for cell in work.cells:
+    for cell in (cell for cell in work.cells if cell.id in work.plan.sized_cells):
         missing = [path for path in work.plan.samples_of(cell) if not Path(path).is_file()]
         responses = sum(cell.responses_in(Path(path).stem) for path in missing)
         wanted += responses * rates(work.plan, cell).bytes

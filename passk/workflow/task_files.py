@@ -144,6 +144,15 @@ def plan_study(plan: Plan) -> study.Study:
         cells=tuple(_study_cell(plan, cell) for cell in plan.cells.values()),
         scores=tuple(_study_scoring(plan, scoring) for scoring in plan.scorings.values()),
         trainings=tuple(_study_training(plan, one) for one in plan.trainings.values()),
+        confirmations=tuple(
+            study.Confirmation(
+                cell=one.cell.id,
+                base=one.base.id,
+                n=one.settings.n,
+                decisions=Path(plan.decisions_of(one)[-1]),
+            )
+            for one in plan.confirmations.values()
+        ),
         warnings=tuple(plan.warnings()),
         spec=_spec_record(experiment),
         review=to_document(experiment.review, defaults=True) if experiment.review else {},
@@ -250,8 +259,7 @@ def _paths(names: Iterable[str]) -> tuple[Path, ...]:
 def _spec_record(experiment: Experiment) -> dict[str, object]:
     """Return the spec as JSON for the record, without what only changes cost."""
     kept = ["name", "k", "seed", "shard", "models", "benchmarks", "samplers", "perplexity"]
-    if experiment.review is not None:
-        kept.append("review")
+    kept += [key for key in ("review", "confirm") if getattr(experiment, key) is not None]
     spec = {key: to_document(getattr(experiment, key), defaults=True) for key in kept}
     for name, model in spec["models"].items():
         spec["models"][name] = as_written(model, experiment.file)

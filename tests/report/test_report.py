@@ -29,7 +29,7 @@ from passk.core.install import install_module
 from passk.report.build import report
 from passk.report.figures import draw
 from passk.report.figures.style import spread_labels
-from passk.report.findings import Lead, findings, lead
+from passk.report.findings import Lead, confirmation, findings, lead
 from passk.report.html.responses import select_responses
 from passk.report.matrix import Comparison, Difference, ModelRow, sentences
 
@@ -280,7 +280,11 @@ def tell(deltas: list[tuple[float, float, float]], crossing: tuple[float, float,
         {"cell": "t", "k": k, "delta": delta, "ci_low": low, "ci_high": high}
         for k, (delta, low, high) in zip((1, 8), deltas, strict=True)
     ]
-    (found,) = findings(pd.DataFrame([basis, {**row, **cover}]), pd.DataFrame(curve))
+    (found,) = findings(
+        pd.DataFrame([basis, {**row, **cover}]),
+        pd.DataFrame(curve),
+        pd.DataFrame(columns=["cell"]),
+    )
     return " ".join((found.headline, *found.sentences))
 
 
@@ -338,3 +342,16 @@ def test_labels_are_spread_apart_in_order_and_stay_inside(wanted: list[float]) -
 def test_colours_follow_labels_and_ignore_what_is_no_colour() -> None:
     found = assign([("a", None), ("b", "#123456"), ("a", None), ("c", "url(x)")])
     assert found == {"a": SERIES[0], "b": "#123456", "c": SERIES[2]}
+
+
+def test_fresh_draws_are_told_by_kind_and_decision() -> None:
+    rows = [("lost", "confirmed", 16), ("lost", "refuted", 16), ("lost", "open", 64)]
+    rows += [("rare", "confirmed", 16), ("rare", "open", 64), ("gained", "refuted", 32)]
+    table = pd.DataFrame(rows, columns=["kind", "decision", "fresh_n"]).assign(fresh_n_max=64)
+    (told,) = confirmation(table)
+    assert told == (
+        "Drawn again with fresh seeds: lost 3: confirmed 1, refuted 1, open 1; gained 1: "
+        "confirmed 0, refuted 1, open 0; rare 2: solved again 1, not again 1 (familywise error "
+        "5 %; 416 of 768 responses: decided problems stop early)."
+    )
+    assert not list(confirmation(table[:0]))

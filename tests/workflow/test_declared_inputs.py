@@ -14,6 +14,7 @@ from opened_files import noted, rules_that_read_what_they_declare
 RULES = {
     *("load_questions", "load_problems", "load_clusters", "resolve_cell", "match_entropy"),
     *("draw_samples", "adopt_responses", "verify_responses", "count_verdicts"),
+    "decide_problems",
     *("write_references", "resolve_score", "score_responses"),
     *("resolve_experiment", "aggregate_tables", "draw_figures", "tabulate_labels", "write_report"),
 }
@@ -40,7 +41,8 @@ def test_commands_read_nothing_but_declared_inputs(study: Study) -> None:
     study.spec["models"]["them"] = {"imported": "brought", "samplers": ["plain"]}
     study.spec["jobs"] = {"shards": 2, "scores": 2}
     study.spec |= {"figures": ["curves"], "review": {"accuracy": [0, 0.9]}}
+    study.spec["confirm"] = {"n": 2, "rounds": 1}
     with noted(study) as notes:
         jobs = study.snakemake()
-    assert jobs["draw_samples"] == 3  # batches of two shards
+    assert jobs["draw_samples"] == 3 + 2  # batches of two shards; fresh draws
     assert rules_that_read_what_they_declare(study, notes) == RULES

@@ -31,7 +31,7 @@ GRID, TRAINING = "grid", "training"
 def draw_all(study: Study, frames: Frames) -> Iterator[CaptionedFigure]:
     """Yield the figures that the spec selects (default: all), benchmark by benchmark."""
     colors = colors_of(study)
-    found = findings(frames["summary"], frames["deltas"])
+    found = findings(frames["summary"], frames["deltas"], frames["confirmed"])
     selected = study.figures or (TRAINING, GRID, *KINDS)
     if TRAINING in selected:
         yield from learning.draw_training(study, frames, colors)

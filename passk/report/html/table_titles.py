@@ -15,6 +15,7 @@ ABOUT: Mapping[str, str] = {
     "pass_at_k": "pass@k: One row per curve and k, with both intervals and the guess floor.",
     "deltas": "Differences to the base: Tuned minus base at each k, paired over problems.",
     "coverage": "Problems lost and gained: Per comparison and problem, with p-value and q-value.",
+    "confirmed": "Problems drawn again: Lost and gained problems, decided by fresh draws alone.",
     "problems": "Problems: One row per curve and problem: verdicts counted.",
     "histogram": "Accuracy histogram: Problems per accuracy bin of each curve.",
     "flows": "From bin to bin: Problems that move from one accuracy bin of the base to another.",

@@ -223,6 +223,13 @@ class Rules:
         """Return the verifier's options as JSON."""
         return canonical_json(dict(self.plan.cell(wildcards.cell).benchmark.options))
 
+    def confirm_options(self, _wildcards: Wildcards) -> str:
+        """Return which problems the spec selects to be drawn again, as options."""
+        settings = self.plan.experiment.confirm
+        assert settings is not None  # noqa: S101 - only then there is such a job
+        kinds = [f"--{kind}" for kind in ("lost", "gained") if getattr(settings, kind)]
+        return " ".join([*kinds, f"--rare {settings.rare}"])
+
     def reference_template(self, wildcards: Wildcards) -> str:
         """Return how gold answers read as responses."""
         return self._reference(wildcards).benchmark.gold_response

@@ -63,7 +63,7 @@ def prepare_files(build: Build) -> None:
     moment leaves it missing and not out of date.
     """
     plan, layout = build.plan, build.plan.layout
-    tasks = {layout.cell(cell.id): cell_task(cell) for cell in plan.cells.values()}
+    tasks = {layout.cell(cell.id): cell_task(cell) for cell in plan.all_cells.values()}
     tasks |= {layout.training(one.id): training_task(one) for one in plan.trainings.values()}
     for one in plan.scorings.values():
         tasks[layout.score_task(one.target, one.scorer)] = score_task_document(one)
@@ -91,7 +91,7 @@ def _holds(path: Path, document: Mapping[str, object]) -> bool:
 def _refuse_renamed(plan: Plan) -> None:
     """Raise if another run has made a folder, under another name, since this plan was made."""
     name = stored_names(Path(plan.layout.store), plan.cells)
-    for cell in plan.cells.values():
+    for cell in plan.all_cells.values():
         readable, _, key = cell.id.rpartition("-")
         if name("cells", readable, key) != cell.id:
             raise OutputError(
@@ -114,7 +114,7 @@ def comment_names(plan: Plan) -> set[str]:
     scorers = {scoring.model.name for scoring in plan.scorings.values()}
     runs = {f"_{digest(name)}_" for name in (*plan.cells, *scorers)}
     references = {target for target, _ in plan.scorings}
-    return {*plan.cells, *references, *plan.problems, *plan.trainings, *runs}
+    return {*plan.all_cells, *references, *plan.problems, *plan.trainings, *runs}
 
 
 def refuse_queued_jobs(plan: Plan) -> None:

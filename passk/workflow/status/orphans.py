@@ -12,6 +12,7 @@ from passk.workflow.trainings import Training
 
 FOLDERS = (
     *("cells/*", "cells/*/verdicts/*", "cells/*/scores/*", "problems/*", "weights/*"),
+    "confirmations/*",
     *("trainings/*", "trainings/*/step-*", "trainings/*/state"),
 )
 """Folders of the store that belong to something a spec names."""
@@ -41,10 +42,12 @@ def find_orphans(specs: Sequence[Path]) -> list[tuple[Path, int]]:
 
 def _needed(plan: Plan) -> Iterable[Path]:
     """Yield every folder of the store that a plan needs."""
-    for cell in plan.cells.values():
+    for cell in plan.all_cells.values():
         yield Path(plan.layout.cell(cell.id)).parent
         yield Path(plan.layout.verdicts(cell.id, cell.verdicts, "x")).parent
         yield Path(plan.layout.questions(cell.problems)).parent
+    for confirmation in plan.confirmations:
+        yield Path(plan.layout.decisions(confirmation, "0")).parent
     for weights in plan.weights.values():
         yield from (Path(marker).parent for marker in weights.markers)
     for training in plan.trainings.values():

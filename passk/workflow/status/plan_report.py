@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from passk.core.artifacts import read_json
@@ -13,6 +13,7 @@ from passk.core.progress import duration
 from passk.engines.loader import shard_key
 from passk.spec.models import Model
 from passk.workflow.cells import Cell, Scoring, shard_range
+from passk.workflow.confirmations import Confirmation
 from passk.workflow.contamination import unseen_overlap
 from passk.workflow.files import Build
 from passk.workflow.plan import Plan
@@ -21,6 +22,7 @@ from passk.workflow.resources.cost import Rates, gpus, rates
 from passk.workflow.status.report_types import (
     AnalysisReport,
     CellReport,
+    FreshReport,
     Left,
     PlanReport,
     ScoreReport,
@@ -60,6 +62,8 @@ def report_plan(plan: Plan, *, local: bool = True) -> PlanReport:
     trainings = [report_training(build, one, trained) for one in plan.trainings.values()]
     cells = [_report_cell(build, cell, known) for cell in plan.cells.values()]
     scores = [_report_scores(build, scoring) for scoring in plan.scorings.values()]
+    fresh = [one for c in plan.confirmations.values() for one in _report_fresh(build, c)]
+    sized = [one for one in fresh if not one["at_most"]]
     return {
         "name": plan.experiment.name,
         "spec": str(plan.experiment.file),
@@ -67,9 +71,10 @@ def report_plan(plan: Plan, *, local: bool = True) -> PlanReport:
         "trainings": trainings,
         "cells": cells,
         "scores": scores,
-        "analysis": _report_analysis(build, [*trainings, *cells], scores),
+        "confirmations": fresh,
+        "analysis": _report_analysis(build, [*trainings, *cells, *sized], scores),
         "files_to_make": dict(Counter(made.rule for made in build.pending.values())),
-        "total": _total([*trainings, *cells, *scores]),
+        "total": _total([*trainings, *cells, *sized, *scores]),
         "obstacles": describe(plan, find_obstacles(plan, local=local)),
         "warnings": [
             *plan.warnings(),
@@ -125,6 +130,15 @@ def _report_cell(build: Build, cell: Cell, known: Mapping[str, Mapping[str, obje
         "imported": str(cell.imported.folder) if cell.imported else None,
         **(_left(wanted, reused, cost, cell.model) if cell.imported is None else NOTHING_LEFT),
     }
+
+
+def _report_fresh(build: Build, one: Confirmation) -> Iterator[FreshReport]:
+    """Yield the state of a confirmation's two cells of fresh draws."""
+    for cell in (one.fresh, one.fresh_base):
+        found = _report_cell(build, cell, {})
+        why = "confirms the comparison of" if found["why"] else ""
+        found["why"] = [f"{why} '{one.cell.id}' with '{one.base.id}'"] if why else []
+        yield {**found, "at_most": one.selected is None}
 
 
 def _journaled(cell: Cell, path: str) -> int:
@@ -242,7 +256,7 @@ def to_text(found: PlanReport) -> str:
     """Return a preview for people."""
     lines = [f"{found['name']} ({found['spec']})", ""]
     lines.extend(line for training in found["trainings"] for line in training_lines(training))
-    for cell in found["cells"]:
+    for cell in (*found["cells"], *found["confirmations"]):
         lines.append(f"  {cell['state']:8} {cell['id']}  n = {cell['n']}, {_size(cell)}")
         lines.extend(f"           why: {reason}" for reason in cell["why"])
         unknown = cell["problems"] is None and cell["shards_missing"] and not cell["imported"]
@@ -258,6 +272,10 @@ def to_text(found: PlanReport) -> str:
     lines.append(f"  {analysis['state']:8} {analysis['report']}")
     lines.extend(f"           why: {reason}" for reason in analysis["why"])
     lines.extend(["", f"still to be spent: {_spending(found['total'])}"])
+    if unselected := [cell for cell in found["confirmations"] if cell["at_most"]]:
+        lines.append(
+            f"and on fresh draws, if every problem is selected: {_spending(_total(unselected))}"
+        )
     lines.extend(f"warning: {warning}" for warning in found["warnings"])
     if found["obstacles"]:
         lines += ["", "what would stop a run here:", *found["obstacles"]]
@@ -269,6 +287,7 @@ def _size(cell: CellReport) -> str:
     count = "unknown" if cell["problems"] is None else f"{cell['problems']:,}"
     if cell["imported"] and not cell["shards"]:
         return f"{count} problems, imported counts"
+    count = f"at most {count}" if cell.get("at_most") else count
     done = cell["shards"] - cell["shards_missing"] - cell["shards_archived"]
     archived = f", {cell['shards_archived']} archived" if cell["shards_archived"] else ""
     if cell["imported"]:

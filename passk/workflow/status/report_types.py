@@ -48,6 +48,16 @@ class ScoreReport(Left):
     responses_journaled: int
 
 
+class FreshReport(CellReport):
+    """Fresh draws of a confirmation in a plan.
+
+    Attributes:
+        at_most: whether their numbers are upper bounds: nothing is selected yet.
+    """
+
+    at_most: bool
+
+
 class TrainingReport(Left):
     """One training in a plan."""
 
@@ -76,6 +86,7 @@ class PlanReport(TypedDict):
     trainings: list[TrainingReport]
     cells: list[CellReport]
     scores: list[ScoreReport]
+    confirmations: list[FreshReport]
     analysis: AnalysisReport
     files_to_make: dict[str, int]
     total: Left

@@ -137,7 +137,7 @@ def _outputs(plan: Plan, build: Build) -> Iterator[tuple[str, str, int, float]]:
         each = step_rate(plan, training).seconds
         for step, path in zip(training.checkpoints(), plan.checkpoints_of(training), strict=True):
             yield "train model", path, int(step) - int(training.before(step) or 0), each
-    for cell in plan.cells.values():
+    for cell in plan.sized_cells.values():
         samples = [] if cell.imported else plan.samples_of(cell)
         if any(map(build.is_pending, samples)):
             each = rates(plan, cell).seconds

@@ -67,11 +67,16 @@ def sampling(plan: Plan, cell: Cell) -> WorkItem:
 
 def cpu_jobs(plan: Plan) -> Iterator[tuple[Path, JobName]]:
     """Yield what jobs on CPUs make, and what each is called: they are not counted, but may fail."""
-    for cell in plan.cells.values():
+    for cell in plan.all_cells.values():
         for shard, path in zip(cell.shards(), plan.verdicts_of(cell), strict=True):
             parts = (cell.id, cell.verdicts, shard)
             comment = f"rule_verify_responses_wildcards_{'_'.join(parts)}"
             yield Path(path), JobName(f"verify/{'.'.join(parts)}", comment)
+    for one in plan.confirmations.values():
+        for rounds, path in enumerate(plan.decisions_of(one)):
+            comment = f"rule_decide_problems_wildcards_{one.id}_{rounds}"
+            yield Path(path), JobName(f"confirm/{one.id}.{rounds}", comment)
+    for cell in plan.cells.values():
         counts = Path(plan.counts_of(cell))
         comment = f"rule_count_verdicts_wildcards_{cell.id}_{cell.verdicts}_{cell.use.n}"
         yield counts, JobName(f"count/{cell.id}.{counts.stem}", comment)
