@@ -43,6 +43,7 @@ class Manifest(TypedDict, total=False):
     resumed: int
     drawn_responses: int
     drawn_tokens: int
+    selected: int
     draw_seconds: float
     load_seconds: float
     sampling: Mapping[str, Any]

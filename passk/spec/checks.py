@@ -65,8 +65,8 @@ def _confirm_faults(experiment: Experiment) -> Iterator[Fault]:
         yield ("confirm", "n"), message
     if not (confirm.lost or confirm.gained or confirm.rare):
         yield ("confirm",), "selects no problems: turn `lost` or `gained` on, or give `rare`"
-    parts = (*experiment.models.values(), *experiment.samplers.values())
-    if all(part.base is None for part in parts):
+    bases = [part.base for part in experiment.models.values()]
+    if not any(bases + [part.base for part in experiment.samplers.values()]):
         yield ("confirm",), "nothing is compared: no model and no sampler names a `base`"
 
 

@@ -82,7 +82,8 @@ def _selected(
         gained=gained,
         rare=rare,
     )
-    return both[both["kind"] != ""].reset_index(drop=True)
+    selected: pd.DataFrame = both[both["kind"] != ""].reset_index(drop=True)
+    return selected
 
 
 def _fresh(files: Sequence[Path], ids: pd.Index[str]) -> tuple[Ints, Ints]:

@@ -69,7 +69,8 @@ def is_solved_again(rare: npt.ArrayLike, fresh: IntsLike) -> npt.NDArray[np.bool
         rare: which models solved it rarely, shape (2, P).
         fresh: correct responses in the fresh draws, shape (2, P).
     """
-    again: npt.NDArray[np.bool_] = (~np.asarray(rare) | (np.asarray(fresh) > 0)).all(axis=0)
+    each = ~np.asarray(rare) | (np.asarray(fresh) > 0)
+    again: npt.NDArray[np.bool_] = np.asarray(each.all(axis=0))
     return again
 
 

@@ -61,7 +61,7 @@ def expand_confirmations(
         key = digest(decided)
         own = name("confirmations", _readable(cell), key)
         found = read_manifest(Path(layout.decisions(own, "0")))
-        selected = found["selected"] if found else None
+        selected = found.get("selected") if found else None
         fresh, fresh_base = (_fresh(one, settings, key, selected, name) for one in (cell, base))
         yield Confirmation(own, settings, cell, base, fresh, fresh_base, selected)
 

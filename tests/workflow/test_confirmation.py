@@ -14,8 +14,14 @@ import pandas as pd
 import pytest
 from conftest import Study, make_study, shared_folder
 
+from passk.core.errors import DataError
+from passk.core.schemas import Decision, read_table
+from passk.stages.confirm import confirm
+from passk.stages.sample import sample
+from passk.stages.verify import verify
+
 LOST, LUCK, GAINED = range(2), range(2, 8), range(8, 10)
-ROUNDS = 4
+ROUNDS = 2
 ANALYSIS = Counter(resolve_experiment=1, aggregate_tables=1, draw_figures=1, write_report=1)
 
 
@@ -25,7 +31,8 @@ def write_study(folder: Path) -> Study:
     made.set_golds([str(10 + i) for i in range(10)])
     made.set_rates("base.jsonl", [0.6] * 8 + [0.0] * 2)
     made.set_rates("tuned.jsonl", [0.0] * 2 + [0.15] * 6 + [0.6] * 2)
-    made.spec["confirm"] = {"n": 16 * ROUNDS, "rounds": ROUNDS}
+    made.spec["confirm"] = {"n": 24 * ROUNDS, "rounds": ROUNDS}
+    made.spec["shard"] = 8
     del made.spec["perplexity"]
     made.save()
     return made
@@ -64,7 +71,7 @@ def test_one_command_does_all_that_the_plan_says(confirmed: Study) -> None:
     before = json.loads((confirmed.folder.parent / "before.json").read_text())
     assert confirmed.jobs == before["files_to_make"]
     assert confirmed.jobs["decide_problems"] == ROUNDS + 1
-    assert confirmed.jobs["draw_samples"] == 2 * (2 + ROUNDS)
+    assert confirmed.jobs["draw_samples"] == 2 * (1 + ROUNDS)
     assert preview(confirmed)["files_to_make"] == {}
 
 
@@ -109,7 +116,7 @@ def test_the_preview_bounds_fresh_draws_and_knows_them_once_problems_are_selecte
     before = json.loads((confirmed.folder.parent / "before.json").read_text())
     assert [cell["at_most"] for cell in before["confirmations"]] == [True, True]
     assert before["total"]["responses_left"] == 2 * 10 * 8
-    assert sum(cell["responses_left"] for cell in before["confirmations"]) == 2 * 10 * 16 * ROUNDS
+    assert sum(cell["responses_left"] for cell in before["confirmations"]) == 2 * 10 * 24 * ROUNDS
     selected = len(decisions(mine))
     shutil.rmtree(next(mine.folder.glob("outputs/store/cells/tuned.sums.plain.confirm-*")))
     (mine.folder / "outputs/study/tables/confirmed.csv").unlink()
@@ -119,7 +126,7 @@ def test_the_preview_bounds_fresh_draws_and_knows_them_once_problems_are_selecte
         path.unlink()
     after = preview(mine)
     assert after["confirmations"][0]["problems"] == selected < 10
-    assert after["total"]["responses_left"] == selected * 16 * ROUNDS
+    assert after["total"]["responses_left"] == selected * 24 * ROUNDS
 
 
 def test_edits_of_the_analysis_draw_nothing_again(mine: Study) -> None:
@@ -127,40 +134,53 @@ def test_edits_of_the_analysis_draw_nothing_again(mine: Study) -> None:
     assert Counter(preview(mine)["files_to_make"]) == ANALYSIS
 
 
-def test_a_new_selection_uses_fresh_responses_again(mine: Study) -> None:
-    """Another verifier's verdicts select anew; what was drawn is not drawn a second time."""
-    drawn = responses(mine, "*.confirm-*")
+def test_another_selection_uses_fresh_responses_again(mine: Study) -> None:
+    """What decides a selection may change; what was drawn is not drawn a second time."""
     mine.spec["confirm"]["gained"] = False
-    jobs = mine.snakemake()
-    assert (jobs["decide_problems"], jobs["draw_samples"]) == (ROUNDS + 1, 2 * ROUNDS)
-    assert set(decisions(mine)["kind"]) == {"lost"}
-    manifests = mine.folder.glob("outputs/store/cells/*.confirm-*/samples/*.manifest.json")
-    assert len(set(responses(mine, "*.confirm-*")["seed"])) == len(drawn)
-    assert sum("draw_seconds" not in json.loads(path.read_text()) for path in manifests) >= ROUNDS
+    after = preview(mine)["confirmations"]
+    assert [cell["at_most"] for cell in after] == [True, True]
+    drawn = len(responses(mine, "*.confirm-*"))
+    assert sum(cell["responses_reused"] for cell in after) == drawn
 
 
-def test_a_study_without_lost_or_gained_problems(study: Study) -> None:
-    """Selections, rounds and decisions may all be empty."""
-    for name in ("base.jsonl", "tuned.jsonl"):
-        study.set_rates(name, [1.0] * 4)
-    study.spec["confirm"] = {"n": 4, "rounds": 1}
-    del study.spec["perplexity"]
-    assert study.snakemake()["decide_problems"] == 2
-    table = pd.read_csv(study.folder / "outputs/study/tables/confirmed.csv")
-    assert table.empty
+def test_selection_rounds_and_decisions_may_be_empty(mine: Study, tmp_path: Path) -> None:
+    """Where nothing is selected, a round has no responses and no verdicts, and no weights load."""
+    (counts,) = tmp_path.glob("outputs/store/cells/tuned.sums.plain-*/counts/*.parquet")
+    (cell,) = tmp_path.glob("outputs/store/cells/tuned.sums.plain.confirm-*/cell.json")
+    (questions,) = tmp_path.glob("outputs/store/problems/*/questions.parquet")
+    (problems,) = tmp_path.glob("outputs/store/problems/*/problems-*.parquet")
+    (mine.folder / "tuned.jsonl").unlink()
+    kept, drawn, graded, decided = (tmp_path / f"{name}.parquet" for name in "abcd")
+    confirm(counts, counts, kept, lost=True, gained=True)
+    sample(cell, questions, [(drawn, range(4))], selection=kept)
+    verify(problems, drawn, graded, "number")
+    rounds = {"verdicts": [graded], "base_verdicts": [graded]}
+    confirm(counts, counts, decided, lost=True, gained=True, **rounds)
+    assert read_table(decided, Decision, empty=True).num_rows == 0
+
+
+def test_models_have_equally_many_fresh_responses(mine: Study, tmp_path: Path) -> None:
+    base, tuned = (
+        next(tmp_path.glob(f"outputs/store/cells/{name}.sums.plain-*/counts/*.parquet"))
+        for name in ("base", "tuned")
+    )
+    (fresh,) = tmp_path.glob("outputs/store/cells/tuned.*.confirm-*/verdicts/*/000000-*.parquet")
+    with pytest.raises(DataError, match="different numbers of fresh responses"):
+        confirm(tuned, base, tmp_path / "x.parquet", lost=True, gained=True, verdicts=[fresh])
+    assert mine.folder == tmp_path
 
 
 @pytest.mark.parametrize(
-    ("confirm", "message"),
+    ("settings", "message"),
     [
         ({"n": 10}, "confirm.n: n = 10 is not a multiple of rounds = 4"),
         ({"n": 8, "lost": False, "gained": False}, "selects no problems"),
     ],
 )
 def test_a_confirmation_that_cannot_be_is_refused(
-    study: Study, confirm: dict[str, Any], message: str
+    study: Study, settings: dict[str, Any], message: str
 ) -> None:
-    study.spec["confirm"] = confirm
+    study.spec["confirm"] = settings
     study.save()
     done = study.passk("plan", study.file)
     assert done.returncode != 0

@@ -31,7 +31,7 @@ def test_p_bounds_fishers_exact_tail() -> None:
 def test_decisions() -> None:
     decisions, p, adjusted = decide([[12, 12, 3, 5]], [[0, 1, 0, 0]])
     assert decisions.tolist() == ["confirmed", "refuted", "open", "open"]
-    assert adjusted.tolist() == [4 * 2**-12, 1.0, 3 * 2**-3 * 2 / 3, 3 * 2**-5]
+    assert adjusted.tolist() == [4 * 2**-12, 1.0, 2 * 2**-3, 3 * 2**-5]
     assert p[3] < FAMILYWISE_ERROR < adjusted[3]  # alone it would be confirmed
 
 
