@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 from control_study import HELD, REPEATS, TAUGHT, ControlStudy, against_itself, named
 from tiny_models import WIDE, byte_tokenizer, save_tiny, tiny_model
 
-from passk.analysis.pairs import FAMILYWISE_ERROR
+from passk.stats import FAMILYWISE_ERROR
 
 BLOCK, KS = 4, [1, 4]
 

@@ -14,9 +14,9 @@ import pandas as pd
 from passk.analysis.across_benchmarks import combine_means
 from passk.analysis.count_findings import describe_comparison, describe_mean
 from passk.analysis.count_sets import CountSet, estimate_counts
-from passk.analysis.pairs import FAMILYWISE_ERROR
 from passk.core.errors import DataError
 from passk.stats import (
+    FAMILYWISE_ERROR,
     Floats,
     Ints,
     compare,
@@ -117,15 +117,7 @@ def compare_counts(sets: Sequence[CountSet], base: str | None = None) -> CountCo
     Raises:
         DataError: there is no second model, or no problem in common with the base.
     """
-    base = base or sets[0].model
-    pairs = [
-        _side_by_side(sets, base, model, benchmark)
-        for model in dict.fromkeys(one.model for one in sets if one.model != base)
-        for benchmark in dict.fromkeys(one.benchmark for one in sets if one.model == model)
-    ]
-    if not pairs:
-        fix = "give a second file, or a file whose column `model` has two names"
-        raise DataError(f"only one model, '{base}'", where="compare", fix=fix)
+    pairs = pair_counts(sets, base)
     deltas = [_deltas(pair) for pair in pairs]
     problems = [_problems(pair) for pair in pairs]
     rows = [
@@ -141,6 +133,20 @@ def compare_counts(sets: Sequence[CountSet], base: str | None = None) -> CountCo
         means=means,
         findings=[*(str(row["finding"]) for row in rows), *means["finding"].unique()],
     )
+
+
+def pair_counts(sets: Sequence[CountSet], base: str | None = None) -> list[SideBySide]:
+    """Return every model beside the base, per benchmark; errors as for `compare_counts`."""
+    base = base or sets[0].model
+    pairs = [
+        _side_by_side(sets, base, model, benchmark)
+        for model in dict.fromkeys(one.model for one in sets if one.model != base)
+        for benchmark in dict.fromkeys(one.benchmark for one in sets if one.model == model)
+    ]
+    if not pairs:
+        fix = "give a second file, or a file whose column `model` has two names"
+        raise DataError(f"only one model, '{base}'", where="compare", fix=fix)
+    return pairs
 
 
 def _side_by_side(sets: Sequence[CountSet], base: str, model: str, benchmark: str) -> SideBySide:

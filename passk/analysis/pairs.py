@@ -17,6 +17,7 @@ from passk.core.errors import DataError
 from passk.stats import (
     BINS,
     CATEGORIES,
+    FAMILYWISE_ERROR,
     Comparison,
     Counts,
     Floats,
@@ -27,9 +28,6 @@ from passk.stats import (
     flow_counts,
     solved_by_one_p_values,
 )
-
-FAMILYWISE_ERROR = 0.05
-"""Share of studies whose list of significantly lost or gained problems may hold a wrong name."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ from passk.stats.resampling import (
     unseen_size,
 )
 from passk.stats.significance import (
+    FAMILYWISE_ERROR,
     change_p_values,
     holm,
     sign_flip_p_values,
@@ -82,6 +83,7 @@ from passk.stats.significance import (
 __all__ = [
     "BINS",
     "CATEGORIES",
+    "FAMILYWISE_ERROR",
     "LEVEL",
     "MAX_EXTRAPOLATION",
     "METHODS",

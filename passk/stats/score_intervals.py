@@ -49,7 +49,7 @@ def effective_number(units: ResamplingUnits) -> float:
     return total**2 / float(units.times @ units.sizes**2)
 
 
-def wilson(share: Floats, number: float, z: float) -> tuple[Floats, Floats]:
+def wilson(share: Floats, number: float | Floats, z: float) -> tuple[Floats, Floats]:
     """Return Wilson's interval of a share of `number` problems, elementwise."""
     if not np.isfinite(z):
         return np.zeros_like(share), np.ones_like(share)
@@ -60,7 +60,7 @@ def wilson(share: Floats, number: float, z: float) -> tuple[Floats, Floats]:
     return np.maximum(center - margin, 0.0), np.minimum(center + margin, 1.0)
 
 
-def upper_bound(seen: Moments, unseen: Floats, number: float, z: float) -> Floats:
+def upper_bound(seen: Moments, unseen: Floats, number: float | Floats, z: float) -> Floats:
     """Return the upper bound of a mean, allowing one event of size `unseen` more, shape (K,)."""
     total, square = seen.mean * number + unseen, seen.square * number + unseen**2
     weight = square / np.where(total > 0, total, 1.0)
@@ -69,7 +69,7 @@ def upper_bound(seen: Moments, unseen: Floats, number: float, z: float) -> Float
     return np.maximum(bound, seen.mean)
 
 
-def lower_bound(seen: Moments, number: float, z: float) -> Floats:
+def lower_bound(seen: Moments, number: float | Floats, z: float) -> Floats:
     """Return the lower bound of a mean of values in [0, 1], shape (K,)."""
     weight = seen.typical_size
     events = np.clip(seen.mean * number / np.where(weight > 0, weight, 1.0), 0.0, number)
@@ -112,6 +112,22 @@ def difference_interval(
         return np.stack([-known, known])
     gain = _moments(units, np.maximum(values, 0.0))
     loss = _moments(units, np.maximum(-values, 0.0))
+    return difference_ends(gain, loss, loss_size, gain_size, number, z)
+
+
+def difference_ends(
+    gain: Moments,
+    loss: Moments,
+    loss_size: Floats,
+    gain_size: Floats,
+    number: float | Floats,
+    z: float,
+) -> Floats:
+    """Return the score interval of gains minus losses from their moments, shape (2, ...).
+
+    Elementwise over arrays of any shape. Arguments as for `difference_interval`; `number` is that
+    of the problems, or of as many equally large clusters.
+    """
     gain_up = upper_bound(gain, gain_size, number, z) - gain.mean
     loss_up = upper_bound(loss, loss_size, number, z) - loss.mean
     gain_down = gain.mean - lower_bound(gain, number, z)
@@ -123,13 +139,13 @@ def difference_interval(
     delta = gain.mean - loss.mean
     return np.stack(
         [
-            np.maximum(delta - _square_and_add(gain_down, loss_up, link), -1.0),
-            np.minimum(delta + _square_and_add(gain_up, loss_down, link), 1.0),
+            np.maximum(delta - square_and_add(gain_down, loss_up, link), -1.0),
+            np.minimum(delta + square_and_add(gain_up, loss_down, link), 1.0),
         ]
     )
 
 
-def _square_and_add(first: Floats, second: Floats, link: Floats) -> Floats:
+def square_and_add(first: Floats, second: Floats, link: Floats) -> Floats:
     """Return the margin of a difference whose parts have the correlation -link."""
     margin: Floats = np.sqrt(first**2 + second**2 + 2 * link * first * second)
     return margin

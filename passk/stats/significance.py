@@ -14,6 +14,9 @@ from passk.stats.hypergeometric import hit_chances, log_choose
 from passk.stats.intervals import REPLICATES, SEED
 from passk.stats.resampling import Counts, ResamplingUnits
 
+FAMILYWISE_ERROR = 0.05
+"""Share of studies whose list of significantly lost or gained problems may hold a wrong name."""
+
 
 def change_p_values(base: Counts, tuned: Counts) -> Floats:
     """Return a two-sided exact p-value per problem that its success rate is the same, shape (P,).
