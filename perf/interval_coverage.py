@@ -34,6 +34,7 @@ from passk.stats import (
     solved_by_one_p_values,
     unseen_size,
 )
+from passk.stats.bayes import beta_binomial_interval
 from passk.stats.resampling import add_unseen_changes
 
 REPLICATES = 1000
@@ -318,7 +319,36 @@ def extrapolation(studies: int) -> None:
             )
 
 
+def bayes(studies: int) -> None:
+    """Print how often Bayesian intervals of pass@k hold, and how narrow they are."""
+    print("| study | problems | bayes | problems (bootstrap) | width of bayes / bootstrap |")
+    print("|---|---|---|---|---|")
+    for setting in SETTINGS:
+        if setting.cluster > 1 or setting.mixed or setting.constant is not None:
+            continue
+        for problems in (12, 30, 100):
+            rng = np.random.default_rng(problems + setting.n)
+            people = population(setting, rng)
+            ks = np.array([1, max(2, setting.n // 8), setting.n // 2, setting.n])
+            true = curve(people[0], ks)
+            held, width = np.zeros((2, len(ks))), np.zeros((2, len(ks)))
+            for study in range(studies):
+                first, _, _ = draw(setting, people, problems, rng)
+                plain = estimate_curve(*first, ks, replicates=REPLICATES, seed=study)
+                own = beta_binomial_interval(*first, ks)[1:]
+                for row, (low, high) in enumerate((own, (plain.low, plain.high))):
+                    held[row] += inside(low, true, high)
+                    width[row] += high - low
+            shares = " | ".join(f"{r.min():.3f}-{r.max():.3f}" for r in held / studies)
+            ratio = width[0] / width[1]
+            print(
+                f"| {setting.name} | {problems} | {shares} | {ratio.min():.2f}-{ratio.max():.2f} |",
+                flush=True,
+            )
+
+
 PARTS = {
+    "bayes": bayes,
     "intervals": intervals,
     "families": families,
     "seeds": seeds,

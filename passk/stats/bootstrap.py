@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from passk.stats.arrays import Floats, Ints, IntsLike, KValues
+from passk.stats.bayes import beta_binomial_interval
 from passk.stats.curves import LEVEL, mean_pass_at_k, noise_interval
 from passk.stats.intervals import (
     REPLICATES,
@@ -16,6 +17,7 @@ from passk.stats.intervals import (
     expanded_z,
     percentiles,
     problem_interval,
+    t_quantile,
     z_quantile,
 )
 from passk.stats.resampling import curve_units, value_units
@@ -47,6 +49,27 @@ class Curve:
     units: int
 
 
+def curve_interval(
+    n: IntsLike,
+    c: IntsLike,
+    ks: KValues,
+    clusters: npt.ArrayLike | None = None,
+    *,
+    level: float = LEVEL,
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+    method: Method = "percentile",
+) -> Floats:
+    """Return the interval over problems of one model's pass@k, shape (2, K).
+
+    Arguments as for `estimate_curve`. `bayes` knows nothing of clusters: with clusters the
+    percentile interval takes its place.
+    """
+    if method == "bayes" and clusters is None:
+        return np.stack(beta_binomial_interval(n, c, ks, level)[1:])
+    return problem_interval(curve_units(n, c, ks, clusters), level, replicates, seed, method)
+
+
 def estimate_curve(
     n: IntsLike,
     c: IntsLike,
@@ -71,7 +94,9 @@ def estimate_curve(
         method: how the interval over problems is computed from its replicates.
     """
     units = curve_units(n, c, ks, clusters)
-    low, high = problem_interval(units, level, replicates, seed, method)
+    low, high = curve_interval(
+        n, c, ks, clusters, level=level, replicates=replicates, seed=seed, method=method
+    )
     noise_low, noise_high = noise_interval(n, c, ks, level)
     value = mean_pass_at_k(n, c, ks)
     size = int(np.size(c))
@@ -135,3 +160,26 @@ def unbounded_mean(
         return values.mean(axis=0), -endless, endless
     low, high = percentiles(units.resampled(replicates, seed), level, units.number)
     return values.mean(axis=0), low, high
+
+
+def student_interval(
+    values: Floats, clusters: npt.ArrayLike | None = None, level: float = LEVEL
+) -> tuple[Floats, Floats, Floats]:
+    """Return the mean over problems of values of any size, with Student's interval, (K,) each.
+
+    Args:
+        values: shape (P, K).
+        clusters: names of clusters of problems that are drawn together, shape (P,).
+        level: confidence level.
+
+    With clusters the standard error is that of a ratio of sums over clusters. One problem has no
+    interval: its ends are infinite.
+    """
+    units = value_units(values, clusters)
+    mean, number = units.mean(), units.number
+    if number == 1:
+        return mean, np.full_like(mean, -np.inf), np.full_like(mean, np.inf)
+    apart = units.sums - np.outer(units.sizes, mean)
+    error = np.sqrt((apart**2).sum(axis=0) * number / (number - 1)) / units.sizes.sum()
+    margin = t_quantile(0.5 + level / 2, number - 1) * error
+    return mean, mean - margin, mean + margin

@@ -21,10 +21,10 @@ from passk.stats.curves import LEVEL
 from passk.stats.resampling import ResamplingUnits
 from passk.stats.score_intervals import rate_interval
 
-Method = Literal["percentile", "bca"]
+Method = Literal["percentile", "bca", "bayes"]
 """How an interval over problems is computed from its replicates."""
 
-METHODS: tuple[Method, ...] = ("percentile", "bca")
+METHODS: tuple[Method, ...] = ("percentile", "bca", "bayes")
 
 REPLICATES = 10_000
 SEED = 20260101
