@@ -14,12 +14,12 @@ from passk.analysis.pairs import Pair
 from passk.analysis.study import Study
 from passk.stats import (
     Floats,
-    curve_units,
     holm,
+    mean_pass_at_k,
     paired_units,
-    problem_interval,
     sign_flip_p_values,
 )
+from passk.stats.bootstrap import curve_interval
 
 Item = TypeVar("Item")
 Key = TypeVar("Key")
@@ -39,10 +39,13 @@ def mean_rows(
     for (model, sampler), cells in _group_by(study.cells, lambda cell: (cell.model, cell.sampler)):
         ks = [k for k in study.k if all(k <= cell.n for cell in cells)]
         tables = [counts[cell.id] for cell in cells]
-        units = [
-            curve_units(table["n"], table["correct"], ks, clusters_of(table)) for table in tables
+        parts = [
+            (
+                mean_pass_at_k(*counts_of, ks),
+                *curve_interval(*counts_of, ks, c, method=study.interval),
+            )
+            for counts_of, c in (((t["n"], t["correct"]), clusters_of(t)) for t in tables)
         ]
-        parts = [(part.mean(), *problem_interval(part, method=study.interval)) for part in units]
         about = {"model": model, "sampler": sampler, "base_model": "", "base_sampler": ""}
         yield from _means(parts, ks, {**about, "metric": "pass@k"})
     for key, group in _group_by(pairs, _compared):

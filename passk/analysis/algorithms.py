@@ -16,7 +16,8 @@ from passk.analysis.clusters import clusters_of
 from passk.analysis.columns import largest_k, names
 from passk.analysis.pairs import Pair
 from passk.analysis.study import Study
-from passk.stats import Floats, curve_units, mean_interval, pass_at_k, problem_interval
+from passk.stats import Floats, mean_interval, pass_at_k
+from passk.stats.bootstrap import curve_interval
 
 
 def algorithm_rows(
@@ -48,7 +49,7 @@ def _pass_at_ends(table: pd.DataFrame, k: int, study: Study) -> dict[str, float]
     """Return pass@1, pass@k and the gap between them, each with its interval over problems."""
     n, c, clusters = table["n"], table["correct"], clusters_of(table)
     values = pass_at_k(n, c, [1, k])
-    ends = problem_interval(curve_units(n, c, [1, k], clusters), method=study.interval)
+    ends = curve_interval(n, c, [1, k], clusters, method=study.interval)
     gap = mean_interval(values[:, [1]] - values[:, [0]], clusters=clusters)
     mean = values.mean(axis=0)
     return {

@@ -42,12 +42,16 @@ def estimate_rows(
     curves: Mapping[str, Curve],
     pairs: Sequence[Pair],
     beyond: pd.DataFrame,
+    classes: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
 ) -> Iterator[dict[str, Any]]:
-    """Yield every estimate of every cell and comparison; `beyond` is the extrapolation."""
+    """Yield every estimate of every cell and comparison.
+
+    `beyond` is the extrapolation, `classes` the `answer_classes` of each cell with verdicts.
+    """
     for cell in study.cells:
         table, units = counts[cell.id], curves[cell.id].units
         about = {**names(cell), "base": "", "n": cell.n, "problems": len(table)}
-        for row in _cell_rows(study, cell, table, curves[cell.id]):
+        for row in _cell_rows(study, cell, table, curves[cell.id], classes.get(cell.id)):
             drawn = len(table) if row["interval"] == "noise" else units
             yield {**about, **row, "flag": flag(row["interval"], row["k"], cell.n, drawn)}
     for pair in pairs:
@@ -64,7 +68,11 @@ def estimate_rows(
 
 
 def _cell_rows(
-    study: Study, cell: Cell, table: pd.DataFrame, curve: Curve
+    study: Study,
+    cell: Cell,
+    table: pd.DataFrame,
+    curve: Curve,
+    classes: Sequence[tuple[np.ndarray, np.ndarray]] | None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the estimates of one cell."""
     yield from _curve_rows("pass@k", curve)
@@ -74,7 +82,7 @@ def _cell_rows(
         yield from _curve_rows(metric, bound)
     floor = guess_pass_at_k(table["guess_n"], table["guess_correct"], study.k)
     yield from _rows("guess_floor@k", study.k, floor)
-    yield from _mean_rows(list(_reliability(study, cell, table)), clusters_of(table))
+    yield from _mean_rows(list(_reliability(study, cell, table, classes)), clusters_of(table))
 
 
 def _bound(study: Study, table: pd.DataFrame, correct: np.ndarray) -> Curve:
@@ -105,7 +113,12 @@ def bounds(table: pd.DataFrame) -> dict[str, np.ndarray]:
     return {"pass@k at least": correct - cut, "pass@k at most": most}
 
 
-def _reliability(study: Study, cell: Cell, table: pd.DataFrame) -> Iterator[Values]:
+def _reliability(
+    study: Study,
+    cell: Cell,
+    table: pd.DataFrame,
+    classes: Sequence[tuple[np.ndarray, np.ndarray]] | None,
+) -> Iterator[Values]:
     """Yield the metrics that tell how reliably problems are solved."""
     n, c, ks = table["n"].to_numpy(), table["correct"].to_numpy(), study.k
     yield "avg@n", [cell.n], (c / n)[:, None]
@@ -116,8 +129,7 @@ def _reliability(study: Study, cell: Cell, table: pd.DataFrame) -> Iterator[Valu
     covered = cover_at(n, c)
     for column, tau in enumerate(THRESHOLDS):
         yield f"cover@{tau:g}", [np.nan], covered[:, [column]]
-    if cell.verdicts:
-        classes = answer_classes(cell, table["problem_id"].tolist())
+    if classes is not None:
         yield "maj@k", ks, majority_at_k(classes, n, ks, SEED)
     ends = pass_at_k(n, c, [1, largest_k(study, cell.n)])
     yield "se_gap", [largest_k(study, cell.n)], ends[:, [1]] - ends[:, [0]]

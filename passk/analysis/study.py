@@ -45,6 +45,14 @@ TABLES = (
     "series_curves",
     "method_contrasts",
     "training",
+    "support",
+    "diversity",
+    "budget",
+    "costs",
+    "difficulty",
+    "ranks",
+    "design",
+    "design_power",
 )
 """Tables that aggregation writes, each as CSV and Parquet."""
 

@@ -24,6 +24,7 @@ MODULES = (
     "results",
     "benchmarks",
     "compare_command",
+    "design_command",
     "own_data",
     "housekeeping",
     "stages",

@@ -140,7 +140,7 @@ def _page_context(
     study: Study, frames: Mapping[str, pd.DataFrame], redactor: Redactor | None
 ) -> dict[str, Any]:
     """Return the template variables for the top and the end of the page."""
-    found = findings(frames["summary"], frames["deltas"], frames["confirmed"])
+    found = findings(frames["summary"], frames["deltas"], frames["confirmed"], frames["design"])
     made = manifests(study)
     if redactor is not None:
         made = redactor(made)

@@ -99,20 +99,39 @@ def lead(low: float, high: float) -> Lead:
     return "behind" if high < 0 else "unclear"
 
 
-def findings(summary: pd.DataFrame, deltas: pd.DataFrame, confirmed: pd.DataFrame) -> list[Finding]:
-    """Return one finding per comparison, in the order of the summary table."""
+def findings(
+    summary: pd.DataFrame,
+    deltas: pd.DataFrame,
+    confirmed: pd.DataFrame,
+    design: pd.DataFrame | None = None,
+) -> list[Finding]:
+    """Return one finding per comparison, in the order of the summary table.
+
+    With the table `design` a finding says what the study could have shown.
+    """
     labels = dict(zip(summary["cell"], summary["label"], strict=True))
     compared = records(summary[summary["base"].notna()])
     rows = ((row, deltas[deltas["cell"] == row["cell"]].dropna(subset="delta")) for row in compared)
+    shown = {} if design is None else {row["cell"]: row for row in records(design)}
     return [
-        _finding(row, curve, labels, confirmed[confirmed["cell"] == row["cell"]])
+        _finding(
+            row,
+            curve,
+            labels,
+            confirmed[confirmed["cell"] == row["cell"]],
+            shown.get(row["cell"]),
+        )
         for row, curve in rows
         if not curve.empty
     ]
 
 
 def _finding(
-    row: Row, curve: pd.DataFrame, labels: Mapping[str, str], confirmed: pd.DataFrame
+    row: Row,
+    curve: pd.DataFrame,
+    labels: Mapping[str, str],
+    confirmed: pd.DataFrame,
+    design: Row | None,
 ) -> Finding:
     """Return the finding of one comparison."""
     curve = curve.sort_values("k")
@@ -124,6 +143,7 @@ def _finding(
         _difference(first, tuned),
         crossing(row, base, int(last["k"])),
         *([_difference(last, tuned)] if len(curve) > 1 else []),
+        *([describe_detectable(design)] if design else []),
         _coverage(row, tuned, base),
         *confirmation(confirmed),
     )
@@ -141,6 +161,27 @@ def _difference(row: pd.Series[Any], tuned: str) -> str:
         return f"At k = {k}, there is no significant difference ({numbers})."
     ends = (low, high) if who == "ahead" else (-high, -low)
     return f"At k = {k}, {tuned} is {who} by {signed(abs(delta))} points {interval(*ends)}."
+
+
+def describe_detectable(row: Row) -> str:
+    """Return what a study can show at one k in words.
+
+    >>> row = {"k": 8, "problems": 30, "n": 16}
+    >>> describe_detectable(row | {"detectable_loss": -0.1, "detectable_gain": math.nan})
+    'With power 0.8, 30 problems x 16 responses show a loss of 10.0 points at k = 8, but no gain.'
+    """
+    loss, gain = row["detectable_loss"], row["detectable_gain"]
+    sides = [
+        f"a {word} of {signed(abs(size))} points"
+        for word, size in (("loss", loss), ("gain", gain))
+        if not math.isnan(size)
+    ]
+    missing = [word for word, size in (("loss", loss), ("gain", gain)) if math.isnan(size)]
+    size = f"{row['problems']} problems x {row['n']} responses"
+    if not sides:
+        return f"{size} show no difference with power 0.8 at k = {row['k']}."
+    but = f", but no {missing[0]}" if missing else ""
+    return f"With power 0.8, {size} show {' or '.join(sides)} at k = {row['k']}{but}."
 
 
 def crossing(row: Row, base: str, k_max: int) -> str:

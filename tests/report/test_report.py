@@ -104,7 +104,7 @@ def test_the_page_fetches_nothing_and_runs_only_what_its_policy_names(page: str)
 def test_every_figure_is_in_the_page_with_words_and_ids_of_its_own(plan: Path, page: str) -> None:
     names = [entry["name"] for entry in read_json(plan.parent / "figures/figures.json")["figures"]]
     reader = read(page)
-    assert sum(tag == "svg" for tag, _ in reader.tags) == len(names) == 8
+    assert sum(tag == "svg" for tag, _ in reader.tags) == len(names) == 13
     ids = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     for name in names:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from passk.analysis.seed_series import colors_of
 from passk.analysis.study import Study
-from passk.report.figures import learning, rates, training
+from passk.report.figures import costs, design, learning, rates, support, training
 from passk.report.figures.base import BenchmarkView, CaptionedFigure, Frames, slug
 from passk.report.findings import findings
 
@@ -19,6 +19,11 @@ KINDS: Mapping[str, Callable[[BenchmarkView], Iterator[CaptionedFigure]]] = {
     "efficiency": training.efficiency,
     "algorithms": training.algorithms,
     "steps": training.steps,
+    "support": support.support,
+    "diversity": support.diversity,
+    "budget": costs.budget,
+    "difficulty": costs.difficulty,
+    "design": design.design,
     "perplexity": training.perplexity,
     "perplexity-classes": training.perplexity_classes,
     "perplexity-steps": training.perplexity_steps,
@@ -31,7 +36,7 @@ GRID, TRAINING = "grid", "training"
 def draw_all(study: Study, frames: Frames) -> Iterator[CaptionedFigure]:
     """Yield the figures that the spec selects (default: all), benchmark by benchmark."""
     colors = colors_of(study)
-    found = findings(frames["summary"], frames["deltas"], frames["confirmed"])
+    found = findings(frames["summary"], frames["deltas"], frames["confirmed"], frames["design"])
     selected = study.figures or (TRAINING, GRID, *KINDS)
     if TRAINING in selected:
         yield from learning.draw_training(study, frames, colors)

@@ -19,6 +19,7 @@ from passk.workflow.files import Build
 from passk.workflow.plan import Plan
 from passk.workflow.preflight import describe, find_obstacles
 from passk.workflow.resources.cost import Rates, gpus, rates
+from passk.workflow.status.detectable import detectable_differences, detectable_line
 from passk.workflow.status.report_types import (
     AnalysisReport,
     CellReport,
@@ -73,6 +74,7 @@ def report_plan(plan: Plan, *, local: bool = True) -> PlanReport:
         "scores": scores,
         "confirmations": fresh,
         "analysis": _report_analysis(build, [*trainings, *cells, *sized], scores),
+        "detectable": list(detectable_differences(plan)),
         "files_to_make": dict(Counter(made.rule for made in build.pending.values())),
         "total": _total([*trainings, *cells, *sized, *scores]),
         "obstacles": describe(plan, find_obstacles(plan, local=local)),
@@ -271,6 +273,7 @@ def to_text(found: PlanReport) -> str:
     analysis = found["analysis"]
     lines.append(f"  {analysis['state']:8} {analysis['report']}")
     lines.extend(f"           why: {reason}" for reason in analysis["why"])
+    lines.extend(["", *map(detectable_line, found["detectable"])])
     lines.extend(["", f"still to be spent: {_spending(found['total'])}"])
     if unselected := [cell for cell in found["confirmations"] if cell["at_most"]]:
         lines.append(

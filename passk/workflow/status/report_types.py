@@ -77,6 +77,17 @@ class AnalysisReport(TypedDict):
     report: str
 
 
+class Detectable(TypedDict):
+    """Differences that a benchmark's comparisons will show with power 0.8; None where none is."""
+
+    benchmark: str
+    problems: int
+    n: int
+    k: int
+    detectable_loss: float | None
+    detectable_gain: float | None
+
+
 class PlanReport(TypedDict):
     """A whole plan."""
 
@@ -88,6 +99,7 @@ class PlanReport(TypedDict):
     scores: list[ScoreReport]
     confirmations: list[FreshReport]
     analysis: AnalysisReport
+    detectable: list[Detectable]
     files_to_make: dict[str, int]
     total: Left
     obstacles: list[str]
