@@ -23,7 +23,7 @@ def reopen(plan: Plan) -> dict[Path, int]:
         OutputError: another process is writing the file, or it cannot be written.
         DataError: the file is damaged.
     """
-    sampled = (cell for cell in plan.cells.values() if cell.imported is None)
+    sampled = (cell for cell in plan.all_cells.values() if cell.imported is None)
     files = dict.fromkeys(Path(file) for cell in sampled for file in plan.samples_of(cell))
     manifests = {path: read_manifest(path) for path in files if path.is_file()}
     found = {path: one for path, one in manifests.items() if one and _unsampled(one)}
