@@ -6,10 +6,7 @@ TEMPERATURE = R.paths.temperature("{cell}")
 
 rule match_entropy:
     input:
-        cell=R.input(TEMPERATURE, "cell"),
-        base=R.input(TEMPERATURE, "base"),
-        questions=R.input(TEMPERATURE, "questions"),
-        weights=R.input(TEMPERATURE, "weights"),
+        unpack(R.inputs(TEMPERATURE)),
     output:
         TEMPERATURE,
     log:

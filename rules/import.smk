@@ -12,9 +12,7 @@ ruleorder: adopt_responses > draw_samples
 
 rule adopt_responses:
     input:
-        cell=R.input(ADOPTED, "cell"),
-        questions=R.input(ADOPTED, "questions"),
-        folder=R.input(ADOPTED, "folder"),
+        unpack(R.inputs(ADOPTED)),
     output:
         ADOPTED,
     log:
@@ -26,9 +24,7 @@ rule adopt_responses:
 
 rule adopt_counts:
     input:
-        cell=R.input(ADOPTED_COUNTS, "cell"),
-        problems=R.input(ADOPTED_COUNTS, "problems"),
-        folder=R.input(ADOPTED_COUNTS, "folder"),
+        unpack(R.inputs(ADOPTED_COUNTS)),
     output:
         ADOPTED_COUNTS,
     log:

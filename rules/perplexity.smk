@@ -9,7 +9,7 @@ SCORES = R.paths.scores("{cell}", "{scorer}", "{shard}")
 
 rule write_references:
     input:
-        R.input(REFERENCES, "problems"),
+        unpack(R.inputs(REFERENCES)),
     output:
         REFERENCES,
     log:
@@ -35,10 +35,7 @@ rule resolve_score:
 
 rule score_responses:
     input:
-        task=R.input(SCORES, "task"),
-        questions=R.input(SCORES, "questions"),
-        weights=R.input(SCORES, "weights"),
-        samples=R.input(SCORES, "samples"),
+        unpack(R.inputs(SCORES)),
     output:
         SCORES,
     log:
@@ -64,10 +61,7 @@ for batch in R.scoring_batches:
         name:
             batch.name
         input:
-            tasks=R.batch_input(batch, "task"),
-            questions=R.batch_input(batch, "questions"),
-            weights=R.input(batch.outputs[0], "weights"),
-            samples=R.batch_input(batch, "samples"),
+            unpack(R.batch_inputs(batch)),
         output:
             batch.outputs,
         log:
@@ -79,6 +73,6 @@ for batch in R.scoring_batches:
             mem_mb=R.jobs.batch_memory(batch),
             runtime=R.jobs.batch_minutes(batch),
         shell:
-            "passk perplexity --task {input.tasks} --problems {input.questions}"
+            "passk perplexity --task {input.task} --problems {input.questions}"
             " --samples {input.samples} --threads {threads}"
             " --gpus {resources.gpu} --wait --log {log} -o {output}"

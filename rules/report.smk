@@ -18,16 +18,7 @@ rule resolve_experiment:
 
 rule aggregate_tables:
     input:
-        plan=R.input(R.study.curves, "plan"),
-        counts=R.input(R.study.curves, "counts"),
-        verdicts=R.input(R.study.curves, "verdicts"),
-        scores=R.input(R.study.curves, "scores"),
-        problems=R.input(R.study.curves, "problems"),
-        clusters=R.input(R.study.curves, "clusters"),
-        temperatures=R.input(R.study.curves, "temperatures"),
-        steps=R.input(R.study.curves, "steps"),
-        foreign=R.input(R.study.curves, "foreign"),
-        decisions=R.input(R.study.curves, "decisions"),
+        unpack(R.inputs(R.study.curves)),
     output:
         tables=R.study.tables,
         manifest=R.study.manifest("tables"),
@@ -40,8 +31,7 @@ rule aggregate_tables:
 
 rule draw_figures:
     input:
-        plan=R.input(R.study.figures, "plan"),
-        tables=R.input(R.study.figures, "tables"),
+        unpack(R.inputs(R.study.figures)),
     output:
         figures=report(
             directory(R.study.figures),
@@ -60,11 +50,7 @@ rule draw_figures:
 
 rule tabulate_labels:
     input:
-        plan=R.input(R.study.reviewed[0], "plan"),
-        labels=R.input(R.study.reviewed[0], "labels"),
-        counts=R.input(R.study.reviewed[0], "counts"),
-        verdicts=R.input(R.study.reviewed[0], "verdicts"),
-        problems=R.input(R.study.reviewed[0], "problems"),
+        unpack(R.inputs(R.study.reviewed[0])),
     output:
         tables=R.study.reviewed,
         manifest=R.study.manifest("reviewed"),
@@ -77,13 +63,7 @@ rule tabulate_labels:
 
 rule write_report:
     input:
-        plan=R.input(R.study.report, "plan"),
-        tables=R.input(R.study.report, "tables"),
-        figures=R.input(R.study.report, "figures"),
-        reviewed=R.input(R.study.report, "reviewed"),
-        problems=R.input(R.study.report, "problems"),
-        verdicts=R.input(R.study.report, "verdicts"),
-        samples=R.input(R.study.report, "samples"),
+        unpack(R.inputs(R.study.report)),
     output:
         page=report(
             R.study.report,

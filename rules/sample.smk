@@ -1,7 +1,7 @@
 # INPUT   store/problems/{problems}/questions.parquet, converted weights if there are any
 # OUTPUT  store/cells/{cell}/cell.json                   what decides the cell
 #         store/cells/{cell}/samples/{shard}.parquet     its responses
-# R.input gives an input to jobs whose output must be made, and nothing to any other job.
+# R.inputs gives inputs, by name, to jobs whose output must be made, and nothing to any other job.
 
 SAMPLES = R.paths.samples("{cell}", "{shard}")
 
@@ -19,10 +19,7 @@ rule resolve_cell:
 
 rule draw_samples:
     input:
-        cell=R.input(SAMPLES, "cell"),
-        questions=R.input(SAMPLES, "questions"),
-        weights=R.input(SAMPLES, "weights"),
-        selection=R.input(SAMPLES, "selection"),
+        unpack(R.inputs(SAMPLES)),
     output:
         SAMPLES,
     log:
@@ -46,9 +43,7 @@ for batch in R.sampling_batches:
         name:
             batch.name
         input:
-            cell=R.input(batch.outputs[0], "cell"),
-            questions=R.input(batch.outputs[0], "questions"),
-            weights=R.input(batch.outputs[0], "weights"),
+            unpack(R.inputs(batch.outputs[0])),
         output:
             batch.outputs,
         log:

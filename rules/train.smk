@@ -20,10 +20,7 @@ rule resolve_training:
 
 rule train_model:
     input:
-        task=R.input(CHECKPOINT, "task"),
-        problems=R.input(CHECKPOINT, "problems"),
-        weights=R.input(CHECKPOINT, "weights"),
-        previous=R.input(CHECKPOINT, "previous"),
+        unpack(R.inputs(CHECKPOINT)),
     output:
         manifest=CHECKPOINT,
         steps=R.paths.training_steps("{training}", "{step}"),

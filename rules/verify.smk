@@ -8,34 +8,27 @@ COUNTS = R.paths.counts("{cell}", "{verdicts}", "{n}")
 
 rule verify_responses:
     input:
-        problems=R.input(VERDICTS, "problems"),
-        samples=R.input(VERDICTS, "samples"),
+        unpack(R.inputs(VERDICTS)),
     output:
         VERDICTS,
     log:
         R.paths.log("verify", "{cell}.{verdicts}.{shard}"),
     params:
-        verifier=R.verifier,
-        options=R.verifier_options,
+        grading=R.grading,
     shell:
-        "passk verify --verifier {params.verifier} --options {params.options:q}"
-        " --problems {input.problems} --samples {input.samples}"
+        "passk verify {params.grading} --problems {input.problems} --samples {input.samples}"
         " --workers {threads} --log {log} -o {output}"
 
 
 rule count_verdicts:
     input:
-        problems=R.input(COUNTS, "problems"),
-        samples=R.input(COUNTS, "samples"),
-        verdicts=R.input(COUNTS, "verdicts"),
+        unpack(R.inputs(COUNTS)),
     output:
         COUNTS,
     log:
         R.paths.log("count", "{cell}.{verdicts}-n{n}"),
     params:
-        verifier=R.verifier,
-        options=R.verifier_options,
+        grading=R.grading,
     shell:
         "passk count --n {wildcards.n} --problems {input.problems} --samples {input.samples}"
-        " --verdicts {input.verdicts} --verifier {params.verifier}"
-        " --options {params.options:q} --log {log} -o {output}"
+        " --verdicts {input.verdicts} {params.grading} --log {log} -o {output}"

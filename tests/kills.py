@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import random
 import re
@@ -13,11 +15,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import REPO, Study
 
 from passk.core.journal import journal_path
 from passk.core.schemas import Sample, read_rows
 from passk.workflow.cells import shard_name
+
+log = logging.getLogger(__name__)
 
 RESPONSES = 4 * 40
 
@@ -100,15 +105,15 @@ def begin(study: Study, *more: str) -> subprocess.Popen[str]:
 
 def kill(process: subprocess.Popen[str], number: signal.Signals) -> Counter[str]:
     """Send a signal to a whole run; return which `passk` commands were at work."""
-    killed = Counter(commands_of(process.pid))
+    killed = Counter(commands_of(process.pid).values())
     os.killpg(process.pid, number)
     process.wait()
     return killed
 
 
-def commands_of(group: int) -> list[str]:
-    """The `passk` commands of a process group."""
-    found = []
+def commands_of(group: int) -> dict[int, str]:
+    """The `passk` commands of a process group, by process id."""
+    found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
@@ -116,31 +121,54 @@ def commands_of(group: int) -> list[str]:
         except OSError:
             continue
         if int(fields[2]) == group and len(words) > 2 and words[1].endswith("/passk"):
-            found.append(words[2])
+            found[int(path.parent.name)] = words[2]
     return found
 
 
-def run_killed(study: Study, draw: random.Random, mean: float, most: int) -> Counter[str]:
+def seeded() -> random.Random:
+    """What draws random moments; a failed test's log says with which seed it draws them again."""
+    seed = int(os.environ.get("PASSK_TEST_SEED", random.randrange(2**32)))
+    log.warning("PASSK_TEST_SEED=%d", seed)
+    return random.Random(seed)
+
+
+def at_random_moment(
+    process: subprocess.Popen[str], draw: random.Random, jobs: int, seconds: float
+) -> bool:
+    """Wait until up to so many of a run's jobs have begun, and then up to so many seconds.
+
+    Return whether it still runs.
+    """
+    begun, wanted = set[int](), draw.randint(1, jobs)
+    while process.poll() is None and len(begun) < wanted:
+        begun |= commands_of(process.pid).keys()
+        time.sleep(0.05)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(draw.uniform(0, seconds))
+    return process.poll() is None
+
+
+def run_killed(
+    study: Study, draw: random.Random, jobs: int, seconds: float, most: int
+) -> Counter[str]:
     """Run a study to its report and kill it so often; return the commands that were at work.
 
     Args:
         study: with its spec.
         draw: when a run is killed.
-        mean: seconds between the start of a run's first job and its kill, on average.
+        jobs: so many of a run's jobs have begun by then, at most.
+        seconds: so long ago, at most.
         most: kills.
     """
     killed: Counter[str] = Counter()
     while True:
         process = begin(study)
-        while process.poll() is None and not commands_of(process.pid):
-            time.sleep(0.05)
-        try:
-            process.wait(draw.expovariate(1 / mean) if killed["runs"] < most else None)
-        except subprocess.TimeoutExpired:
+        if killed["runs"] < most and at_random_moment(process, draw, jobs, seconds):
             killed += kill(process, signal.SIGKILL) + Counter(runs=1)
-        else:
-            assert process.returncode == 0
+        elif process.wait() == 0:
             return killed
+        else:
+            pytest.fail(f"a run after {dict(killed)} ended with {process.returncode}")
 
 
 def tables(study: Study) -> dict[str, bytes]:

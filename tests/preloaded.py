@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,7 @@ MODULES = (
     *("passk.stages.sample", "passk.stages.score", "passk.stages.verify", "passk.stages.count"),
     *("passk.engines.fake", "passk.verifiers.number", "passk.analysis.tables"),
     *("passk.report.figures", "passk.report.build", "snakemake.cli", "snakemake.api"),
+    *("pyarrow.dataset", "pyarrow.parquet", "matplotlib.figure", "matplotlib.backends.backend_svg"),
 )
 
 
@@ -82,6 +84,7 @@ def serve(path: str) -> None:
     """Import everything, then fork for every connection."""
     for module in MODULES:
         __import__(module)
+    warm_up()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
@@ -94,6 +97,14 @@ def serve(path: str) -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             answer(connection)
         connection.close()
+
+
+def warm_up() -> None:
+    """Let Snakemake import what it only does when it runs: three quarters of a small dry run."""
+    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
+        Path(folder, "Snakefile").touch()
+        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            run(["snakemake", "-n", "-d", folder])
 
 
 def answer(connection: socket.socket) -> None:

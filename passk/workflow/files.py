@@ -37,6 +37,7 @@ class Made:
         content: the inputs among them that, if made anew, make these files stale. The paths of
             all other inputs fix their content.
         optional: inputs that are used only if they exist: archived samples cost no new ones.
+        implied: inputs that another of its inputs always waits for, where they must be made.
     """
 
     rule: str
@@ -44,6 +45,7 @@ class Made:
     inputs: Inputs = field(default_factory=dict)
     content: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
+    implied: frozenset[str] = frozenset()
 
     def needed(self) -> Iterator[str]:
         """Yield the files that must exist before these can be made."""
@@ -99,8 +101,8 @@ class Build:
         made = self.files.get(path) if self.pending else None
         return made is not None and made.outputs[0] in self.pending
 
-    def inputs(self, path: str, name: str) -> list[str]:
-        """Return the files of one input of what makes a file.
+    def made(self, path: str) -> Made:
+        """Return what makes a file.
 
         Raises:
             SpecError: no rule of this spec makes the file; the spec may have been edited since.
@@ -111,11 +113,26 @@ class Build:
                 where=str(self.plan.experiment.file),
                 fix="if the spec was edited during a run, start the run again",
             )
-        made = self.files[path]
-        files = made.inputs.get(name, ())
+        return self.files[path]
+
+    def inputs(self, path: str, name: str) -> list[str]:
+        """Return the files of one input of what makes a file that Snakemake must know of."""
+        made = self.made(path)
+        files = made.inputs[name]
+        if name in made.implied:
+            files = tuple(file for file in files if file in self._inputs_of_stale)
         if name in made.optional:
             return [file for file in files if _exists(file) or self.is_pending(file)]
         return list(files)
+
+    @cached_property
+    def _inputs_of_stale(self) -> set[str]:
+        """The inputs of what exists and must be made anew.
+
+        Snakemake makes no missing input of a file that exists, unless something else asks for it.
+        """
+        stale = (made for made in self.pending.values() if any(map(_exists, made.outputs)))
+        return {path for made in stale for files in made.inputs.values() for path in files}
 
     def _add(self, found: dict[str, Made], paths: Iterable[str]) -> None:
         """Add what makes files, and what makes the missing files that this needs."""
@@ -385,7 +402,10 @@ class StudyFiles:
             "decisions": tuple(plan.decisions_of(one)[-1] for one in plan.confirmations.values()),
         }
         made = frozenset(inputs) - {"problems", "clusters", "foreign"}
-        yield Made("aggregate_tables", (*self.tables, self.manifest("tables")), inputs, made)
+        # A verdict or response that must be made makes its cell's counts stale.
+        counted = frozenset({"verdicts"})
+        outputs = (*self.tables, self.manifest("tables"))
+        yield Made("aggregate_tables", outputs, inputs, made, implied=counted)
         drawn = {"plan": (self.plan_file,), "tables": self.tables}
         yield Made(
             "draw_figures", (self.figures, self.manifest("figures")), drawn, frozenset(drawn)
@@ -393,7 +413,7 @@ class StudyFiles:
         if self.is_reviewed:
             labelled = {**inputs, "labels": self.labels}
             outputs = (*self.reviewed, self.manifest("reviewed"))
-            yield Made("tabulate_labels", outputs, labelled, made)
+            yield Made("tabulate_labels", outputs, labelled, made, implied=counted)
         samples = tuple(path for cell in cells for path in plan.samples_of(cell))
         shown = {
             "plan": (self.plan_file,),
@@ -408,8 +428,9 @@ class StudyFiles:
             "write_report",
             (self.report, self.manifest("report")),
             shown,
-            frozenset({"plan", "tables", "figures", "reviewed"}),
-            frozenset({"samples"}),
+            content=frozenset({"plan", "tables", "figures", "reviewed"}),
+            optional=frozenset({"samples"}),
+            implied=frozenset({"verdicts", "samples"}),
         )
 
 

