@@ -3,13 +3,13 @@
 For 100, 1,000 and 10,000 shards of the fake engine (a shard is two jobs: drawn, verified), in
 alternation, medians of the rounds: a dry run of everything, and a run with nothing to do. Seconds
 are of processor time, which other work on the machine changes least. The bare workflow's rules
-have a log, a param, threads and resources, all constant. Or, with `--paper`, a spec of the size of
-a whole paper: 32 models, 8 benchmarks, 10,240 shards.
+have a log, a param, threads and resources, all constant; Python looks for garbage as seldom as in
+passk's. Or, with `--paper`, a spec of the size of a whole paper: 32 models, 8 benchmarks, 10,240
+shards.
 
     python perf/scale_plan.py                      # about 10 minutes
     python perf/scale_plan.py --paper --rounds 1
-    python perf/scale_plan.py --shards 100 1000 --rounds 3
-    python perf/scale_plan.py --same-collector     # both look for garbage equally seldom
+    python perf/scale_plan.py --shards 1000 --rounds 5
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ REPO = Path(__file__).resolve().parent.parent
 SHARDS_A_CELL = 50
 
 BARE = """\
+import gc
+gc.set_threshold(100_000, 20, 100)
 CELLS = [f"c{{i}}" for i in range({cells})]
 SHARDS = [f"s{{i}}" for i in range({shards})]
 
@@ -70,10 +72,6 @@ rule report:
     output: "bare/report.html"
     shell: "touch {{output}}"
 """
-
-
-COLLECT_LESS = "import gc\ngc.set_threshold(100_000, 20, 100)\n"
-"""What passk.workflow.snakemake.rules does too."""
 
 
 @dataclass(frozen=True)
@@ -159,13 +157,12 @@ def pretend_done(folder: Path) -> None:
         (folder / path).touch()
 
 
-def compare(shards: int, rounds: int, *, same_collector: bool) -> None:
+def compare(shards: int, rounds: int) -> None:
     """Measure both workflows at one size and print a line per kind of run."""
     with tempfile.TemporaryDirectory() as name:
         folder, cells = Path(name), shards // SHARDS_A_CELL
         ours(folder, cells)
-        head = COLLECT_LESS if same_collector else ""
-        (folder / "Bare").write_text(head + BARE.format(cells=cells, shards=SHARDS_A_CELL))
+        (folder / "Bare").write_text(BARE.format(cells=cells, shards=SHARDS_A_CELL))
         common = (
             "--cores",
             "1",
@@ -247,10 +244,9 @@ def main() -> None:
     parser.add_argument("--shards", type=int, nargs="*", default=[100, 1000, 10_000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--paper", action="store_true", help="the whole paper alone")
-    parser.add_argument("--same-collector", action="store_true", help="for the bare workflow too")
     options = parser.parse_args()
     for shards in () if options.paper else options.shards:
-        compare(shards, options.rounds, same_collector=options.same_collector)
+        compare(shards, options.rounds)
     if options.paper:
         whole_paper(options.rounds)
 

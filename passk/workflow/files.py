@@ -7,6 +7,7 @@ no part.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -436,4 +437,4 @@ class StudyFiles:
 
 def _exists(path: str) -> bool:
     """Return whether there is something at a path, as Snakemake sees it."""
-    return Path(path).exists()
+    return os.path.exists(path)  # noqa: PTH110 - ten calls a shard; a Path costs three times as much
