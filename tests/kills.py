@@ -165,6 +165,7 @@ def run_killed(
         process = begin(study)
         if killed["runs"] < most and at_random_moment(process, draw, jobs, seconds):
             killed += kill(process, signal.SIGKILL) + Counter(runs=1)
+            log.info("killed %s", dict(killed))
         elif process.wait() == 0:
             return killed
         else:
