@@ -170,9 +170,9 @@ def test_one_sampling_job_per_gpu_on_one_machine(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VISIBLE, "0,1")
-    for name in ("base", "tuned"):
+    for name, rate in {"base": 0.5, "tuned": 0.6}.items():
         study.spec["models"][name]["execution"] = {"gpus": 1}
-        study.set_rates(f"{name}.jsonl", [0.5] * 4, seconds=0.02)
+        study.set_rates(f"{name}.jsonl", [rate] * 4, seconds=0.02)
     study.snakemake("--until", "draw_samples")
     logs = list(study.folder.glob("outputs/store/logs/sample/*.log"))
     taken = [log.read_text().split(" GPU ")[1].split(":")[0] for log in logs]
@@ -214,7 +214,7 @@ def test_a_run_that_looked_before_another_one_finished_is_refused(tmp_path: Path
 
 
 def test_a_second_job_waits_for_the_first_and_draws_nothing(study: Study) -> None:
-    study.set_rates("base.jsonl", [0.5] * 4, seconds=0.1)
+    study.set_rates("base.jsonl", [0.5] * 4, seconds=0.5)
     study.snakemake("--until", "load_questions", "resolve_cell")
     cell = next(study.folder.glob("outputs/store/cells/base*/cell.json"))
     questions = next(study.folder.glob("outputs/store/problems/*/questions.parquet"))
