@@ -7,10 +7,7 @@ DECISIONS = R.paths.decisions("{confirmation}", "{rounds}")
 
 rule decide_problems:
     input:
-        counts=R.input(DECISIONS, "counts"),
-        base_counts=R.input(DECISIONS, "base_counts"),
-        verdicts=R.input(DECISIONS, "verdicts"),
-        base_verdicts=R.input(DECISIONS, "base_verdicts"),
+        unpack(R.inputs(DECISIONS)),
     output:
         DECISIONS,
     log:

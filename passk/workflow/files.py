@@ -224,7 +224,12 @@ class Build:
             rule = "adopt_responses"
         else:
             weights = plan.before_sampling(cell)
-            drawn = {"cell": task, "questions": questions, "weights": tuple(weights)}
+            drawn = {
+                "cell": task,
+                "questions": questions,
+                "weights": tuple(weights),
+                "selection": (),
+            }
             rule = "draw_samples"
         if cell.counts_alone:
             counted = {"cell": task, "problems": problems, "folder": drawn["folder"]}
