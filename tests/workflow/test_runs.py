@@ -126,7 +126,9 @@ def test_options_that_name_a_rule_hold_for_its_batches(study: Study) -> None:
     asked = ("--set-resources", "draw_samples:mem_mb=77", "--set-threads", "draw_samples=2")
     done = study.run(*command, "--until", "draw_samples", *asked)
     assert done.returncode == 0, done.stderr
-    jobs = re.findall(r"^rule draw_samples__.*\n(?:    .*\n)+", done.stderr, flags=re.MULTILINE)
+    jobs = re.findall(
+        r"^(?:local)?rule draw_samples__.*\n(?:    .*\n)+", done.stderr, flags=re.MULTILINE
+    )
     assert len(jobs) == 2
     assert all("threads: 2" in job and "mem_mb=77" in job for job in jobs)
     assert len(list(study.folder.glob("outputs/store/cells/*/samples/*.parquet"))) == 4
