@@ -27,6 +27,8 @@ CHECKED = ("study/manifests/*.json",)
 OPTIONAL = {
     # Of cells and scorers whose rows may be used again:
     "draw_samples": ("store/cells/*/cell.json", "store/cells/*/temperature.json"),
+    # What a training that was killed goes on from:
+    "train_model": ("store/trainings/*/state", "store/trainings/*/state/**/*"),
     "score_responses": (
         *("scores/*/score.json", "scores/*/*.manifest.json", "scores/*/*.parquet"),
     ),
@@ -86,8 +88,9 @@ def made_by(build: Build, arguments: list[str]) -> list[Made]:
 def declared(path: str, made: list[Made]) -> bool:
     """Tell whether a command may read a file.
 
-    A file's manifest and journal belong to it, and a folder's files to the folder. Hidden files
-    are the command's own, until they are renamed. Nothing fails without the files of `OPTIONAL`.
+    A file's manifest and journal belong to it, and a folder's files to the folder, or to its
+    `manifest.json` that is written last. Hidden files are the command's own, until they are
+    renamed. Nothing fails without the files of `OPTIONAL`.
     """
     hidden = any(part.startswith(".") for part in Path(path).parts)
     if not path.startswith("outputs/") or hidden or path.endswith(".log"):
@@ -96,5 +99,6 @@ def declared(path: str, made: list[Made]) -> bool:
         return True
     files = {name for one in made for name in (*one.outputs, *chain(*one.inputs.values()))}
     stem = path.removesuffix(".manifest.json").removesuffix(".journal.jsonl")
-    owners = {path, f"{stem}.parquet", f"{stem}.json"}
-    return bool({*owners, *map(str, Path(path).parents)} & files)
+    folders = {path, *map(str, Path(path).parents)}
+    owners = {f"{stem}.parquet", f"{stem}.json", *(f"{folder}/manifest.json" for folder in folders)}
+    return bool((folders | owners) & files)
