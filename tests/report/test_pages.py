@@ -397,6 +397,10 @@ def test_the_first_screen_of_many_models_is_a_sentence_and_a_matrix(
         box = rows.last.bounding_box()
         assert box["y"] + box["height"] <= 800
     assert axe(page) == []
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 with margins
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") == 718
+    page.emulate_media(media="screen")
     rows.nth(1).locator("td a").nth(1).click()
     sees(page, "#page-of", "cell = m0.MATH500")
     assert watched.messages == []

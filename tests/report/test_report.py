@@ -186,6 +186,7 @@ def test_many_curves_and_one_try_alone_can_be_drawn(plan: Path, tmp_path: Path) 
     assert page.count('<article class="finding') == 6
     assert re.search(r"5 of 5 models are ahead at k = 1\.", page)
     assert page.count("A tuned model with a long name 3</th>") >= 1
+    assert re.search(r"5 others are between [\d.]+ % and [\d.]+ % at k = 1 and ", page)
 
 
 def test_sentences_are_by_role_and_say_on_how_many_benchmarks() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -15,12 +16,15 @@ from passk.report.figures.overview import flows_figure, grid_figure
 from passk.report.figures.seeds import group_curve
 from passk.report.findings import Finding, interval, percent, signed
 
+MAX_DESCRIBED = 3
+"""Curves up to which a caption has the numbers of each."""
+
 
 def curves(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     """Yield the pass@k curves, extrapolated where the study asks for it."""
     beyond = view.frames["extrapolation"]
     beyond = beyond[(beyond["benchmark"] == view.benchmark) & (beyond["metric"] == "pass@k")]
-    summary = "; ".join(_describe_curve(view, group) for group in view.groups)
+    summary = "; ".join(_describe_curves(view))
     how = (
         "Shaded: 95 % interval over problems (bootstrap of whole problems)."
         f"{_describe_seeds(view)} "
@@ -30,6 +34,27 @@ def curves(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     figure = curves_figure(view, beyond.dropna(subset="value"))
     caption = f"{summary}. {how}{_describe_extrapolation(view, beyond)}"
     yield CaptionedFigure(f"{view.prefix}-pass-at-k", f"pass@k on {view.title}", caption, figure)
+
+
+def _describe_curves(view: BenchmarkView) -> Iterator[str]:
+    """Yield each curve in words; of many only the bases, and the range of the others."""
+    bases = [group for group in view.groups if group.cells[0].base is None]
+    few = len(view.groups) <= MAX_DESCRIBED
+    named = view.groups if few else bases if len(bases) <= MAX_DESCRIBED else []
+    for group in named:
+        yield _describe_curve(view, group)
+    others = [group_curve(view, group) for group in view.groups if group not in named]
+    if others:
+        ends = ((curve.iloc[place] for curve in others) for place in (0, -1))
+        between = " and ".join(_describe_range(list(rows)) for rows in ends)
+        yield f"{len(others)} {'others' if named else 'curves'} are between {between}"
+
+
+def _describe_range(rows: Sequence[pd.Series[Any]]) -> str:
+    """Return the range of pass@k at one end of several curves."""
+    low, high = (percent(end(row["pass_at_k"] for row in rows)) for end in (min, max))
+    ks = {int(row["k"]) for row in rows}
+    return f"{low} and {high} at {f'k = {ks.pop()}' if len(ks) == 1 else 'the largest k'}"
 
 
 def _describe_curve(view: BenchmarkView, group: Series) -> str:
