@@ -155,15 +155,24 @@ def _is_rounding_of(exact: Value, written: Scalar, value: Value) -> bool:
     return bool(abs(inexact(exact) - inexact(value)) * scale < 1)
 
 
-def is_rounded(exact: Tree, written: Scalar) -> bool:
-    """Return whether a decimal is less than one unit of its last place from an exact value."""
+def is_rounded(exact: Scalar, written: Scalar) -> bool | None:
+    """Return whether a value is less than one unit of its last place from an exact value.
+
+    None where the last place is not known, or where units or percent signs differ.
+    """
+    if exact.percent or written.percent or exact.unit != written.unit:
+        return None
     try:
-        a, b = evaluate(exact, {}), evaluate(written.tree, {})
+        a, b = evaluate(exact.tree, {}), evaluate(written.tree, {})
     except (UndefinedValueError, KeyError):
-        return False
+        return None
     if not isinstance(b, Fraction) or context().im(inexact(a)):
-        return False
-    return bool(abs(inexact(a) - inexact(b)) * 10 ** (written.places or 0) < 1)
+        return None
+    if written.places is None and (b.denominator != 1 or b == 0):
+        return None
+    digits = str(b.numerator)
+    zeros = len(digits) - len(digits.rstrip("0")) if written.places is None else -written.places
+    return bool(abs(inexact(a) - inexact(b)) < context().mpf(10) ** zeros)
 
 
 def _is_decimal(value: Fraction) -> bool:

@@ -143,7 +143,7 @@ def _bounded(parts: list[str], closed: list[bool]) -> Answer | None:
 
 
 def read_approximation(text: str, parse: Parse) -> Answer | None:
-    r"""Read `x = 6\pi \approx 18.85`, where the decimal is the value rounded or cut off."""
+    r"""Read `x = 6\pi \approx 18.85`; if the decimal is not the value, it says neither."""
     parts = split_top_level(text, APPROXIMATELY)
     if len(parts) != 2 or not all(parts):  # noqa: PLR2004
         return None
@@ -151,9 +151,10 @@ def read_approximation(text: str, parse: Parse) -> Answer | None:
     value = exact.answer if isinstance(exact, Assignment) else exact
     if not isinstance(value, Scalar) or not isinstance(rounded, Scalar):
         return None
-    if variables_of(value.tree) or not is_rounded(value.tree, rounded):
+    consistent = None if variables_of(value.tree) else is_rounded(value, rounded)
+    if consistent is None:
         return None
-    return Approximation(exact, rounded)
+    return Approximation(exact, rounded) if consistent else Unparsed(text)
 
 
 def read_equation(text: str, parse: Parse) -> Answer | None:
