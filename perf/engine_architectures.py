@@ -18,7 +18,8 @@ import re
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,9 +32,14 @@ SMALL: dict[str, Any] = {
     r"hidden_size|n_embd|d_model|embedding_size|hidden_size_per_layer_input": 64,
     r"(.*intermediate_size|ffn_hidden_size|expert_ffn_hidden_size|.*ffn_dim|n_inner|d_inner)": 96,
     r"num_hidden_layers|n_layers?|num_layers|(en|de)coder_layers": 4,
-    r"num_attention_heads|n_heads?|num_heads|(en|de)coder_attention_heads": 4,
+    r"num_attention_heads|n_heads?|(mamba_|linear_)?num_heads|(en|de)coder_attention_heads": 4,
+    r"(linear_num_value|mamba_n|lru)_heads|n_mamba_heads": 4,
     r"num_key_value_heads|num_kv_heads|num_global_key_value_heads": 2,
-    r"(global_)?head_dim|qk_(rope|nope)_head_dim|v_head_dim|index_head_dim": 16,
+    r"linear_num_key_heads": 2,
+    r"((global|mamba|index|v|linear(_key|_value)?|qk_(rope|nope))_)?head_dim": 16,
+    r"(mamba_d|ssm)_state(_size)?|state_size|(mamba_)?chunk_size|block_size": 16,
+    r"(mamba_)?expand|(mamba_)?n_?groups|num_mtp_layers|num_nextn_predict_layers": 1,
+    r"mamba_d_ssm|lru_width": 64,
     r"max_position_embeddings|n_positions|n_ctx|max_seq_len": 256,
     r".*sliding_window(_size)?|.*attention_chunk_size|.*window_size|local_attention": WINDOW,
     r"index_topk|keep_window_size": WINDOW,
@@ -183,21 +189,18 @@ def worker(name: str, weights: float, results: Any) -> None:
             results.put(Result(name, how, why=f"{type(error).__name__}: {error}".splitlines()[0]))
 
 
-def architectures(chosen: Sequence[str], weights: float) -> Iterator[Result]:
-    """Yield what becomes of each architecture."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
+def run(name: str, weights: float) -> Result:
+    """Check one architecture in a process of its own, which may end as it likes."""
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["torch", "transformers", "passk.engines.transformers"])
-    for name in chosen or sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES):
-        results = processes.SimpleQueue()
-        process = processes.Process(target=worker, args=(name, weights, results))
-        process.start()
-        process.join(MINUTES * 60)
-        if process.is_alive():
-            process.kill()
-            process.join()
-        yield results.get() if not results.empty() else Result(name, "not built", why="no end")
+    results = processes.SimpleQueue()
+    process = processes.Process(target=worker, args=(name, weights, results))
+    process.start()
+    process.join(MINUTES * 60)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    return results.get() if not results.empty() else Result(name, "not built", why="no end")
 
 
 def markdown(results: Sequence[Result]) -> str:
@@ -218,15 +221,20 @@ def markdown(results: Sequence[Result]) -> str:
 
 def main() -> None:
     """Print a line for each architecture, and write a table."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("names", nargs="*", metavar="MODEL_TYPE")
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--weights", type=float, default=0.2, help="standard deviation")
+    parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
+    names = options.names or sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
     results = []
-    for result in architectures(options.names, options.weights):
-        print(json.dumps(result), flush=True)
-        results.append(result)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for result in pool.map(lambda name: run(name, options.weights), names):
+            print(json.dumps(result), flush=True)
+            results.append(result)
     if options.markdown:
         options.markdown.write_text(markdown(results))
 

@@ -20,6 +20,7 @@ from passk.engines.load_errors import explained, first_line, warn_once
 from passk.engines.model_location import Location, location
 from passk.engines.processors import load_processor, takes_images
 from passk.engines.transformers.attention import NAME
+from passk.engines.transformers.generate import own_attention
 from passk.engines.transformers.packing_check import find_mismatch
 from passk.engines.transformers.vision import attention_of
 
@@ -74,13 +75,17 @@ def _read_weights(source: ModelSource, where: Location, *, sees: bool) -> torch.
     kind = transformers.AutoModelForImageTextToText if sees else transformers.AutoModelForCausalLM
     dtype = _dtype(source.dtype)
     try:
-        return kind.from_pretrained(
+        model = kind.from_pretrained(
             **where, dtype=dtype, attn_implementation=attention_of(NAME, sees=sees)
         )
     except (KeyError, ValueError) as error:
         if NAME not in str(error):
             raise
-        return kind.from_pretrained(**where, dtype=dtype)
+    else:
+        with own_attention(model):  # some take any name and ignore it, but leave their masks out
+            if model.config._attn_implementation != NAME:  # noqa: SLF001 - it has no other name
+                return model
+    return kind.from_pretrained(**where, dtype=dtype)
 
 
 @contextmanager
