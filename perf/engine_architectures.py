@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 WINDOW = 12
 
 SMALL: dict[str, Any] = {
-    r"vocab_size": 300,
+    r"vocab_size(_per_layer_input)?": 300,
     r"hidden_size|n_embd|d_model|embedding_size|hidden_size_per_layer_input": 64,
     r"(.*intermediate_size|ffn_hidden_size|expert_ffn_hidden_size|.*ffn_dim|n_inner|d_inner)": 96,
     r"num_hidden_layers|n_layers?|num_layers|(en|de)coder_layers": 4,
@@ -40,6 +40,9 @@ SMALL: dict[str, Any] = {
     r"(mamba_d|ssm)_state(_size)?|state_size|(mamba_)?chunk_size|block_size": 16,
     r"(mamba_)?expand|(mamba_)?n_?groups|num_mtp_layers|num_nextn_predict_layers": 1,
     r"mamba_d_ssm|lru_width": 64,
+    r"rotary_dim": 8,
+    r"n_shared_experts": 1,
+    r"num_kv_shared_layers": 0,
     r"max_position_embeddings|n_positions|n_ctx|max_seq_len": 256,
     r".*sliding_window(_size)?|.*attention_chunk_size|.*window_size|local_attention": WINDOW,
     r"index_topk|keep_window_size": WINDOW,
@@ -81,6 +84,7 @@ def small_config(kind: Any, weights: float) -> Any:
     """Return a small configuration of a class."""
     known = set(inspect.signature(kind.__init__).parameters) | set(dir(kind))
     known |= set(getattr(kind, "__annotations__", {}))
+    known -= {name for name in known if isinstance(getattr(kind, name, None), property)}
     given = {
         name: value
         for name in known
@@ -105,11 +109,12 @@ def build(name: str, folder: Path, weights: float) -> None:
 
     torch.manual_seed(0)
     kind = transformers.models.auto.configuration_auto.CONFIG_MAPPING[name]
-    model = transformers.AutoModelForCausalLM.from_config(
-        small_config(kind, weights), dtype=torch.float32
-    )
-    if sum(weight.numel() for weight in model.parameters()) > LARGEST:
+    config = small_config(kind, weights)
+    with torch.device("meta"):
+        empty = transformers.AutoModelForCausalLM.from_config(config)
+    if sum(weight.numel() for weight in empty.parameters()) > LARGEST:
         raise ValueError("it stays large")
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.save_pretrained(folder)
     byte_tokenizer().save_pretrained(folder)
 

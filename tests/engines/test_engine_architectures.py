@@ -37,11 +37,12 @@ ALL = {
     "llama4_text": LONGER,  # chunks
     "gemma3_text": LONGER,  # windows, a rotary embedding per type of layer
     "gpt_oss": "falls back",  # sinks
-    "deepseek_v3": "falls back",  # a cache with values of another width
+    "deepseek_v3": "exact",  # values of another width
+    "bloom": "falls back",  # attention code of its own
     "afmoe": LONGER,
     "jetmoe": "falls back",
 }
-FEW = ("llama", "mamba", "phi3", "llama4_text")
+FEW = ("llama", "mamba", "phi3", "llama4_text", "deepseek_v3", "bloom")
 
 
 def test_no_architecture_is_silently_wrong_and_none_crashes() -> None:
