@@ -52,6 +52,7 @@ SMALL: dict[str, Any] = {
     r"kv_lora_rank": 16,
     r"first_k_dense_replace|n_group|topk_group": 1,
     r"attn_layer_indices": [1, 3],
+    r"attention_types": [[["global", "local"], 2]],
     r"initializer_range|init_std": 0.2,
     r"bos_token_id|pad_token_id": 0,
     r"eos_token_id": 1,

@@ -198,16 +198,11 @@ class TransformersEngine:
         configured = self.execution.get("batch_size")
         if configured:
             return int(configured)
-        config = self.model.config.get_text_config()
-        if not getattr(config, "num_attention_heads", None):
+        try:
+            row = _cache_bytes(self.model, tokens) + _score_bytes(self.model, copied)
+        except Exception:  # noqa: BLE001 - settings by layer, or other names
             return BATCH_SIZE.get(self.device, 256)
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        width = (
-            getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        )
-        token = 2 * config.num_hidden_layers * heads * width * self.model.dtype.itemsize
-        scores = 2 * config.num_attention_heads * copied**2 * 4
-        fitting = memory(self.device) // 2 // int(token * tokens + scores)
+        fitting = memory(self.device) // 2 // max(1, row)
         return max(1, min(BATCH_SIZE.get(self.device, 256), fitting))
 
     @contextmanager
@@ -223,6 +218,19 @@ class TransformersEngine:
                 fix="set a smaller `batch_size` under `execution` of the model; what was "
                 "finished is kept",
             ) from error
+
+
+def _cache_bytes(model: torch.nn.Module, tokens: int) -> int:
+    """Return the bytes of keys and values of so many tokens."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width * model.dtype.itemsize * tokens)
+
+
+def _score_bytes(model: torch.nn.Module, tokens: int) -> int:
+    """Return the bytes of one layer's scores and weights over so many tokens, in float32."""
+    return int(8 * model.config.get_text_config().num_attention_heads * tokens**2)
 
 
 def memory(device: str) -> int:
