@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 WINDOW = 12
 
 SMALL: dict[str, Any] = {
-    r"vocab_size(_per_layer_input)?": 300,
+    r"(unpadded_)?vocab_size(_per_layer_input)?": 300,
     r"hidden_size|n_embd|d_model|embedding_size|hidden_size_per_layer_input": 64,
     r"(.*intermediate_size|ffn_hidden_size|expert_ffn_hidden_size|.*ffn_dim|n_inner|d_inner)": 96,
     r"num_hidden_layers|n_layers?|num_layers|(en|de)coder_layers": 4,
@@ -41,10 +41,12 @@ SMALL: dict[str, Any] = {
     r"(mamba_)?expand|(mamba_)?n_?groups|num_mtp_layers|num_nextn_predict_layers": 1,
     r"mamba_d_ssm|lru_width": 64,
     r"rotary_dim": 8,
+    r"use_sliding_window": True,
+    r"max_window_layers": 2,
     r"n_shared_experts": 1,
     r"num_kv_shared_layers": 0,
     r"max_position_embeddings|n_positions|n_ctx|max_seq_len": 256,
-    r".*sliding_window(_size)?|.*attention_chunk_size|.*window_size|local_attention": WINDOW,
+    r"sliding_window(_size)?|.*attention_chunk_size|.*window_size|local_attention": WINDOW,
     r"index_topk|keep_window_size": WINDOW,
     r"num_(local_)?experts|n_routed_experts": 4,
     r"num_experts_per_tok|moe_topk|zero_expert_num": 2,

@@ -97,7 +97,7 @@ class Fallback:
         if problem and self.use_cache:
             self.use_cache = False
             if not self._difference(lengths):
-                warn_once(f"{self.weights}: {problem}: without its cache, which is far slower")
+                warn_once(f"{self.weights}: {problem}; runs without its cache, which is far slower")
                 problem = ""
         if problem:
             raise EngineError(problem, where=self.weights, fix=USE_VLLM)
