@@ -15,6 +15,8 @@ import yaml
 from conftest import Study
 from hub_server import Hub, hub
 
+from passk.analysis.study import TABLES
+
 STUDY = "study.yaml"
 
 
@@ -59,7 +61,6 @@ def curve(study: Study) -> dict[tuple[str, int], float]:
 
 SEVERAL = """
 import contextlib, io, json, pathlib, sys
-from passk.analysis.study import TABLES
 from passk.cli import main
 target, pushes = sys.argv[1], json.loads(sys.argv[2])
 for arguments in pushes:
