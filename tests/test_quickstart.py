@@ -75,13 +75,18 @@ def test_perplexities_equal_a_float32_reference_one_by_one(weights: Path, drawn:
     assert len(rows) == 20
     for row in rows:
         prompt = tokenizer(render(template, problems[row.problem_id]).text)["input_ids"]
+        words = [tokenizer.decode(row.token_ids[:end]) for end in range(row.n_tokens + 1)]
+        of_text = next(end for end, text in enumerate(words) if text.startswith(row.text))
         with torch.no_grad():
             logits = model(torch.tensor([[*prompt, *row.token_ids]])).logits[0].double()
         steps = logits.log_softmax(-1)[len(prompt) - 1 : -1]
-        total = sum(step[token].item() for step, token in zip(steps, row.token_ids, strict=True))
+        each = [step[token].item() for step, token in zip(steps, row.token_ids, strict=True)]
+        if row.finish_reason != "stop":
+            assert of_text == row.n_tokens
+        scored = sum(each[:of_text])  # the stop string that was sampled is not
         score = scores[row.problem_id, row.sample]
-        assert score.perplexity == pytest.approx(math.exp(-total / row.n_tokens), rel=1e-3)
-        assert row.sum_logprob == pytest.approx(total, abs=1e-2)
+        assert score.perplexity == pytest.approx(math.exp(-scored / of_text), rel=1e-3)
+        assert row.sum_logprob == pytest.approx(sum(each), abs=1e-2)
 
 
 def test_the_same_seeds_give_the_same_samples(drawn: Path, tmp_path: Path) -> None:

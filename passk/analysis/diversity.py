@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
 
 from passk.analysis.clusters import clusters_of
 from passk.analysis.columns import names
 from passk.analysis.pairs import Pair
 from passk.analysis.study import Cell, Study
-from passk.core.schemas import Sample, read_table
 from passk.stats import Floats, Ints
 from passk.stats.bootstrap import student_interval
 from passk.stats.diversity import diversity
@@ -54,7 +52,7 @@ def diversity_rows(
             common = pair.counts["problem_id"]
             apart = own.loc[common].to_numpy() - values[pair.base.id].loc[common].to_numpy()
             delta = np.array(student_interval(apart, clusters_of(pair.counts)))
-        entropy = token_entropy(cell)
+        entropy = token_entropy(counts[cell.id])
         rows = np.vstack([np.array(found), delta]).T
         about = {
             **names(cell),
@@ -66,7 +64,7 @@ def diversity_rows(
         for metric, row in zip(METRICS, rows, strict=True):
             yield {**about, "metric": metric, **dict(zip(ends, row, strict=True))}
         if not np.isnan(entropy):
-            apart = entropy - token_entropy(pair.base) if pair else np.nan
+            apart = entropy - token_entropy(counts[pair.base.id]) if pair else np.nan
             yield {**about, "metric": "token_entropy", "value": entropy, "delta": apart}
 
 
@@ -87,12 +85,11 @@ def _values(table: pd.DataFrame, classes: Classes, m: int) -> pd.DataFrame:
     return pd.DataFrame(values, columns=METRICS, index=table["problem_id"])
 
 
-def token_entropy(cell: Cell) -> float:
-    """Return the mean entropy of a cell's sampled tokens in nats; nan where it is not known."""
-    total, tokens = 0.0, 0
-    for path in cell.samples:
-        table = read_table(path, Sample, ["sample", "n_tokens", "mean_entropy"])
-        table = table.filter(pc.less(table["sample"], cell.n))
-        total += pc.sum(pc.multiply(table["n_tokens"], table["mean_entropy"])).as_py() or 0.0
-        tokens += pc.sum(table["n_tokens"]).as_py() or 0
-    return total / tokens if tokens else np.nan
+def token_entropy(table: pd.DataFrame) -> float:
+    """Return the mean entropy of a cell's sampled tokens in nats; nan where it is not known.
+
+    Args:
+        table: the cell's Count rows.
+    """
+    tokens = table["tokens"].sum()
+    return float(table["entropy"].sum(skipna=False)) / tokens if tokens else np.nan

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -160,6 +161,7 @@ class Count:
         guess_correct: those of them that would have been right here (the guess floor).
         repeats: responses that repeat an earlier one, word for word.
         expected_repeats: how many the responses' own log-probabilities allow for.
+        entropy: entropy of the response tokens in all, in nats; nan where it is not known.
     """
 
     problem_id: str
@@ -176,6 +178,7 @@ class Count:
     guess_correct: int
     repeats: int = 0
     expected_repeats: float = 0.0
+    entropy: float = math.nan
 
 
 DecisionName = Literal["confirmed", "refuted", "open"]

@@ -166,6 +166,8 @@ def written_out(file: Path) -> dict[str, Any]:
     for name, entry in data["models"].items():
         if "train" in entry and "role" not in document.data["models"][name]:
             del entry["role"]  # follows from the method
+    if "outputs" not in document.data:
+        del data["outputs"]  # is in the working directory, and a written one beside the spec
     return data
 
 

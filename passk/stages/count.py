@@ -69,7 +69,7 @@ def count(
     """
     questions = read_table(problems, Problem, ["id", "gold", "meta"])
     ids = _unique_ids(problems, questions)
-    truncated, tokens = _read_lengths(samples, ids, n)
+    truncated, tokens, entropy = _read_lengths(samples, ids, n)
     verdict, classes = _read_verdicts(verdicts, ids, n)
     _check_whole(samples, truncated, ids, partial=partial)
     _check_whole(verdicts, verdict, ids, partial=partial)
@@ -88,6 +88,7 @@ def count(
             **_verdict_columns(verdict, truncated == 1),
             "tokens": tokens,
             **_repeat_columns(samples, ids, n),
+            "entropy": entropy,
             **guess_columns(groups, gold, classes),
         }
     )
@@ -103,17 +104,22 @@ def _unique_ids(path: Path, questions: pa.Table) -> pd.Index[str]:
     return ids
 
 
-def _read_lengths(paths: Sequence[Path], ids: pd.Index[str], n: int) -> tuple[Array, Array]:
-    """Read all sample files: truncation (1, 0, UNSEEN; problem x sample), tokens per problem."""
+def _read_lengths(paths: Sequence[Path], ids: pd.Index[str], n: int) -> tuple[Array, Array, Array]:
+    """Read all sample files: truncation, tokens and their entropy in nats per problem.
+
+    Truncation is 1, 0 or UNSEEN, of problem x sample.
+    """
     truncated = np.full((len(ids), n), UNSEEN, dtype=np.uint8)
-    tokens = np.zeros(len(ids), dtype=np.int64)
+    tokens, entropy = np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids))
     for path in paths:
-        columns = ["problem_id", "sample", "finish_reason", "n_tokens"]
+        columns = ["problem_id", "sample", "finish_reason", "n_tokens", "mean_entropy"]
         table, row, column = _locate(path, Sample, columns, ids, n)
         _check_new(path, truncated, ids, row, column)
         truncated[row, column] = pc.equal(table["finish_reason"], "length").to_numpy()
-        np.add.at(tokens, row, table["n_tokens"].to_numpy())
-    return truncated, tokens
+        lengths = table["n_tokens"].to_numpy()
+        np.add.at(tokens, row, lengths)
+        np.add.at(entropy, row, np.where(lengths, lengths * table["mean_entropy"].to_numpy(), 0.0))
+    return truncated, tokens, entropy
 
 
 def _repeat_columns(paths: Sequence[Path], ids: pd.Index[str], n: int) -> dict[str, Array]:

@@ -1,4 +1,4 @@
-"""Success against what it costs: tokens, or seconds, in place of tries.
+"""Success against what it costs (response tokens, say) in place of tries.
 
 k tries cost k times what a response costs on average over problems. Curves over cost compare models
 whose responses differ in length: at one budget each model has the tries that it can pay for.

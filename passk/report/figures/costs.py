@@ -24,7 +24,7 @@ def budget(view: BenchmarkView) -> Iterator[CaptionedFigure]:
     """Yield success against response tokens per problem."""
     labels = {cell.id: cell.label or cell.id for cell in view.single}
     tables = (view.frames[name] for name in ("budget", "costs"))
-    table, costs = (rows[(rows["unit"] == "tokens") & rows["cell"].isin(labels)] for rows in tables)
+    table, costs = (rows[rows["cell"].isin(labels)] for rows in tables)
     if table.empty:
         return
     half = "; ".join(

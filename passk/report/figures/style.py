@@ -193,6 +193,8 @@ def end_labels(axes: Axes, labels: list[tuple[float, float, str, str]], height: 
         labels: (x, y, text, colour) of each curve's end.
         height: height of the figure in inches, of which axes take about three quarters.
     """
+    if not labels:
+        return
     bottom, top = axes.get_ylim()
     lines = max(text.count("\n") + 1 for _, _, text, _ in labels)
     gap = 9.5 * lines / (72 * 0.74 * height) * (top - bottom)
