@@ -99,6 +99,17 @@ a_n=4n-3
 1-\frac{1}{e}
 6.02\times 10^{23}
 2516_8
+3\mathbf{i}-2\mathbf{j}+\mathbf{k}
+\frac{1}{3}(2\mathbf{i}-\mathbf{j})
+(1+2t,3-t)
+\text{June 20}
+\text{January 5, 2024}
+\text{seventy-two}
+2:3:5
+2041_{\text{five}}
+3\operatorname{cis} 60^\circ
+15\text{ minutes}
+\frac{\pi}{4}
 """.strip().splitlines()
 
 Change = Callable[[str, random.Random], str]

@@ -85,9 +85,23 @@ NO_VALUE = re.compile(
 PROSE_WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
 LAST_NUMBER = re.compile(
     r"(?<![\w.])[-\u2212]?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)"
-    r"(?:\.[0-9]+)?(?:\s?\\?%)?"
+    r"(?:\.[0-9]+)?(?:\s?\\?%|/[0-9]+(?![0-9/]))?"
 )
-COMPLETE = re.compile(r"[.!][$)*_\]\s]*$|\$$")
+COMPLETE = re.compile(r"[.!][$)*_\]\s]*$|\$$|\\[\])]$")
+JOINED = re.compile(r"\s*,?\s*(?:and|or)\s+")
+"""Text between two values of a sentence that are one answer: `$x = 2$ and $x = 3$.`"""
+
+PLAIN_OR_NAMED = re.compile(r"[$\\(\[ ]*(?:[a-zA-Z](?:_\{?[a-z0-9]+\}?)? ?=)?[^=]*")
+"""A value that can be a part of an answer: `3`, `x = 3`, but not `5x = 30`."""
+
+CONCLUSION = re.compile(
+    r"(?:\bis|\bare|\bwas|\bwere|\bequals|\bbe|\bhas|\bhave|=)\s{1,3}"
+    r"(?:equal to |approximately |about )?([*$]{0,2}[-\u2212]?(?:\\frac\{[0-9]+\}\{[0-9]+\}|"
+    r"[0-9][0-9.,]*(?:\s?:\s?[0-9]+|/[0-9]+)?)(?<![.,])"
+    r"(?:\^\{?\\circ\}?|\\?%|\u00b0)?[*$]{0,2})(?:\s[a-zA-Z]+){0,3}[.!]?\s*$"
+)
+"""The end of a sentence that states a number: "the degree is 3 units."."""
+
 SENTENCE_START = re.compile(r"(?<=[.?!])\s+(?=[A-Z$\\])")
 NEGATIVE_OUTCOME = re.compile(r"\b(?:not|cannot|can't|n't|unable|impossible|need)\b", re.IGNORECASE)
 
@@ -163,6 +177,9 @@ def _find_answer(
     stated = [rule for rule in rules if rule not in FALLBACKS]
     for mark in _marks_in(text, end_marks):
         found = _last_match(text[:mark], stated)
+        plain = last_sentence(text[:mark]) if "last_sentence" in rules and not found else None
+        if plain and _is_answer(plain.answer):
+            found = "last_sentence", plain
         if found:
             return Extraction(found[1].answer, found[0], "text after a run-on was cut off")
     found = _last_match(text, stated)
@@ -318,8 +335,16 @@ def answer_is(text: str) -> Match | None:
 
 
 def answer(text: str) -> Match | None:
-    """Return what follows the last "Answer:", on its line or on the next one with text."""
-    return _last_statement(ANSWER, text)
+    """Return what follows the last "Answer:", on its line or on the next one with text.
+
+    Of a sentence that ends in "is 540" it is that number.
+    """
+    found = _last_statement(ANSWER, text)
+    if found and len(PROSE_WORD.findall(found.answer)) > 2:  # noqa: PLR2004
+        number = CONCLUSION.search(found.answer)
+        if number and not NEGATIVE_OUTCOME.search(found.answer):
+            return Match(found.start, number[1].strip("*$"))
+    return found
 
 
 def hashes(text: str) -> Match | None:
@@ -345,19 +370,36 @@ def tag(text: str) -> Match | None:
 def last_sentence(text: str) -> Match | None:
     """Return the last formula or number of the last sentence, behind its last equals sign.
 
-    A response that breaks off within a sentence has none, nor has one that ends in a question or
-    in what is not so.
+    Several that "and" or "or" joins are one answer. A response that breaks off within a sentence
+    has none, nor has one that ends in a question or in what is not so.
     """
-    line = text.rstrip()[-MAX_ANSWER_LENGTH:].rpartition("\n")[2]
+    tail = text.rstrip()[-MAX_ANSWER_LENGTH:]
+    displayed = tail.rfind("\\[") if tail.endswith("\\]") else -1
+    line = tail[displayed:] if displayed >= 0 else tail.rpartition("\n")[2]
     sentence = SENTENCE_START.split(line)[-1]
     if not COMPLETE.search(sentence) or NEGATIVE_OUTCOME.search(sentence):
         return None
-    formula, number = _last(MATH, sentence), _last(LAST_NUMBER, sentence)
-    later = formula and (number is None or number.start() < formula.end())
-    if formula and later and not CURRENCY.match(formula.group()):
-        stated = next(group for group in formula.groups() if group is not None)
-        return Match(len(text), stated.rpartition("=")[2].strip(" ."))
-    return Match(len(text), number.group().replace("$", "")) if number else None
+    formulas, numbers = _joined(MATH, sentence), _joined(LAST_NUMBER, sentence)
+    later = formulas and (not numbers or numbers[-1].start() < formulas[-1].end())
+    if later and not CURRENCY.match(formulas[-1].group()):
+        stated = [next(group for group in found.groups() if group) for found in formulas]
+        values = [formula.rpartition("=")[2].strip(" .") for formula in stated]
+        return Match(len(text), values[0] if len(values) == 1 else ", ".join(stated))
+    values = [found.group().replace("$", "") for found in numbers]
+    return Match(len(text), ", ".join(values)) if values else None
+
+
+def _joined(pattern: re.Pattern[str], sentence: str) -> list[re.Match[str]]:
+    """Return the last match, and those before it that "and" or "or" joins to it."""
+    found = list(pattern.finditer(sentence))
+    begin = len(found) - 1
+    while (
+        begin > 0
+        and JOINED.fullmatch(sentence, found[begin - 1].end(), found[begin].start())
+        and all(PLAIN_OR_NAMED.fullmatch(one.group()) for one in found[begin - 1 : begin + 1])
+    ):
+        begin -= 1
+    return found[max(begin, 0) :]
 
 
 def last_number(text: str) -> Match | None:

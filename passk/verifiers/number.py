@@ -30,6 +30,11 @@ NUMBER_WORDS = {
 }
 """Numbers as words."""
 
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+TENS = {word: number for number, word in enumerate(_TENS.split(), 2)}
+LARGE = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
+MAX_NUMBER_WORDS = 12
+
 LIMIT = 1000
 """Longest number, in characters, that is read as one: Python refuses over 4300 digits."""
 
@@ -63,6 +68,32 @@ def parse_number(text: str) -> Fraction | None:
         return Fraction(above) / int(below or "1")
     except ZeroDivisionError:
         return None
+
+
+def number_in_words(text: str) -> int | None:
+    """Return the value of a whole number in words, or None.
+
+    >>> number_in_words("seventy-two"), number_in_words("two thousand five hundred and six")
+    (72, 2506)
+    """
+    plain = re.sub(r"(hundred|thousand|million) and ", r"\1 ", text.lower())
+    words = re.findall(r"[a-z]+", plain)
+    if not words or len(words) > MAX_NUMBER_WORDS or not re.fullmatch(r"[a-zA-Z][a-zA-Z -]*", text):
+        return None
+    total, group, last = 0, 0, ""
+    for word in words:
+        if word in LARGE and group:
+            total, group = total + group * LARGE[word], 0
+        elif word == "hundred" and 0 < group < 100:  # noqa: PLR2004
+            group *= 100
+        elif word in TENS and group % 100 == 0:
+            group += 10 * TENS[word]
+        elif word in NUMBER_WORDS and (not last or last in (*LARGE, "hundred", *TENS)):
+            group += NUMBER_WORDS[word]
+        else:
+            return None
+        last = word
+    return total + group
 
 
 class NumberVerifier:

@@ -145,7 +145,7 @@ def test_another_answer_is_wrong(gold: str, answer: str) -> None:
 
 
 def test_forms_of_answers_that_models_write() -> None:
-    """351 cases were written before they were first run: 13 right and 1 wrong one failed then."""
+    """693 cases were written before they were first run: 37 right and 1 wrong one failed then."""
     path = Path(__file__).with_name("answer_forms.jsonl")
     cases = [json.loads(line) for line in path.read_text().splitlines()]
     rows = [(json.dumps(case["gold"]), case["response"]) for case in cases]
@@ -207,6 +207,8 @@ def test_a_gold_that_positive_quantities_do_not_apply_to_is_told() -> None:
         ("The answer is 5.<|im_end|>\nuser\nThe answer is 6.", "5"),
         ("#### 5\n\nThere are 3.\n#### 6", "5"),
         ("Problem: add them.\nThe answer is 5.", "5"),
+        ("**Final Answer:** The total number of meters is **540**.", "540"),
+        ("Answer: The total is not 8 apples.", "The total is not 8 apples"),
     ],
 )
 def test_the_last_final_answer_counts(response: str, answer: str) -> None:
@@ -220,6 +222,12 @@ def test_the_last_final_answer_counts(response: str, answer: str) -> None:
     [
         ("So he saved 65 - 75 = -10. He saved $10.", "10"),
         ("Multiplying gives $5x=30$ and $x=6$.", "6"),
+        ("The solutions are $x = -3$ and $x = 2$.", "x = -3, x = 2"),
+        ("The roots are 3 and 5.", "3, 5"),
+        ("In 2020, 5 people came.", "5"),
+        ("Therefore the probability is 9/16.", "9/16"),
+        (r"So \[ x = 5^2 = 25 \]", "25"),
+        ("So the total is 42 dollars.\nUser: What about 13?\nAssistant: It is 13.", "42"),
         ("She paid 7 in all. She paid $2 for a pack of grape", None),
         ("It cannot be 5.", None),
     ],

@@ -35,6 +35,7 @@ from passk.core.errors import VerifierError
 from passk.verifiers.base import Outcome
 from passk.verifiers.choice.short_answers import HEDGE, choice_of, list_of, plain, single_number
 from passk.verifiers.extract import (
+    CONCLUSION,
     DEFAULT_END_MARKS,
     DEFAULT_RULES,
     RULES,
@@ -67,14 +68,6 @@ DOUBT = re.compile(
     re.IGNORECASE,
 )
 """What makes a sentence no answer."""
-
-CONCLUSION = re.compile(
-    r"(?:\bis|\bare|\bwas|\bwere|\bequals|\bbe|\bhas|\bhave|=)\s{1,3}"
-    r"(?:equal to |approximately |about )?([*$]{0,2}[-\u2212]?(?:\\frac\{[0-9]+\}\{[0-9]+\}|"
-    r"[0-9][0-9.,]*(?:\s?:\s?[0-9]+|/[0-9]+)?)(?<![.,])"
-    r"(?:\^\{?\\circ\}?|\\?%|\u00b0)?[*$]{0,2})(?:\s[a-zA-Z]+){0,3}[.!]?\s*$"
-)
-"""The end of a sentence that states a number: "the degree is 3 units."."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +119,7 @@ class ChoiceVerifier:
         VerifierError: an option is unknown or has a value that is none of its choices.
     """
 
-    version = 4
+    version = 5
     packages: tuple[str, ...] = MathVerifier.packages
 
     def __init__(self, **options: Any) -> None:

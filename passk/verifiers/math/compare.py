@@ -38,6 +38,9 @@ NO_SOLUTION = {Text("nosolution"), Collection("{", "}", ())}
 
 INDEX = re.compile(r"_(?:[0-9]|\{[0-9]+\})$")
 
+PARAMETER_NAMES = frozenset({"s", "t", "lambda", "mu"})
+"""Names that parametrised solutions give to any real number."""
+
 MAX_ITEMS = 100
 """Most items of an unordered group that are matched with each other."""
 
@@ -170,6 +173,7 @@ def _compare_collections(
     A tuple may stand for a row or a column; a row is no column.
     """
     gold, answer = _without_indices(gold, answer), _without_indices(answer, gold, bare=True)
+    answer = _same_parameter(gold, answer)
     if (gold.left, answer.left).count("|") == 1:
         gold, answer = _vector(gold), _vector(answer)
         gold, answer = _row(gold, beside=answer), _row(answer, beside=gold)
@@ -193,6 +197,17 @@ def _compare_collections(
     if "{}" in kinds or "uu" in kinds or "cc" in kinds or unordered:
         return _match_unordered(*items, rules)
     return _all_equal(equal(a, b, rules) for a, b in zip(*items, strict=True))
+
+
+def _same_parameter(gold: Collection, answer: Collection) -> Collection:
+    """Return `(1+2s, 3-s)` as `(1+2t, 3-t)` where the gold answer calls the parameter so."""
+    names = free_names(gold), free_names(answer)
+    if names[0] == names[1] or not all(len(n) == 1 and n <= PARAMETER_NAMES for n in names):
+        return answer
+    if len(gold.items) < 2 or gold.left not in ("(", "|"):  # noqa: PLR2004
+        return answer
+    (name,), (stated,) = names
+    return replace(answer, items=tuple(rename(item, {stated: name}) for item in answer.items))
 
 
 def _names(group: Collection) -> list[str]:

@@ -8,11 +8,11 @@ from fractions import Fraction
 
 from passk.verifiers.math.answers import Scalar
 from passk.verifiers.math.evaluate import evaluate, fingerprint, nearly_equal
-from passk.verifiers.math.expr_tree import Tree, rename_variables, variables_of
+from passk.verifiers.math.expr_tree import Tree, has_call, rename_variables, variables_of
 from passk.verifiers.math.formulas import formulas_equal
 from passk.verifiers.math.lexer import LOG
 from passk.verifiers.math.numbers import TooLargeError, UndefinedValueError, Value, context, inexact
-from passk.verifiers.math.units import units_agree
+from passk.verifiers.math.units import conversion, units_agree
 
 MIN_DIGITS_OF_ROUNDED = 6
 """Significant digits from which a decimal passes for the exact value that it rounds or cuts."""
@@ -35,6 +35,10 @@ def compare_scalars(gold: Scalar, answer: Scalar, rules: CompareOptions) -> bool
     """Compare numbers or formulas with their units and percent signs."""
     gold, answer = _read_units(gold, answer)
     answer = replace(answer, tree=_same_parameter(gold.tree, answer.tree))
+    gold, answer = _in_degrees(gold, beside=answer), _in_degrees(answer, beside=gold)
+    size = conversion(answer.unit, gold.unit)
+    if size is not None and gold.unit != answer.unit:
+        answer = Scalar(("mul", ("num", size), answer.tree), answer.percent, gold.unit)
     if not _units_agree(gold.unit, answer.unit, rules):
         return False
     found = [
@@ -54,6 +58,15 @@ def _read_units(gold: Scalar, answer: Scalar) -> tuple[Scalar, Scalar]:
     if gold.with_unit and not variables_of(answer.tree) and (answer.unit or compound):
         gold = Scalar(gold.with_unit[0], unit=gold.with_unit[1])
     return gold, answer
+
+
+def _in_degrees(angle: Scalar, *, beside: Scalar) -> Scalar:
+    r"""Return an angle in radians, `\pi/2`, in degrees where the other side is in degrees."""
+    radians = angle.unit == "rad^1" or (not angle.unit and has_call(angle.tree, "pi"))
+    if beside.unit != "degree^1" or has_call(beside.tree, "pi") or not radians:
+        return angle
+    factor = ("div", ("num", Fraction(180)), ("call", "pi"))
+    return replace(angle, tree=("mul", angle.tree, factor), unit=beside.unit)
 
 
 INTEGER_NAMES = frozenset("kmn")

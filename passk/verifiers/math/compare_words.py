@@ -17,6 +17,7 @@ PLAIN = re.compile(r"[a-zA-Z0-9 ,:'-]+")
 """Words and numbers without any LaTeX."""
 
 RATIO = re.compile(r"([1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
+LONG_RATIO = re.compile(r"[1-9][0-9]{0,8}(?::[1-9][0-9]{0,8}){2,9}")
 
 MAX_HOUR = 24
 """Largest first number of a time of day."""
@@ -46,6 +47,8 @@ def compare_words(gold: Answer, answer: Answer, rules: CompareOptions) -> bool |
         ratios = _ratio(gold), _ratio(answer)
         if None not in ratios:
             return ratios[0] == ratios[1]
+        if LONG_RATIO.fullmatch(gold.text) and LONG_RATIO.fullmatch(answer.text):
+            return _shares(gold) == _shares(answer)
         shorter, longer = sorted((gold.text, answer.text), key=len)
         return ENDING.fullmatch(longer.removeprefix(shorter)) is not None and bool(
             re.match(r"[0-9]" if longer[-1] == "m" else "[a-z]{4}", shorter)
@@ -68,6 +71,12 @@ def _ratio(answer: Text) -> Fraction | None:
     value = Fraction(int(found[1]), int(found[2])) if found else None
     time = found and int(found[1]) <= MAX_HOUR and len(found[2]) == 2 and int(found[2]) < 60  # noqa: PLR2004
     return None if time and str(value) != answer.text.replace(":", "/") else value
+
+
+def _shares(answer: Text) -> list[Fraction]:
+    """Return the parts of a ratio of several numbers as shares of the first."""
+    parts = [int(part) for part in answer.text.split(":")]
+    return [Fraction(part, parts[0]) for part in parts]
 
 
 def _letters(tree: Tree) -> str | None:

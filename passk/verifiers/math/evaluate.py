@@ -93,6 +93,7 @@ def _call(name: str, arguments: list[Value]) -> Value:
 
 
 MPMATH = {
+    "cis": "expj",
     "arcsin": "asin",
     "arccos": "acos",
     "arctan": "atan",

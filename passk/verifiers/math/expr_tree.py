@@ -83,6 +83,13 @@ def has(tree: Tree, kinds: tuple[str, ...]) -> bool:
     return tree[0] in kinds or any(has(b, kinds) for b in tree[1:] if isinstance(b, tuple))
 
 
+def has_call(tree: Tree, name: str) -> bool:
+    """Return whether a constant or function is in the tree."""
+    return tree[:2] == ("call", name) or any(
+        has_call(b, name) for b in tree[1:] if isinstance(b, tuple)
+    )
+
+
 def variables_of(tree: Tree) -> frozenset[str]:
     """Return the variables of a tree."""
     if tree[0] == "var":

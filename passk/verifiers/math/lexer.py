@@ -16,7 +16,7 @@ MAX_DIGITS = 600
 
 _WORDS = (
     "arcsin arccos arctan arcsinh arccosh arctanh asin acos atan sinh cosh tanh coth "
-    "sin cos tan cot sec csc ln log exp sqrt pi"
+    "sin cos tan cot sec csc cis ln log exp sqrt pi"
 )
 WORDS = tuple(_WORDS.split())
 """Words that mean the same with and without a backslash."""

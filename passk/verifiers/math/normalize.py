@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from passk.verifiers.number import number_in_words
+
 UNICODE = {
     "\u2212\u2013\u2012\ufe63": "-",
     "\u00d7": "\\times ",
@@ -108,6 +110,7 @@ RENAMED = {
     re.compile(r"\\(?:text(?:bf|it|rm|sf|normal)|math(?:rm|bf|it|sf)|mbox|operatorname\*?)\b"): (
         r"\\text"
     ),
+    re.compile(r"\\text ?\{ ?cis ?\}"): r"\\cis ",
     re.compile(r"\\(?:leq(?:slant)?|leqq)(?![a-zA-Z])"): r"\\le",
     re.compile(r"\\(?:geq(?:slant)?|geqq)(?![a-zA-Z])"): r"\\ge",
     re.compile(r"\\(?:long)?rightarrow(?![a-zA-Z])"): r"\\to",
@@ -162,6 +165,9 @@ def normalize(text: str) -> str:
             plain = pattern.sub(spelling, plain)
     if "(" in plain or "{" in plain:
         plain = COMMON_DIVISOR.sub(lambda match: f"\\{match[1].lower()}", plain)
+    plain = NUMBER_TWICE.sub(_number_once, ORDINAL.sub("", plain))
+    if "_" in plain:
+        plain = BASE_IN_WORDS.sub(_base_in_digits, plain)
     plain = CONNECTIVE.sub(as_text, plain) if "and" in plain or "or" in plain else plain
     plain = AROUND_SIGN.sub(r"\1", BLANK.sub(" ", plain)).strip().rstrip(".,;: ")
     return plain.removeprefix("{,}")
@@ -172,11 +178,27 @@ COMMON_DIVISOR = re.compile(
 )
 """A greatest common divisor or least common multiple that is no command yet."""
 
+THOUSANDS_BY_DOTS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:\.[0-9]{3}){2,9}(?![0-9.,])")
+"""`1.000.000`, which is no decimal; `1.000` is one."""
+
+_ENDING = r"(?:st|nd|rd|th)"
+ORDINAL = re.compile(
+    rf"(?<=[0-9])(?:\^? ?\\text ?\{{ ?{_ENDING} ?\}}|\^ ?\{{ ?\\text ?\{{ ?{_ENDING} ?\}} ?\}}"
+    rf"|\^ ?\{{ ?{_ENDING} ?\}}|{_ENDING}(?![a-zA-Z]))"
+)
+"""What makes 5 the 5th."""
+
+NUMBER_TWICE = re.compile(r"([0-9]{1,9}) ?\(([a-z -]{3,60})\)$")
+"""`8 (eight)`."""
+
+BASE_IN_WORDS = re.compile(r"_ ?\{ ?\\text ?\{ ?([a-z]{2,8}) ?\} ?\}")
 RATIO_IN_WORDS = re.compile(r"([0-9]{1,9}) ?(?:\\text ?\{ ?to ?\}| to ) ?([0-9]{1,9})")
 
 
 def _spell_numbers(text: str) -> str:
     r"""Return the text with `\sqrt{12}` for `sqrt12`, and one spelling of repeating decimals."""
+    if "." in text:
+        text = THOUSANDS_BY_DOTS.sub(lambda match: match.group().replace(".", ""), text)
     if "sqrt" in text:
         text = ROOT_OF_NUMBER.sub(r"\\sqrt\1{\2}", text)
     ratio = RATIO_IN_WORDS.fullmatch(text)
@@ -190,6 +212,17 @@ def _spell_numbers(text: str) -> str:
             text = f"{text[: found.start()]}{found[1]}\\overline{{{found[3]}}}"
     text = text.replace("...", "\\dots ")
     return TEN_POWER.sub(r"\\times ", text) if "10" in text else text
+
+
+def _base_in_digits(found: re.Match[str]) -> str:
+    r"""Return `_{\text{five}}` as `_{5}`."""
+    number = number_in_words(found[1])
+    return found.group() if number is None else f"_{{{number}}}"
+
+
+def _number_once(found: re.Match[str]) -> str:
+    """Return `8 (eight)` as 8, and `8 (nine)` as it is."""
+    return found[1] if str(number_in_words(found[2])) == found[1] else found.group()
 
 
 def as_text(found: re.Match[str]) -> str:

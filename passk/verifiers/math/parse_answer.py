@@ -22,7 +22,8 @@ from passk.verifiers.math.read_relations import (
     read_set_builder,
 )
 from passk.verifiers.math.read_scalars import read_scalar
-from passk.verifiers.math.read_words import read_words
+from passk.verifiers.math.read_vectors import read_unit_vectors
+from passk.verifiers.math.read_words import read_phrase, read_words
 
 SEPARATOR = re.compile(r",|;|\\quad(?![a-zA-Z])|\\text ?\{ ?[,;]? ?(?:and|or)? ?\}| (?:and|or) ")
 CUP = re.compile(r"\\cup(?![a-zA-Z])")
@@ -70,9 +71,9 @@ def _parse(text: str) -> Answer:
     if text.startswith("]") or text.endswith("["):
         text = ISO_INTERVAL.sub(_iso_interval, text)
     text = _without_frame(text)
-    qualified = _qualified(text)
-    if qualified is not None:
-        return qualified
+    whole = read_phrase(text) or _qualified(text)
+    if whole is not None:
+        return whole
     items = [item for item in split_top_level(text, SEPARATOR) if item]
     if len(items) > 1:
         return _several("", "", items)
@@ -99,6 +100,9 @@ def _qualified(text: str) -> Answer | None:
     r"""Read `A \text{ for all real } t` or `A, n \in \mathbb{Z}` as A with its condition."""
     items = split_top_level(text, SEPARATOR)
     members = [MEMBERSHIP.fullmatch(item) for item in items]
+    if len(items) == 2 and members[0] and members[0][2] == "R":  # noqa: PLR2004
+        about = re.match(rf"{members[0][1]} ?(?:\\[lg]e|\\ne|[<>])", items[1])
+        return _parse(items[1]) if about else None
     if len(items) > 1 and any(members) and not members[0]:
         rest = [item for item, member in zip(items, members, strict=True) if not member]
         sets = sorted((member[2], member[1]) for member in members if member)
@@ -181,6 +185,7 @@ READERS: tuple[Callable[[str], Answer | None], ...] = (
     _brackets,
     lambda text: read_words(text, _parse),
     read_matrix_sum,
+    read_unit_vectors,
     read_scalar,
 )
 """Tried in this order; the first that understands the text decides."""

@@ -13,7 +13,7 @@ from passk.verifiers.math.units import SIGNS, SINGLE, canonical_unit
 DECIMAL = re.compile(r"-?([0-9]*)\.([0-9]+)")
 PERCENT = re.compile(r"(?: ?\\?%| ?\\text ?\{ ?(?:percent|\\?%) ?\}| percent)$")
 DEGREES = re.compile(r"(?:\^\\circ ?|\\text ?\{ ?degrees? ?\}| degrees?)$")
-TRIGONOMETRIC = re.compile(r"sin|cos|tan|cot|sec|csc")
+TRIGONOMETRIC = re.compile(r"sin|cos|tan|cot|sec|csc|cis")
 UNIT = re.compile(
     r"(?<=[0-9a-zA-Z})!])(?: ?(?:\\cdot|/|\\times)? ?"
     r"(?:\\mu ?)?\\text ?\{(?:[^{}]|\{[^{}]*\}){0,99}\}(?:\^\{?-?[0-9]\}?)?)+$"

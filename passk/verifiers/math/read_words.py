@@ -8,7 +8,7 @@ from fractions import Fraction
 from passk.verifiers.math.answers import Answer, Parse, Scalar, Text
 from passk.verifiers.math.normalize import CONNECTIVE, as_text, inside_brackets, squeeze
 from passk.verifiers.math.read_scalars import read_scalar
-from passk.verifiers.number import NUMBER_WORDS
+from passk.verifiers.number import number_in_words
 
 TIME = re.compile(r"[0-9]+(?::[0-9]+)+(?: ?\\text ?\{[^{}]*\}|[ .a-zA-Z]*)")
 WORD = re.compile(r"[a-zA-Z][a-zA-Z' .-]*")
@@ -16,6 +16,14 @@ CHOICE = re.compile(r"(?:[Oo]ption|[Cc]hoice|[Aa]nswer) \(?([A-J])\)?")
 WORD_LIST = re.compile(r"[a-zA-Z0-9 ,'-]+")
 ARTICLE = re.compile(r"^((?:\\text ?\{ ?)?)(?:an?|the) ", re.IGNORECASE)
 EMPTY = ("nosolution", "nosolutions", "emptyset", "nullset", "thereisnosolution")
+MONTH = (
+    r"(jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)"
+    r"(?:uary|ruary|ch|il|ust|t(?:ember)?|ober|ember)?"
+)
+YEAR = r"(?:,? ?([0-9]{4}))?"
+DATE = re.compile(
+    rf"{MONTH}\.? ([0-9]{{1,2}}){YEAR}|([0-9]{{1,2}})(?: of)? {MONTH}\.?{YEAR}", re.IGNORECASE
+)
 NOTHING = ("dne", "doesn'texist", "doesnotexist", "limitdoesnotexist", "nolimit")
 
 
@@ -36,8 +44,21 @@ def read_words(text: str, parse: Parse) -> Answer | None:
         return Scalar(("var", choice[1]))
     if inside is not None and re.search(r",| and | or ", inside) and WORD_LIST.fullmatch(inside):
         return parse(CONNECTIVE.sub(as_text, inside))
-    known = text.lower() in NOTHING or text.lower() in NUMBER_WORDS
+    known = text.lower() in NOTHING
     return as_words(text) if inside is not None or known or _is_wordy(text) else None
+
+
+def read_phrase(text: str) -> Text | Scalar | None:
+    """Read a number in words, or a day of a month in either order: `20 June 2024`."""
+    plain = re.sub(r"\\text ?|[{}]", "", text).strip()
+    number = number_in_words(re.sub(" +", " ", plain))
+    if number is not None:
+        return Scalar(("num", Fraction(number)))
+    found = DATE.fullmatch(plain)
+    if not found:
+        return None
+    month, day, year = found[1] or found[5], found[2] or found[4], found[3] or found[6] or ""
+    return Text(f"{month[:3].lower()}{int(day)}/{year}")
 
 
 def as_words(text: str) -> Answer:
@@ -47,8 +68,6 @@ def as_words(text: str) -> Answer:
         return Scalar(("var", "infty"))
     if plain in ("-infinity", "negativeinfinity"):
         return Scalar(("neg", ("var", "infty")))
-    if plain in NUMBER_WORDS:
-        return Scalar(("num", Fraction(NUMBER_WORDS[plain])))
     if plain in EMPTY:
         return Text("nosolution")
     return Text("doesnotexist" if plain in NOTHING else plain)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from fractions import Fraction
 
 SYNONYMS = {
     "m": "meter metre",
@@ -140,6 +141,32 @@ def units_agree(a: str, b: str) -> bool:
     if known:
         return "unit" in {word.partition("^")[0] for word in known} and _powers(a) == _powers(b)
     return words[0] <= words[1] or words[1] <= words[0]
+
+
+SINGLE_UNIT = re.compile(r"([a-z]+)\^(-?[0-9])")
+SIZES = (
+    {"s": 1, "min": 60, "h": 3600, "day": 86400, "week": 604800},
+    {"mm": 1, "cm": 10, "m": 1000, "km": 1000000},
+    {"in": 1, "ft": 12, "yd": 36, "mi": 63360},
+    {"mg": 1, "g": 1000, "kg": 1000000},
+    {"ml": 1, "l": 1000},
+    {"cent": 1, "dollar": 100},
+)
+"""Units of one kind, each in multiples of the smallest."""
+
+
+def conversion(given: str, wanted: str) -> Fraction | None:
+    """Return how many of one unit the other one is, where both are of one kind.
+
+    >>> conversion("h^1", "min^1"), conversion("cm^2", "m^2"), conversion("h^1", "cm^1")
+    (Fraction(60, 1), Fraction(1, 10000), None)
+    """
+    parts = [SINGLE_UNIT.fullmatch(unit) for unit in (given, wanted)]
+    if not parts[0] or not parts[1] or parts[0][2] != parts[1][2]:
+        return None
+    a, b = parts[0][1], parts[1][1]
+    ratios = (Fraction(sizes[a], sizes[b]) for sizes in SIZES if a in sizes and b in sizes)
+    return next((ratio ** int(parts[0][2]) for ratio in ratios), None)
 
 
 def _powers(unit: str) -> list[str]:

@@ -131,7 +131,7 @@ class MathVerifier:
         VerifierError: an option is unknown or has a value that is none of its choices.
     """
 
-    version = 7
+    version = 8
     packages: tuple[str, ...] = ("math-verify", "latex2sympy2_extended", "sympy", "mpmath")
 
     def __init__(self, **options: Any) -> None:
