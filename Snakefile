@@ -34,6 +34,8 @@ localrules:
     load_problems,
     write_references,
     decide_problems,
+    select_chains,
+    count_votes,
 
 
 onstart:
@@ -58,5 +60,6 @@ include: "rules/sample.smk"
 include: "rules/import.smk"
 include: "rules/verify.smk"
 include: "rules/confirm.smk"
+include: "rules/judge.smk"
 include: "rules/perplexity.smk"
 include: "rules/report.smk"

@@ -19,6 +19,7 @@ from passk.workflow.plan import build_plan
 SETTINGS = (
     *("store/fingerprints.json", "store/format.json"),
     "store/confirmations/*/decisions-0.manifest.json",
+    "store/judgings/*/chains.manifest.json",
 )
 
 CHECKED = ("study/manifests/*.json",)

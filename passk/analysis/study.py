@@ -30,6 +30,8 @@ TABLES = (
     "problems",
     "coverage",
     "confirmed",
+    "judged",
+    "cot_pass_at_k",
     "histogram",
     "perplexity",
     "perplexity_contrasts",
@@ -61,6 +63,8 @@ REVIEWED = (
     "reviewed_models",
     "reviewed_problems",
     "reviewed_agreement",
+    "judge_agreement",
+    "cot_corrected",
     "guessable",
 )
 """Tables made of reviewers' labels and of the guessing prompt, where a study has them."""
@@ -168,6 +172,23 @@ class Confirmation:
 
 
 @dataclass(frozen=True, slots=True)
+class Judging:
+    """What a judge says of a cell's responses.
+
+    Attributes:
+        judge: name of the judge.
+        cell: id of the cell.
+        votes: replies per response.
+        judgements: file of Judgement rows.
+    """
+
+    judge: str
+    cell: str
+    votes: int
+    judgements: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Scoring:
     """How likely one scorer finds the responses of one cell, or reference responses.
 
@@ -222,6 +243,7 @@ class Study:
     review: Mapping[str, Any] = field(default_factory=dict)
     trainings: tuple[Training, ...] = ()
     confirmations: tuple[Confirmation, ...] = ()
+    judgings: tuple[Judging, ...] = ()
     versions: Mapping[str, int] = field(default_factory=dict)
 
     def cell(self, name: str) -> Cell:
@@ -250,6 +272,7 @@ PARTS: Mapping[str, type] = {
     "scores": Scoring,
     "trainings": Training,
     "confirmations": Confirmation,
+    "judgings": Judging,
 }
 """Fields of a study that name files, and what each of their items is."""
 

@@ -28,6 +28,7 @@ from passk.analysis.difficulty import difficulty_rows
 from passk.analysis.diversity import diversity_rows
 from passk.analysis.estimates import answer_classes, estimate_rows
 from passk.analysis.extrapolated import extrapolation_rows
+from passk.analysis.judged import cot_rows, judged_rows
 from passk.analysis.pairs import coverage_rows, delta_rows, flow_rows, make_pairs
 from passk.analysis.perplexity import perplexity_contrasts, perplexity_table
 from passk.analysis.ranks import rank_rows
@@ -79,6 +80,8 @@ def build(study: Study) -> dict[str, pd.DataFrame]:
         "problems": problem_rows(study, counts),
         "coverage": coverage_rows(pairs),
         "confirmed": confirmed_rows(study),
+        "judged": judged_rows(study),
+        "cot_pass_at_k": cot_rows(study, counts),
         "histogram": histogram_rows(study, counts),
         "perplexity_contrasts": perplexity_contrasts(perplexity, pairs),
         "flows": flow_rows(pairs),

@@ -375,6 +375,41 @@ stage(
 
 
 stage(
+    "select-chains",
+    "passk.stages.judge:select_chains",
+    "select the responses that a judge reads, and write what it is asked",
+    "passk select-chains --problems p.parquet --counts c.parquet --samples s*.parquet "
+    "--verdicts v*.parquet --n 64 -o chains.parquet",
+    problem_rows(),
+    file_option("--counts", "Parquet file of Count rows"),
+    file_option("--samples", "Parquet files of Sample rows", nargs="+"),
+    file_option("--verdicts", "Parquet files of Verdict rows", nargs="+"),
+    option("--n", type=whole_number, required=True, help="responses per problem"),
+    option(
+        "--accuracy",
+        type=float,
+        nargs=2,
+        default=[0.0, 1.0],
+        metavar=("LOW", "HIGH"),
+        help="of the problems whose responses are judged, both included",
+    ),
+    option("--wrong", action="store_true", help="judge responses that are not correct, too"),
+    output("Parquet file of Problem rows, one per response"),
+)
+
+
+stage(
+    "count-votes",
+    "passk.stages.judge:count_votes",
+    "read a judge's replies: sound, unsound or unclear",
+    "passk count-votes --chains chains.parquet --votes samples.parquet -o judgements.parquet",
+    file_option("--chains", "file of `passk select-chains`"),
+    file_option("--votes", "Parquet file of Sample rows, the judge's replies"),
+    output("Parquet file of Judgement rows"),
+)
+
+
+stage(
     "aggregate",
     "passk.analysis.tables:aggregate",
     "compute the tables of a study",

@@ -222,6 +222,33 @@ class Decision:
     p_familywise: float | None
 
 
+JudgementName = Literal["sound", "unsound", "unclear"]
+"""What a judge says of the reasoning of a response; a reply without a vote is unclear."""
+
+JUDGEMENTS: tuple[JudgementName, ...] = typing.get_args(JudgementName)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a judge says of the reasoning of one response.
+
+    Attributes:
+        problem_id: the problem.
+        sample: index of the response.
+        verdict: what grading found of its answer.
+        judgement: what more than half of the votes say; unclear where they agree on nothing.
+        sound, unsound, unclear: number of votes.
+    """
+
+    problem_id: str
+    sample: int
+    verdict: VerdictName
+    judgement: JudgementName
+    sound: int
+    unsound: int
+    unclear: int
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingStep:
     """What one optimiser step of a training saw and did; what does not apply to a method is null.
@@ -259,7 +286,7 @@ class TrainingStep:
     learning_rate: float
 
 
-Row = TypeVar("Row", Problem, Sample, Verdict, Score, Count, Decision, TrainingStep)
+Row = TypeVar("Row", Problem, Sample, Verdict, Score, Count, Decision, Judgement, TrainingStep)
 
 
 @functools.cache
@@ -392,7 +419,7 @@ def _nullable_since(row_type: type) -> frozenset[str]:
     return frozenset(one.name for one in dataclasses.fields(row_type) if one.default is None)
 
 
-def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
+def read_rows(path: Path, row_type: type[Row], *, empty: bool = False) -> list[Row]:
     """Read a Parquet file as rows; errors as for `read_table`."""
-    table = read_table(path, row_type)
+    table = read_table(path, row_type, empty=empty)
     return [row_type(**row) for row in table.to_pylist()]

@@ -94,6 +94,7 @@ def report(
         left_out=len(study.cells) - len(shown),
         curves=list(curve_tables(study, frames)),
         confirmed=list(confirmed_rows(study, frames["confirmed"])),
+        judges=list(judges_context(frames, reviews)),
         perplexity=perplexity_rows(frames["perplexity"]),
         perplexity_notes=perplexity_notes(frames["perplexity"]),
         matched=frames["summary"].dropna(subset="base_entropy").to_dict("records"),
@@ -234,6 +235,30 @@ def confirmed_rows(study: Study, table: pd.DataFrame) -> Iterator[Row]:
             **{name: int((rows["decision"] == name).sum()) for name in DECISIONS},
             "drawn": 2 * int(rows["fresh_n"].sum()),
             "most": 2 * int(rows["fresh_n_max"].sum()),
+        }
+
+
+def judges_context(
+    frames: Mapping[str, pd.DataFrame], reviews: Mapping[str, pd.DataFrame]
+) -> Iterator[Row]:
+    """Yield each judge: a row per curve, and its agreement with labels, if there are any."""
+    largest = frames["cot_pass_at_k"].sort_values("k").groupby(["judge", "cell"], sort=False)
+    ends = {(row["judge"], row["cell"]): row for row in records(largest.tail(1))}
+    corrected = {
+        (row["judge"], row["cell"], row["k"]): row
+        for row in records(reviews.get("cot_corrected", pd.DataFrame()))
+    }
+    agreed = records(reviews.get("judge_agreement", pd.DataFrame()))
+    table = frames["judged"][frames["judged"]["verdict"] == "correct"]
+    for judge, counted in table.groupby("judge", sort=False):
+        rows = [{**row, **ends.get((row["judge"], row["cell"]), {})} for row in records(counted)]
+        yield {
+            "name": judge,
+            "rows": [
+                {**row, "corrected": corrected.get((row["judge"], row["cell"], row.get("k")))}
+                for row in rows
+            ],
+            "agreement": [row for row in agreed if row["judge"] == judge],
         }
 
 

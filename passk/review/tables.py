@@ -18,6 +18,7 @@ from passk.analysis.study import REVIEWED, Cell, Study, read_plan
 from passk.analysis.table_files import write_tables
 from passk.analysis.table_schemas import make_table, table_schemas
 from passk.review.agreement import agreement_rows, consensus_of
+from passk.review.judges import corrected_rows, judge_rows
 from passk.review.labels import LabelsByResponse, read_all
 from passk.review.queue import (
     ReviewSettings,
@@ -59,6 +60,8 @@ def build(study: Study, reviewers: Mapping[str, LabelsByResponse]) -> dict[str, 
         "reviewed_models": list(model_rows(study, settings, counts, problems)),
         "reviewed_problems": problems,
         "reviewed_agreement": list(agreement_rows(reviewers)),
+        "judge_agreement": list(judge_rows(study, reviewers)),
+        "cot_corrected": list(corrected_rows(study, reviewers, counts)),
         "guessable": guessable,
     }
     return {name: make_table(name, rows[name]) for name in REVIEWED}

@@ -9,7 +9,7 @@ from typing import Any
 
 from passk.core import registry
 from passk.core.errors import did_you_mean
-from passk.spec.models import Experiment, Model, PerplexityRun, Sampler
+from passk.spec.models import Experiment, Judge, Model, PerplexityRun, Sampler
 from passk.spec.passthrough import ENGINES as PASSED_THROUGH
 from passk.spec.passthrough import passthrough_faults
 from passk.spec.series import SEED, STEP, names_of
@@ -53,6 +53,35 @@ def meaning_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[
         yield from _perplexity_faults(experiment, ("perplexity", index), run)
     yield from _review_faults(experiment)
     yield from _confirm_faults(experiment)
+    for judge in experiment.judges.values():
+        yield from _judge_faults(experiment, ("judges", judge.name), judge)
+
+
+def _judge_faults(experiment: Experiment, path: KeyPath, judge: Judge) -> Iterator[Fault]:
+    """Yield what is wrong with a judge: its model, how it is sampled, and whom it reads."""
+    yield from _unknown((*path, "model"), judge.model, experiment.models)
+    for index, name in enumerate(judge.models or ()):
+        yield from _unknown((*path, "models", index), name, experiment.models)
+    if not any(map(judge.reads, experiment.models)):
+        yield path, "reads no responses: it is the only model; name `models`"
+    low, high = judge.accuracy
+    if low > high:
+        yield (*path, "accuracy"), f"[{low}, {high}] holds no accuracy: say [LOW, HIGH]"
+    if judge.votes > 1 and judge.sampler.temperature == 0:
+        yield (
+            (*path, "votes"),
+            "temperature 0 casts one vote several times; take 1, or a temperature above 0",
+        )
+    model = experiment.models.get(judge.model)
+    if model is None:
+        return
+    if model.imported is not None:
+        yield (*path, "model"), f"'{model.name}' is imported: there are no weights to judge with"
+    for key, engines in judge.sampler.sampling.unsupported_by(model.engine):
+        yield (
+            (*path, "sampler", key),
+            f"`engine: {model.engine}` does not support it; {' and '.join(engines)} do",
+        )
 
 
 def _confirm_faults(experiment: Experiment) -> Iterator[Fault]:
@@ -88,7 +117,7 @@ def _name_faults(experiment: Experiment, data: Mapping[str, Any]) -> Iterator[Fa
     """Yield names that could not stand in a file name, or that the outputs need themselves."""
     if experiment.name in RESERVED_NAMES:
         yield ("name",), f"'{experiment.name}' is a folder that all experiments share; rename it"
-    for kind in ("models", "samplers", "benchmarks", "references"):
+    for kind in ("models", "samplers", "benchmarks", "references", "judges"):
         for name in data[kind]:
             series = kind == "models"
             plain = name.replace(STEP, "0").replace(SEED, "0") if series else name

@@ -24,6 +24,7 @@ from passk.spec.models import (
     EntropyMatch,
     Experiment,
     Jobs,
+    Judge,
     PerplexityRun,
     PromptTemplate,
     Review,
@@ -250,6 +251,10 @@ def _build_experiment(document: Document, data: Mapping[str, Any]) -> Experiment
         references={key: beside(document.file, path) for key, path in data["references"].items()},
         outputs=_outputs(document, data),
         confirm=Confirm(**data["confirm"]) if "confirm" in data else None,
+        judges={
+            name: Judge(name, **_frozen({**entry, "sampler": _sampler(name, entry["sampler"])}))
+            for name, entry in data["judges"].items()
+        },
         **{key: data[key] for key in plain if key in data},
     )
 
@@ -335,6 +340,8 @@ def _prompt_names(
             if use.name in catalogue and (model.benchmarks is None or use.name in model.benchmarks):
                 where = ("models", model.entry) if model.prompt else ("benchmarks", use.name)
                 yield (*where, "prompt"), model.prompt or default
+    for judge in experiment.judges.values():
+        yield ("judges", judge.name, "prompt"), judge.prompt
     for model in experiment.models.values():
         train = model.train
         if train is not None and train.benchmark in catalogue:

@@ -151,6 +151,24 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
+class Judge:
+    """A model that reads the reasoning in other models' responses, which ones, and how often."""
+
+    name: str
+    model: str
+    sampler: Sampler
+    prompt: str = "judge"
+    of: str = "correct"
+    accuracy: tuple[float, ...] = (0.0, 1.0)
+    votes: int = 3
+    models: tuple[str, ...] | None = None
+
+    def reads(self, model: str) -> bool:
+        """Tell whether it judges a model's responses: by default all but its own."""
+        return model in self.models if self.models is not None else model != self.model
+
+
+@dataclass(frozen=True, slots=True)
 class Benchmark:
     """A benchmark of the catalogue (specs/benchmarks/NAME.yaml)."""
 
@@ -237,6 +255,7 @@ class Experiment:
     perplexity: tuple[PerplexityRun, ...] = ()
     review: Review | None = None
     confirm: Confirm | None = None
+    judges: Mapping[str, Judge] = dataclasses.field(default_factory=dict)
     catalogue: Mapping[str, Benchmark] = dataclasses.field(default_factory=dict)
     prompts: Mapping[str, PromptTemplate] = dataclasses.field(default_factory=dict)
 

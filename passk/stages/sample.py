@@ -63,7 +63,7 @@ def sample(
         OutputError: the output cannot be written, or another process is writing it.
     """
     document = read_sampling_task(cell)
-    asked = read_rows(problems, Problem)
+    asked = read_rows(problems, Problem, empty=True)  # a judge may have nothing to read
     if selection is not None:
         chosen = open_problems(selection)
         asked = [problem for problem in asked if problem.id in chosen]

@@ -19,6 +19,7 @@ from passk.core.artifacts import digest, file_digest
 from passk.core.errors import SpecError
 from passk.workflow.cells import Cell, Scoring, base_of
 from passk.workflow.confirmations import Confirmation
+from passk.workflow.judgings import Judging
 from passk.workflow.plan import Plan
 from passk.workflow.task_files import plan_document
 from passk.workflow.trainings import Training
@@ -175,6 +176,8 @@ class Build:
             yield from self._cell(cell)
         for confirmation in plan.confirmations.values():
             yield from self._confirmation(confirmation)
+        for judging in plan.judgings.values():
+            yield from self._judging(judging)
         for scoring in plan.scorings.values():
             yield from self._scoring(scoring)
         yield from self.study.all()
@@ -279,6 +282,30 @@ class Build:
                 }
                 yield Made("draw_samples", (path,), drawn)
             yield from self._verdicts(cell)
+
+    def _judging(self, one: Judging) -> Iterator[Made]:
+        """Yield the files of a judging: what is asked, the replies, and what they say."""
+        plan, layout = self.plan, self.plan.layout
+        cell, replies = one.cell, one.replies
+        chains, task = (layout.chains(one.id),), (layout.cell(replies.id),)
+        read: Inputs = {
+            "problems": (plan.problems_of(cell),),
+            "counts": (plan.counts_of(cell),),
+            "samples": tuple(plan.samples_of(cell)),
+            "verdicts": tuple(plan.verdicts_of(cell)),
+        }
+        yield Made("select_chains", chains, read, frozenset({"samples", "verdicts"}))
+        yield Made("resolve_cell", task)
+        asked: Inputs = {
+            "cell": task,
+            "questions": chains,
+            "weights": tuple(plan.before_sampling(replies)),
+            "selection": (),
+        }
+        (votes,) = plan.samples_of(replies)
+        yield Made("draw_samples", (votes,), asked, frozenset({"questions"}))
+        cast: Inputs = {"chains": chains, "votes": (votes,)}
+        yield Made("count_votes", (layout.judgements(one.id),), cast, frozenset(cast))
 
     def _scoring(self, scoring: Scoring) -> Iterator[Made]:
         """Yield the files of a scoring task."""
@@ -406,6 +433,7 @@ class StudyFiles:
             "steps": tuple(p for one in plan.trainings.values() for p in plan.steps_of(one)),
             "foreign": self.foreign,
             "decisions": tuple(plan.decisions_of(one)[-1] for one in plan.confirmations.values()),
+            "judgements": tuple(map(plan.layout.judgements, plan.judgings)),
         }
         made = frozenset(inputs) - {"problems", "clusters", "foreign"}
         # A verdict or response that must be made makes its cell's counts stale.

@@ -82,6 +82,14 @@ class Layout:
         """Return what some rounds of fresh draws decide; 0 rounds select the problems."""
         return f"{self.store}/confirmations/{confirmation}/decisions-{rounds}.parquet"
 
+    def chains(self, judging: str) -> str:
+        """Return what a judge is asked of a cell's responses."""
+        return f"{self.store}/judgings/{judging}/chains.parquet"
+
+    def judgements(self, judging: str) -> str:
+        """Return what a judge says of a cell's responses."""
+        return f"{self.store}/judgings/{judging}/judgements.parquet"
+
     def score_task(self, cell: str, scorer: str) -> str:
         """Return what decides the scores of a cell under a scorer."""
         return f"{self.store}/cells/{cell}/scores/{scorer}/score.json"

@@ -24,6 +24,7 @@ from passk.workflow.cells import (
 from passk.workflow.confirmations import Confirmation, expand_confirmations, why_not
 from passk.workflow.contamination import contamination
 from passk.workflow.imports import find_imports, import_warnings
+from passk.workflow.judgings import Judging, expand_judgings
 from passk.workflow.paths import Layout
 from passk.workflow.store_format import check_format
 from passk.workflow.stored_names import stored_names
@@ -35,7 +36,7 @@ from passk.workflow.weights import importable_packages, reference_digest, verdic
 class Plan:
     """An experiment expanded: its cells and scoring tasks by id, and the paths of all files.
 
-    `trainings` and `confirmations` are by id, `weights` by the name of their model.
+    `trainings`, `confirmations` and `judgings` are by id, `weights` by the name of their model.
     """
 
     experiment: Experiment
@@ -45,18 +46,21 @@ class Plan:
     trainings: Mapping[str, Training] = field(default_factory=dict)
     weights: Mapping[str, Weights] = field(default_factory=dict)
     confirmations: Mapping[str, Confirmation] = field(default_factory=dict)
+    judgings: Mapping[str, Judging] = field(default_factory=dict)
 
     @cached_property
     def all_cells(self) -> dict[str, Cell]:
-        """The study's cells and those of fresh draws, by id."""
+        """The study's cells, those of fresh draws and those of judges' replies, by id."""
         fresh = [c for one in self.confirmations.values() for c in (one.fresh, one.fresh_base)]
+        fresh += [one.replies for one in self.judgings.values()]
         return {**self.cells, **{cell.id: cell for cell in fresh}}
 
     @cached_property
     def sized_cells(self) -> dict[str, Cell]:
-        """`all_cells` without fresh draws of problems that are not selected yet."""
+        """`all_cells` without draws for problems, or responses, that are not selected yet."""
         selected = (one for one in self.confirmations.values() if one.selected is not None)
         fresh = {cell.id for one in selected for cell in (one.fresh, one.fresh_base)}
+        fresh |= {one.replies.id for one in self.judgings.values() if one.selected is not None}
         return {k: v for k, v in self.all_cells.items() if k in self.cells or k in fresh}
 
     @cached_property
@@ -265,4 +269,6 @@ def build_plan(file: Path) -> Plan:
     confirmed = expand_confirmations(experiment.confirm, cells, layout, name)
     confirmations = {one.id: one for one in confirmed}
     by_folder = {(scoring.target, scoring.scorer): scoring for scoring in scorings}
-    return Plan(experiment, layout, cells, by_folder, trainings, weights, confirmations)
+    judged = expand_judgings(experiment, cells, weights, layout, name)
+    judgings = {one.id: one for one in judged}
+    return Plan(experiment, layout, cells, by_folder, trainings, weights, confirmations, judgings)

@@ -153,6 +153,15 @@ def plan_study(plan: Plan) -> study.Study:
             )
             for one in plan.confirmations.values()
         ),
+        judgings=tuple(
+            study.Judging(
+                judge=one.judge.name,
+                cell=one.cell.id,
+                votes=one.judge.votes,
+                judgements=Path(plan.layout.judgements(one.id)),
+            )
+            for one in plan.judgings.values()
+        ),
         warnings=tuple(plan.warnings()),
         spec=_spec_record(experiment),
         review=to_document(experiment.review, defaults=True) if experiment.review else {},
@@ -259,7 +268,7 @@ def _paths(names: Iterable[str]) -> tuple[Path, ...]:
 def _spec_record(experiment: Experiment) -> dict[str, object]:
     """Return the spec as JSON for the record, without what only changes cost."""
     kept = ["name", "k", "seed", "shard", "models", "benchmarks", "samplers", "perplexity"]
-    kept += [key for key in ("review", "confirm") if getattr(experiment, key) is not None]
+    kept += [key for key in ("review", "confirm", "judges") if getattr(experiment, key)]
     spec = {key: to_document(getattr(experiment, key), defaults=True) for key in kept}
     for name, model in spec["models"].items():
         spec["models"][name] = as_written(model, experiment.file)

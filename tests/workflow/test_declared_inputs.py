@@ -14,7 +14,7 @@ from opened_files import noted, rules_that_read_what_they_declare
 RULES = {
     *("load_questions", "load_problems", "load_clusters", "resolve_cell", "match_entropy"),
     *("draw_samples", "adopt_responses", "verify_responses", "count_verdicts"),
-    "decide_problems",
+    *("decide_problems", "select_chains", "count_votes"),
     *("write_references", "resolve_score", "score_responses"),
     *("resolve_experiment", "aggregate_tables", "draw_figures", "tabulate_labels", "write_report"),
 }
@@ -42,7 +42,9 @@ def test_commands_read_nothing_but_declared_inputs(study: Study) -> None:
     study.spec["jobs"] = {"shards": 2, "scores": 2}
     study.spec |= {"figures": ["curves"], "review": {"accuracy": [0, 0.9]}}
     study.spec["confirm"] = {"n": 2, "rounds": 1}
+    study.spec["models"]["reader"] = {"engine": "fake", "benchmarks": []}
+    study.spec["judges"] = {"strict": {"model": "reader", "models": ["tuned"], "votes": 2}}
     with noted(study) as notes:
         jobs = study.snakemake()
-    assert jobs["draw_samples"] == 3 + 2  # batches of two shards; fresh draws
+    assert jobs["draw_samples"] == 3 + 2 + 2  # batches of two shards; fresh draws; votes
     assert rules_that_read_what_they_declare(study, notes) == RULES

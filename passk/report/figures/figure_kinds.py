@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from passk.analysis.seed_series import colors_of
 from passk.analysis.study import Study
-from passk.report.figures import costs, design, learning, rates, support, training
+from passk.report.figures import costs, design, judged, learning, rates, support, training
 from passk.report.figures.base import BenchmarkView, CaptionedFigure, Frames, slug
 from passk.report.findings import findings
 
@@ -19,6 +19,7 @@ KINDS: Mapping[str, Callable[[BenchmarkView], Iterator[CaptionedFigure]]] = {
     "efficiency": training.efficiency,
     "algorithms": training.algorithms,
     "steps": training.steps,
+    "judged": judged.judged,
     "support": support.support,
     "diversity": support.diversity,
     "budget": costs.budget,

@@ -66,6 +66,7 @@ class Jobs:
         """Yield what jobs with an engine work on."""
         yield from (cell for cell in self.plan.cells.values() if cell.imported is None)
         yield from self.plan.scorings.values()
+        yield from (judging.replies for judging in self.plan.judgings.values())
         yield from self.plan.trainings.values()
 
     def _need(self, part: Part) -> Need:

@@ -274,6 +274,13 @@ class Rules:
         kinds = [f"--{kind}" for kind in ("lost", "gained") if getattr(settings, kind)]
         return " ".join([*kinds, f"--rare {settings.rare}"])
 
+    def judge_options(self, wildcards: Wildcards) -> str:
+        """Return which responses a judge reads, as options."""
+        one = self.plan.judgings[wildcards.judging]
+        low, high = one.judge.accuracy
+        wrong = " --wrong" if one.judge.of == "all" else ""
+        return f"--n {one.cell.use.n} --accuracy {low} {high}{wrong}"
+
     def reference_template(self, wildcards: Wildcards) -> str:
         """Return how gold answers read as responses."""
         return self._reference(wildcards).benchmark.gold_response

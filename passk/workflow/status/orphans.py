@@ -12,7 +12,7 @@ from passk.workflow.trainings import Training
 
 FOLDERS = (
     *("cells/*", "cells/*/verdicts/*", "cells/*/scores/*", "problems/*", "weights/*"),
-    "confirmations/*",
+    *("confirmations/*", "judgings/*"),
     *("trainings/*", "trainings/*/step-*", "trainings/*/state"),
 )
 """Folders of the store that belong to something a spec names."""
@@ -48,6 +48,8 @@ def _needed(plan: Plan) -> Iterable[Path]:
         yield Path(plan.layout.questions(cell.problems)).parent
     for confirmation in plan.confirmations:
         yield Path(plan.layout.decisions(confirmation, "0")).parent
+    for judging in plan.judgings:
+        yield Path(plan.layout.chains(judging)).parent
     for weights in plan.weights.values():
         yield from (Path(marker).parent for marker in weights.markers)
     for training in plan.trainings.values():

@@ -16,6 +16,7 @@ from passk.workflow.cells import Cell, Scoring, shard_range
 from passk.workflow.confirmations import Confirmation
 from passk.workflow.contamination import unseen_overlap
 from passk.workflow.files import Build
+from passk.workflow.judgings import Judging
 from passk.workflow.plan import Plan
 from passk.workflow.preflight import describe, find_obstacles
 from passk.workflow.resources.cost import Rates, gpus, rates
@@ -64,7 +65,8 @@ def report_plan(plan: Plan, *, local: bool = True) -> PlanReport:
     cells = [_report_cell(build, cell, known) for cell in plan.cells.values()]
     scores = [_report_scores(build, scoring) for scoring in plan.scorings.values()]
     fresh = [one for c in plan.confirmations.values() for one in _report_fresh(build, c)]
-    sized = [one for one in fresh if not one["at_most"]]
+    judged = [_report_judging(build, one) for one in plan.judgings.values()]
+    sized = [one for one in (*fresh, *judged) if not one["at_most"]]
     return {
         "name": plan.experiment.name,
         "spec": str(plan.experiment.file),
@@ -73,6 +75,7 @@ def report_plan(plan: Plan, *, local: bool = True) -> PlanReport:
         "cells": cells,
         "scores": scores,
         "confirmations": fresh,
+        "judgings": judged,
         "analysis": _report_analysis(build, [*trainings, *cells, *sized], scores),
         "detectable": list(detectable_differences(plan)),
         "files_to_make": dict(Counter(made.rule for made in build.pending.values())),
@@ -141,6 +144,13 @@ def _report_fresh(build: Build, one: Confirmation) -> Iterator[FreshReport]:
         why = "confirms the comparison of" if found["why"] else ""
         found["why"] = [f"{why} '{one.cell.id}' with '{one.base.id}'"] if why else []
         yield {**found, "at_most": one.selected is None}
+
+
+def _report_judging(build: Build, one: Judging) -> FreshReport:
+    """Return the state of a judge's replies."""
+    found = _report_cell(build, one.replies, {})
+    why = [f"'{one.judge.name}' judges responses of '{one.cell.id}'"] if found["why"] else []
+    return {**found, "why": why, "at_most": one.selected is None}
 
 
 def _journaled(cell: Cell, path: str) -> int:
@@ -258,8 +268,9 @@ def to_text(found: PlanReport) -> str:
     """Return a preview for people."""
     lines = [f"{found['name']} ({found['spec']})", ""]
     lines.extend(line for training in found["trainings"] for line in training_lines(training))
-    for cell in (*found["cells"], *found["confirmations"]):
-        lines.append(f"  {cell['state']:8} {cell['id']}  n = {cell['n']}, {_size(cell)}")
+    for cell in (*found["cells"], *found["confirmations"], *found["judgings"]):
+        size = _judged(cell) if cell in found["judgings"] else f"n = {cell['n']}, {_size(cell)}"
+        lines.append(f"  {cell['state']:8} {cell['id']}  {size}")
         lines.extend(f"           why: {reason}" for reason in cell["why"])
         unknown = cell["problems"] is None and cell["shards_missing"] and not cell["imported"]
         if cell["responses_left"] or cell["responses_reused"] or unknown:
@@ -279,6 +290,8 @@ def to_text(found: PlanReport) -> str:
         lines.append(
             f"and on fresh draws, if every problem is selected: {_spending(_total(unselected))}"
         )
+    if unselected := [cell for cell in found["judgings"] if cell["at_most"]]:
+        lines.append(f"and on judges, if every response is judged: {_spending(_total(unselected))}")
     lines.extend(f"warning: {warning}" for warning in found["warnings"])
     if found["obstacles"]:
         lines += ["", "what would stop a run here:", *found["obstacles"]]
@@ -296,6 +309,12 @@ def _size(cell: CellReport) -> str:
     if cell["imported"]:
         return f"{count} problems, imported, {done}/{cell['shards']} shards adopted"
     return f"{count} problems, {done}/{cell['shards']} shards drawn{archived}"
+
+
+def _judged(cell: FreshReport) -> str:
+    """Return how much a judge reads in words."""
+    count = "unknown" if cell["problems"] is None else f"{cell['problems']:,}"
+    return f"{'at most ' if cell['at_most'] else ''}{count} responses, votes = {cell['n']}"
 
 
 def _spending(cost: Left, verb: str = "") -> str:

@@ -49,7 +49,7 @@ class ScoreReport(Left):
 
 
 class FreshReport(CellReport):
-    """Fresh draws of a confirmation in a plan.
+    """Fresh draws of a confirmation, or a judge's replies, in a plan.
 
     Attributes:
         at_most: whether their numbers are upper bounds: nothing is selected yet.
@@ -98,6 +98,7 @@ class PlanReport(TypedDict):
     cells: list[CellReport]
     scores: list[ScoreReport]
     confirmations: list[FreshReport]
+    judgings: list[FreshReport]
     analysis: AnalysisReport
     detectable: list[Detectable]
     files_to_make: dict[str, int]

@@ -76,6 +76,13 @@ def cpu_jobs(plan: Plan) -> Iterator[tuple[Path, JobName]]:
         for rounds, path in enumerate(plan.decisions_of(one)):
             comment = f"rule_decide_problems_wildcards_{one.id}_{rounds}"
             yield Path(path), JobName(f"confirm/{one.id}.{rounds}", comment)
+    for judging in plan.judgings:
+        for path, log, rule in (
+            (plan.layout.chains(judging), "chains", "select_chains"),
+            (plan.layout.judgements(judging), "votes", "count_votes"),
+        ):
+            comment = f"rule_{rule}_wildcards_{judging}"
+            yield Path(path), JobName(f"judge/{judging}.{log}", comment)
     for cell in plan.cells.values():
         counts = Path(plan.counts_of(cell))
         comment = f"rule_count_verdicts_wildcards_{cell.id}_{cell.verdicts}_{cell.use.n}"
