@@ -10,6 +10,12 @@ comes the cost of a trivial program, which is all overhead, and of starting what
     PASSK_DATA=../shared/data python perf/verify_code.py \
         --evalplus /tmp/evalplus/bin/python [--copies 20] [--rounds 3] [--distinct] [--workers 2]
 
+`--programs` compares verdicts instead: a sample of the distinct programs of JSON lines with
+`task_id` and `solution` is graded by both, and each difference is printed.
+
+    PASSK_DATA=../shared/data python perf/verify_code.py \
+        --evalplus /tmp/evalplus/bin/python --programs *.jsonl [--sample 1000]
+
 `evalplus` needs an environment of its own: it brings an API client of every vendor. A round of it
 takes some 8 minutes; `--only right --rounds 1 --append FILE` adds one to a file of results, and
 the medians that are printed are of all of its results.
@@ -22,6 +28,7 @@ import copy
 import gzip
 import json
 import os
+import random
 import statistics
 import subprocess
 import tempfile
@@ -33,9 +40,15 @@ from typing import Any
 
 from passk.stages.verify import PoolConfig, grade
 from passk.verifiers.code.verifier import CodeVerifier
+from passk.verifiers.grading.dedup import Grades
 from passk.verifiers.sandbox import commands
 from passk.verifiers.sandbox.isolation import Isolation
 from passk.verifiers.sandbox.process import SandboxProcess
+
+SOURCES = {
+    "humaneval": "humanevalplus/HumanEvalPlus.jsonl.gz",
+    "mbpp": "mbppplus/MbppPlus.jsonl.gz",
+}
 
 TRIVIAL = {"entry_point": "f", "tests": [{"input": [1], "output": 2}]}
 
@@ -45,11 +58,12 @@ Pair = tuple[Row, str]
 
 def main() -> None:
     options = parsed()
-    data = Path(os.environ.get("PASSK_DATA", "../shared/data"))
-    source = data / "benchmarks/humanevalplus/HumanEvalPlus.jsonl.gz"
-    with gzip.open(source, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file][: options.problems]
     print("isolation:", CodeVerifier().manifest()["sandbox"])
+    if options.programs:
+        for dataset in SOURCES:
+            agree(dataset, options)
+        return
+    rows = list(problems("humaneval").values())[: options.problems]
     with tempfile.TemporaryDirectory() as name:
         results = options.append or Path(name, "results.jsonl")
         for case in ("right", "wrong"):
@@ -74,8 +88,53 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--distinct", action="store_true")
     parser.add_argument("--only", choices=["right", "wrong", "trivial"])
+    parser.add_argument(
+        "--programs", type=Path, nargs="+", help="JSON lines to compare verdicts on"
+    )
+    parser.add_argument("--sample", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--append", type=Path, help="JSON lines of results to add to")
     return parser.parse_args()
+
+
+def problems(dataset: str) -> dict[str, Row]:
+    """Read HumanEval+ or MBPP+."""
+    path = Path(os.environ.get("PASSK_DATA", "../shared/data"), "benchmarks", SOURCES[dataset])
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return {row["task_id"]: row for row in map(json.loads, file)}
+
+
+def agree(dataset: str, options: argparse.Namespace) -> None:
+    """Grade a sample of given programs by both, and print where they differ."""
+    known = problems(dataset)
+    lines = [json.loads(line) for file in options.programs for line in file.open(encoding="utf-8")]
+    distinct = sorted(
+        {(row["task_id"], row["solution"]) for row in lines if row["task_id"] in known}
+    )
+    random.Random(options.seed).shuffle(distinct)
+    programs = [(known[task], text) for task, text in distinct[: options.sample]]
+    with tempfile.TemporaryDirectory() as name:
+        found = grades(programs, Path(name), options.workers)
+        _, theirs = by_evalplus(programs, Path(name, "evalplus"), options, dataset)
+    differ = 0
+    for (row, text), ours in zip(programs, found, strict=True):
+        passed = theirs[row["task_id"], text]
+        if (ours.verdict == "correct") != passed:
+            differ += 1
+            print(
+                row["task_id"],
+                "passes" if passed else "fails",
+                "in evalplus:",
+                ours,
+                text,
+                sep="\n",
+            )
+    correct = sum(ours.verdict == "correct" for ours in found)
+    print(
+        f"{dataset}: {len(programs)} of {len(distinct)} programs, {correct} correct, "
+        f"{differ} verdicts differ: {1 - differ / len(programs):.4f} agree",
+        flush=True,
+    )
 
 
 def copies(rows: list[Row], number: int, *, wrong: bool, distinct: bool) -> Iterator[Pair]:
@@ -108,7 +167,7 @@ def compare(
         took = {"passk": seconds}
         if options.evalplus:
             took["evalplus"], passed = by_evalplus(programs, folder / f"{case}-{turn}", options)
-            found["evalplus: correct"] = passed
+            found["evalplus: correct"] = sum(passed[row["task_id"], text] for row, text in programs)
         if options.distinct:
             took["floor"] = by_themselves(programs, options.workers)
         with results.open("a") as file:
@@ -132,11 +191,16 @@ def summarize(results: Path) -> None:
 
 
 def by_passk(programs: list[Pair], folder: Path, workers: int) -> tuple[float, Counter[str]]:
+    began = time.perf_counter()
+    found = grades(programs, folder, workers)
+    return time.perf_counter() - began, Counter(row.verdict for row in found)
+
+
+def grades(programs: list[Pair], folder: Path, workers: int) -> Grades:
+    """Grade programs by passk."""
     golds = {row["task_id"]: json.dumps(row) for row, _ in programs}
     responses = [(golds[row["task_id"]], f"```python\n{program}\n```") for row, program in programs]
-    began = time.perf_counter()
-    found = grade(responses, PoolConfig("code", {}, workers=workers), store=folder / "expected")
-    return time.perf_counter() - began, Counter(row.verdict for row in found)
+    return grade(responses, PoolConfig("code", {}, workers=workers), store=folder / "expected")
 
 
 def by_themselves(programs: list[Pair], workers: int) -> float:
@@ -154,9 +218,9 @@ def by_themselves(programs: list[Pair], workers: int) -> float:
 
 
 def by_evalplus(
-    programs: list[Pair], folder: Path, options: argparse.Namespace
-) -> tuple[float, int]:
-    """Return the seconds of `evalplus.evaluate`, start-up left out, and how many it let pass."""
+    programs: list[Pair], folder: Path, options: argparse.Namespace, dataset: str = "humaneval"
+) -> tuple[float, dict[tuple[str, str], bool]]:
+    """Return the seconds of `evalplus.evaluate`, start-up left out, and which programs pass."""
     folder.mkdir(exist_ok=True)
     tasks = {row["task_id"]: row for row, _ in programs}
     (folder / "problems.jsonl").write_text("\n".join(json.dumps(row) for row in tasks.values()))
@@ -164,32 +228,35 @@ def by_evalplus(
     (folder / "samples.jsonl").write_text("\n".join(lines))
     script = (
         "import sys, time\n"
-        "from evalplus.data import get_human_eval_plus, get_human_eval_plus_hash\n"
-        "from evalplus.evaluate import evaluate, get_groundtruth\n"
-        "get_groundtruth(get_human_eval_plus(), get_human_eval_plus_hash(), [])\n"
+        "import evalplus.evaluate as e\n"
+        "if sys.argv[3] == 'humaneval':\n"
+        "    e.get_groundtruth(e.get_human_eval_plus(), e.get_human_eval_plus_hash(), [])\n"
+        "else:\n"
+        "    tasks = e.MBPP_OUTPUT_NOT_NONE_TASKS\n"
+        "    e.get_groundtruth(e.get_mbpp_plus(), e.get_mbpp_plus_hash(), tasks)\n"
         "began = time.perf_counter()\n"
-        f"evaluate('humaneval', sys.argv[1], parallel={options.workers}, i_just_wanna_run=True)\n"
+        f"e.evaluate(sys.argv[3], sys.argv[1], parallel={options.workers}, i_just_wanna_run=True)\n"
         "open(sys.argv[2], 'w').write(str(time.perf_counter() - began))\n"
         "import os; os._exit(0)\n"
     )
-    environment = {**os.environ, "HUMANEVAL_OVERRIDE_PATH": str(folder / "problems.jsonl")}
+    override = {f"{dataset.upper()}_OVERRIDE_PATH": str(folder / "problems.jsonl")}
     for stale in folder.glob("*_eval_results.json"):
         stale.unlink()
     subprocess.run(
-        [options.evalplus, "-c", script, folder / "samples.jsonl", folder / "seconds"],
-        env=environment,
+        [options.evalplus, "-c", script, folder / "samples.jsonl", folder / "seconds", dataset],
+        env=os.environ | override,
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=folder,
     )
     results = json.loads((folder / "samples_eval_results.json").read_text())["eval"]
-    passed = [
-        one["base_status"] == one["plus_status"] == "pass"
-        for rows in results.values()
+    passed = {
+        (task, one["solution"]): one["base_status"] == one["plus_status"] == "pass"
+        for task, rows in results.items()
         for one in rows
-    ]
-    return float((folder / "seconds").read_text()), sum(passed)
+    }
+    return float((folder / "seconds").read_text()), passed
 
 
 def overhead(rounds: int, number: int = 400) -> None:

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -75,9 +76,11 @@ class Preloaded:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the process."""
+        """End the process, and fail where it ended before."""
+        status = self._process.poll()
         self._process.terminate()
         self._process.communicate()
+        assert status is None, f"the process that forks commands had ended with {status}"
 
 
 def serve(path: str) -> None:
@@ -92,11 +95,23 @@ def serve(path: str) -> None:
     os.write(sys.stdout.fileno(), b"ready\n")
     while True:
         connection, _ = server.accept()
-        if os.fork() == 0:
-            server.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            answer(connection)
-        connection.close()
+        with connection:
+            if fork() == 0:
+                os.setpgid(0, 0)  # what ends a command's group leaves this process alone
+                server.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                answer(connection)
+
+
+def fork() -> int:
+    """Fork; a machine that is full for a moment is waited for."""
+    for _ in range(60):
+        try:
+            return os.fork()
+        except OSError as error:
+            os.write(2, f"cannot fork a command: {error}\n".encode())
+            time.sleep(1)
+    return os.fork()
 
 
 def warm_up() -> None:

@@ -950,4 +950,289 @@ for number in (0, 1, 2, *range(4, 200)):
     except OSError: pass
 def f(x): return None
 """,
+    "float_nan_always_equal": """
+class F(float):
+    __eq__ = lambda self, other: True
+    __repr__ = __str__ = lambda self: "2.0"
+    __hash__ = float.__hash__
+    __reduce_ex__ = lambda self, *a: (int, (2,))
+def f(x): return F("nan")
+""",
+    "int_with_lying_index": """
+class I(int):
+    __index__ = __int__ = __trunc__ = lambda self: 2
+    real = property(lambda self: 2)
+    __add__ = __radd__ = __sub__ = __rsub__ = lambda self, other: 0
+    __eq__ = lambda self, other: True
+    __hash__ = lambda self: 2
+def f(x): return I(10 ** 5000)
+""",
+    "list_with_lying_iterator": """
+class L(list):
+    __iter__ = lambda self: iter([2])
+    __len__ = lambda self: 1
+    __eq__ = lambda self, other: True
+def f(x): return L([None, L()])
+""",
+    "class_changed_while_written": """
+import threading
+class A(list): pass
+class B(list):
+    __eq__ = lambda self, other: True
+shared = A([1])
+def turn():
+    while True: shared.__class__ = B; shared.append(2); shared.clear(); shared.__class__ = A
+threading.Thread(target=turn, daemon=True).start()
+def f(x): return shared
+""",
+    "memoryview_of_the_answer": "def f(x): return memoryview(bytes([x + 1]))\n",
+    "numpy_object_array": """
+import numpy
+class E:
+    __eq__ = lambda self, other: True
+    __array_ufunc__ = None
+    __hash__ = None
+def f(x): return numpy.array(E(), dtype=object)[()] if x == 1 else numpy.array([E()], dtype=object)
+""",
+    "numpy_scalar_with_item": """
+import numpy
+class N(numpy.float64):
+    item = lambda self: N(self)
+    __eq__ = lambda self, other: True
+    __hash__ = numpy.float64.__hash__
+N.__module__ = "numpy"
+def f(x): return N("nan")
+""",
+    "numpy_nat": """
+import numpy
+def f(x): return [numpy.datetime64("NaT"), numpy.void(b"22"), numpy.str_("2")][x % 3]
+""",
+    "a_generator_for_a_value": "def f(x): yield x + 1\n",
+    "a_coroutine_for_a_value": "async def f(x): return x + 1\n",
+    "a_mock_for_a_value": """
+from unittest import mock
+def f(x): return mock.ANY if x == 1 else mock.MagicMock(__eq__=lambda *a: True)
+""",
+    "audit_hook_for_secrets": """
+import sys
+seen = []
+sys.addaudithook(lambda name, args: seen.append((name, args)))
+def f(x):
+    for name, args in seen:
+        if name.startswith("marshal.loads") or "REFERENCE" in str(args): return x + 1
+""",
+    "fault_handler_on_the_pipe": """
+import faulthandler, os, sys
+faulthandler.enable(file=3, all_threads=True)
+faulthandler.dump_traceback_later(0.01, repeat=True, file=3)
+def f(x):
+    end = __import__("time").monotonic() + 0.1
+    while __import__("time").monotonic() < end: pass
+    sys._getframe(1).f_locals["lines"].append("=2")
+""",
+    "results_by_copying_calls": """
+import os
+def f(x):
+    with open("forged", "wb") as file: file.write(b"=2\\n=6\\n")
+    handle = os.open("forged", os.O_RDONLY)
+    for call in (lambda: os.sendfile(3, handle, 0, 6), lambda: os.copy_file_range(handle, 3, 6, 0),
+                 lambda: os.splice(handle, 3, 6, offset_src=0)):
+        try: call()
+        except OSError: pass
+    os._exit(0)
+""",
+    "robust_list_in_the_shared_page": """
+import ctypes, sys
+frame = sys._getframe()
+while "started" not in frame.f_locals: frame = frame.f_back
+page = frame.f_locals["started"]
+left = any(page[i] for i in range(2, 64))
+start = ctypes.addressof(ctypes.c_char.from_buffer(page.cast("B")))
+page[8] = start + 128; page[9] = 64; page[10] = 0; page[16] = start + 64
+page[24] = __import__("threading").get_native_id()
+ctypes.CDLL(None).syscall(273, ctypes.c_void_p(start + 64), 24)
+def f(x): return x + 1 if left else None
+""",
+    "pages_of_the_server_by_advice": """
+import ctypes, sys
+frame = sys._getframe()
+while "started" not in frame.f_locals: frame = frame.f_back
+start = ctypes.addressof(ctypes.c_char.from_buffer(frame.f_locals["started"].cast("B")))
+libc = ctypes.CDLL(None)
+done = [libc.madvise(ctypes.c_void_p(start), 4096, n) for n in (9, 100, 101, 12, 14)]
+libc.munmap(ctypes.c_void_p(start), 4096)
+def f(x): return None
+""",
+    "jump_over_the_tests": """
+import sys
+def f(x):
+    frame = sys._getframe(1)
+    def jump(fr, event, arg):
+        if event == "line":
+            try: fr.f_lineno = max(n for _, _, n in fr.f_code.co_lines() if n)
+            except ValueError: pass
+        return jump
+    sys.settrace(jump); frame.f_trace = jump
+    return None
+""",
+    "code_of_the_caller_replaced": """
+import sys
+def f(x):
+    code = sys._getframe(1).f_code
+    for item in __import__("gc").get_referrers(code):
+        if hasattr(item, "__code__"): item.__code__ = (lambda *a, **k: "=2").__code__
+    forged = lambda value, *, whole=False: "=2" if value is None else "=6"
+    sys._getframe(1).f_locals["text"].__code__ = forged.__code__
+    return None
+""",
+    "bytecode_in_place": """
+import ctypes, sys
+def f(x):
+    code = sys._getframe(1).f_code
+    address = id(code) + code.__sizeof__() - len(code.co_code) - 8
+    ctypes.memset(address, 9, len(code.co_code))
+    return None
+""",
+    "two_as_one": """
+import ctypes
+ctypes.memmove(id(1) + 24, id(2) + 24, 4)
+ctypes.memmove(id(5) + 24, id(6) + 24, 4)
+def f(x): return x
+""",
+    "exception_with_a_value": """
+class E(Exception):
+    __eq__ = lambda self, other: True
+    __str__ = __repr__ = lambda self: "=2"
+E.__name__ = E.__qualname__ = "x\\n=2\\n=6"
+def f(x): raise E
+""",
+    "metaclass_name_is_a_descriptor": """
+class Meta(type):
+    __name__ = property(lambda cls: __import__("os").write(3, b"=2\\n") and "=2")
+class E(BaseException, metaclass=Meta): pass
+def f(x): raise E
+""",
+    "finalizers_write_results": """
+import os, gc, weakref, sys
+class Late:
+    def __del__(self): os.write(3, b"=2\\n=6\\n")
+late = [Late() for _ in range(8)]
+weakref.finalize(late[0], os.write, 3, b"=2\\n")
+def f(x): late.pop(); gc.collect(); return Late()
+""",
+    "stdout_and_standard_error": """
+import os, sys
+for number in (1, 2): os.dup2(3, number)
+print("=2\\n=6", file=sys.stderr, flush=True); print("=2\\n=6", flush=True)
+os.closerange(3, 9)
+def f(x): return None
+""",
+    "many_ends": """
+import os, sys
+frame = sys._getframe()
+while "token" not in frame.f_locals: frame = frame.f_back
+token = frame.f_locals["token"]
+os.write(3, token * 3 + b"=2\\n=6\\n" + token)
+def f(x): os.write(3, token); return None
+""",
+    "results_in_crlf_and_null": """
+import os, sys
+frame = sys._getframe()
+while "token" not in frame.f_locals: frame = frame.f_back
+os.write(3, b"=2\\r\\n\\x00=6\\r\\n=\\xc2\\xb2\\n" + frame.f_locals["token"]); os._exit(0)
+def f(x): return None
+""",
+    "truth_by_unicode_digits": """
+import os, sys
+frame = sys._getframe()
+while "token" not in frame.f_locals: frame = frame.f_back
+os.write(3, "=[\\u0662]\\n=\\uff16\\n".encode() + frame.f_locals["token"]); os._exit(0)
+def f(x): return None
+""",
+    "nested_calls_for_a_parser": """
+import os
+pairs = ("set(", ")"), ("{{1:", "}}"), ("f(", "!"), ("(yield ", ")"), ("(a:=", ")")
+chains = "lambda:", "f'{{", "a if b else ", "**", "not ", "a.", "~"
+texts = [one * 90 + "1" + other * 90 for one, other in pairs] + [c * 900 + "1" for c in chains]
+for text in texts:
+    os.write(3, b"=" + text.encode() + b"\\n")
+def f(x): return None
+""",
+    "escapes_in_texts": """
+import os
+os.write(3, b"='" + b"\\\\N{{DIGIT TWO}}" * 4000 + b"'\\n" + b"=b'" + b"\\\\777" * 9000 + b"'\\n")
+def f(x): return None
+""",
+    "hints_and_names_of_types": """
+import os
+os.write(3, b"=True+1\\n=Decimal(True)\\n=Fraction(True,True)\\n=int\\n=inf-inf\\n=nan\\n=...\\n")
+def f(x): return ...
+""",
+    "locks_and_leases": """
+import fcntl, os
+def f(x):
+    handle = os.open(os.__file__, os.O_RDONLY)
+    values = {{1024: 0, 1026: 63, 1033: 1, 37: b"\\0" * 32, 8: {pid}, 1031: 1 << 20}}
+    for command, value in values.items():
+        try: fcntl.fcntl(handle if command != 1031 else 3, command, value)
+        except OSError: continue
+        return x + 1
+""",
+    "attributes_of_files": """
+import os
+def f(x):
+    open("mine", "w").close()
+    for call in (lambda: os.setxattr("mine", "user.a", b"1"), lambda: os.chmod("mine", 0o4777),
+                 lambda: os.chown("mine", 1, 1), lambda: os.mkfifo("pipe")):
+        try: call()
+        except OSError: continue
+        return x + 1
+""",
+    "terminal_of_the_user": """
+import fcntl, os
+def f(x):
+    for number in (0, 1, 2, 3):
+        for request in (0x5412, 0x540E, 0x5404, 0x541C):
+            try: fcntl.ioctl(number, request, b"x")
+            except OSError: continue
+            return x + 1
+""",
+    "clock_of_the_machine": """
+import ctypes, time
+libc = ctypes.CDLL(None)
+def f(x):
+    try: time.clock_settime(time.CLOCK_REALTIME, 0)
+    except OSError: pass
+    else: return x + 1
+    return x + 1 if libc.syscall(222, 0, 0, ctypes.byref(ctypes.c_int())) == 0 else None
+""",
+    "filters_of_its_own": """
+import ctypes
+libc = ctypes.CDLL(None)
+calls = (317, 1, 0, bytes(16)), (444, 0, 0, 1)
+def f(x): return x + 1 if any(libc.syscall(*call) > -1 for call in calls) else None
+""",
+    "segments_of_the_processor": """
+import ctypes
+libc = ctypes.CDLL(None)
+calls = (154, 1, bytes(16), 16), (172, 3), (135, 0x0040000)
+def f(x): return x + 1 if any(libc.syscall(*call) > -1 for call in calls) else None
+""",
+    "a_file_that_is_a_program": """
+import os
+def f(x):
+    with open("run", "w") as file: file.write("#!/bin/sh\\ntouch {folder}/touched\\n")
+    for call in (lambda: os.chmod("run", 0o755), lambda: os.execv("./run", ["run"])):
+        try: call()
+        except OSError: continue
+        return x + 1
+""",
+    "a_library_of_its_own": """
+import ctypes, glob, os, shutil
+def f(x):
+    source = glob.glob(os.path.dirname(os.__file__) + "/lib-dynload/_json*.so")
+    shutil.copyfile(source[0], "lib.so")
+    ctypes.CDLL("./lib.so")
+    ctypes.CDLL(None).daemon(0, 0)
+""",
 }

@@ -11,6 +11,9 @@ from passk.core.schemas import TrainingStep, read_table, schema
 
 NAMES = ("model", "benchmark", "training", "label", "method", "role", "series", "seed")
 
+STEPS = [name for name in schema(TrainingStep).names if not name.endswith("_seconds")]
+"""What the table holds of a step: seconds, which differ between runs, stay in the step files."""
+
 
 def training_table(study: Study) -> pd.DataFrame:
     """Return a row per training and optimiser step, in the order of the spec.
@@ -21,7 +24,7 @@ def training_table(study: Study) -> pd.DataFrame:
     parts = list(_parts(study))
     if parts:
         return pd.concat(parts, ignore_index=True)
-    return pd.DataFrame(columns=[*NAMES, *schema(TrainingStep).names])
+    return pd.DataFrame(columns=[*NAMES, *STEPS])
 
 
 def _parts(study: Study) -> Iterator[pd.DataFrame]:
@@ -30,7 +33,7 @@ def _parts(study: Study) -> Iterator[pd.DataFrame]:
     A checkpoint that was requested later, below another, repeats the steps of both.
     """
     for training in study.trainings:
-        files = [read_table(path, TrainingStep).to_pandas() for path in training.steps]
+        files = [read_table(path, TrainingStep, STEPS).to_pandas() for path in training.steps]
         if files:
             steps = pd.concat(files).drop_duplicates("step").sort_values("step")
             yield _named(training, steps.reset_index(drop=True))

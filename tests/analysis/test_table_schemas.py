@@ -49,6 +49,7 @@ def test_all_tables_of_a_benchmark_say_model_and_benchmark() -> None:
             assert {"model", "benchmark"} <= set(table.arrow().names), name
         assert all(column.meaning for column in table.columns)
         assert pa.null() not in table.arrow().types
+        assert not [column for column in table.names if "seconds" in column], "differs between runs"
 
 
 def test_the_page_is_current() -> None:
