@@ -394,6 +394,7 @@ stage(
         help="of the problems whose responses are judged, both included",
     ),
     option("--wrong", action="store_true", help="judge responses that are not correct, too"),
+    option("--max-characters", type=whole_number, metavar="C", help="judge no longer responses"),
     output("Parquet file of Problem rows, one per response"),
 )
 

@@ -161,6 +161,7 @@ class Judge:
     of: str = "correct"
     accuracy: tuple[float, ...] = (0.0, 1.0)
     votes: int = 3
+    max_characters: int | None = None
     models: tuple[str, ...] | None = None
 
     def reads(self, model: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from passk.core import versions
@@ -39,6 +40,7 @@ def select_chains(
     n: int,
     accuracy: tuple[float, float] = (0.0, 1.0),
     wrong: bool = False,
+    max_characters: int | None = None,
 ) -> None:
     """Write what a judge is asked: one Problem row per response that is judged, possibly none.
 
@@ -54,6 +56,7 @@ def select_chains(
         n: responses per problem that are counted.
         accuracy: least and greatest accuracy of problems whose responses are judged, included.
         wrong: judge responses that are not correct, too.
+        max_characters: longer responses are not judged: they would not fit into a judge's context.
 
     Raises:
         DataError: a file is missing or cannot be used.
@@ -62,13 +65,13 @@ def select_chains(
     asked = {problem.id: problem for problem in read_rows(problems, Problem)}
     chosen = _chosen(counts, accuracy)
     rows = [
-        _question(asked[sample.problem_id], sample, verdict)
+        _question(asked[one.problem_id], one)
         for drawn, graded in zip(samples, verdicts, strict=True)
-        for sample, verdict in _responses(drawn, graded)
-        if sample.problem_id in chosen
-        and sample.sample < n
-        and (sample.text or sample.reasoning)
-        and (wrong or verdict == "correct")
+        for one in _responses(drawn, graded)
+        if one.problem_id in chosen
+        and one.sample < n
+        and 0 < len(one.text) <= (max_characters or len(one.text))
+        and (wrong or one.verdict == "correct")
     ]
     manifest = {"stage": "chains", "version": versions.JUDGE, "selected": len(rows)}
     write_table(output, to_table(Problem, rows), manifest)
@@ -83,21 +86,39 @@ def _chosen(counts: Path, accuracy: tuple[float, float]) -> frozenset[str]:
     )
 
 
-def _responses(samples: Path, verdicts: Path) -> Iterator[tuple[Sample, str]]:
-    """Yield the responses of a shard with their verdicts."""
-    table = read_table(verdicts, Verdict, ["problem_id", "sample", "verdict"])
-    graded = {(row["problem_id"], row["sample"]): row["verdict"] for row in table.to_pylist()}
-    for sample in read_rows(samples, Sample):
-        yield sample, graded[sample.problem_id, sample.sample]
+@dataclass(frozen=True, slots=True)
+class _Response:
+    """A graded response; `text` begins with its reasoning, where a server gave that apart."""
+
+    problem_id: str
+    sample: int
+    text: str
+    verdict: str
 
 
-def _question(problem: Problem, sample: Sample, verdict: str) -> Problem:
+def _responses(samples: Path, verdicts: Path) -> Iterator[_Response]:
+    """Yield the responses of a shard; their tokens are not read."""
+    graded = {
+        (row["problem_id"], row["sample"]): row["verdict"]
+        for row in read_table(verdicts, Verdict, ["problem_id", "sample", "verdict"]).to_pylist()
+    }
+    table = read_table(samples, Sample, ["problem_id", "sample", "text", "reasoning"])
+    for row in table.to_pylist():
+        place = (row["problem_id"], row["sample"])
+        text = "\n\n".join(filter(None, (row["reasoning"], row["text"])))
+        yield _Response(*place, text, graded[place])
+
+
+def _question(problem: Problem, response: _Response) -> Problem:
     """Return what a judge is asked of one response."""
-    chain = "\n\n".join(filter(None, (sample.reasoning, sample.text)))
-    question, code = judge_question(problem.question, problem.gold, chain)
-    about = {"problem_id": problem.id, "sample": sample.sample, "verdict": verdict}
+    question, code = judge_question(problem.question, problem.gold, response.text)
+    about = {
+        "problem_id": problem.id,
+        "sample": response.sample,
+        "verdict": response.verdict,
+    }
     return Problem(
-        id=f"{problem.id}:{sample.sample}",
+        id=f"{problem.id}:{response.sample}",
         question=question,
         gold=json.dumps(code),
         images=problem.images,

@@ -93,7 +93,8 @@ class JudgedCounts:
     Attributes:
         n: responses; one number for all problems.
         correct: correct responses.
-        judged: correct responses that were judged: all of a problem's, or none.
+        judged: correct responses that were judged. Where some of a problem's were, the others are
+            taken to be sound as often; where none was, they count as sound.
         sound: those of them that are judged sound; unclear ones are not.
     """
 
@@ -114,7 +115,7 @@ def corrected_curve(
 ) -> tuple[Floats, Floats, Floats]:
     """Return CoT-pass@k corrected for a judge's errors, and its interval over problems, (K,) each.
 
-    Correct responses that were not judged count as sound. Errors are taken to be independent from
+    Errors are taken to be independent from
     response to response, and as frequent in labelled responses as in the others.
 
     Args:

@@ -60,7 +60,8 @@ def expand_judgings(
             if not judge.reads(cell.model.name) or cell.counts_alone:
                 continue
             read = [digest(cell.fingerprint_inputs), cell.verdicts, cell.use.n]
-            chosen = [judge.of, judge.accuracy, versions.COUNT, versions.JUDGE]
+            chosen = [judge.of, judge.accuracy, judge.max_characters]
+            chosen += [versions.COUNT, versions.JUDGE]
             of, selection = draw_key(cell.fingerprint_inputs), digest([read, chosen])
             inputs = {**drawn, "draws": f"judge of {of}", "selection": selection}
             readable = f"{judge.name}.{cell.model.name}.{cell.use.name}.{cell.sampler.name}"

@@ -190,6 +190,8 @@ def write_files(folder: Path) -> dict[str, Path]:
         (("--accuracy", "0", "0.5"), ["a:0"]),
         (("--accuracy", "1", "1"), ["b:0", "b:1"]),
         (("--accuracy", "0.6", "0.9"), []),
+        (("--max-characters", "10"), ["a:0", "b:0", "b:1"]),
+        (("--max-characters", "9"), []),
     ],
 )
 def test_a_judge_reads_what_its_settings_say(

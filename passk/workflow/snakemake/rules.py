@@ -278,8 +278,10 @@ class Rules:
         """Return which responses a judge reads, as options."""
         one = self.plan.judgings[wildcards.judging]
         low, high = one.judge.accuracy
-        wrong = " --wrong" if one.judge.of == "all" else ""
-        return f"--n {one.cell.use.n} --accuracy {low} {high}{wrong}"
+        options = f"--n {one.cell.use.n} --accuracy {low} {high}"
+        if one.judge.max_characters:
+            options += f" --max-characters {one.judge.max_characters}"
+        return f"{options} --wrong" if one.judge.of == "all" else options
 
     def reference_template(self, wildcards: Wildcards) -> str:
         """Return how gold answers read as responses."""
