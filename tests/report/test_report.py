@@ -21,13 +21,15 @@ from hypothesis import strategies as st
 from synthetic_study import make_study
 
 from passk.analysis.palette import SERIES, assign
-from passk.analysis.study import read_plan
+from passk.analysis.study import Cell, Study, read_plan
 from passk.analysis.tables import aggregate
 from passk.core.artifacts import read_json, write_json
 from passk.core.errors import DataError, PasskError
 from passk.core.install import install_module
 from passk.report.build import report
 from passk.report.figures import draw
+from passk.report.figures.base import BenchmarkView
+from passk.report.figures.ranks import ranks
 from passk.report.figures.style import spread_labels
 from passk.report.findings import Lead, confirmation, findings, lead
 from passk.report.html.responses import select_responses
@@ -356,3 +358,36 @@ def test_fresh_draws_are_told_by_kind_and_decision() -> None:
         "5 %; 416 of 768 responses: decided problems stop early)."
     )
     assert not list(confirmation(table[:0]))
+
+
+def test_ranks_are_drawn_of_three_models_or_more() -> None:
+    names = ["base", "one", "two"]
+    cells = tuple(Cell(f"{m}-1", m, "b", "s", 8, Path("x"), label=m.upper()) for m in names)
+    chances = {1: [0.0, 0.97, 0.03], 8: [0.1, 0.3, 0.6]}
+    rows = [
+        {
+            "model": model,
+            "benchmark": "b",
+            "sampler": "s",
+            "k": k,
+            "best": best,
+            "expected_rank": 3.0 - place,
+            "rank_low": 1,
+            "rank_high": 3,
+        }
+        for k, found in chances.items()
+        for place, (model, best) in enumerate(zip(names, found, strict=True))
+    ]
+    study = Study("s", (1, 8), cells)
+    colors = {name.upper(): color for name, color in zip(names, SERIES, strict=False)}
+    view = BenchmarkView("01-b", study, "b", {"ranks": pd.DataFrame(rows)}, colors, ())
+    (figure,) = ranks(view)
+    assert (
+        "At k = 1 the best may be ONE (97.0 %). At k = 8 the best may be TWO (60.0 %), ONE (30"
+        in (figure.caption)
+    )
+    axes = figure.figure.axes
+    assert [one.get_title() for one in axes] == ["k = 1", "k = 8"]
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["TWO", "ONE", "BASE"]
+    two = BenchmarkView("01-b", study, "b", {"ranks": pd.DataFrame(rows[:2])}, colors, ())
+    assert not list(ranks(two))

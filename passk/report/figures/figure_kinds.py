@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from passk.analysis.seed_series import colors_of
 from passk.analysis.study import Study
-from passk.report.figures import costs, design, judged, learning, rates, support, training
+from passk.report.figures import costs, design, judged, learning, ranks, rates, support, training
 from passk.report.figures.base import BenchmarkView, CaptionedFigure, Frames, slug
 from passk.report.findings import findings
 
@@ -24,6 +24,7 @@ KINDS: Mapping[str, Callable[[BenchmarkView], Iterator[CaptionedFigure]]] = {
     "diversity": support.diversity,
     "budget": costs.budget,
     "difficulty": costs.difficulty,
+    "ranks": ranks.ranks,
     "design": design.design,
     "perplexity": training.perplexity,
     "perplexity-classes": training.perplexity_classes,
