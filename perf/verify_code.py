@@ -40,7 +40,6 @@ from typing import Any
 
 from passk.stages.verify import PoolConfig, grade
 from passk.verifiers.code.verifier import CodeVerifier
-from passk.verifiers.grading.dedup import Grades
 from passk.verifiers.sandbox import commands
 from passk.verifiers.sandbox.isolation import Isolation
 from passk.verifiers.sandbox.process import SandboxProcess
@@ -114,7 +113,8 @@ def agree(dataset: str, options: argparse.Namespace) -> None:
     random.Random(options.seed).shuffle(distinct)
     programs = [(known[task], text) for task, text in distinct[: options.sample]]
     with tempfile.TemporaryDirectory() as name:
-        found = grades(programs, Path(name), options.workers)
+        setup = PoolConfig("code", {}, workers=options.workers)
+        found = grade(responses_of(programs), setup, store=Path(name))
         _, theirs = by_evalplus(programs, Path(name, "evalplus"), options, dataset)
     differ = 0
     for (row, text), ours in zip(programs, found, strict=True):
@@ -191,16 +191,17 @@ def summarize(results: Path) -> None:
 
 
 def by_passk(programs: list[Pair], folder: Path, workers: int) -> tuple[float, Counter[str]]:
+    responses = responses_of(programs)
     began = time.perf_counter()
-    found = grades(programs, folder, workers)
+    found = grade(responses, PoolConfig("code", {}, workers=workers), store=folder / "expected")
     return time.perf_counter() - began, Counter(row.verdict for row in found)
 
 
-def grades(programs: list[Pair], folder: Path, workers: int) -> Grades:
-    """Grade programs by passk."""
-    golds = {row["task_id"]: json.dumps(row) for row, _ in programs}
-    responses = [(golds[row["task_id"]], f"```python\n{program}\n```") for row, program in programs]
-    return grade(responses, PoolConfig("code", {}, workers=workers), store=folder / "expected")
+def responses_of(programs: list[Pair]) -> list[tuple[str, str]]:
+    """Return problems and programs as passk grades them."""
+    golds = {row["task_id"]: row for row, _ in programs}
+    texts = {task: json.dumps(row) for task, row in golds.items()}
+    return [(texts[row["task_id"]], f"```python\n{program}\n```") for row, program in programs]
 
 
 def by_themselves(programs: list[Pair], workers: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,8 @@ def write_tables(
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
+        for left in output.glob(".tables-*"):  # by a run that was killed
+            shutil.rmtree(left)
         with tempfile.TemporaryDirectory(dir=output, prefix=".tables-") as folder:
             for name, table in tables.items():
                 schema = schemas[name].arrow() if schemas else None

@@ -13,6 +13,7 @@ import pytest
 from conftest import REPO, Study
 
 from passk.analysis.study import REVIEWED, TABLES, read_plan
+from passk.analysis.table_files import write_tables
 from passk.analysis.table_schemas import make_table, table_schemas
 from passk.analysis.tables import build
 
@@ -41,6 +42,12 @@ def test_no_column_is_left_out(finished_once: Study, monkeypatch: pytest.MonkeyP
     assert set(table_schemas()) == {*TABLES, *REVIEWED}
     with pytest.raises(KeyError, match="p_holm"):
         make_table("tests", [{"model": "a"}])
+
+
+def test_what_a_killed_run_has_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".tables-a" / "b").mkdir(parents=True)
+    write_tables({"c": pd.DataFrame({"d": [1]})}, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.csv", "c.parquet"]
 
 
 def test_all_tables_of_a_benchmark_say_model_and_benchmark() -> None:
