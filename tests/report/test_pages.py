@@ -254,6 +254,17 @@ def test_a_figure_is_saved_as_a_file_of_its_own(opened: Any) -> None:
         assert len(content) > (5000 if kind == "png" else 50)
 
 
+def test_a_figures_rows_are_saved_as_csv(opened: Any) -> None:
+    button = opened.locator(".figures [data-kind=csv][data-table=deltas]").first
+    with opened.expect_download() as download:
+        button.click()
+    assert download.value.suggested_filename.endswith("-delta.csv")
+    with Path(download.value.path()).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["benchmark"] for row in rows} == {button.get_attribute("data-benchmark")}
+    assert all(float(row["ci_low"]) <= float(row["delta"]) <= float(row["ci_high"]) for row in rows)
+
+
 def test_responses_are_filtered_by_verdict_answer_and_end(opened: Any) -> None:
     opened.evaluate("location.hash = '#responses?cell=hot&problem=p001'")
     opened.wait_for_selector("#b-list button")

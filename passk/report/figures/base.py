@@ -25,16 +25,21 @@ class CaptionedFigure:
         title: what it shows.
         caption: the finding in words, and how to read the figure.
         figure: the matplotlib figure.
+        table: the table that it is drawn from.
+        benchmark: the benchmark whose rows it shows; empty for all.
     """
 
     name: str
     title: str
     caption: str
     figure: Figure
+    table: str = ""
+    benchmark: str = ""
 
     def metadata(self) -> dict[str, str]:
         """Return its entry in the index."""
-        return {"name": self.name, "title": self.title, "caption": self.caption}
+        names = ("name", "title", "caption", "table", "benchmark")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)

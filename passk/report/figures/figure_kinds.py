@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from passk.analysis.seed_series import colors_of
 from passk.analysis.study import Study
@@ -10,27 +11,29 @@ from passk.report.figures import costs, design, judged, learning, ranks, rates, 
 from passk.report.figures.base import BenchmarkView, CaptionedFigure, Frames, slug
 from passk.report.findings import findings
 
-KINDS: Mapping[str, Callable[[BenchmarkView], Iterator[CaptionedFigure]]] = {
-    "curves": rates.curves,
-    "delta": rates.delta,
-    "coverage": rates.coverage,
-    "accuracy": rates.accuracy,
-    "flows": rates.flows,
-    "efficiency": training.efficiency,
-    "algorithms": training.algorithms,
-    "steps": training.steps,
-    "judged": judged.judged,
-    "support": support.support,
-    "diversity": support.diversity,
-    "budget": costs.budget,
-    "difficulty": costs.difficulty,
-    "ranks": ranks.ranks,
-    "design": design.design,
-    "perplexity": training.perplexity,
-    "perplexity-classes": training.perplexity_classes,
-    "perplexity-steps": training.perplexity_steps,
+Draw = Callable[[BenchmarkView], Iterator[CaptionedFigure]]
+
+KINDS: Mapping[str, tuple[Draw, str]] = {
+    "curves": (rates.curves, "pass_at_k"),
+    "delta": (rates.delta, "deltas"),
+    "coverage": (rates.coverage, "coverage"),
+    "accuracy": (rates.accuracy, "histogram"),
+    "flows": (rates.flows, "flows"),
+    "efficiency": (training.efficiency, "summary"),
+    "algorithms": (training.algorithms, "algorithms"),
+    "steps": (training.steps, "summary"),
+    "judged": (judged.judged, "cot_pass_at_k"),
+    "support": (support.support, "support"),
+    "diversity": (support.diversity, "diversity"),
+    "budget": (costs.budget, "budget"),
+    "difficulty": (costs.difficulty, "difficulty"),
+    "ranks": (ranks.ranks, "ranks"),
+    "design": (design.design, "design_power"),
+    "perplexity": (training.perplexity, "perplexity"),
+    "perplexity-classes": (training.perplexity_classes, "perplexity"),
+    "perplexity-steps": (training.perplexity_steps, "perplexity"),
 }
-"""Kind, as named in a spec -> function that draws it for one benchmark."""
+"""Kind, as named in a spec -> function that draws it for one benchmark, and the table it shows."""
 
 GRID, TRAINING = "grid", "training"
 
@@ -41,13 +44,14 @@ def draw_all(study: Study, frames: Frames) -> Iterator[CaptionedFigure]:
     found = findings(frames["summary"], frames["deltas"], frames["confirmed"], frames["design"])
     selected = study.figures or (TRAINING, GRID, *KINDS)
     if TRAINING in selected:
-        yield from learning.draw_training(study, frames, colors)
+        for figure in learning.draw_training(study, frames, colors):
+            yield replace(figure, table="training")
     if GRID in selected and len(study.benchmarks()) > 1:
-        yield rates.grid(study, frames, colors)
+        yield replace(rates.grid(study, frames, colors), table="pass_at_k")
     for number, benchmark in enumerate(study.benchmarks()):
         shown = tuple(finding for finding in found if finding.benchmark == benchmark)
         prefix = f"{number + 1:02d}-{slug(benchmark)}"
         view = BenchmarkView(prefix, study, benchmark, frames, colors, shown)
-        for kind, draw in KINDS.items():
+        for kind, (draw, table) in KINDS.items():
             if kind in selected:
-                yield from draw(view)
+                yield from (replace(one, table=table, benchmark=benchmark) for one in draw(view))

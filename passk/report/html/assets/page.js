@@ -56,12 +56,13 @@
   }
 
   async function download(event) {
-    const { kind } = event.target.dataset;
+    const { kind, table, benchmark } = event.target.dataset;
     const figure = event.target.closest("figure");
     const name = `${figure.id}.${kind}`;
     const svg = figure.querySelector("svg");
     if (kind === "svg") save(drawing(svg), "image/svg+xml", name);
     else if (kind === "png") save(await picture(svg), "image/png", name);
+    else if (kind === "csv") passkTables.saveRows(table, benchmark ? { benchmark } : {}, figure.id);
     else if (kind === "txt") save(figure.querySelector("figcaption").textContent + "\n", "text/plain", name);
     else passkText.element("a", { href: "figures/" + name, download: name }).click();
   }

@@ -101,6 +101,20 @@ const passkTables = (() => {
     table.setOptions((options) => ({ ...options, state, onStateChange }));
   }
 
+  /* The columns of a table, the conditions on them, and the rows that meet these. */
+  async function read(name, where) {
+    const columns = await passkBlocks.get("table-" + name);
+    const head = columns.map((column) => column[0]);
+    const conditions = Object.fromEntries(Object.entries(where).filter(([key]) => head.includes(key)));
+    const tests = Object.entries(conditions).map(([key, value]) => [head.indexOf(key), value]);
+    const rows = [];
+    for (let line = 1; line < columns[0].length; line += 1) {
+      const row = columns.map((column) => (column[line] === null ? undefined : column[line]));
+      if (tests.every(([place, value]) => String(row[place]) === value)) rows.push(row);
+    }
+    return { head, conditions, rows };
+  }
+
   async function open(name, where = {}) {
     current = name;
     at("table").value = name;
@@ -110,16 +124,10 @@ const passkTables = (() => {
     at("table-about").textContent = entry[2];
     meanings = entry[4];
     try {
-      const columns = await passkBlocks.get("table-" + name);
-      names = columns.map((column) => column[0]);
-      only = Object.fromEntries(Object.entries(where).filter(([key]) => names.includes(key)));
-      const tests = Object.entries(only).map(([key, value]) => [names.indexOf(key), value]);
-      const rows = [];
-      for (let line = 1; line <= entry[3]; line += 1) {
-        const row = columns.map((column) => (column[line] === null ? undefined : column[line]));
-        if (tests.every(([place, value]) => String(row[place]) === value)) rows.push(row);
-      }
-      build(rows);
+      const found = await read(name, where);
+      names = found.head;
+      only = found.conditions;
+      build(found.rows);
       const [, sign, column] = /^(-?)(.*)$/.exec(where.sort || "");
       if (names.includes(column)) state.sorting = [{ id: "c" + names.indexOf(column), desc: sign === "-" }];
       if (where.find) state.globalFilter = at("find").value = where.find;
@@ -152,6 +160,11 @@ const passkTables = (() => {
     setTimeout(() => URL.revokeObjectURL(address), 10000);
   }
 
+  async function saveRows(table, where, name) {
+    const { head, rows } = await read(table, where);
+    save(head, rows, name);
+  }
+
   function csv() {
     if (table) save(names, table.getSortedRowModel().rows.map((row) => row.original), current);
   }
@@ -168,5 +181,5 @@ const passkTables = (() => {
     at("csv").addEventListener("click", csv);
     open("summary");
   }
-  return { open, save, start };
+  return { open, save, saveRows, start };
 })();
