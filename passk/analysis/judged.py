@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from passk.analysis.clusters import clusters_of
 from passk.analysis.columns import names
-from passk.analysis.study import Judging, Study
+from passk.analysis.pairs import make_pairs
+from passk.analysis.study import Cell, Judging, Study
 from passk.core.schemas import JUDGEMENTS, Judgement, read_table
 from passk.stats import estimate_curve
 
@@ -48,42 +50,69 @@ def judged_rows(study: Study) -> Iterator[dict[str, Any]]:
 def judgements_by_problem(table: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     """Return, per problem of `counts`, how many correct responses are judged, and how.
 
-    Columns: `judged`, `sound`, `unsound` and `unclear`, in the order of `counts`.
+    Columns: `judged`, `sound`, `unsound`, `unclear` and `unjudged`, in the order of `counts`.
     """
     correct = table[table["verdict"] == "correct"]
     wide = pd.crosstab(correct["problem_id"], correct["judgement"])
     wide = wide.reindex(index=counts["problem_id"], columns=list(JUDGEMENTS), fill_value=0)
-    return wide.assign(judged=wide.sum(axis=1)).reset_index(drop=True)
+    wide = wide.assign(judged=wide.sum(axis=1)).set_index(counts.index)
+    return wide.assign(unjudged=counts["correct"] - wide["judged"])
 
 
 def cot_rows(study: Study, counts: Counts) -> Iterator[dict[str, Any]]:
-    """Yield CoT-pass@k per judge, cell and k, with the bounds of what is not decided."""
-    for one in study.judgings:
-        cell, table = study.cell(one.cell), counts[one.cell]
-        found = judgements_by_problem(read_judgements(one), table)
-        correct = table["correct"].to_numpy()
-        unjudged = correct - found["judged"].to_numpy()
-        unclear, sound = (found[name].to_numpy() for name in ("unclear", "sound"))
-        ks = [k for k in study.k if k <= cell.n]
-        if not ks:
-            continue
-        graded, least, value, most = (
-            estimate_curve(table["n"], kept, ks, clusters=clusters_of(table), method=study.interval)
-            for kept in (correct, sound, sound + unjudged, sound + unjudged + unclear)
+    """Yield CoT-pass@k per judge, cell and k, its bounds, and its difference to the base."""
+    for judge in dict.fromkeys(one.judge for one in study.judgings):
+        found = {
+            one.cell: judgements_by_problem(read_judgements(one), counts[one.cell])
+            for one in study.judgings
+            if one.judge == judge
+        }
+        kept = {
+            cell: counts[cell].assign(correct=table["sound"] + table["unjudged"])
+            for cell, table in found.items()
+        }
+        read = replace(study, cells=tuple(cell for cell in study.cells if cell.id in kept))
+        differences = {
+            (pair.cell.id, int(k)): ends
+            for pair in make_pairs(read, kept)
+            for k, *ends in zip(
+                pair.comparison.k,
+                *(pair.comparison.delta, pair.comparison.low, pair.comparison.high),
+                strict=True,
+            )
+        }
+        for cell in read.cells:
+            for row in _curve(read, cell, counts[cell.id], found[cell.id]):
+                ends = differences.get((cell.id, row["k"]), [math.nan] * 3)
+                delta = dict(zip(("delta", "delta_low", "delta_high"), ends, strict=True))
+                yield {**names(cell), "judge": judge, "base": cell.base, **row, **delta}
+
+
+def _curve(
+    study: Study, cell: Cell, counts: pd.DataFrame, found: pd.DataFrame
+) -> Iterator[dict[str, Any]]:
+    """Yield the curve of one cell, at the study's k up to n."""
+    ks = [k for k in study.k if k <= cell.n]
+    if not ks:
+        return
+    sound, either = found["sound"], found["sound"] + found["unjudged"]
+    graded, least, value, most = (
+        estimate_curve(
+            counts["n"], correct, ks, clusters=clusters_of(counts), method=study.interval
         )
-        for place, k in enumerate(ks):
-            yield {
-                **names(cell),
-                "judge": one.judge,
-                "label": cell.label or cell.id,
-                "k": k,
-                "n": cell.n,
-                "problems": len(table),
-                "pass_at_k": graded.value[place],
-                "cot_pass_at_k": value.value[place],
-                "ci_low": value.low[place],
-                "ci_high": value.high[place],
-                "bound_low": least.value[place],
-                "bound_high": most.value[place],
-                "unjudged_share": float(np.sum(unjudged) / max(1, np.sum(correct))),
-            }
+        for correct in (counts["correct"], sound, either, either + found["unclear"])
+    )
+    for place, k in enumerate(ks):
+        yield {
+            "label": cell.label or cell.id,
+            "k": k,
+            "n": cell.n,
+            "problems": len(counts),
+            "pass_at_k": graded.value[place],
+            "cot_pass_at_k": value.value[place],
+            "ci_low": value.low[place],
+            "ci_high": value.high[place],
+            "bound_low": least.value[place],
+            "bound_high": most.value[place],
+            "unjudged_share": found["unjudged"].sum() / max(1, counts["correct"].sum()),
+        }
