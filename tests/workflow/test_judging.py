@@ -154,7 +154,7 @@ def test_edits_ask_the_judge_no_more_than_they_must(mine: Study) -> None:
     mine.spec["judges"]["strict"]["votes"] = VOTES + 2
     more = preview(mine)
     assert more["files_to_make"]["select_chains"] == more["files_to_make"]["count_votes"] == 1
-    mine.spec["judges"]["strict"]["accuracy"] = [0, 0.9]
+    mine.spec["judges"]["strict"] |= {"accuracy": [0, 0.9], "max_characters": 100}
     mine.snakemake("--until", "count_votes")
     (fresh,) = mine.folder.glob(
         "outputs/store/cells/judge.strict.*/samples/000000-000005.manifest.json"
@@ -168,6 +168,10 @@ def test_edits_ask_the_judge_no_more_than_they_must(mine: Study) -> None:
 def test_lost_responses_are_judged_anew_only_where_judgements_are_lost_too(mine: Study) -> None:
     lose(mine, "cells/tuned.*/samples/*", "../study/tables/judged.csv")
     assert "draw_samples" not in preview(mine)["files_to_make"]
+    lose(mine, "cells/judge.*/samples/*", "judgings/*/judgements.*")
+    correct = table(mine, "tables/problems")["correct"].sum()
+    (left,) = preview(mine)["judgings"]
+    assert (left["at_most"], left["responses_left"]) == (False, VOTES * correct)
     lose(mine, "judgings/*/*")
     assert preview(mine)["files_to_make"]["draw_samples"] == 2 + 1
 

@@ -65,8 +65,12 @@ def _draw_key(plan: Plan, cell: Cell) -> str:
 def _questions(plan: Plan, part: Cell | Scoring) -> dict[str, str]:
     """Return the `question_keys` of a part; none where its questions are not in the store."""
     stored = Path(plan.layout.questions(f"{part.use.name}-{part.identity.questions}"))
+    chains = [plan.layout.chains(one.id) for one in plan.judgings.values() if one.replies is part]
     try:
-        if stored.is_file():
+        if chains:
+            found = Path(chains[0])
+            problems = read_rows(found, Problem, empty=True) if found.is_file() else []
+        elif stored.is_file():
             problems = read_rows(stored, Problem)
         else:
             find_source(part.benchmark, fetch=False)
