@@ -71,7 +71,8 @@ def kinds() -> Iterator[Kind]:
             Score(f"p{i % 8}", i, 3, -0.5 * i - shift, 1.5 + i, f"r{i}") for i in range(ROWS)
         ],
         "counts": lambda shift: [
-            CountRow(f"p{i}", "", 64, i % 60 + shift, 0, 0, 0, 1, 0, 200, 0, 0) for i in range(ROWS)
+            CountRow(f"p{i}", "", 64, i % 60 + shift, 0, 0, 0, 1, 0, 200, 0, 0, entropy=9.5)
+            for i in range(ROWS)
         ],
         "problems": lambda shift: [
             Problem(f"p{i}", f"{i} + 1 =", str(i + shift), [], "{}", "q", "g") for i in range(ROWS)

@@ -254,6 +254,7 @@ def make_study(folder: Path) -> Study:
             "name": "study",
             "k": [1, 2, 4, 8],
             "shard": 4,
+            "figures": ["curves"],  # all kinds are drawn in tests of the report
             "models": {
                 "base": {"weights": "./base.jsonl", "engine": "fake"},
                 "tuned": {

@@ -23,6 +23,7 @@ def trained_study(folder: Path) -> Study:
             "name": "study",
             "k": [1, 2],
             "shard": 2,
+            "figures": ["training", "curves"],
             "models": {
                 "base": {"weights": "./tiny", "engine": "transformers", "dtype": "float32"},
                 "grpo@{step}": {

@@ -15,7 +15,7 @@ from passk.analysis.palette import SERIES
 from passk.analysis.seed_series import FEW, colors_of, common_label, groups
 from passk.analysis.study import Cell, load, read_plan
 from passk.analysis.tables import aggregate
-from passk.core.artifacts import read_json
+from passk.core.artifacts import read_json, write_json
 from passk.core.errors import DataError
 from passk.report.build import report
 from passk.report.figures import draw
@@ -182,6 +182,7 @@ def test_without_trainings_nothing_is_said_of_them(tmp_path: Path) -> None:
 def test_many_curves_share_a_warning(tmp_path: Path) -> None:
     plan = make_trained_study(tmp_path, METHODS, seeds=(1,), steps=(20,), problems=6, n=16)
     without_series(plan)
+    write_json(plan, {**read_json(plan), "figures": ["curves"]})
     aggregate(plan, tmp_path / "tables")
     draw(tmp_path / "tables", plan, tmp_path / "figures")
     report(plan, tmp_path / "tables", tmp_path / "figures", tmp_path / "report.html")

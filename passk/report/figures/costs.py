@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from textwrap import fill
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -42,7 +43,8 @@ def budget(view: BenchmarkView) -> Iterator[CaptionedFigure]:
             rows["budget"], rows["ci_low"], rows["ci_high"], color=color, alpha=0.16, lw=0
         )
         last = rows.iloc[-1]
-        ends.append((float(last["budget"]), float(last["pass_at_k"]), labels[str(cell)], color))
+        name = fill(labels[str(cell)], 16)
+        ends.append((float(last["budget"]), float(last["pass_at_k"]), name, color))
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda tokens, _: f"{tokens:,.4g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import fill
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -52,7 +53,7 @@ def judged_figure(view: BenchmarkView, table: pd.DataFrame) -> Figure:
             rows["k"], rows["bound_low"], rows["bound_high"], color=color, alpha=0.16, lw=0
         )
         last = rows.iloc[-1]
-        ends.append((float(last["k"]), float(last["cot_pass_at_k"]), str(label), color))
+        ends.append((float(last["k"]), float(last["cot_pass_at_k"]), fill(str(label), 16), color))
     set_k_axis(axes, sorted(table["k"].unique()))
     set_percent_axis(axes, "problems solved (%)")
     end_labels(axes, ends, HEIGHT)

@@ -37,6 +37,7 @@ SETTINGS: dict[str, Any] = {
     "axes.titlelocation": "left",
     "axes.titlesize": 8,
     "axes.titleweight": "bold",
+    "figure.dpi": 220,
     "font.family": FONT,
     "font.size": 7.5,
     "grid.color": GRID,
@@ -48,7 +49,6 @@ SETTINGS: dict[str, Any] = {
     "lines.markersize": 3.2,
     "path.simplify": False,
     "pdf.fonttype": 42,
-    "savefig.dpi": 220,
     "svg.fonttype": "none",
     "text.color": INK,
     "text.parse_math": False,
@@ -86,7 +86,9 @@ def canvas(width: float = COLUMN, height: float = 2.45) -> Figure:
 
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write SVG, PDF and PNG without dates, and return their paths."""
-    figure.draw_without_rendering()  # ticks depend on the layout and the layout on the ticks
+    for _ in range(2):  # ticks depend on the layout and the layout on the ticks
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it would be computed anew for each file
     paths = []
     for kind, metadata in METADATA.items():
         path = stem.with_name(f"{stem.name}.{kind}")
