@@ -112,6 +112,8 @@ def agree(dataset: str, options: argparse.Namespace) -> None:
     )
     random.Random(options.seed).shuffle(distinct)
     programs = [(known[task], text) for task, text in distinct[: options.sample]]
+    if not programs:
+        return
     with tempfile.TemporaryDirectory() as name:
         setup = PoolConfig("code", {}, workers=options.workers)
         found = grade(responses_of(programs), setup, store=Path(name))

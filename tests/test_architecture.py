@@ -116,6 +116,14 @@ def test_planning_imports_nothing_heavy(spec: str | None) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_jobs_of_a_shard_import_no_pandas() -> None:
+    program = (
+        "import sys, passk.stages.sample, passk.stages.verify, passk.stages.score\n"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=REPO, check=True)
+
+
 def test_rules_hold_no_logic() -> None:
     for path in [REPO / "Snakefile", *(REPO / "rules").glob("*.smk")]:
         for number, line in enumerate(path.read_text().splitlines(), 1):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from passk.core import versions
 from passk.core.errors import DataError
 from passk.core.schemas import Count, Decision, Verdict, read_table, to_table, write_table
 from passk.stats import Ints
 from passk.stats.confirmation import decide, is_rarely_solved, is_solved_again, select_kinds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def confirm(
@@ -42,7 +45,7 @@ def confirm(
         DataError: a file cannot be read, or the models have different numbers of fresh responses.
     """
     both = _selected(counts, base_counts, lost=lost, gained=gained, rare=rare)
-    ids = pd.Index(both["problem_id"])
+    ids = both.set_index("problem_id").index
     drawn, correct = _fresh(verdicts, ids)
     base_drawn, base_correct = _fresh(base_verdicts, ids)
     if not np.array_equal(drawn, base_drawn):

@@ -43,6 +43,8 @@ from passk.verifiers.sandbox.inside.clean_folder import remove_contents
 from passk.verifiers.sandbox.inside.encode import LONG, encode
 from passk.verifiers.sandbox.isolation import Isolation
 
+LARGE = bool(os.environ.get("PASSK_TEST_LARGE"))
+
 FUNCTION = json.dumps(
     {"entry_point": "f", "tests": [{"input": [1], "output": 2}, {"input": "5", "output": "6"}]}
 )
@@ -898,6 +900,14 @@ def one_constant_changed(program: str, name: str) -> str | None:
     return None
 
 
+CONSTANTS = (
+    *("None", "True", "0", "-1", "float('nan')", "float('inf')", "complex('nan')", "[]", "()"),
+    *("[float('nan')]", "{}", "''", "b''", "set()", "frozenset()", "range(0)", "object()"),
+    *(f"__import__('decimal').Decimal('{name}')" for name in ("NaN", "Infinity")),
+)
+"""Values that a careless comparison could take for any other."""
+
+
 def test_canonical_solutions_pass_and_changed_ones_fail_where_tests_tell(
     benchmark_rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -914,6 +924,12 @@ def test_canonical_solutions_pass_and_changed_ones_fail_where_tests_tell(
     assert not failed
     with CodeVerifier().pool(setup, tmp_path) as pool:
         found = dict(pool.run(changed))
+        constants = [
+            (gold, f"def {json.loads(gold)['entry_point']}(*_): return {value}")
+            for number, (gold, _) in enumerate(canonical)
+            for value in (CONSTANTS if LARGE else CONSTANTS[number % len(CONSTANTS) :][:1])
+        ]
+        assert {result.verdict for _, result in pool.run(constants)} == {"wrong"}
     passing = [changed[n] for n, result in found.items() if result.verdict == "correct"]
     assert len(passing) < len(changed) / 3
     for gold, program in passing:
