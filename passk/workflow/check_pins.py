@@ -7,14 +7,14 @@ before it is needed; what is not here is downloaded for it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from passk.benchmarks.base import MissingSourceError, Source, describe_source
 from passk.benchmarks.source import load_problems
 from passk.core.errors import DataError, PasskError
 from passk.core.install import install_extra
-from passk.spec.models import Benchmark, Experiment
+from passk.spec.models import Benchmark, Experiment, Model
 from passk.workflow.fingerprint import PACKAGE, is_local
 
 
@@ -38,16 +38,23 @@ class Pin:
 
 
 def check_pins(experiment: Experiment) -> Iterator[Pin]:
-    """Yield every hub model, adapter and source of a benchmark that an experiment rests on."""
-    entries = experiment.models.values()
-    models = {model.weights: model.revision for model in entries if model.endpoint is None}
-    models |= dict.fromkeys(name for model in entries for name in model.adapters)
-    for name, revision in models.items():
+    """Yield every hub model, adapter, tokenizer and source of a benchmark of an experiment."""
+    models = [model for model in experiment.models.values() if model.endpoint is None]
+    weights = dict.fromkeys((model.weights, model.revision) for model in models)
+    for name, revision in weights | dict.fromkeys(additions(models)):
         if name and not name.startswith(PACKAGE) and not is_local(name):
             yield _model(name, revision)
     for benchmark in experiment.catalogue.values():
         for source in benchmark.sources:
             yield _source(benchmark, source)
+
+
+def additions(models: Iterable[Model]) -> list[tuple[str, str | None]]:
+    """Return the hub ids and revisions of adapters and of tokenizers given by `tokenizer`."""
+    adapters = {(name, None) for model in models for name in model.adapters}
+    kwargs = [model.engine_kwargs for model in models if "tokenizer" in model.engine_kwargs]
+    tokenizers = {(str(own["tokenizer"]), own.get("tokenizer_revision")) for own in kwargs}
+    return sorted(adapters | tokenizers, key=str)
 
 
 def _model(name: str, revision: str | None) -> Pin:

@@ -16,6 +16,7 @@ from passk.core.install import install_extra
 from passk.spec.models import Model
 from passk.workflow import Plan
 from passk.workflow.cells import Cell
+from passk.workflow.check_pins import additions
 from passk.workflow.fingerprint import PACKAGE, is_local
 from passk.workflow.store_format import write_format
 from passk.workflow.trainings import Training
@@ -54,14 +55,13 @@ def fetch(plan: Plan, *, dry_run: bool) -> Iterator[Item]:
     """
     if not dry_run:
         write_format(plan.layout)
-    models = {(model.weights, model.revision): model for model in plan.experiment.models.values()}
-    for model in models.values():
-        if model.endpoint is None and model.train is None:
-            yield from _weights(plan, model, dry_run=dry_run)
-    adapters = {name for model in models.values() for name in model.adapters}
-    for name in sorted(adapters):
+    models = [model for model in plan.experiment.models.values() if model.endpoint is None]
+    weights = {(model.weights, model.revision): model for model in models if model.train is None}
+    for model in weights.values():
+        yield from _weights(plan, model, dry_run=dry_run)
+    for name, revision in additions(models):
         if not is_local(name):
-            yield _from_hub(name, None, dry_run=dry_run)
+            yield _from_hub(name, revision, dry_run=dry_run)
     yield from _benchmarks(plan, dry_run=dry_run)
 
 

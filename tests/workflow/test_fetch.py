@@ -30,7 +30,7 @@ class Hub:
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:  # noqa: C901
-    """Serve the repository `lab/model` on this machine."""
+    """Serve every repository of `lab`, with the same files, on this machine."""
     made = Hub("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,14 +42,14 @@ def hub() -> Iterator[Hub]:  # noqa: C901
             name = self.path.partition("?")[0].rpartition("/")[2]
             if "/revision/ffff" in self.path:
                 self.refuse()
-            elif self.path.startswith("/api/models/lab/model"):
+            elif self.path.startswith("/api/models/lab/"):
                 siblings = [{"rfilename": n, "size": len(data)} for n, data in FILES.items()]
                 tree = [
                     {"type": "file", "path": n, "size": len(d), "oid": n} for n, d in FILES.items()
                 ]
                 about = {"id": "lab/model", "sha": COMMIT, "siblings": siblings}
                 self.answer(json.dumps(tree if "/tree/" in self.path else about).encode())
-            elif self.path.startswith("/lab/model/resolve/") and name in FILES:
+            elif self.path.startswith("/lab/") and name in FILES:
                 self.answer(FILES[name], ETag=f'"{name}"')
             else:
                 self.send_error(404)
@@ -114,6 +114,32 @@ def test_what_is_missing_is_said_then_fetched_then_there(
     again = away.passk("fetch", away.file)
     states = [line.split()[0] for line in again.stdout.splitlines()]
     assert set(states) == {"present"}
+
+
+def test_adapters_and_tokenizers_are_fetched_and_checked_for_every_model_of_shared_weights(
+    away: Study, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    tuned = away.spec["models"]["tuned"] | {"base": "base"}
+    words = {"tokenizer": "lab/words", "tokenizer_revision": COMMIT}
+    away.spec["models"] |= {
+        "words": tuned | {"engine_kwargs": words},
+        "adapter-1": tuned | {"adapters": ["lab/adapter-1"]},
+        "adapter-2": tuned | {"adapters": ["lab/adapter-2"]},
+    }
+    away.save()
+    expected = {"model": True, "words": True, "adapter-1": False, "adapter-2": False}
+    planned = away.passk("fetch", away.file, "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    for name, pinned in expected.items():
+        assert f"  lab/{name}{f'@{COMMIT}' if pinned else ''}  " in planned.stdout
+    checked = away.passk("fetch", away.file, "--check").stdout
+    states = {
+        line.split("lab/")[1].split(":")[0].split()[0]: line
+        for line in checked.splitlines()
+        if "lab/" in line
+    }
+    assert {name: line.startswith("as pinned") for name, line in states.items()} == expected
 
 
 def test_without_a_network_what_is_here_is_enough_and_what_is_not_is_named(
