@@ -8,6 +8,7 @@ differs from the paper's without a reason there ends the script.
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ SETTINGS_HEAD = (
     "| spec | models | benchmark | prompt | problems | n | T | top_p | limit | grader |",
     "|---|---|---|---|--:|--:|--:|--:|--:|---|",
 )
+BENCHMARKS_HEAD = ("| benchmark | title | questions from | part |", "|---|---|---|---|")
 SETTINGS = ("prompt", "problems", "n", "temperature", "top_p", "max_tokens")
 """What is compared with the paper, as columns of the second table."""
 
@@ -127,6 +129,28 @@ def row(name: str, found: dict[str, Any], said: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def benchmark_row(name: str) -> str:
+    """Return a line on the questions of a benchmark: which split, and of which files."""
+    entry = yaml.safe_load(Path(f"specs/benchmarks/{name}.yaml").read_text(encoding="utf-8"))
+    sources = [one for one in entry.get("sources", [entry.get("source", {})]) if "file" not in one]
+    paths = [one.get("path", "") for one in sources]
+    files = [", ".join(path) if isinstance(path, list) else path for path in paths]
+    origins = [one.get("hub") or f"<{one['url']}>" for one in sources]
+    places = [" ".join(filter(None, pair)) for pair in zip(origins, files, strict=True)]
+    where = (f"{column}: {value}" for column, value in entry.get("where", {}).items())
+    window = "; ".join(where).translate(str.maketrans("", "", "{}'"))
+    return f"| `{name}` | {entry['title']} | {'<br>or '.join(places)} | {window or 'all'} |"
+
+
+def prompt_text(name: str) -> str:
+    """Return a prompt's file without its remarks, as a block of code with its source below."""
+    entry = yaml.safe_load(Path(f"specs/prompts/{name}.yaml").read_text(encoding="utf-8"))
+    source = str(entry.pop("source")).strip().rstrip(".")
+    del entry["description"]
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in entry.items()]
+    return "\n".join([f"**`{name}`** ({source}):", "", "```yaml", *lines, "```"])
+
+
 def unpinned(found: dict[str, Any]) -> set[str]:
     """Return the names of models that a preview warns of as not pinned."""
     warnings = [text for text in found["warnings"] if "no revision is pinned" in text]
@@ -141,11 +165,16 @@ def page() -> str:
     reasons: list[str] = []
     rows = [line for name in said for line in settings(name, plans[name], said[name], reasons)]
     bars = [f"| `{name}` | {said[name]['reproduced']} |" for name in said]
+    cells = [cell for plan in plans.values() for cell in plan.all_cells.values()]
+    prompts = sorted({cell.prompt.name for cell in cells})
+    benchmarks = sorted({cell.use.name for cell in cells})
     names = sorted(set().union(*map(unpinned, found.values())))
     parts = {
         "TABLE": "\n".join([*HEAD, *(row(name, found[name], said[name]) for name in said)]),
         "SETTINGS": "\n".join([*SETTINGS_HEAD, *rows]),
         "REASONS": "\n".join(f"{i}. {text}." for i, text in enumerate(reasons, 1)),
+        "BENCHMARKS": "\n".join([*BENCHMARKS_HEAD, *map(benchmark_row, benchmarks)]),
+        "PROMPTS": "\n\n".join(map(prompt_text, prompts)),
         "BARS": "\n".join(["| spec | reproduced when |", "|---|---|", *bars]),
         "SPEED": f"{ASSUMED_TOKENS_PER_SECOND['vllm']:,.0f}",
         "UNPINNED": ", ".join(f"`{name}`" for name in names),
