@@ -285,22 +285,24 @@ def extrapolation(studies: int) -> None:
     """Print how often the interval at 4n holds, of one model and of a difference, and its width."""
     print("| problems | success rates | pass@4n holds | width | difference holds | width |")
     print("|---|---|---|---|---|---|")
-    rng = np.random.default_rng(7)
-    tails: dict[str, Callable[[int], Floats]] = {
-        "20 % at 0, others beta(0.6, 1.4)": lambda size: np.where(
+    tails: dict[str, Callable[[np.random.Generator, int], Floats]] = {
+        "20 % at 0, others beta(0.6, 1.4)": lambda rng, size: np.where(
             rng.random(size) < 0.2, 0.0, rng.beta(0.6, 1.4, size)
         ),
-        "log-uniform from 0.0001 to 1": lambda size: np.exp(rng.uniform(np.log(1e-4), 0, size)),
-        "30 % at 0.003, others beta(5, 1)": lambda size: np.where(
+        "log-uniform from 0.0001 to 1": lambda rng, size: np.exp(
+            rng.uniform(np.log(1e-4), 0, size)
+        ),
+        "30 % at 0.003, others beta(5, 1)": lambda rng, size: np.where(
             rng.random(size) < 0.3, 0.003, rng.beta(5, 1, size)
         ),
-        "3 % at 0, others beta(0.8, 0.4)": lambda size: np.where(
+        "3 % at 0, others beta(0.8, 0.4)": lambda rng, size: np.where(
             rng.random(size) < 0.03, 0.0, rng.beta(0.8, 0.4, size)
         ),
     }
     for problems in (30, 100, 500):
-        for name, rates_of in tails.items():
-            people = rates_of(POPULATION)
+        for row, (name, rates_of) in enumerate(tails.items()):
+            rng = np.random.default_rng((7, problems, row))
+            people = rates_of(rng, POPULATION)
             after = np.where(rng.random(POPULATION) < 0.8, people**0.7, 0.3 * people)
             base, tuned = (curve(side, np.array([4 * N]))[0] for side in (people, after))
             held, width = np.zeros(2), np.zeros(2)
