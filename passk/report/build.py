@@ -27,6 +27,7 @@ from passk.core.schemas import DECISIONS
 from passk.core.versions import __version__
 from passk.report.findings import (
     Row,
+    confirmation,
     findings,
     interval,
     percent,
@@ -159,6 +160,7 @@ def _page_context(
             else None
         ),
         "training_effects": trained,
+        "drawn_again": list(drawn_again(study, frames["confirmed"])),
         "compared": bool(found or trained),
         "alternative": describe_chart(
             found, frames["summary"], list(effect_headlines(trained, study.title_of))
@@ -171,6 +173,16 @@ def _page_context(
         "manifests": len(made),
         "manifests_text": json.dumps(made, indent=1, ensure_ascii=False),
     }
+
+
+def drawn_again(study: Study, table: pd.DataFrame) -> Iterator[Row]:
+    """Yield what fresh draws decided of each model that was trained here."""
+    for cell, rows in table.groupby("cell", sort=False):
+        compared = study.cell(str(cell))
+        if compared.series is not None:
+            for sentence in confirmation(rows):
+                label = compared.label or compared.id
+                yield {"benchmark": compared.benchmark, "label": label, "sentence": sentence}
 
 
 def read_figures(folder: Path) -> Iterator[Row]:

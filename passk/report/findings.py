@@ -231,10 +231,11 @@ def confirmation(confirmed: pd.DataFrame) -> Iterator[str]:
         listed = ", ".join(f"{words.get(d, d)} {sizes.get(d, 0)}" for d in decisions)
         parts.append(f"{kind} {sizes.sum()}: {listed}")
     drawn, most = (2 * int(confirmed[name].sum()) for name in ("fresh_n", "fresh_n_max"))
+    saved = f" of {with_thousands(most)}" if drawn < most else ""
+    stopped = ": decided problems stop early" if saved else ""
     yield (
         f"Drawn again with fresh seeds: {'; '.join(parts)} (familywise error 5 %; "
-        f"{with_thousands(drawn)} of {with_thousands(most)} responses: decided problems stop "
-        "early)."
+        f"{with_thousands(drawn)}{saved} responses{stopped})."
     )
 
 

@@ -17,7 +17,7 @@ from passk.analysis.study import Cell, load, read_plan
 from passk.analysis.tables import aggregate
 from passk.core.artifacts import read_json, write_json
 from passk.core.errors import DataError
-from passk.report.build import report
+from passk.report.build import drawn_again, report
 from passk.report.figures import draw
 from passk.report.html.data import page_data
 from passk.report.training_effects import training_effects
@@ -49,6 +49,19 @@ def test_responses_of_one_curve_drawn_in_two_dtypes_are_told(folder: Path) -> No
     assert told.startswith(f"{curve.label} on ")
     assert "drawn in bfloat16 and float32" in told
     assert not list(mixed_dtypes(study, drawn[1:]))
+
+
+def test_what_fresh_draws_decide_stands_below_the_training_effects(folder: Path) -> None:
+    study = read_plan(folder / "plan.json")
+    trained, base = study.cells[-1], study.cells[0]
+    decided = {"kind": "lost", "decision": "confirmed", "fresh_n": 8, "fresh_n_max": 8}
+    table = pd.DataFrame([{"cell": one.id, **decided} for one in (trained, base)])
+    (row,) = drawn_again(study, table)
+    assert (row["benchmark"], row["label"]) == (trained.benchmark, trained.label)
+    assert row["sentence"] == (
+        "Drawn again with fresh seeds: lost 1: confirmed 1, refuted 0, open 0 (familywise error "
+        "5 %; 16 responses)."
+    )
 
 
 def test_a_finding_begins_with_a_capital_letter(folder: Path) -> None:
