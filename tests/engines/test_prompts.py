@@ -71,6 +71,10 @@ GOLDEN = {
         CHAT.format("2+2=?"),
     ),
     "verl": ("A conversation between User and Assistant.", "</answer>. User: 2+2=?\nAssistant:"),
+    "judge": (
+        "<|im_start|>system\nYou check the reasoning in responses to problems of known answer.",
+        "before you decide.<|im_end|>\n" + CHAT.format("2+2=?"),
+    ),
     "vision-boxed": (
         "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud.",
         "MUST BE put in \\boxed{}.<|im_end|>\n" + CHAT.format("2+2=?"),
