@@ -176,6 +176,17 @@ def test_only_known_skips_and_records(sums: Path, tmp_path: Path) -> None:
 # --- shapes -----------------------------------------------------------------------------------
 
 
+def test_a_null_response_is_told_apart_from_a_missing_column(sums: Path, tmp_path: Path) -> None:
+    path = tmp_path / "nulls.jsonl"
+    rows = table_rows()
+    write_jsonl(path, [{**rows[0], "text": None}, *rows[1:]])
+    refuses(sums, "table", path, match="--null-as-failed")
+    manifest, _ = read(sums, "table", path, null_as_failed=True)
+    assert manifest["null_responses"] == 1
+    write_jsonl(path, [{"problem_id": "p0"}])
+    refuses(sums, "table", path, match="neither a response nor an answer")
+
+
 def test_parallel_lists_in_yaml_nulls_and_conditions(sums: Path, tmp_path: Path) -> None:
     folder = tmp_path / "monkeys"
     folder.mkdir()

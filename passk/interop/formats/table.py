@@ -37,10 +37,16 @@ class Table:
         required = frozenset(options.columns)
         for path in files:
             for row in read_rows(path):
+                if not {"text", "answer"} & {*options.columns, *row.values}:
+                    raise DataError(
+                        "has neither a response nor an answer",
+                        where=row.location,
+                        fix="--map text=COLUMN, or --map answer=COLUMN if only answers were stored",
+                    )
                 verdict = options.correct_if.verdict(row) if options.correct_if else None
                 for mapped in map_row(row, columns, required - {"text", "answer"}):
                     if str(mapped.values.get("model", options.model)) == options.model:
-                        yield _response(mapped, verdict, options)
+                        yield _response(mapped, verdict)
 
     def write(self, groups: Iterable[Group], folder: Path) -> list[Path]:
         """Write one line per response."""
@@ -48,17 +54,11 @@ class Table:
         return [write_lines(folder / "responses.jsonl", rows)]
 
 
-def _response(row: Row, verdict: Any, options: ReadOptions) -> Response:
+def _response(row: Row, verdict: Any) -> Response:
     """Return a row as a response."""
     text, answer = row.values.get("text"), row.values.get("answer")
     if text is None and answer is not None:
         text = f"\\boxed{{{answer}}}"
-    if text is None and not {"text", "answer"} & set(options.columns):
-        raise DataError(
-            "has neither a response nor an answer",
-            where=row.location,
-            fix="--map text=COLUMN, or --map answer=COLUMN if only answers were stored",
-        )
     return Response(
         row,
         _key(row),
