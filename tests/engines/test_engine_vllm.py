@@ -168,6 +168,19 @@ def test_entropies_are_those_of_the_whole_distribution(
     assert next(telling.sample([request(range(1))], greedy)).mean_entropy == 0
 
 
+def test_prompts_beyond_one_step_are_not_cut_on_a_cpu(tiny: Path) -> None:
+    source = ModelSource(
+        str(tiny),
+        dtype="float32",
+        execution={"max_model_len": 128},
+        engine_kwargs={"max_num_batched_tokens": 128},
+    )
+    engine = VllmEngine.load(source)
+    prompts = [Prompt(text=f"{i} " + "x" * 50) for i in range(6)]
+    requests = [request(range(2), f"p{i}", prompt) for i, prompt in enumerate(prompts)]
+    assert len(list(engine.sample(requests, Sampling(max_tokens=4)))) == 12
+
+
 def test_what_does_not_fit_is_an_error_never_a_cut(engine: SingleVllmEngine) -> None:
     with pytest.raises(EngineError, match=r"do not fit into max_model_len = 512"):
         list(engine.sample([request(range(1))], Sampling(max_tokens=500)))

@@ -119,6 +119,10 @@ def vllm_options(source: ModelSource, *, scoring: bool) -> dict[str, object]:
         options["max_logprobs"] = -1
     if on_cpu():
         options |= {"enforce_eager": True, "block_size": 32}
+    if on_cpu() and not scoring:
+        # A seeded request whose prompt is cut into parts ends vLLM's worker on a CPU: it winds the
+        # generator back, which CPU generators cannot ("CPU Generator does not use offset").
+        options["enable_chunked_prefill"] = False
     named = {key: source.execution[key] for key in PASSED_ON if key in source.execution}
     if "batch_size" in source.execution:
         named["max_num_seqs"] = source.execution["batch_size"]
