@@ -24,8 +24,8 @@ from passk.workflow.status.plan_report import report_plan
 
 HERE = Path("docs")
 HEAD = (
-    "| spec | what | cells | responses | million tokens | GPU-hours | GB | published |",
-    "|---|---|--:|--:|--:|--:|--:|---|",
+    "| spec | what | cells | responses | million tokens | GPU-hours | GB | published | where |",
+    "|---|---|--:|--:|--:|--:|--:|---|---|",
 )
 
 
@@ -74,7 +74,9 @@ def settings(name: str, plan: Plan, said: dict[str, Any], reasons: list[str]) ->
         if fresh:
             shown[1] = f"selected of {shown[1]}"
         grader = GRADERS.get(cell.benchmark.verifier, "")
-        key = (f"`{cell.use.name}`", *shown, f"`{cell.benchmark.verifier}`{note(grader, reasons)}")
+        unnamed = said.get("reasons", {}).get("benchmark", "")
+        benchmark = f"`{cell.use.name}`{' (not stated)' if unnamed else ''}{note(unnamed, reasons)}"
+        key = (benchmark, *shown, f"`{cell.benchmark.verifier}`{note(grader, reasons)}")
         rows.setdefault(key, []).append(cell.model.name)
     for key, models in rows.items():
         names = ", ".join(f"`{model}`" for model in models)
@@ -125,6 +127,7 @@ def row(name: str, found: dict[str, Any], said: dict[str, Any]) -> str:
         gpu if total["gpu_hours_left"] else "API",
         f"{total['bytes_left'] / 1e9:,.2f}",
         said["published"],
+        said["where"],
     )
     return f"| {' | '.join(cells)} |"
 
