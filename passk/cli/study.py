@@ -132,7 +132,14 @@ def plan(*, spec: Path, partitions: Path | None, expanded: bool, as_json: bool) 
 
         from passk.spec.loading import written_out
 
-        print(yaml.safe_dump(written_out(spec), sort_keys=False, allow_unicode=True), end="")
+        class InFull(yaml.SafeDumper):
+            """Writes a value again wherever it stands, in place of `*id001`."""
+
+            def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - of PyYAML
+                return True
+
+        full = yaml.dump(written_out(spec), Dumper=InFull, sort_keys=False, allow_unicode=True)
+        print(full, end="")
         return
     from passk.workflow import build_plan
     from passk.workflow.resources.jobs import Jobs

@@ -114,6 +114,7 @@ def test_a_spec_written_out_means_the_same(
     assert main(["plan", "--expanded", str(copied)]) == 0
     text = capsys.readouterr().out
     assert "defaults" not in yaml.safe_load(text)
+    assert "*id" not in text
     short, full = build_plan(copied), build_plan(spec(tmp_path, text))
     assert full.cells.keys() == short.cells.keys()
     assert full.trainings.keys() == short.trainings.keys()
